@@ -1,0 +1,1 @@
+"""Bytes in, rows of a table out: the only rooms that know a venue."""

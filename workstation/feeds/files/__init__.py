@@ -1,0 +1,1 @@
+"""Recorded files in, rows of a table out: one reader per format."""

@@ -1,0 +1,1 @@
+"""Keeps every row and gives it back."""

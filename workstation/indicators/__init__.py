@@ -1,0 +1,1 @@
+"""Ticks: engines over trades."""

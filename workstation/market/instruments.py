@@ -1,0 +1,103 @@
+"""The instrument registry: names in, stable integer codes out, append-only.
+
+Every ``instrument`` column is a pandas categorical over this registry, so codes can be used as array
+indices by engines and joins are integer joins. Categories are only ever appended: the codes of an older
+batch stay right for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Codes = npt.NDArray[np.int32]
+
+
+class InstrumentRegistry:
+    """Append-only list of instrument names with their terms.
+
+    Examples
+    --------
+    >>> registry = InstrumentRegistry()
+    >>> registry.codes(["BTC/USD:BTC", "ETH/USD:ETH", "BTC/USD:BTC"]).tolist()
+    [0, 1, 0]
+    >>> registry.names([1]).tolist()
+    ['ETH/USD:ETH']
+    """
+
+    def __init__(self) -> None:
+        self._codes: dict[str, int] = {}
+        self._names: list[str] = []
+        self._lock = threading.RLock()
+        self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
+        self._issued: dict[int, pd.Index[Any]] = {id(self._dtype.categories): self._dtype.categories}
+        self._terms: dict[str, dict[str, Any]] = {}
+
+    def __len__(self) -> int:
+        return len(self._names)
+
+    def codes(self, names: Iterable[str]) -> Codes:
+        """int32 code of each name; names not seen before are appended."""
+        with self._lock:
+            return np.fromiter((self._code(name) for name in names), dtype=np.int32)
+
+    def _code(self, name: str) -> int:
+        code = self._codes.get(name)
+        if code is None:
+            if not isinstance(name, str) or not name:
+                raise ValueError(f"an instrument's name must be a non-empty string, got {name!r}")
+            code = self._codes[name] = len(self._names)
+            self._names.append(name)
+        return code
+
+    def names(self, codes: Iterable[int]) -> npt.NDArray[np.object_]:
+        """Name of each code, shape of ``codes``."""
+        return np.array([self._names[code] for code in codes], dtype=object)
+
+    @property
+    def dtype(self) -> pd.CategoricalDtype:
+        """Categorical dtype over all names known now."""
+        with self._lock:
+            if len(self._dtype.categories) != len(self._names):
+                self._dtype = pd.CategoricalDtype(pd.Index(self._names, dtype="str"))
+                self._issued[id(self._dtype.categories)] = self._dtype.categories
+            return self._dtype
+
+    def categorical(self, codes: Codes) -> pd.Categorical:
+        """A categorical over the registry from codes it handed out (-1 for missing)."""
+        return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
+
+    def conform(self, series: pd.Series[Any]) -> pd.Categorical:
+        """Any column of names as a categorical over this registry (names not seen before are appended)."""
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            values: Any = series.array
+            categories = values.categories
+            if categories is self.dtype.categories:
+                return values  # type: ignore[no-any-return]
+            if id(categories) in self._issued:
+                return self.categorical(values.codes.astype(np.int32, copy=False))
+            mapped = np.append(self.codes(categories), np.int32(-1))
+            return self.categorical(mapped[values.codes])
+        codes, uniques = pd.factorize(series)
+        mapped = np.append(self.codes(uniques), np.int32(-1))
+        return self.categorical(mapped[codes])
+
+    def register(self, instruments: pd.DataFrame) -> None:
+        """Record the terms of instruments: rows of the ``instruments`` table, a later row replaces an earlier one."""
+        with self._lock:
+            for row in instruments.to_dict("records"):
+                self._code(row["instrument"])
+                self._terms[row["instrument"]] = row
+
+    def terms(self, name: str) -> dict[str, Any] | None:
+        """The registered ``instruments`` row of a name, None when only the name is known."""
+        return self._terms.get(name)
+
+
+REGISTRY = InstrumentRegistry()
+"""The process's registry: one per process, so that codes mean the same in every room."""

@@ -1,0 +1,83 @@
+"""Every table of the workstation, one declared schema each.
+
+>>> sorted(TABLES)[:4]
+['alerts', 'balances', 'candles', 'exposures']
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from workstation.market.errors import TableError
+from workstation.market.tables.derived import (
+    ALERTS,
+    CANDLES,
+    DERIVED,
+    EXPOSURES,
+    HITS,
+    INTENSITY,
+    LEVELS,
+    OFFEXCHANGE,
+    PACKETS,
+    PNL,
+    REVERSALS,
+    SPIKES,
+)
+from workstation.market.tables.raw import (
+    BALANCES,
+    FILLS,
+    FRAMES,
+    HEALTH,
+    HEARTBEAT,
+    INSTRUMENTS,
+    LIQUIDATIONS,
+    MARKS,
+    POSITIONS,
+    QUOTES,
+    RAW,
+    TRADES,
+    TradeFlag,
+)
+from workstation.market.tables.schema import NO_TIME, Column, Table
+
+TABLES: Mapping[str, Table] = {table.name: table for table in (*RAW, *DERIVED)}
+
+
+def table(name: str) -> Table:
+    """The declared table of that name; ``TableError`` names the known ones otherwise."""
+    try:
+        return TABLES[name]
+    except KeyError:
+        raise TableError(name, "", -1, f"no such table; known are {', '.join(sorted(TABLES))}") from None
+
+
+__all__ = [
+    "ALERTS",
+    "BALANCES",
+    "CANDLES",
+    "EXPOSURES",
+    "FILLS",
+    "FRAMES",
+    "HEALTH",
+    "HEARTBEAT",
+    "HITS",
+    "INSTRUMENTS",
+    "INTENSITY",
+    "LEVELS",
+    "LIQUIDATIONS",
+    "MARKS",
+    "NO_TIME",
+    "OFFEXCHANGE",
+    "PACKETS",
+    "PNL",
+    "POSITIONS",
+    "QUOTES",
+    "REVERSALS",
+    "SPIKES",
+    "TABLES",
+    "TRADES",
+    "Column",
+    "Table",
+    "TradeFlag",
+    "table",
+]

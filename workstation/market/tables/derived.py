@@ -1,0 +1,222 @@
+"""The derived tables: what engines make of the raw ones."""
+
+from __future__ import annotations
+
+from workstation.market.tables.raw import INSTRUMENT, SEEN, SEQ, STAMP
+from workstation.market.tables.schema import Column, Table
+
+UNDERLYING = Column("underlying", "category", required=True)
+SIGN_MODEL = Column("sign_model", "category", doc="calls_long, calls_short, short_all or flow")
+BASIS = Column("basis", "category", doc="open_interest or volume")
+
+CANDLES = Table(
+    "candles",
+    (
+        SEQ,
+        Column("event_ns", "int64", "ns", required=True, doc="begin of the candle"),
+        SEEN,
+        INSTRUMENT,
+        Column("every_ns", "int64", "ns", required=True, doc="length of the candle"),
+        Column("open", "float64", "as price"),
+        Column("high", "float64", "as price"),
+        Column("low", "float64", "as price"),
+        Column("close", "float64", "as price"),
+        Column("volume", "float64", "as trades.size"),
+        Column("buy_volume", "float64", "as trades.size", doc="taker buys"),
+        Column("sell_volume", "float64", "as trades.size", doc="taker sells"),
+        Column("vwap", "float64", "as price"),
+        Column("trades", "int64", "1"),
+        Column("revision", "int32", doc="0 first, n = amended n times; the highest is the truth"),
+        Column("closed", "bool", doc="False for the candle in progress"),
+    ),
+    key=("instrument", "every_ns", "event_ns"),
+    raw=False,
+    doc="Open, high, low, close and volume of every candle that holds a trade.",
+)
+INTENSITY = Table(
+    "intensity",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("intensity", "float64", "bps/s"),
+        Column("velocity", "float64", "bps/s"),
+        Column("efficiency", "float64", "1"),
+        Column("smoothed", "float64", "bps/s"),
+        Column("mean_base", "float64", "bps/s"),
+        Column("sd_base", "float64", "bps/s"),
+        Column("buffer", "float64", "bps/s"),
+    ),
+    raw=False,
+    doc="Price path over time, smoothed, with its adaptive buffer.",
+)
+SPIKES = Table(
+    "spikes",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("start_ns", "int64", "ns"),
+        Column("peak_ns", "int64", "ns"),
+        Column("end_ns", "int64", "ns"),
+        Column("height_sd", "float64", "sd"),
+        Column("peak", "float64", "bps/s"),
+        Column("direction", "int8"),
+    ),
+    raw=False,
+    doc="Bursts of intensity.",
+)
+REVERSALS = Table(
+    "reversals",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("price", "float64", "as price"),
+        Column("side", "int8", doc="+1 up, -1 down"),
+        Column("version", "int8"),
+        Column("strength", "float64"),
+        Column("evidence", "str", doc="the numbers that fired it, as JSON"),
+    ),
+    raw=False,
+    doc="Reversal signals; never repainted.",
+)
+EXPOSURES = Table(
+    "exposures",
+    (
+        *STAMP,
+        UNDERLYING,
+        Column("expiry_ns", "int64", "ns"),
+        Column("strike", "float64", "USD", required=True),
+        SIGN_MODEL,
+        BASIS,
+        Column("call_gex", "float64", "USD per 1 % move", doc="signed by the sign model"),
+        Column("put_gex", "float64", "USD per 1 % move", doc="signed by the sign model"),
+        Column("gex", "float64", "USD per 1 % move"),
+        Column("dex", "float64", "USD"),
+        Column("vanna_exposure", "float64", "USD per vol point"),
+        Column("charm_exposure", "float64", "USD per day"),
+        Column("call_open_interest", "float64", "contracts"),
+        Column("put_open_interest", "float64", "contracts"),
+        Column("call_volume_24h", "float64", "contracts"),
+        Column("put_volume_24h", "float64", "contracts"),
+    ),
+    key=("event_ns", "underlying", "expiry_ns", "strike", "sign_model", "basis"),
+    raw=False,
+    doc="Exposure of open interest by strike and expiry, one group of rows per snapshot.",
+)
+LEVELS = Table(
+    "levels",
+    (
+        *STAMP,
+        UNDERLYING,
+        SIGN_MODEL,
+        BASIS,
+        Column("spot", "float64", "USD"),
+        Column("net_gex", "float64", "USD per 1 % move"),
+        Column("zero_gamma", "float64", "USD"),
+        Column("zero_gamma_reason", "category", doc="why zero_gamma is NaN; empty when it is a number"),
+        Column("call_wall", "float64", "USD"),
+        Column("put_wall", "float64", "USD"),
+        Column("absolute_wall", "float64", "USD"),
+        Column("atm_iv", "float64", "annual decimal", doc="of the nearest expiry of at least a day"),
+        *(Column(f"change_{m}m", "float64", "USD per 1 % move", doc=f"net gex less that of {m} min ago") for m in (1, 5, 10, 15, 30)),
+        *(Column(f"change_strike_{m}m", "float64", "USD", doc=f"strike whose gex changed most in {m} min") for m in (1, 5, 10, 15, 30)),
+        Column("coverage", "float64", "1", doc="share of open interest that carries a greek"),
+        Column("contracts", "int64", "1"),
+        Column("dropped", "int64", "1", doc="contracts left out"),
+        Column("ledger", "str", doc="conventions, sources, ages and what was left out, as JSON"),
+    ),
+    key=("event_ns", "underlying", "sign_model", "basis"),
+    raw=False,
+    doc="Key levels of a chain, one row per snapshot, with their ledger.",
+)  # fmt: skip
+_EVIDENCE = Column("evidence", "str", doc="ids and numbers that back it, as JSON")
+PACKETS = Table(
+    "packets",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("packet_id", "str", required=True),
+        Column("start_ns", "int64", "ns"),
+        Column("end_ns", "int64", "ns"),
+        Column("prints", "int64", "1"),
+        Column("size", "float64", "contracts"),
+        Column("premium_usd", "float64", "USD"),
+        Column("vwap", "float64", "premium currency"),
+        Column("buy_ratio", "float64", "1"),
+        Column("sell_ratio", "float64", "1"),
+        Column("coverage", "float64", "1"),
+        _EVIDENCE,
+    ),
+    key=("packet_id",),
+    raw=False,
+    doc="Bursts of prints of one parent order.",
+)
+HITS = Table(
+    "hits",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("classifier", "category", required=True),
+        Column("parent_id", "str"),
+        Column("confidence", "float64", "1"),
+        Column("direction", "int8"),
+        Column("explanation", "str"),
+        _EVIDENCE,
+    ),
+    raw=False,
+    doc="What the classifiers recognised.",
+)
+ALERTS = Table(
+    "alerts",
+    (
+        *STAMP,
+        Column("instrument", "instrument", required=False),
+        Column("alert_id", "str", required=True),
+        Column("kind", "category"),
+        Column("severity", "category", doc="high, medium, low"),
+        Column("score", "float64", "0-100"),
+        Column("direction", "int8"),
+        Column("premium_usd", "float64", "USD"),
+        Column("explanation", "str"),
+        _EVIDENCE,
+        Column("verdict", "category", doc="open, retracted, confirmed, refuted"),
+    ),
+    key=("alert_id",),
+    raw=False,
+    doc="What a person should look at, with the evidence.",
+)
+OFFEXCHANGE = Table(
+    "offexchange",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("kind", "category", required=True, doc="absorbed_block, stealth_accumulation, distribution"),
+        Column("direction", "int8"),
+        Column("prints", "int64", "1"),
+        Column("size", "float64", "shares"),
+        Column("premium_usd", "float64", "USD"),
+        Column("confidence", "float64", "1"),
+        Column("explanation", "str"),
+        _EVIDENCE,
+    ),
+    raw=False,
+    doc="Inferences from off-exchange equity prints.",
+)
+PNL = Table(
+    "pnl",
+    (
+        *STAMP,
+        Column("instrument", "instrument"),
+        Column("venue", "category"),
+        Column("account", "category"),
+        *(
+            Column(part, "float64", "USD")
+            for part in (
+                "total", "realised", "unrealised", "delta_pnl", "gamma_pnl", "vega_pnl", "theta_pnl", "vanna_pnl",
+                "charm_pnl", "funding", "fees", "residual",
+            )
+        ),
+    ),
+    raw=False,
+    doc="PnL snapshots and what explains them.",
+)  # fmt: skip
+DERIVED = (CANDLES, INTENSITY, SPIKES, REVERSALS, EXPOSURES, LEVELS, PACKETS, HITS, ALERTS, OFFEXCHANGE, PNL)

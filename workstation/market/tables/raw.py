@@ -1,0 +1,250 @@
+"""The raw tables: what feeds bring."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+
+from workstation.market.tables.schema import Column, Table
+
+SEQ = Column(
+    "seq",
+    "int64",
+    "",
+    doc="order in which the hub accepted the row; strictly increasing; 0 = not yet accepted",
+)
+EVENT = Column("event_ns", "int64", "ns", required=True, doc="UTC time at which it happened at the venue")
+SEEN = Column("seen_ns", "int64", "ns", doc="UTC time at which this machine received it; 0 = not known")
+INSTRUMENT = Column(
+    "instrument", "instrument", required=True, doc="unified name, a category of the instrument registry"
+)
+VENUE = Column("venue", "category", doc="deribit, bybit, okx, binance, opra, ...")
+STAMP = (SEQ, EVENT, SEEN)
+
+
+class TradeFlag(IntFlag):
+    """Bits of ``trades.flags``."""
+
+    BLOCK = 1 << 0
+    COMBO = 1 << 1
+    LIQUIDATION = 1 << 2
+    OFF_EXCHANGE = 1 << 3
+    ISO = 1 << 4
+    AUCTION = 1 << 5
+    CROSS = 1 << 6
+    FLOOR = 1 << 7
+    MULTI_LEG = 1 << 8
+    STOCK_TIED = 1 << 9
+    COMPRESSION = 1 << 10
+    LATE = 1 << 11
+    OUT_OF_SEQUENCE = 1 << 12
+    CANCEL = 1 << 13
+    AVERAGE_PRICE = 1 << 14
+    ODD_LOT = 1 << 15
+    EXTENDED_HOURS = 1 << 16
+
+
+FRAMES = Table(
+    "frames",
+    (
+        *STAMP,
+        Column("feed", "category", required=True, doc="name of the feed that received it"),
+        Column("channel", "category", doc="channel or path it came by"),
+        Column("payload", "bytes", required=True, doc="the bytes as received"),
+    ),
+    doc="The record of truth: raw frames as received.",
+)
+TRADES = Table(
+    "trades",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("price", "float64", "quote or premium currency", required=True),
+        Column(
+            "size",
+            "float64",
+            "underlying units or contracts as the instrument's multiplier says",
+            required=True,
+        ),
+        Column("side", "int8", doc="+1 taker buy, -1 taker sell, 0 unknown"),
+        Column("side_source", "category", doc="venue, quote-rule, depth, tick"),
+        Column("flags", "int32", doc="bits of TradeFlag"),
+        Column("trade_id", "str", doc="the venue's id"),
+        Column("venue_seq", "int64", doc="the venue's own sequence number (Deribit trade_seq); 0 = none"),
+        Column("block_id", "str", doc="block or combo trade id; legs of one parent share it"),
+        Column("condition", "category", doc="sale condition as the venue prints it"),
+        Column("exchange", "category", doc="exchange or participant code as printed"),
+        Column("iv", "float64", "annual decimal", doc="implied vol the venue prints with the trade"),
+        Column("mark", "float64", "as price", doc="mark price at the trade"),
+        Column("index", "float64", "USD", doc="index price at the trade"),
+        VENUE,
+    ),
+    doc="Prints.",
+)
+QUOTES = Table(
+    "quotes",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("bid", "float64", "as price"),
+        Column("bid_size", "float64", "as trades.size"),
+        Column("ask", "float64", "as price"),
+        Column("ask_size", "float64", "as trades.size"),
+        Column("condition", "category"),
+        Column("exchange", "category", doc="exchange code of a venue quote; empty for a consolidated one"),
+        VENUE,
+    ),
+    doc="Best bid and offer; NaN on a side that is empty.",
+)
+MARKS = Table(
+    "marks",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("bid", "float64", "premium currency"),
+        Column("ask", "float64", "premium currency"),
+        Column("bid_size", "float64", "as trades.size"),
+        Column("ask_size", "float64", "as trades.size"),
+        Column("last", "float64", "premium currency"),
+        Column("mark", "float64", "premium currency"),
+        Column("bid_iv", "float64", "annual decimal"),
+        Column("ask_iv", "float64", "annual decimal"),
+        Column("mark_iv", "float64", "annual decimal"),
+        Column("delta", "float64", "1"),
+        Column("gamma", "float64", "1/USD"),
+        Column("vega", "float64", "USD per 1.00 vol"),
+        Column("theta", "float64", "USD per year"),
+        Column("rho", "float64", "USD per 1.00 rate"),
+        Column("open_interest", "float64", "contracts; contracts x multiplier = underlying units"),
+        Column("open_interest_ns", "int64", "ns", doc="when the open interest was published"),
+        Column(
+            "volume_24h", "float64", "contracts", doc="traded over 24 h, or today where the venue says so"
+        ),
+        Column("forward", "float64", "USD", doc="the expiry's forward as the venue gives it"),
+        Column("index", "float64", "USD", doc="the underlying's index or spot"),
+        VENUE,
+    ),
+    doc="Option tickers.",
+)
+INSTRUMENTS = Table(
+    "instruments",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("venue_symbol", "str", doc="the venue's raw id"),
+        VENUE,
+        Column("kind", "category", doc="spot, perpetual, future, option, equity, index", required=True),
+        Column("underlying", "category", doc="kept apart from the trading root: SPXW -> SPX"),
+        Column("root", "category", doc="trading root"),
+        Column("expiry_ns", "int64", "ns", doc="expiry instant"),
+        Column("strike", "float64", "USD"),
+        Column("right", "category", doc="C or P"),
+        Column("style", "category", doc="european or american"),
+        Column("multiplier", "float64", "underlying units per contract"),
+        Column("inverse", "bool", doc="premium and settlement in coin"),
+        Column("premium_currency", "category"),
+        Column("settle_currency", "category"),
+        Column("tick_size", "float64", "as price"),
+    ),
+    key=("instrument", "event_ns"),
+    doc="Terms; a later row for the same instrument replaces an earlier one.",
+)
+POSITIONS = Table(
+    "positions",
+    (
+        *STAMP,
+        INSTRUMENT,
+        VENUE,
+        Column("account", "category"),
+        Column("quantity", "float64", "underlying units, signed", required=True),
+        Column("entry", "float64", "as price"),
+        Column("mark", "float64", "as price"),
+        Column("index", "float64", "USD"),
+        Column("unrealised", "float64", "settle currency"),
+        Column("settle_currency", "category"),
+    ),
+    doc="Positions of all venues.",
+)
+FILLS = Table(
+    "fills",
+    (
+        *STAMP,
+        INSTRUMENT,
+        VENUE,
+        Column("account", "category"),
+        Column("side", "int8", required=True, doc="+1 bought, -1 sold"),
+        Column("price", "float64", "as price", required=True),
+        Column("size", "float64", "underlying units", required=True),
+        Column("fee", "float64", "fee currency; positive = paid"),
+        Column("fee_currency", "category"),
+        Column("kind", "category", doc="trade, settlement, funding, liquidation"),
+        Column("index", "float64", "USD"),
+        Column("fill_id", "str"),
+        Column("block_id", "str"),
+    ),
+    doc="Own executions, settlements and funding payments.",
+)
+BALANCES = Table(
+    "balances",
+    (
+        *STAMP,
+        VENUE,
+        Column("account", "category"),
+        Column("currency", "category", required=True),
+        Column("total", "float64", "currency"),
+        Column("available", "float64", "currency"),
+    ),
+    doc="Account balances.",
+)
+LIQUIDATIONS = Table(
+    "liquidations",
+    (
+        *STAMP,
+        INSTRUMENT,
+        Column("side", "int8", doc="+1 a short was bought in, -1 a long was sold out"),
+        Column("price", "float64", "as price", required=True),
+        Column("size", "float64", "underlying units", required=True),
+        Column("usd", "float64", "USD"),
+        VENUE,
+    ),
+    doc="Forced executions.",
+)
+HEARTBEAT = Table(
+    "heartbeat",
+    (*STAMP, Column("feed", "category", doc="whose clock it is; empty for the hub's own")),
+    doc="Moves the watermark when the market is quiet.",
+)
+HEALTH = Table(
+    "health",
+    (
+        *STAMP,
+        Column("feed", "category"),
+        Column("channel", "category"),
+        Column(
+            "event",
+            "category",
+            required=True,
+            doc="connected, disconnected, gap, stale, fresh, resubscribed, refused, backfilled, duplicate, dropped, "
+            "late, rejected, clock_skew, failed, conflated, spilled",
+        ),
+        Column("start_ns", "int64", "ns", doc="begin of what the row is about"),
+        Column("end_ns", "int64", "ns"),
+        Column("count", "int64", "rows", doc="how many rows it concerns"),
+        Column("recoverable", "bool", doc="whether a backfill can mend it"),
+        Column("instruments", "str", doc="names concerned, separated by blanks; empty = all of the channel"),
+        Column("detail", "str", doc="in words, with the numbers"),
+    ),
+    doc="What is connected, missing, stale, dropped, rejected or failed.",
+)
+RAW = (
+    FRAMES,
+    TRADES,
+    QUOTES,
+    MARKS,
+    INSTRUMENTS,
+    POSITIONS,
+    FILLS,
+    BALANCES,
+    LIQUIDATIONS,
+    HEARTBEAT,
+    HEALTH,
+)

@@ -1,0 +1,1 @@
+"""One option: price, greeks, implied vol, and the chain of them."""

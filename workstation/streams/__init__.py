@@ -1,0 +1,1 @@
+"""The hub: order, pace and watermark of every table."""

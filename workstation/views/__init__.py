@@ -1,0 +1,1 @@
+"""Rows and Datasets in, HoloViews elements and panels out."""
