@@ -1,0 +1,65 @@
+# Two commands: `make demo` opens the workstation, `make test` proves it. Both set everything up first.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHROMIUM := $(VENV)/.chromium
+PORT ?= 5006
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo lab test lint types unit browser notebooks bench lock format clean screenshots
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+
+$(READY): requirements.lock pyproject.toml
+	@scripts/setup.sh "$(PYTHON)" "$(VENV)"
+	@touch $@
+
+$(CHROMIUM): scripts/system_packages.sh
+	@scripts/system_packages.sh
+	@touch $@
+
+setup: $(READY)  ## virtual environment with the locked dependencies
+
+demo: $(READY)   ## the live dashboard on the synthetic market
+	@$(BIN)/workstation demo --port $(PORT)
+
+lab: $(READY)    ## JupyterLab on the notebooks
+	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+
+lint: $(READY)   ## format, lint and the walls between rooms
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/lint-imports --no-logo || $(BIN)/lint-imports
+
+types: $(READY)  ## mypy, strict on the engines
+	@$(BIN)/mypy
+
+unit: $(READY)   ## doctests, unit, reference, property and wire tests
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
+
+browser: $(READY) $(CHROMIUM)  ## Chromium looks at the served pages
+	@$(BIN)/python -m pytest tests/browser
+
+notebooks: $(READY)  ## every notebook runs, its tagged outputs are compared
+	@$(BIN)/python -m pytest tests/notebooks
+	@$(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
+
+test: $(READY) $(CHROMIUM) lint types unit browser notebooks  ## everything
+
+bench: $(READY)  ## benchmarks beside their peers, as ratios
+	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+screenshots: $(READY) $(CHROMIUM)  ## the pictures of the README, taken from the running product
+	@$(BIN)/python scripts/screenshots.py
+
+lock: $(READY)   ## pin the dependencies anew, naming no registry
+	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --no-header --no-emit-index-url --no-emit-find-links --quiet
+
+format: $(READY) ## format and mend
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+clean:           ## drop the environment and what the tests left
+	@rm -rf $(VENV) artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
