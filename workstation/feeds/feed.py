@@ -88,6 +88,21 @@ class Feed(ABC):
         """Rows that fill a gap; none when the venue cannot give them."""
         return []
 
+    def open_gaps(self) -> list[Gap]:
+        """Gaps announced (a recoverable ``gap`` row of ``health``) since the last call, for the supervision to backfill.
+
+        A feed that gives none has its ``gap`` rows backfilled by their times alone.
+        """
+        return []
+
+    def heard_ns(self) -> int:
+        """When the transport last gave a sign of life (a frame, a pong); 0 when only rows tell.
+
+        This is the first of the two staleness clocks: a socket that answers pings while no row comes is
+        quiet, one that is silent altogether is stale.
+        """
+        return 0
+
     @abstractmethod
     async def close(self) -> None:
         """Release everything; may be called at any time, more than once."""
