@@ -38,6 +38,10 @@ class SymbolError(WorkstationError, ValueError):
     """A symbol does not follow the grammar it was said to follow."""
 
 
+class CalendarError(WorkstationError, ValueError):
+    """A date or instant a calendar does not cover, or a calendar that does not exist."""
+
+
 class FrameError(WorkstationError, ValueError):
     """A raw frame from a venue cannot be decoded."""
 

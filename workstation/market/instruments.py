@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+
+if TYPE_CHECKING:
+    from workstation.market.described import DescribedTerms
 
 Codes = npt.NDArray[np.int32]
 
@@ -37,6 +40,7 @@ class InstrumentRegistry:
         self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
         self._issued: dict[int, pd.Index[Any]] = {id(self._dtype.categories): self._dtype.categories}
         self._terms: dict[str, dict[str, Any]] = {}
+        self._described: DescribedTerms | None = None
 
     def __len__(self) -> int:
         return len(self._names)
@@ -91,12 +95,52 @@ class InstrumentRegistry:
         """Record the terms of instruments: rows of the ``instruments`` table, a later row replaces an earlier one."""
         with self._lock:
             for row in instruments.to_dict("records"):
-                self._code(row["instrument"])
-                self._terms[row["instrument"]] = row
+                record = {str(column): value for column, value in row.items()}
+                name = record["instrument"]
+                code = self._code(name)
+                self._terms[name] = record
+                if self._described is not None and code < len(self._described):
+                    self._described.put(code, name, record)
 
     def terms(self, name: str) -> dict[str, Any] | None:
         """The registered ``instruments`` row of a name, None when only the name is known."""
         return self._terms.get(name)
+
+    def describe(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Terms of instruments: one row per name, order kept, columns of the ``instruments`` table.
+
+        Parameters
+        ----------
+        names
+            None for all known ones, in the order of their codes; names not seen before are appended.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A field is what was registered, else what the symbol says, else unknown (NaN, NO_TIME, empty).
+            A name of unknown shape has kind ''.
+
+        Examples
+        --------
+        >>> rows = InstrumentRegistry().describe(["BTC/USD:BTC-261225-100000-C", "AAPL"])
+        >>> rows[["kind", "underlying", "strike", "right"]].to_dict("records")[0]
+        {'kind': 'option', 'underlying': 'BTC', 'strike': 100000.0, 'right': 'C'}
+        """
+        from workstation.market.described import DescribedTerms
+
+        with self._lock:
+            if names is None:
+                codes = np.arange(len(self._names), dtype=np.int32)
+            elif isinstance(names, pd.Series | pd.Categorical | pd.CategoricalIndex):
+                codes = np.asarray(self.conform(pd.Series(names)).codes, dtype=np.int32)
+            else:
+                codes = self.codes(names)
+            if self._described is None:
+                self._described = DescribedTerms()
+            for code in range(len(self._described), len(self._names)):
+                name = self._names[code]
+                self._described.put(code, name, self._terms.get(name, {}))
+            return self._described.take(codes, self.categorical(codes))
 
 
 REGISTRY = InstrumentRegistry()

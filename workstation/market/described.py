@@ -1,0 +1,132 @@
+"""The terms of every instrument of a registry as columns, one row per code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market import calendar
+from workstation.market.errors import CalendarError, SymbolError
+from workstation.market.symbology import Terms, parse
+from workstation.market.symbology.listed import AMERICAN_INDEX_ROOTS
+from workstation.market.symbology.terms import INDEX_OF_ROOT
+from workstation.market.tables.raw import INSTRUMENTS
+from workstation.market.tables.schema import NO_TIME
+
+
+def _style(terms: Terms) -> str:
+    if terms.kind != "option":
+        return ""
+    plain = terms.root.strip("0123456789")
+    american = terms.listed and (plain not in INDEX_OF_ROOT or plain in AMERICAN_INDEX_ROOTS)
+    return "american" if american else "european"
+
+
+def _multiplier(terms: Terms) -> float:
+    if terms.listed and terms.kind == "option":
+        return np.nan if terms.root[-1].isdigit() else 100.0
+    return np.nan if terms.kind in ("perpetual", "future") else 1.0
+
+
+def parsed_fields(name: str) -> dict[str, Any]:
+    """What an instrument's name says by itself, as fields of the ``instruments`` table; empty when it says nothing.
+
+    Notes
+    -----
+    The multiplier is a convention: 100 for US options (unknown for adjusted roots), 1 for crypto options, spot and
+    equities; perpetuals and futures differ from venue to venue and stay unknown. OKX's options (0.01) come
+    registered by their feed.
+
+    Examples
+    --------
+    >>> parsed_fields("AAPL")
+    {'kind': 'equity', 'underlying': 'AAPL', 'root': 'AAPL', 'multiplier': 1.0, 'premium_currency': 'USD', 'settle_currency': 'USD'}
+    >>> parsed_fields("??")
+    {}
+    """
+    try:
+        terms = parse(name)
+    except SymbolError:
+        return {}
+    settle = terms.settle or terms.quote or "USD"
+    fields = {
+        "kind": terms.kind,
+        "underlying": terms.underlying,
+        "root": terms.root,
+        "multiplier": _multiplier(terms),
+        "premium_currency": settle if terms.settle else terms.quote or "USD",
+        "settle_currency": settle,
+    }
+    if terms.inverse:
+        fields["inverse"] = True
+    if terms.expiry is not None:
+        try:
+            fields["expiry_ns"] = calendar.expiry_ns(terms)
+        except CalendarError:
+            fields["expiry_ns"] = NO_TIME
+    if terms.kind == "option":
+        fields |= {"strike": terms.strike, "right": terms.right, "style": _style(terms)}
+    return fields
+
+
+def _known(value: Any) -> bool:
+    return value is not None and value == value and value not in ("", NO_TIME)
+
+
+class DescribedTerms:
+    """Columns of the ``instruments`` table, row i for code i of a registry, growing by doubling."""
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns = [column for column in INSTRUMENTS.columns if column.kind != "instrument"]
+        self._values: dict[str, npt.NDArray[Any]] = {}
+        self._pools: dict[str, dict[str, int]] = {}
+        self._categories: dict[str, pd.CategoricalDtype] = {}
+        for column in self._columns:
+            dtype: Any = {"category": np.int32, "str": object}.get(column.kind, column.kind)
+            self._values[column.name] = np.empty(64, dtype=dtype)
+            if column.kind == "category":
+                self._pools[column.name] = {"": 0}
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def put(self, code: int, name: str, registered: Mapping[str, Any]) -> None:
+        """Write the row of a code: registered fields where they are known, the name's own elsewhere."""
+        fields = parsed_fields(name) | {key: value for key, value in registered.items() if _known(value)}
+        if code >= len(self._values["seq"]):
+            for key, values in self._values.items():
+                self._values[key] = np.resize(values, 2 * len(values))
+        for column in self._columns:
+            value = fields.get(column.name, column.unknown)
+            if column.kind == "category":
+                pool = self._pools[column.name]
+                value = pool.setdefault(str(value), len(pool))
+            self._values[column.name][code] = value
+        self._rows = max(self._rows, code + 1)
+
+    def take(self, codes: npt.NDArray[np.int32], instrument: pd.Categorical) -> pd.DataFrame:
+        """The rows of some codes."""
+        columns: dict[str, Any] = {}
+        for column in INSTRUMENTS.columns:
+            if column.kind == "instrument":
+                columns[column.name] = instrument
+                continue
+            values = self._values[column.name][codes]
+            if column.kind == "category":
+                columns[column.name] = pd.Categorical.from_codes(
+                    values, dtype=self._dtype(column.name), validate=False
+                )
+            else:
+                columns[column.name] = pd.array(values, dtype="str") if column.kind == "str" else values
+        return pd.DataFrame(columns, copy=False)
+
+    def _dtype(self, name: str) -> pd.CategoricalDtype:
+        dtype, pool = self._categories.get(name), self._pools[name]
+        if dtype is None or len(dtype.categories) != len(pool):
+            dtype = self._categories[name] = pd.CategoricalDtype(pd.Index(list(pool), dtype="str"))
+        return dtype

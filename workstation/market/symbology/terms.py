@@ -1,0 +1,150 @@
+"""What a symbol says: its terms, and how dates and strikes are written in symbols."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+
+from workstation.market.errors import SymbolError
+
+MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC")
+
+INDEX_OF_ROOT = {
+    "SPX": "SPX", "SPXW": "SPX", "SPXQ": "SPX", "XSP": "XSP", "NDX": "NDX", "NDXP": "NDX", "XND": "XND",
+    "RUT": "RUT", "RUTW": "RUT", "MRUT": "MRUT", "VIX": "VIX", "VIXW": "VIX", "DJX": "DJX", "OEX": "OEX",
+    "XEO": "OEX", "NANOS": "NANOS",
+}  # fmt: skip
+"""Trading roots of US index options -> their index."""
+SHARE_CLASS_OF_ROOT = {"BRKA": "BRK.A", "BRKB": "BRK.B", "BFB": "BF.B", "BFA": "BF.A"}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """The terms a symbol carries, free of any venue's way of writing them.
+
+    Attributes
+    ----------
+    kind
+        spot, perpetual, future, option, equity or index.
+    root
+        Trading root: the base currency of crypto, the OSI root of a US option, the ticker of an equity or index.
+    underlying
+        What it is about: ``SPX`` for the root ``SPXW``; the base currency of crypto.
+    quote, settle
+        Currencies of the price and of settlement; empty for US listings.
+    expiry
+        Expiry date as the symbol prints it, None when it does not expire.
+    strike
+        None unless an option.
+    right
+        ``C``, ``P`` or empty.
+    """
+
+    kind: str
+    root: str
+    underlying: str
+    quote: str = ""
+    settle: str = ""
+    expiry: dt.date | None = None
+    strike: float | None = None
+    right: str = ""
+
+    @property
+    def listed(self) -> bool:
+        """True for what is listed on a US exchange, False for crypto."""
+        return not self.quote
+
+    @property
+    def inverse(self) -> bool:
+        """True when premium and settlement are in the underlying coin."""
+        return bool(self.settle) and self.settle == self.root and self.settle != self.quote
+
+
+def fail(grammar: str, symbol: object, problem: str) -> SymbolError:
+    """The error for a symbol that does not follow a grammar."""
+    return SymbolError(f"{grammar} symbol {symbol!r}: {problem}")
+
+
+def calendar_date(grammar: str, symbol: str, year: str, month: int, day: str) -> dt.date:
+    """The date of two-digit ``year``, ``month`` and ``day``; ``SymbolError`` when there is no such day."""
+    try:
+        return dt.date(2000 + int(year), month, int(day))
+    except ValueError as error:
+        raise fail(grammar, symbol, f"expiry is not a calendar date: {error}") from None
+
+
+def compact_date(grammar: str, symbol: str, text: str) -> dt.date:
+    """A date written ``YYMMDD``."""
+    if not (len(text) == 6 and text.isascii() and text.isdigit()):
+        raise fail(grammar, symbol, f"expiry {text!r} is not YYMMDD")
+    return calendar_date(grammar, symbol, text[:2], int(text[2:4]), text[4:])
+
+
+_WORDED = re.compile(r"(\d{1,2})([A-Z]{3})(\d{2})", re.ASCII)
+
+
+def worded_date(grammar: str, symbol: str, text: str) -> dt.date:
+    """A date written ``5DEC26``: no leading zero in the day."""
+    match = _WORDED.fullmatch(text)
+    if match is None or match[2] not in MONTHS:
+        raise fail(grammar, symbol, f"expiry {text!r} is not like 5DEC26")
+    if match[1].startswith("0"):
+        raise fail(grammar, symbol, f"expiry {text!r} has a leading zero in the day")
+    return calendar_date(grammar, symbol, match[3], MONTHS.index(match[2]) + 1, match[1])
+
+
+def spell_worded_date(date: dt.date) -> str:
+    """``5DEC26``."""
+    return f"{date.day}{MONTHS[date.month - 1]}{date:%y}"
+
+
+_STRIKE = re.compile(r"\d+(\.\d+)?", re.ASCII)
+
+
+def strike_number(grammar: str, symbol: str, text: str) -> float:
+    """A positive strike written in plain decimals."""
+    if not _STRIKE.fullmatch(text) or not float(text) > 0:
+        raise fail(grammar, symbol, f"strike {text!r} is not a positive decimal number")
+    return float(text)
+
+
+def spell_strike(strike: float) -> str:
+    """The shortest plain decimals that read back as the same number.
+
+    >>> spell_strike(100000.0), spell_strike(0.625), spell_strike(1e-7)
+    ('100000', '0.625', '0.0000001')
+    """
+    text = format(Decimal(repr(float(strike))), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def right_letter(grammar: str, symbol: str, text: str) -> str:
+    """``C`` or ``P``."""
+    if text not in ("C", "P"):
+        raise fail(grammar, symbol, f"right {text!r} is neither C nor P")
+    return text
+
+
+def asset(grammar: str, symbol: str, text: str, what: str) -> str:
+    """A currency code: capital letters and digits (ccxt also has ``1000SHIB``, ``$PAC``)."""
+    if not re.fullmatch(r"[A-Z0-9$]+", text):
+        raise fail(grammar, symbol, f"{what} {text!r} is not a currency code in capitals")
+    return text
+
+
+def option_parts(grammar: str, terms: Terms) -> tuple[dt.date, float, str]:
+    """Expiry, strike and right of an option's terms; ``SymbolError`` names the one that is missing."""
+    if terms.expiry is None:
+        raise fail(grammar, terms, "an option without expiry")
+    if terms.strike is None or not terms.strike > 0:
+        raise fail(grammar, terms, "an option without a positive strike")
+    return terms.expiry, terms.strike, right_letter(grammar, str(terms), terms.right)
+
+
+def need_expiry(grammar: str, terms: Terms) -> dt.date:
+    """Expiry of a future's terms."""
+    if terms.expiry is None:
+        raise fail(grammar, terms, "a future without expiry")
+    return terms.expiry
