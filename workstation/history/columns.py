@@ -1,0 +1,158 @@
+"""Batches as Arrow and back: what a row looks like inside the store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import Column, Table
+
+ORDER = "_order"
+"""Hidden int64 column of keyed tables: the running number of the row in its table, in order of writing."""
+
+_IPC = pa.ipc.IpcWriteOptions(compression="lz4")
+
+
+def is_keyed(table: Table) -> bool:
+    """Whether a later row of the table can replace an earlier one."""
+    return table.key != ("seq",)
+
+
+def stored_schema(table: Table) -> pa.Schema:
+    """Arrow schema of a segment: the table's, and ``_order`` when rows can be replaced."""
+    schema = table.arrow
+    return schema.append(pa.field(ORDER, pa.int64())) if is_keyed(table) else schema
+
+
+def _dictionary(values: Any) -> pa.DictionaryArray:
+    """A categorical with only the categories it uses, so that a batch does not carry the whole registry."""
+    codes, categories = values.codes, values.categories
+    missing = codes < 0 if len(codes) and codes.min() < 0 else None
+    if len(categories) > 8:
+        seen = np.zeros(len(categories) + 1, dtype=bool)
+        seen[codes] = True
+        seen[-1] = False
+        used = np.flatnonzero(seen)
+        mapped = np.zeros(len(categories) + 1, dtype=np.int32)
+        mapped[used] = np.arange(len(used), dtype=np.int32)
+        codes, categories = mapped[codes], categories.take(used)
+    indices = pa.array(codes.astype(np.int32, copy=False), mask=missing)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(categories.tolist(), pa.string()))
+
+
+def _array(column: Column, series: pd.Series[Any]) -> pa.Array:
+    if column.kind in ("instrument", "category"):
+        return _dictionary(series.array)
+    if column.kind == "str":
+        values = series.array.__arrow_array__()
+        if isinstance(values, pa.ChunkedArray):
+            values = values.combine_chunks()
+        return values.cast(pa.string())
+    return pa.array(series.to_numpy(), type=column.arrow)
+
+
+def to_arrow(table: Table, frame: pd.DataFrame) -> pa.RecordBatch:
+    """A conformed batch as one Arrow record batch of ``table.arrow``."""
+    arrays = [_array(column, frame[column.name]) for column in table.columns]
+    return pa.RecordBatch.from_arrays(arrays, schema=table.arrow)
+
+
+def encode(batch: pa.RecordBatch) -> pa.Buffer:
+    """The batch as a compressed Arrow IPC stream."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, batch.schema, options=_IPC) as writer:
+        writer.write_batch(batch)
+    return sink.getvalue()
+
+
+def decode(table: Table, blob: Any) -> pa.Table:
+    """The batch an IPC stream holds, aligned to the table as it is declared today."""
+    return align(table, pa.ipc.open_stream(pa.py_buffer(blob)).read_all())
+
+
+def _filler(table: Table, name: str, rows: int) -> pa.Array:
+    column = table.by_name[name]
+    if column.kind == "instrument":
+        return pa.nulls(rows, column.arrow)
+    values = pa.array([column.unknown], type=column.arrow if column.kind != "category" else pa.string())
+    if column.kind == "category":
+        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), values)
+    return values.take(pa.array(np.zeros(rows, dtype=np.int64)))
+
+
+def align(table: Table, stored: pa.Table, columns: Sequence[str] | None = None) -> pa.Table:
+    """Columns of an older or newer store in the order and types of today's table; what is missing is unknown."""
+    wanted = columns if columns is not None else table.names
+    held = set(stored.column_names)
+    arrays = []
+    for name in wanted:
+        kind = pa.int64() if name == ORDER else table.by_name[name].arrow
+        if name not in held:
+            arrays.append(pa.chunked_array([_filler(table, name, stored.num_rows)], type=kind))
+        else:
+            values = stored.column(name)
+            arrays.append(values if values.type == kind else values.cast(kind))
+    return pa.table(arrays, names=list(wanted))
+
+
+def with_order(stored: pa.Table, first_row: int) -> pa.Table:
+    """The rows with their running numbers."""
+    order = np.arange(first_row, first_row + stored.num_rows, dtype=np.int64)
+    return stored.append_column(ORDER, pa.array(order))
+
+
+def numbers(stored: pa.Table, name: str) -> np.ndarray[Any, Any]:
+    """A numeric column as one NumPy array."""
+    return stored.column(name).to_numpy()
+
+
+def time_sorted(stored: pa.Table) -> pa.Table:
+    """Rows by (event_ns, seq); equal ones stay in the order in which they were written."""
+    event, seq = numbers(stored, "event_ns"), numbers(stored, "seq")
+    if len(event) < 2:
+        return stored
+    step = np.diff(event)
+    if (step >= 0).all() and ((step > 0) | (np.diff(seq) >= 0)).all():
+        return stored
+    return stored.take(pa.array(np.lexsort((seq, event))))
+
+
+def _categorical(values: pa.ChunkedArray) -> pd.Categorical:
+    combined = values.unify_dictionaries().combine_chunks() if values.num_chunks != 1 else values.chunk(0)
+    if isinstance(combined, pa.ChunkedArray):
+        combined = combined.chunk(0) if combined.num_chunks else pa.array([], values.type)
+    codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+    names = combined.dictionary.to_pylist()
+    known = pd.unique(np.asarray(names, dtype=object))
+    if len(known) != len(names):
+        place = {name: code for code, name in enumerate(known)}
+        codes = np.append(np.array([place[name] for name in names], dtype=np.int32), np.int32(-1))[codes]
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
+
+
+def _values(column: Column | None, values: pa.ChunkedArray) -> Any:
+    if column is None or column.kind in ("int64", "int32", "int8", "float64", "bool"):
+        array = values.to_numpy()
+        return array if array.flags.writeable else array.copy()
+    if column.kind == "instrument":
+        return REGISTRY.conform(pd.Series(_categorical(values), copy=False))
+    if column.kind == "category":
+        return _categorical(values)
+    if column.kind == "str":
+        return values.to_pandas(types_mapper=None).astype("str").array
+    return values.to_numpy()
+
+
+def to_frame(table: Table, stored: pa.Table) -> pd.DataFrame:
+    """Stored rows as a pandas batch: instruments over the registry, every column in the table's dtype."""
+    columns = {
+        name: _values(table.by_name.get(name), stored.column(name))
+        for name in stored.column_names
+        if name != ORDER
+    }
+    return pd.DataFrame(columns, copy=False)

@@ -1,0 +1,396 @@
+"""The SQLite file: newest batches as Arrow blobs, and which Parquet segments hold the rest."""
+
+from __future__ import annotations
+
+import queue
+import sqlite3
+import threading
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workstation.market.errors import HistoryError
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS heads (
+    table_name TEXT PRIMARY KEY, next_row INTEGER NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS log (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, first_row INTEGER NOT NULL,
+    rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, written_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes INTEGER NOT NULL,
+    batch BLOB NOT NULL);
+CREATE INDEX IF NOT EXISTS log_by_time ON log (table_name, last_ns);
+CREATE TABLE IF NOT EXISTS segments (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
+    first_row INTEGER NOT NULL, rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, retired INTEGER);
+CREATE INDEX IF NOT EXISTS segments_by_time ON segments (table_name, last_ns);
+CREATE TABLE IF NOT EXISTS quarantine (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, piece TEXT NOT NULL, rows INTEGER NOT NULL,
+    first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, found_ns INTEGER NOT NULL, reason TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Rows, times and sequence numbers of a piece; ``first_seq`` and ``last_seq`` leave zeros out."""
+
+    rows: int
+    first_ns: int
+    last_ns: int
+    first_seq: int
+    last_seq: int
+
+
+@dataclass(frozen=True)
+class Logged:
+    """A batch in the log; ``batch`` is None when the caller holds it already."""
+
+    id: int
+    table: str
+    first_row: int
+    rows: int
+    first_ns: int
+    last_ns: int
+    written_ns: int
+    checksum: int
+    bytes: int
+    batch: bytes | None = None
+
+    @property
+    def damaged(self) -> bool:
+        """Whether the bytes are not those that were written."""
+        return self.batch is not None and zlib.crc32(self.batch) != self.checksum
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A Parquet file of the manifest."""
+
+    id: int
+    table: str
+    file: str
+    first_row: int
+    rows: int
+    first_ns: int
+    last_ns: int
+    first_seq: int
+    last_seq: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a reader sees: segments and log of some tables at one moment, in order of writing."""
+
+    segments: tuple[Segment, ...]
+    log: tuple[Logged, ...]
+
+
+_LOGGED = "id, table_name, first_row, rows, first_ns, last_ns, written_ns, checksum, bytes"
+_SEGMENT = "id, table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, bytes"
+_WITHIN = "table_name = ? AND last_ns >= ? AND first_ns < ?"
+_FIRST, _LAST = -(1 << 63), (1 << 63) - 1
+
+
+def _between(start: int | None, end: int | None) -> tuple[int, int]:
+    return (_FIRST if start is None else start, _LAST if end is None else end)
+
+
+class Manifest:
+    """Transactions on the SQLite file. Thread-safe; any number of processes."""
+
+    def __init__(self, path: Path, *, busy_seconds: float = 30.0) -> None:
+        self._path, self._busy = path, busy_seconds
+        self._lock = threading.Lock()
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._closed = False
+        with self._named("open"):
+            self._writer = self._connect()
+            self._create()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, timeout=self._busy, isolation_level=None, check_same_thread=False
+        )
+        connection.execute("PRAGMA page_size = 16384")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA wal_autocheckpoint = 2000")
+        connection.execute("PRAGMA cache_size = -32000")
+        return connection
+
+    def _create(self) -> None:
+        mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise HistoryError(
+                f"{self._path}: SQLite gives {mode!r} in place of WAL; the folder must be on a local disk"
+            )
+        self._writer.executescript(_SCHEMA)
+        self._writer.execute(
+            "INSERT INTO meta VALUES ('format', ?), ('generation', 1) ON CONFLICT DO NOTHING", (FORMAT,)
+        )
+        found = self._value(self._writer, "format")
+        if found != FORMAT:
+            raise HistoryError(
+                f"{self._path} has format {found}, this version reads {FORMAT}; use another folder"
+            )
+
+    @contextmanager
+    def _named(self, action: str) -> Iterator[None]:
+        """SQLite's errors in words, with the file and what to do."""
+        try:
+            yield
+        except sqlite3.Error as error:
+            text = str(error)
+            advice = next((a for word, a in _ADVICE.items() if word in text), "nothing of it was kept")
+            raise HistoryError(f"cannot {action} in {self._path}: {text}; {advice}") from error
+
+    @staticmethod
+    def _value(connection: sqlite3.Connection, name: str) -> int:
+        row = connection.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return int(row[0])
+
+    @contextmanager
+    def change(self, action: str) -> Iterator[sqlite3.Connection]:
+        """One durable transaction, alone among all writers."""
+        with self._lock, self._named(action):
+            if self._closed:
+                raise HistoryError(f"cannot {action}: the history {self._path.parent} is closed")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                self._writer.rollback()
+                raise
+            try:
+                self._writer.execute("COMMIT")
+            except sqlite3.Error:
+                if self._writer.in_transaction:
+                    self._writer.rollback()
+                raise
+
+    @contextmanager
+    def reading(self, action: str = "read") -> Iterator[sqlite3.Connection]:
+        """One read transaction: everything asked inside it is of one moment."""
+        if self._closed:
+            raise HistoryError(f"cannot {action}: the history {self._path.parent} is closed")
+        with self._named(action):
+            try:
+                connection = self._idle.get_nowait()
+            except queue.Empty:
+                connection = self._connect()
+            try:
+                connection.execute("BEGIN")
+                yield connection
+            finally:
+                if connection.in_transaction:
+                    connection.rollback()
+                if self._closed:
+                    connection.close()
+                else:
+                    self._idle.put(connection)
+
+    def generation(self) -> int:
+        """How many times the set of segments has changed."""
+        with self.reading() as connection:
+            return self._value(connection, "generation")
+
+    # -- the log ------------------------------------------------------------------------------------------
+
+    def append(self, connection: sqlite3.Connection, table: str, extent: Extent, batch: Any) -> None:
+        """Put a batch at the end of a table's log (inside ``change``)."""
+        head = connection.execute("SELECT next_row FROM heads WHERE table_name = ?", (table,)).fetchone()
+        first_row = head[0] if head else 0
+        view = memoryview(batch)
+        connection.execute(
+            "INSERT INTO log (table_name, first_row, rows, first_ns, last_ns, first_seq, last_seq, written_ns, "
+            "checksum, bytes, batch) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
+            (table, first_row, extent.rows, extent.first_ns, extent.last_ns, extent.first_seq, extent.last_seq,
+             time.time_ns(), zlib.crc32(view), view.nbytes, view),
+        )  # fmt: skip
+        connection.execute(
+            "INSERT INTO heads VALUES (?, ?, ?) ON CONFLICT (table_name) DO UPDATE SET "
+            "next_row = excluded.next_row, last_seq = max(last_seq, excluded.last_seq)",
+            (table, first_row + extent.rows, extent.last_seq),
+        )
+
+    def replace_batch(self, connection: sqlite3.Connection, id: int, extent: Extent, batch: Any) -> None:
+        """Give a logged batch fewer rows (inside ``change``)."""
+        view = memoryview(batch)
+        connection.execute(
+            "UPDATE log SET rows = ?, first_ns = ?, last_ns = ?, first_seq = ?, last_seq = ?, checksum = ?, "
+            "bytes = ?, batch = ? WHERE id = ?",
+            (extent.rows, extent.first_ns, extent.last_ns, extent.first_seq, extent.last_seq,
+             zlib.crc32(view), view.nbytes, view, id),
+        )  # fmt: skip
+
+    def forget_batches(self, connection: sqlite3.Connection, ids: Iterable[int]) -> int:
+        """Take batches out of the log (inside ``change``); returns how many were there."""
+        return sum(connection.execute("DELETE FROM log WHERE id = ?", (id,)).rowcount for id in ids)
+
+    def seq_overlap(self, connection: sqlite3.Connection, table: str, extent: Extent) -> Moment:
+        """Pieces that may hold a row with the sequence number and time of a row in this extent."""
+        head = connection.execute("SELECT last_seq FROM heads WHERE table_name = ?", (table,)).fetchone()
+        if head is None or extent.last_seq == 0 or extent.first_seq > head[0]:
+            return Moment((), ())
+        where = "table_name = ? AND last_ns >= ? AND first_ns <= ? AND last_seq >= ? AND first_seq <= ?"
+        bounds = (table, extent.first_ns, extent.last_ns, extent.first_seq, extent.last_seq)
+        segments = connection.execute(
+            f"SELECT {_SEGMENT} FROM segments WHERE retired IS NULL AND {where}", bounds
+        )
+        log = connection.execute(f"SELECT {_LOGGED}, batch FROM log WHERE {where}", bounds)
+        return Moment(tuple(Segment(*row) for row in segments), tuple(Logged(*row) for row in log))
+
+    # -- reading ------------------------------------------------------------------------------------------
+
+    def moment(
+        self,
+        tables: Sequence[str],
+        start: int | None = None,
+        end: int | None = None,
+        held: Iterable[Any] = (),
+    ) -> Moment:
+        """Segments and log of the tables that reach into [start, end); batches in ``held`` come without bytes."""
+        known = frozenset(held)
+        segments: list[Segment] = []
+        log: list[Logged] = []
+        with self.reading() as connection:
+            for table in tables:
+                bounds = (table, *_between(start, end))
+                segments.extend(
+                    Segment(*row)
+                    for row in connection.execute(
+                        f"SELECT {_SEGMENT} FROM segments WHERE retired IS NULL AND {_WITHIN} ORDER BY first_row",
+                        bounds,
+                    )
+                )
+                rows = connection.execute(
+                    f"SELECT {_LOGGED} FROM log WHERE {_WITHIN} ORDER BY id", bounds
+                ).fetchall()
+                for row in rows:
+                    logged = Logged(*row)
+                    if (logged.id, logged.checksum) not in known:
+                        blob = connection.execute(
+                            "SELECT batch FROM log WHERE id = ?", (logged.id,)
+                        ).fetchone()
+                        logged = Logged(*row, batch=blob[0])
+                    log.append(logged)
+        return Moment(tuple(segments), tuple(log))
+
+    def log_state(self) -> list[tuple[str, int, int]]:
+        """(table, rows in the log, when its oldest batch was written) of every table with a log."""
+        with self.reading() as connection:
+            return connection.execute(
+                "SELECT table_name, sum(rows), min(written_ns) FROM log GROUP BY table_name"
+            ).fetchall()
+
+    def sizes(self) -> list[tuple[Any, ...]]:
+        """(table, rows, first_ns, last_ns, bytes, segments) of every table that holds rows."""
+        with self.reading() as connection:
+            return connection.execute(
+                "SELECT table_name, sum(rows), min(first_ns), max(last_ns), sum(bytes), sum(segment) FROM ("
+                "SELECT table_name, rows, first_ns, last_ns, bytes, 1 AS segment FROM segments WHERE retired IS NULL "
+                "UNION ALL SELECT table_name, rows, first_ns, last_ns, bytes, 0 FROM log) "
+                "GROUP BY table_name ORDER BY table_name"
+            ).fetchall()
+
+    def last_seq(self) -> int:
+        """Highest sequence number ever kept, 0 when none."""
+        with self.reading() as connection:
+            return int(connection.execute("SELECT coalesce(max(last_seq), 0) FROM heads").fetchone()[0])
+
+    # -- segments -----------------------------------------------------------------------------------------
+
+    def swap(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        add: Sequence[tuple[str, str, int, Extent, int]] = (),
+        retire: Sequence[int] = (),
+    ) -> bool:
+        """Bring segments in and others out (inside ``change``); False when one to retire is gone already."""
+        connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
+        generation = self._value(connection, "generation")
+        for id in retire:
+            gone = connection.execute(
+                "UPDATE segments SET retired = ? WHERE id = ? AND retired IS NULL", (generation, id)
+            )
+            if gone.rowcount != 1:
+                return False
+        for table, file, first_row, extent, size in add:
+            connection.execute(
+                "INSERT INTO segments (table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, "
+                "bytes) VALUES (?,?,?,?,?,?,?,?,?)",
+                (table, file, first_row, extent.rows, extent.first_ns, extent.last_ns, extent.first_seq,
+                 extent.last_seq, size),
+            )  # fmt: skip
+        return True
+
+    def retired(self) -> list[tuple[int, str, int]]:
+        """(id, file, generation) of the segments that left."""
+        with self.reading() as connection:
+            return connection.execute(
+                "SELECT id, file, retired FROM segments WHERE retired IS NOT NULL"
+            ).fetchall()
+
+    def files(self) -> set[str]:
+        """Every file the manifest knows, those that left included."""
+        with self.reading() as connection:
+            return {row[0] for row in connection.execute("SELECT file FROM segments")}
+
+    def erase(self, ids: Sequence[int]) -> None:
+        """Forget segments whose files are deleted."""
+        with self.change("tidy") as connection:
+            connection.executemany("DELETE FROM segments WHERE id = ?", [(id,) for id in ids])
+
+    def quarantine(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        piece: str,
+        extent: tuple[int, int, int],
+        reason: str,
+    ) -> None:
+        """Record a damaged piece (inside ``change``); ``extent`` is rows, first_ns, last_ns."""
+        connection.execute(
+            "INSERT INTO quarantine (table_name, piece, rows, first_ns, last_ns, found_ns, reason) "
+            "VALUES (?,?,?,?,?,?,?)",
+            (table, piece, *extent, time.time_ns(), reason),
+        )
+
+    def quarantined(self) -> list[tuple[Any, ...]]:
+        """(table, piece, rows, first_ns, last_ns, found_ns, reason) of every damaged piece."""
+        with self.reading() as connection:
+            return connection.execute(
+                "SELECT table_name, piece, rows, first_ns, last_ns, found_ns, reason FROM quarantine ORDER BY id"
+            ).fetchall()
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            while True:
+                try:
+                    self._idle.get_nowait().close()
+                except queue.Empty:
+                    break
+            self._writer.close()
+
+
+_ADVICE = {
+    "full": "nothing of this write was kept, what was acknowledged is safe; free space and write again",
+    "readonly": "the folder or file is not writable; open it where this user may write",
+    "read-only": "the folder or file is not writable; open it where this user may write",
+    "unable to open": "check that the folder exists and that this user may write there",
+    "locked": "another process has held the store too long; is it stopped in a debugger?",
+    "malformed": "the file is damaged; move it aside and restore from the segments or a backup",
+    "not a database": "this is not a history; choose another folder",
+}

@@ -1,0 +1,105 @@
+"""SQL over a moment of the store, on DataFusion."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from datafusion import DataFrame, SessionConfig, SessionContext, SQLOptions
+
+from workstation.history.columns import ORDER, is_keyed, stored_schema
+from workstation.history.history import to_ns
+from workstation.market.errors import QueryError
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import TABLES, Table
+
+REVISIONS = "_revisions"
+_READ_ONLY = SQLOptions().with_allow_ddl(False).with_allow_dml(False).with_allow_statements(False)
+_WORD = re.compile(r"[a-z_]+")
+
+
+@dataclass
+class Source:
+    """What one table is made of at a moment."""
+
+    table: Table
+    files: list[Path] = field(default_factory=list)
+    log: list[pa.RecordBatch] = field(default_factory=list)
+
+
+def tables_in(query: str) -> list[str]:
+    """Names of our tables that occur in a query's text (perhaps more than it reads, never fewer)."""
+    words = {word.removesuffix(REVISIONS) for word in _WORD.findall(query.lower())}
+    return [name for name in TABLES if name in words]
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}"' for name in names)
+
+
+def _register(context: SessionContext, source: Source, folder: Path) -> None:
+    table = source.table
+    schema = stored_schema(table)
+    columns = _quoted(schema.names)
+    parts = []
+    rows = source.log or [pa.RecordBatch.from_pylist([], schema=schema)]
+    context.register_record_batches(f"_{table.name}_log", [rows])
+    parts.append(f"SELECT {columns} FROM _{table.name}_log")
+    if source.files:
+        # DataFusion reads a folder, the manifest names files: a folder of links to exactly those.
+        links = folder / table.name
+        links.mkdir()
+        for path in source.files:
+            (links / path.name).symlink_to(path)
+        context.register_parquet(f"_{table.name}_segments", links, schema=schema)
+        parts.append(f"SELECT {columns} FROM _{table.name}_segments")
+    shown = f"{_quoted(table.names)}, arrow_cast(event_ns, 'Timestamp(Nanosecond, None)') AS time"
+    union = " UNION ALL ".join(parts)
+    if not is_keyed(table):
+        context.register_view(table.name, context.sql(f"SELECT {shown} FROM ({union})"))
+        return
+    newest = (
+        f"SELECT *, row_number() OVER (PARTITION BY {_quoted(table.key)} ORDER BY {ORDER} DESC) AS _rank "
+        f"FROM ({union})"
+    )
+    context.register_view(table.name, context.sql(f"SELECT {shown} FROM ({newest}) WHERE _rank = 1"))
+    context.register_view(table.name + REVISIONS, context.sql(f"SELECT {shown} FROM ({union})"))
+
+
+def _value(name: str, value: Any) -> Any:
+    if isinstance(value, (pd.Timestamp, datetime, np.datetime64)):
+        return to_ns(value)
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    raise QueryError(f"${name} is a {type(value).__name__}; a parameter is a number, a text or a time")
+
+
+def run(query: str, params: Mapping[str, Any], sources: Sequence[Source]) -> pd.DataFrame:
+    """Answer one read-only query over the sources."""
+    values = {name: _value(name, value) for name, value in params.items()}
+    context = SessionContext(SessionConfig().with_information_schema(False))
+    try:
+        with tempfile.TemporaryDirectory(prefix="history-") as folder:
+            for source in sources:
+                _register(context, source, Path(folder))
+            return _to_pandas(context.sql_with_options(query, _READ_ONLY, param_values=values))
+    except Exception as error:
+        reason = str(error).strip().splitlines()[0]
+        raise QueryError(f"{reason}; in: {query.strip()[:200]}") from error
+
+
+def _to_pandas(answer: DataFrame) -> pd.DataFrame:
+    frame = answer.to_arrow_table().to_pandas()
+    if "instrument" in frame.columns and not pd.api.types.is_numeric_dtype(frame["instrument"].dtype):
+        frame["instrument"] = REGISTRY.conform(frame["instrument"])
+    return frame
