@@ -119,6 +119,7 @@ class Sessions:
                 f"no exchange calendar {name!r}; see exchange_calendars.get_calendar_names()"
             ) from error
         self.name = name
+        self.last_day = np.datetime64(last, "D")
         self.days: Days = schedule.index.to_numpy().astype("datetime64[D]")
         self.open_ns: Instants = _instants(schedule["open"])
         self.close_ns: Instants = _instants(schedule["close"])
@@ -172,16 +173,17 @@ class Sessions:
             When a date lies outside the calendar.
         """
         wanted = np.atleast_1d(np.asarray(days, dtype="datetime64[D]"))
-        bad = (wanted < self.days[0]) | (wanted > np.datetime64(_LAST)) | np.isnat(wanted)
+        bad = (wanted < self.days[0]) | (wanted > self.last_day) | np.isnat(wanted)
         if bad.any():
             raise CalendarError(
-                f"{self.name} is known from {self.days[0]} to {_LAST}, asked for {wanted[bad][0]}"
+                f"{self.name} is known from {self.days[0]} to {self.last_day}, asked for {wanted[bad][0]}"
             )
         return np.searchsorted(self.days, wanted, side="right") - 1
 
 
 def _instants(times: pd.Series[Any]) -> Instants:
-    return times.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+    instants: Instants = times.dt.tz_convert(None).to_numpy().astype("datetime64[ns]").astype(np.int64)
+    return instants
 
 
 @lru_cache(maxsize=32)
@@ -243,7 +245,8 @@ def us_option_expiry_ns(*, roots: Sequence[str] | str, dates: npt.ArrayLike) -> 
     plain = [name.strip("0123456789") for name in names]
     am = np.array([name in AM_SETTLED_ROOTS for name in plain], dtype=bool)
     late = np.array([name in LATE_ROOTS for name in plain], dtype=bool)
-    return np.where(am, nyse.open_ns[at], nyse.close_ns[at] + np.where(late, LATE_NS, 0))
+    closing: Instants = nyse.close_ns[at] + np.where(late, LATE_NS, 0)
+    return np.where(am, nyse.open_ns[at], closing)
 
 
 def expiry_ns(terms: Terms) -> int:

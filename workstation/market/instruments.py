@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -38,7 +39,8 @@ class InstrumentRegistry:
         self._names: list[str] = []
         self._lock = threading.RLock()
         self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
-        self._issued: dict[int, pd.Index[Any]] = {id(self._dtype.categories): self._dtype.categories}
+        self._issued: WeakValueDictionary[int, pd.Index[Any]] = WeakValueDictionary()
+        self._issued[id(self._dtype.categories)] = self._dtype.categories
         self._terms: dict[str, dict[str, Any]] = {}
         self._described: DescribedTerms | None = None
 
@@ -73,8 +75,16 @@ class InstrumentRegistry:
             return self._dtype
 
     def categorical(self, codes: Codes) -> pd.Categorical:
-        """A categorical over the registry from codes it handed out (-1 for missing)."""
+        """A categorical over the registry from codes it handed out (-1 for missing).
+
+        pandas keeps the codes in the narrowest integer that holds all categories.
+        """
         return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
+
+    def issued(self, values: pd.Categorical) -> bool:
+        """Whether a categorical carries codes of this registry, under its newest dtype or an older one."""
+        categories = values.categories
+        return categories is self._dtype.categories or self._issued.get(id(categories)) is categories
 
     def conform(self, series: pd.Series[Any]) -> pd.Categorical:
         """Any column of names as a categorical over this registry (names not seen before are appended)."""
@@ -83,7 +93,7 @@ class InstrumentRegistry:
             categories = values.categories
             if categories is self.dtype.categories:
                 return values  # type: ignore[no-any-return]
-            if id(categories) in self._issued:
+            if self.issued(values):
                 return self.categorical(values.codes.astype(np.int32, copy=False))
             mapped = np.append(self.codes(categories), np.int32(-1))
             return self.categorical(mapped[values.codes])
@@ -135,6 +145,8 @@ class InstrumentRegistry:
                 codes = np.asarray(self.conform(pd.Series(names)).codes, dtype=np.int32)
             else:
                 codes = self.codes(names)
+            if len(codes) and codes.min() < 0:
+                raise ValueError(f"a missing name at row {int(codes.argmin())}; every instrument has one")
             if self._described is None:
                 self._described = DescribedTerms()
             for code in range(len(self._described), len(self._names)):

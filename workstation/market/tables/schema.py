@@ -6,17 +6,22 @@ where a batch is checked; everything inside trusts what passed it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, Literal
+from weakref import WeakValueDictionary
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
 from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
+from workstation.market.tables.frames import arrays_of, frame_of
+
+BoolArray = npt.NDArray[np.bool_]
 
 NO_TIME = np.iinfo(np.int64).min
 """The "unknown" of an int64 nanosecond column (pandas' NaT)."""
@@ -24,7 +29,7 @@ NO_TIME = np.iinfo(np.int64).min
 Kind = Literal["int64", "int32", "int8", "float64", "bool", "instrument", "category", "str", "bytes"]
 
 _UNKNOWN: Mapping[str, Any] = {
-    "int64": 0, "int32": 0, "int8": 0, "float64": np.nan, "bool": False, "category": "", "str": "", "bytes": b"",
+    "int64": 0, "int32": 0, "int8": 0, "float64": np.nan, "bool": False, "category": "", "str": "", "bytes": b"", "instrument": None,
 }  # fmt: skip
 _ARROW: Mapping[str, pa.DataType] = {
     "int64": pa.int64(), "int32": pa.int32(), "int8": pa.int8(), "float64": pa.float64(), "bool": pa.bool_(),
@@ -43,13 +48,15 @@ class Column:
     unit: str = ""
     required: bool = False
     doc: str = ""
+    dtype: np.dtype[Any] | None = field(init=False, repr=False, compare=False)
+    """NumPy dtype of a numeric column, None for the others."""
+    unknown: Any = field(init=False, repr=False, compare=False)
+    """The value that stands for "not known" when a batch does not bring the column."""
 
-    @property
-    def unknown(self) -> Any:
-        """The value that stands for "not known" when a batch does not bring the column."""
-        if self.name.endswith("_ns") and self.kind == "int64" and self.name not in ("event_ns", "seen_ns"):
-            return NO_TIME
-        return _UNKNOWN[self.kind]
+    def __post_init__(self) -> None:
+        time = self.kind == "int64" and self.name.endswith("_ns") and self.name not in ("event_ns", "seen_ns")
+        object.__setattr__(self, "unknown", NO_TIME if time else _UNKNOWN[self.kind])
+        object.__setattr__(self, "dtype", np.dtype(self.kind) if self.kind in _NUMERIC else None)
 
     @property
     def arrow(self) -> pa.DataType:
@@ -75,6 +82,11 @@ def _unknown_values(kind: str, value: Any, rows: int) -> Any:
     return values
 
 
+@lru_cache(maxsize=4096)
+def _unknowns(kind: str, value: Any, rows: int) -> Any:
+    return _unknown_values(kind, value, 1 << max(rows - 1, 0).bit_length())[:rows]
+
+
 @dataclass(frozen=True)
 class Table:
     """A table's declared schema.
@@ -95,9 +107,11 @@ class Table:
     raw: bool = True
     doc: str = ""
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
+    index: pd.Index[str] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.columns})
+        object.__setattr__(self, "index", pd.Index([c.name for c in self.columns], dtype="str"))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -113,13 +127,27 @@ class Table:
 
     def empty(self, registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
         """A frame of no rows with every column in its dtype."""
-        return pd.DataFrame({c.name: self._unknown(c, 0, registry) for c in self.columns}, copy=False)
+        return frame_of([self._unknown(c, 0, registry) for c in self.columns], self.index, 0)
+
+    def describe(self) -> pd.DataFrame:
+        """The declared columns, one row each: column, kind, unit, required, doc.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import TRADES
+        >>> TRADES.describe().set_index("column").loc["price", ["kind", "unit"]].tolist()
+        ['float64', 'quote or premium currency']
+        """
+        rows = [(c.name, c.kind, c.unit, c.required, c.doc) for c in self.columns]
+        return pd.DataFrame(rows, columns=["column", "kind", "unit", "required", "doc"])
 
     def conform(self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
-        """The batch with every column of the table, in order, in its dtype.
+        """The batch with every column of the table, in order, in its dtype, on a fresh index.
 
         Columns the batch does not bring are filled with their unknown; required columns must be there and
-        hold no NaN. Columns the table does not know are an error. Arrays already in their dtype are not copied.
+        hold no NaN. Columns the table does not know are an error. The frame handed in is never changed, and
+        what comes back can be changed without changing it. Conforming what is conformed changes nothing and
+        costs little.
 
         Raises
         ------
@@ -133,49 +161,166 @@ class Table:
         >>> TRADES.conform(rows)[["price", "side", "trade_id"]].to_dict("records")[0]
         {'price': 1.0, 'side': 0, 'trade_id': ''}
         """
-        rows = len(frame)
-        for name in frame.columns:
+        arrays = arrays_of(frame)
+        if self._is_conformed(frame, arrays, registry):
+            fresh = _is_fresh(frame.index)
+            done = frame.copy(deep=False) if fresh else frame_of(arrays, self.index, len(frame))
+        else:
+            done = frame_of(self._arrays(frame, arrays, registry), self.index, len(frame))
+        _CONFORMED[id(done)] = done
+        return done
+
+    def _is_conformed(self, frame: pd.DataFrame, arrays: list[Any], registry: InstrumentRegistry) -> bool:
+        if frame.columns is not self.index and not frame.columns.equals(self.index):
+            return False
+        trusted = _CONFORMED.get(id(frame)) is frame
+        for column, values in zip(self.columns, arrays, strict=True):
+            if column.dtype is not None:
+                if values.dtype is not column.dtype or not values.flags.c_contiguous:
+                    return False
+            elif not _settled(registry, trusted, column, values):
+                return False
+            if column.required:
+                self._require(column, values)
+        return True
+
+    def concat(self, frames: Iterable[pd.DataFrame], registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
+        """Batches one after the other, conformed; of the newest registry dtype whatever theirs was.
+
+        Unlike ``pandas.concat``, categoricals stay categorical when their categories differ.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import TRADES
+        >>> def one(name):
+        ...     return TRADES.conform(pd.DataFrame({"event_ns": [1], "instrument": name, "price": 1.0, "size": 1.0}))
+        >>> TRADES.concat([one("BTC/USD"), one("ETH/USD")])["instrument"].tolist()
+        ['BTC/USD', 'ETH/USD']
+        """
+        parts = [arrays_of(self.conform(frame, registry)) for frame in frames]
+        if not parts:
+            return self.empty(registry)
+        joined = [
+            _join(c, list(pieces), registry)
+            for c, pieces in zip(self.columns, zip(*parts, strict=True), strict=True)
+        ]
+        done = frame_of(joined, self.index, len(joined[0]))
+        _CONFORMED[id(done)] = done
+        return done
+
+    def _arrays(self, frame: pd.DataFrame, arrays: list[Any], registry: InstrumentRegistry) -> list[Any]:
+        names = frame.columns.tolist()
+        brought = dict(zip(names, arrays, strict=True))
+        for name in names:
             if name not in self.by_name:
                 raise TableError(
                     self.name, str(name), -1, f"no such column; the table has {', '.join(self.names)}"
                 )
-        columns: dict[str, Any] = {}
+            if len(brought) != len(names) and names.count(name) > 1:
+                raise TableError(self.name, name, -1, f"{names.count(name)} columns of this name")
+        columns: list[Any] = []
         for column in self.columns:
-            if column.name in frame.columns:
-                columns[column.name] = self._values(column, frame[column.name], registry)
-            elif column.required:
+            values = brought.get(column.name)
+            if values is None and column.required:
                 raise TableError(self.name, column.name, -1, "required column is missing")
+            if values is None:
+                values = self._unknown(column, len(frame), registry)
             else:
-                columns[column.name] = self._unknown(column, rows, registry)
-        return pd.DataFrame(columns, copy=False)
+                if not _settled(registry, False, column, values):
+                    values = self._converted(column, frame[column.name], registry)
+                if column.required:
+                    self._require(column, values)
+            columns.append(values)
+        return columns
 
     @staticmethod
     def _unknown(column: Column, rows: int, registry: InstrumentRegistry) -> Any:
         if column.kind == "instrument":
             return registry.categorical(np.full(rows, -1, dtype=np.int32))
-        size = 1 << max(rows - 1, 0).bit_length()
-        return _unknown_values(column.kind, column.unknown, size)[:rows]
+        return _unknowns(column.kind, column.unknown, rows)
 
-    def _values(self, column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:
+    def _converted(self, column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:
         try:
-            values = _convert(column, series, registry)
+            return _convert(column, series, registry)
         except (TypeError, ValueError, OverflowError) as error:
             row = _first_bad(column, series)
             held = f" holds {series.iloc[row]!r}" if row >= 0 else ""
             raise TableError(self.name, column.name, row, f"expected {column.kind}{held}: {error}") from error
-        if column.required:
-            missing = values.codes < 0 if column.kind == "instrument" else _missing(column, values)
-            if missing.any():
-                raise TableError(
-                    self.name, column.name, int(missing.argmax()), "missing value in a required column"
-                )
-        return values
+
+    def _require(self, column: Column, values: Any) -> None:
+        if column.kind == "float64":
+            missing: BoolArray = np.isnan(values)
+        elif column.kind == "instrument":
+            missing = values.codes < 0
+        elif column.kind == "bytes":
+            missing = np.asarray(pd.isna(values))
+        else:
+            return
+        if missing.any():
+            raise TableError(
+                self.name, column.name, int(missing.argmax()), "missing value in a required column"
+            )
 
 
-def _missing(column: Column, values: Any) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    if column.kind == "float64":
-        return np.isnan(values)
-    return np.zeros(1, dtype=bool) if column.kind in _NUMERIC else np.asarray(pd.isna(values))
+_CONFORMED: WeakValueDictionary[int, pd.DataFrame] = WeakValueDictionary()
+"""Frames that came out of ``conform``, by id: their strings and categories need no second look."""
+
+
+def _is_fresh(index: pd.Index[Any]) -> bool:
+    return type(index) is pd.RangeIndex and index.start == 0 and index.step == 1
+
+
+def _settled(registry: InstrumentRegistry, trusted: bool, column: Column, values: Any) -> bool:
+    """Whether an array is what the column holds; ``trusted`` skips the search for missing strings and categories."""
+    kind = column.kind
+    if kind in _NUMERIC:
+        return type(values) is np.ndarray and values.dtype == column.dtype and values.flags.c_contiguous
+    if kind == "instrument":
+        return type(values) is pd.Categorical and registry.issued(values)
+    if kind == "category":
+        return (
+            type(values) is pd.Categorical
+            and _is_str(values.categories.dtype)
+            and (trusted or not _any_negative(values))
+        )
+    if kind == "str":
+        return _is_str(values.dtype) and (trusted or not values.isna().any())
+    return type(values) is np.ndarray and values.dtype == object
+
+
+def _is_str(dtype: Any) -> bool:
+    return type(dtype) is pd.StringDtype and dtype.na_value is np.nan
+
+
+def _any_negative(values: pd.Categorical) -> bool:
+    return bool((values.codes < 0).any())
+
+
+def _join(column: Column, pieces: list[Any], registry: InstrumentRegistry) -> Any:
+    if len(pieces) == 1:
+        return pieces[0]
+    if column.kind == "instrument":
+        return registry.categorical(np.concatenate([piece.codes for piece in pieces]))
+    if column.kind == "category":
+        return _join_categories(pieces)
+    if column.kind == "str":
+        return pd.concat([pd.Series(piece, copy=False) for piece in pieces], ignore_index=True).array
+    return np.concatenate(pieces)
+
+
+def _join_categories(pieces: list[pd.Categorical]) -> pd.Categorical:
+    first = pieces[0].dtype
+    if all(piece.categories is first.categories for piece in pieces):
+        return pd.Categorical.from_codes(
+            np.concatenate([p.codes for p in pieces]), dtype=first, validate=False
+        )
+    pool: dict[str, int] = {}
+    codes = []
+    for piece in pieces:
+        places = np.array([pool.setdefault(name, len(pool)) for name in piece.categories], dtype=np.int32)
+        codes.append(places[piece.codes])
+    dtype = pd.CategoricalDtype(pd.Index(list(pool), dtype="str"))
+    return pd.Categorical.from_codes(np.concatenate(codes), dtype=dtype, validate=False)
 
 
 def _numbers(column: Column, series: pd.Series[Any]) -> Any:
