@@ -156,3 +156,25 @@ def to_frame(table: Table, stored: pa.Table) -> pd.DataFrame:
         if name != ORDER
     }
     return pd.DataFrame(columns, copy=False)
+
+
+def joined(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Batches of one table as one, in order."""
+    if len(frames) == 1:
+        return frames[0]
+    if not frames:
+        return table.empty()
+    batches = [table.conform(frame) for frame in frames]
+    return pd.DataFrame(
+        {c.name: _joined(c, [batch[c.name] for batch in batches]) for c in table.columns}, copy=False
+    )
+
+
+def _joined(column: Column, parts: Sequence[pd.Series[Any]]) -> Any:
+    if column.kind == "instrument":
+        return REGISTRY.categorical(np.concatenate([part.cat.codes.to_numpy(np.int32) for part in parts]))
+    if column.kind == "category":
+        return pd.api.types.union_categoricals([part.array for part in parts])
+    if column.kind == "str":
+        return pd.concat(parts, ignore_index=True).array
+    return np.concatenate([part.to_numpy() for part in parts])
