@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import numba as nb
 from llvmlite import ir
@@ -132,10 +132,10 @@ def _generate_fma(typing_context: Any, x: Any, y: Any, z: Any) -> Any:
     return types.float64(types.float64, types.float64, types.float64), generate
 
 
-_bits: Callable[[float], int] = intrinsic(_generate_bits)
-_double: Callable[[int], float] = intrinsic(_generate_double)
+_bits = cast("Callable[[float], int]", intrinsic(_generate_bits))
+_double = cast("Callable[[int], float]", intrinsic(_generate_double))
 #: x * y + z, rounded once (only inside a kernel).
-fma: Callable[[float, float, float], float] = intrinsic(_generate_fma)
+fma = cast("Callable[[float, float, float], float]", intrinsic(_generate_fma))
 
 
 @scalar_kernel
