@@ -1,1 +1,249 @@
-"""The wiring."""
+"""The desk: the one place that wires feeds -> hub -> engines -> history and board, once per process.
+
+The desk runs its own asyncio loop on its own thread. Feeds are supervised there, the hub runs there, and so
+do the engines; the recorder writes on a thread of its own; screens read the board.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+import pandas as pd
+import streamz
+import streamz.dataframe
+
+from workstation.exposure.engines import ExposureBook, Levels
+from workstation.feeds import open_feed
+from workstation.feeds.feed import Feed
+from workstation.feeds.supervision import Supervisor
+from workstation.history import History, open_history
+from workstation.history.recorder import Recorder
+from workstation.indicators.candles import Candles
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.settings import Settings
+from workstation.streams.board import FEED_COLUMNS, Board
+from workstation.streams.frames import streamz_frame
+from workstation.streams.hub import Hub
+
+FORMING_SECONDS = 0.1
+STATUS_SECONDS = 1.0
+_SEEDED = ("levels", "candles")
+"""Tables whose recent past is read from history when the desk starts."""
+_SEED_SPAN_NS = 36 * 3_600 * 10**9
+
+
+class Desk:
+    """Feeds, hub, engines, recorder and board of one process.
+
+    Made by :func:`open_desk`. ``start`` returns once the loop runs; feeds connect in the background and say how
+    they are in ``board.feeds()``. ``stop`` closes the feeds, lets the recorder write all it accepted, and joins.
+    """
+
+    def __init__(self, feeds: Sequence[Feed], history: History | None, settings: Settings) -> None:
+        self.settings = settings
+        self.history = history
+        self.board = Board()
+        self.hub = Hub(first_seq=_next_seq(history))
+        self.recorder = Recorder(history, backlog=settings.recorder_backlog) if history else None
+        self._candles = [
+            Candles(every=every, lateness=settings.candle_lateness) for every in settings.candles
+        ]
+        exposure = settings.exposure.model_dump()
+        engines: list[Engine] = [*self._candles, ExposureBook(**exposure), Levels(**exposure)]
+        for engine in engines:
+            self.hub.add_engine(engine)
+        self._supervisors = [Supervisor(feed, self._publish) for feed in feeds]
+        self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
+        self.hub.attach("board", self.board.tables, self.board.add)
+        if self.recorder:
+            self.hub.attach("recorder", tuple(self.board.tables) + ("frames",), self.recorder.put)
+        self._loop = asyncio.new_event_loop()
+        self._thread: threading.Thread | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    def start(self) -> Desk:
+        """Start everything; does nothing when it runs already. Returns itself."""
+        if self._thread is not None:
+            return self
+        self._seed_board()
+        if self.recorder:
+            self.recorder.start()
+        self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
+        self._thread.start()
+        return self
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Close the feeds, write what the recorder holds, stop the loop. Raises ``TimeoutError`` if it will not."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        self._call(self._shut_down()).result(timeout)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        thread.join(timeout)
+        if thread.is_alive():
+            raise TimeoutError(f"the desk's thread did not end within {timeout} s")
+        self._loop.close()
+        if self.recorder:
+            self.recorder.close()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until every feed has ended by itself (a tape at its end); False when the time was up before."""
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while any(not task.done() for task in self._tasks[: len(self._supervisors)]) or not self._tasks:
+            if deadline is not None and time.monotonic() > deadline:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def __enter__(self) -> Desk:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- what a notebook asks for -------------------------------------------------------------------------
+
+    def frame(self, table: str) -> streamz.dataframe.DataFrame:
+        """A streaming dataframe of a table: ``desk.frame("trades").price.rolling(100).mean()``."""
+        return streamz_frame(self.hub, table)
+
+    def stream(self, table: str) -> streamz.Stream:
+        """The Streamz stream of a table's batches; keep a reference to what you attach."""
+        return self.hub.stream(table)
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _publish(self, table: str, frame: pd.DataFrame) -> None:
+        if table == "instruments":
+            REGISTRY.register(frame)
+        self.hub.publish(table, frame)
+
+    def _seed_board(self) -> None:
+        if self.history is None:
+            return
+        known = set(self.history.tables()["name"])
+        for table in _SEEDED:
+            if table in known:
+                newest = self.history.latest(table)
+                if len(newest):
+                    end = int(newest["event_ns"].max()) + 1
+                    self.board.add(table, self.history.read(table, start=end - _SEED_SPAN_NS, end=end))
+
+    def _run(self) -> None:
+        asyncio.set_event_loop(self._loop)
+        self._tasks = [self._loop.create_task(supervisor.run()) for supervisor in self._supervisors]
+        timers = [(self._publish_forming, FORMING_SECONDS), (self._publish_status, STATUS_SECONDS)]
+        if self._live_clock:
+            timers.append((self._beat, STATUS_SECONDS))
+        self._tasks += [self._loop.create_task(_every(seconds, tick)) for tick, seconds in timers]
+        self._loop.run_forever()
+
+    async def _shut_down(self) -> None:
+        for supervisor in self._supervisors:
+            await supervisor.stop()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._publish_forming()
+        self._publish_status()
+
+    def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
+
+    def _beat(self) -> None:
+        self.hub.heartbeat(time.time_ns())
+
+    def _publish_forming(self) -> None:
+        for engine in self._candles:
+            self.board.set_forming(engine.every_ns, engine.in_progress())
+
+    def _publish_status(self) -> None:
+        lag = self.recorder.lag_seconds if self.recorder else float("nan")
+        rows = [{**supervisor.status(), "recorder_lag_s": lag} for supervisor in self._supervisors]
+        self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
+
+
+async def _every(seconds: float, tick: Callable[[], None]) -> None:
+    while True:
+        tick()
+        await asyncio.sleep(seconds)
+
+
+def _next_seq(history: History | None) -> int:
+    if history is None:
+        return 1
+    return history.last_seq() + 1
+
+
+def open_desk(
+    feeds: Sequence[str | Feed] | None = None,
+    history: str | History | None = None,
+    seed: int | None = None,
+    settings: Settings | None = None,
+) -> Desk:
+    """Wire a desk; ``start()`` it or use it as a context manager.
+
+    Parameters
+    ----------
+    feeds
+        Names of feeds (``"synthetic"``, ``"deribit"``) or feeds made with ``open_feed``; default: the settings'.
+    history
+        A store or its address to record into; none: nothing is recorded.
+    seed
+        Seed of the synthetic market; none takes the settings'.
+    settings
+        Default: read from the environment.
+
+    Examples
+    --------
+    >>> desk = open_desk(feeds=["synthetic"], seed=7)
+    >>> "trades" in desk.board.tables
+    True
+    """
+    settings = settings or Settings()
+    seed = settings.seed if seed is None else seed
+    wanted = settings.feeds if feeds is None else feeds
+    opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
+    store = open_history(history) if isinstance(history, str) else history
+    return Desk(opened, store, settings)
+
+
+def _open(name: str, seed: int | None, settings: Settings) -> Feed:
+    options = dict(settings.feed_options.get(name, {}))
+    if name == "synthetic" and seed is not None:
+        options.setdefault("seed", seed)
+    return open_feed(name, **options)
+
+
+_shared: Desk | None = None
+_shared_lock = threading.Lock()
+
+
+def share(desk: Desk) -> Desk:
+    """Make this desk the process's own, which every dashboard session sees."""
+    global _shared
+    with _shared_lock:
+        if _shared is not None and _shared is not desk:
+            raise RuntimeError(
+                "this process shares a desk already; stop it and start a new process for another"
+            )
+        _shared = desk
+    return desk
+
+
+def shared_desk() -> Desk:
+    """The process's running desk; made from the settings at the first call."""
+    global _shared
+    with _shared_lock:
+        if _shared is None:
+            settings = Settings()
+            _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
+        return _shared.start()

@@ -119,7 +119,7 @@ def _digest(path: Path) -> str:
 
 
 def _known(history: History) -> set[str]:
-    if "health" not in set(history.tables()["table"]):
+    if "health" not in set(history.tables()["name"]):
         return set()
     health = history.read("health", columns=["feed", "event", "detail"])
     rows = health[(health["feed"] == "import") & (health["event"] == "imported")]

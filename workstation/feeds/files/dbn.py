@@ -11,6 +11,7 @@ carry no sale condition. Listed options are named by OSI symbol; others keep the
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,10 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
         rejections.add(f"schema {schema} has no table", len(store.to_ndarray()), path.name)
         return
     if schema == "definition":
-        yield Batch("instruments", _definitions(store.to_df(), rejections, path.name))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The inplace keyword", module="databento")
+            table = store.to_df()
+        yield Batch("instruments", _definitions(table, rejections, path.name))
         return
     symbols = InstrumentMap()
     symbols.insert_metadata(store.metadata)

@@ -87,6 +87,8 @@ def _take(line: bytes, where: str, lines: _Lines, rejections: Rejections) -> Non
         rejections.add("connection opened (not a frame)", 1, where)
     elif _SENT.match(line):
         rejections.add("frame we sent (not received)", 1, where)
+    elif line.startswith(b"configuration: "):
+        rejections.add("configuration of the capture (not a frame)", 1, where)
     elif line.strip():
         rejections.add("line of neither capture form", 1, f"{where}: {line[:60]!r}")
 

@@ -15,10 +15,11 @@ kept as the bitmask printed. A tick the source marks suspicious is set aside.
 from __future__ import annotations
 
 import datetime as dt
+import io
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any
 
@@ -41,6 +42,8 @@ _SCALED = {"equity", "option", "indexoption"}
 _UTC = {"forex", "cfd"}
 _MONTHS = "FGHJKMNQUVXZ"
 MINUTE_NS = 60 * 10**9
+GROUP_BYTES = 16 * 2**20
+"""How much text is read as one."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,15 @@ class _Source:
     kind: str
     symbol: str
     midnight: pd.Timestamp
-    instrument: str
+    names: tuple[str, ...]
+    rows: tuple[int, ...] = ()
+    """Rows of each name when the CSVs of several contracts are read as one."""
+
+    def instruments(self, index: pd.Index[Any]) -> Any:
+        """The name of each row."""
+        if len(self.names) == 1:
+            return self.names[0]
+        return np.repeat(np.array(self.names, dtype=object), self.rows)[index.to_numpy()]
 
     @property
     def divisor(self) -> float:
@@ -86,29 +97,47 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
         raise FrameError(f"{path.name}: LEAN has no {found['resolution']} {found['kind']} files")
     try:
         with zipfile.ZipFile(path) as archive:
-            for entry in archive.namelist():
-                source = _source(found, entry)
-                with archive.open(entry) as file:
-                    yield from part(source, file, rejections)
+            for entries in _groups(archive):
+                source = _source(found, entries)
+                if len(entries) == 1:
+                    with archive.open(entries[0]) as file:
+                        yield from part(source, file, rejections)
+                else:
+                    texts = [archive.read(entry).rstrip(b"\n") + b"\n" for entry in entries]
+                    lines = tuple(text.count(b"\n") for text in texts)
+                    yield from part(replace(source, rows=lines), io.BytesIO(b"".join(texts)), rejections)
     except zipfile.BadZipFile as error:
         raise FrameError(f"{path.name}: {error}") from error
 
 
-def _source(found: re.Match[str], entry: str) -> _Source:
+def _groups(archive: zipfile.ZipFile) -> Iterator[list[str]]:
+    """Entries to be read as one: thousands of contracts' little CSVs would cost more to open than to read."""
+    group: list[str] = []
+    size = 0
+    for entry in archive.infolist():
+        if group and size + entry.file_size > GROUP_BYTES:
+            yield group
+            group, size = [], 0
+        if entry.file_size:
+            group.append(entry.filename)
+            size += entry.file_size
+    if group:
+        yield group
+
+
+def _source(found: re.Match[str], entries: list[str]) -> _Source:
     security, symbol = found["security"], found["symbol"].upper()
     midnight = pd.Timestamp(dt.datetime.strptime(found["date"], "%Y%m%d"))
     if "option" in security:
-        instrument = _option_name(entry, found)
+        names = tuple(_option_name(entry) for entry in entries)
     elif security == "future":
-        instrument = _future_name(symbol, entry)
-    elif security in _UTC:
-        instrument = f"{symbol[:3]}/{symbol[3:]}"
+        names = tuple(_future_name(symbol, entry) for entry in entries)
     else:
-        instrument = symbol
-    return _Source(entry, security, found["resolution"], found["kind"], symbol, midnight, instrument)
+        names = (f"{symbol[:3]}/{symbol[3:]}" if security in _UTC else symbol,)
+    return _Source(entries[0], security, found["resolution"], found["kind"], symbol, midnight, names)
 
 
-def _option_name(entry: str, found: re.Match[str]) -> str:
+def _option_name(entry: str) -> str:
     terms = _OPTION.search(entry)
     if terms is None:
         raise FrameError(f"{entry}: an option file without _{{call|put}}_{{strike}}_{{expiry}} in its name")
@@ -142,7 +171,7 @@ def _tick_trades(source: _Source, file: IO[bytes], rejections: Rejections) -> It
         trades = pd.DataFrame(
             {
                 "event_ns": source.event_ns(rows["ms"]),
-                "instrument": source.instrument,
+                "instrument": source.instruments(rows.index),
                 "price": rows["price"].to_numpy() / source.divisor,
                 "size": rows["size"].to_numpy(dtype=float),
                 "flags": np.where(rows["exchange"] == "D", int(TradeFlag.OFF_EXCHANGE), 0).astype("int32"),
@@ -178,7 +207,11 @@ def _tick_quotes(source: _Source, file: IO[bytes], rejections: Rejections) -> It
 def _quotes(source: _Source, milliseconds: pd.Series, bid: pd.Series, ask: pd.Series) -> pd.DataFrame:
     columns = {"bid": bid.to_numpy(dtype=float), "ask": ask.to_numpy(dtype=float)}
     return pd.DataFrame(
-        {"event_ns": source.event_ns(milliseconds), "instrument": source.instrument, **columns}
+        {
+            "event_ns": source.event_ns(milliseconds),
+            "instrument": source.instruments(milliseconds.index),
+            **columns,
+        }
     )
 
 
@@ -201,7 +234,9 @@ def _empty(prices: pd.Series) -> pd.Series:
 
 def _minute_trades(source: _Source, file: IO[bytes], rejections: Rejections) -> Iterator[Batch]:
     for chunk in _chunks(file, ["ms", "open", "high", "low", "close", "volume"]):
-        candles = pd.DataFrame({"event_ns": source.event_ns(chunk["ms"]), "instrument": source.instrument})
+        candles = pd.DataFrame(
+            {"event_ns": source.event_ns(chunk["ms"]), "instrument": source.instruments(chunk.index)}
+        )
         for column in ("open", "high", "low", "close"):
             candles[column] = chunk[column].to_numpy(dtype=float) / source.divisor
         candles["volume"] = chunk["volume"].to_numpy(dtype=float)
@@ -211,7 +246,9 @@ def _minute_trades(source: _Source, file: IO[bytes], rejections: Rejections) -> 
 def _open_interest(source: _Source, file: IO[bytes], rejections: Rejections) -> Iterator[Batch]:
     for chunk in _chunks(file, ["ms", "open_interest"]):
         times = source.event_ns(chunk["ms"])
-        marks = pd.DataFrame({"event_ns": times, "open_interest_ns": times, "instrument": source.instrument})
+        marks = pd.DataFrame(
+            {"event_ns": times, "open_interest_ns": times, "instrument": source.instruments(chunk.index)}
+        )
         yield Batch(
             "marks", marks.assign(open_interest=chunk["open_interest"].to_numpy(dtype=float), venue="opra")
         )

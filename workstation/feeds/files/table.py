@@ -124,7 +124,7 @@ def _chunks(path: Path) -> Iterator[pd.DataFrame]:
             yield batch.to_pandas()
     else:
         with open_text(path) as lines:
-            yield from pd.read_csv(lines, chunksize=ROWS, float_precision="round_trip")
+            yield from pd.read_csv(lines, chunksize=ROWS)
 
 
 def _wanted(rules: Mapping) -> Iterator[str]:

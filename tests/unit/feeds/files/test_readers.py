@@ -1,0 +1,253 @@
+"""Each reader on small files written after the format's public description."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workstation.feeds.files import FORMATS, Rejections, read
+from workstation.feeds.files.table import load_mapping, shipped_mappings
+from workstation.market.errors import FrameError
+from workstation.market.tables import TradeFlag
+
+CBOE_CSV = """
+Standard & Poors 500 Index,Last: 4505.1001,Change:  37.6601
+"Date: September 14, 2023 at 4:31 PM EDT",Bid: 4483.25,Ask: 4526.27,Size: 1*1,Volume: 0
+Expiration Date,Calls,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest,Strike,Puts,Last Sale,Net,Bid,Ask,Volume,IV,Delta,Gamma,Open Interest
+Fri Sep 15 2023,SPXW230915C04500000,21.5,0,21.1,21.6,17,0.1012,0.52,0.0091,1200,4500.00,SPXW230915P04500000,0,0,0,0.05,0,0,0,0,18
+"""
+
+
+def rows(
+    format_name: str, path: Path, rejections: Rejections | None = None, **options: str
+) -> dict[str, pd.DataFrame]:
+    tables: dict[str, list[pd.DataFrame]] = {}
+    for name, frame in read(
+        format_name, path, rejections if rejections is not None else Rejections(), **options
+    ):
+        tables.setdefault(name, []).append(frame)
+    return {name: pd.concat(frames, ignore_index=True) for name, frames in tables.items()}
+
+
+def test_cboe_csv_gives_marks_of_both_sides_and_the_underlying(tmp_path: Path) -> None:
+    file = tmp_path / "quotedata.csv"
+    file.write_text(CBOE_CSV)
+    tables = rows("cboe", file)
+    marks = tables["marks"]
+    assert marks["instrument"].tolist() == ["SPXW  230915C04500000", "SPXW  230915P04500000"]
+    assert (marks["event_ns"] == pd.Timestamp("2023-09-14T16:31", tz="America/New_York").value).all()
+    assert marks["mark_iv"].tolist()[0] == 0.1012
+    assert marks["mark"].tolist()[0] == pytest.approx(21.35)
+    put = marks.iloc[1]
+    assert np.isnan([put["bid"], put["mark_iv"], put["delta"], put["gamma"], put["last"]]).all(), (
+        "zeros mean none"
+    )
+    assert put["open_interest"] == 18
+    assert (marks["index"] == 4505.1001).all()
+    assert tables["quotes"][["instrument", "bid", "ask"]].values.tolist() == [["SPX", 4483.25, 4526.27]]
+
+
+def test_cboe_csv_with_a_foreign_header_names_the_line(tmp_path: Path) -> None:
+    file = tmp_path / "quotedata.csv"
+    file.write_text(CBOE_CSV.replace("Expiration Date,Calls", "Expiry,Call"))
+    with pytest.raises(FrameError, match=r"quotedata.csv, line 4"):
+        rows("cboe", file)
+
+
+def test_cboe_json_scales_greeks_to_natural_units(tmp_path: Path) -> None:
+    option = {
+        "option": "AAPL260724C00330000", "bid": 11.25, "bid_size": 1.0, "ask": 11.95, "ask_size": 2.0, "iv": 0.305,
+        "open_interest": 2144.0, "volume": 497.0, "delta": 0.57, "gamma": 0.016, "vega": 0.3134, "theta": -0.2313,
+        "rho": 0.0965, "theo": 11.66, "last_trade_price": 11.78,
+    }  # fmt: skip
+    data = {"options": [option], "symbol": "AAPL", "current_price": 333.8, "bid": 333.7, "ask": 333.9}
+    file = tmp_path / "AAPL.json.gz"
+    with gzip.open(file, "wt") as out:
+        json.dump({"timestamp": "2026-07-24 19:44:38", "data": data}, out)
+    mark = rows("cboe", file)["marks"].iloc[0]
+    assert mark["vega"] == pytest.approx(31.34)
+    assert mark["theta"] == pytest.approx(-0.2313 * 365)
+    assert mark["event_ns"] == pd.Timestamp("2026-07-24T19:44:38Z").value
+
+
+def lean_zip(root: Path, where: str, entries: dict[str, str]) -> Path:
+    file = root / where
+    file.parent.mkdir(parents=True)
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, text in entries.items():
+            archive.writestr(name, text)
+    return file
+
+
+def test_lean_tick_trades(tmp_path: Path) -> None:
+    file = lean_zip(
+        tmp_path, "equity/usa/tick/spy/20131008_trade.zip",
+        {"20131008_spy_Trade_Tick.csv": "34200000,1674200,210,Q,2000,0\n34200001,1673300,200,D,20002020,0\n34200002,1,1,Q,0,1\n"},
+    )  # fmt: skip
+    rejections = Rejections()
+    trades = rows("lean", file, rejections)["trades"]
+    assert trades["price"].tolist() == [167.42, 167.33]
+    assert trades["event_ns"].tolist()[0] == pd.Timestamp("2013-10-08T09:30", tz="America/New_York").value
+    assert trades["flags"].tolist() == [0, int(TradeFlag.OFF_EXCHANGE)]
+    assert rejections.counts == {"marked suspicious by the source": 1}
+
+
+def test_lean_tick_quotes_carry_the_unchanged_side_per_exchange(tmp_path: Path) -> None:
+    text = (
+        "1,481800,100,0,0,P,1,0\n2,0,0,491000,300,P,1,0\n3,481900,5,482000,6,Q,1,0\n4,0,0,490000,200,P,1,0\n"
+    )
+    file = lean_zip(tmp_path, "equity/usa/tick/aig/20131008_quote.zip", {"20131008_aig_Quote_Tick.csv": text})
+    quotes = rows("lean", file)["quotes"]
+    assert quotes["bid"].tolist() == [48.18, 48.18, 48.19, 48.18]
+    assert quotes["ask"].isna().tolist() == [True, False, False, False]
+    assert quotes["ask"].tolist()[1:] == [49.1, 48.2, 49.0]
+    assert quotes["ask_size"].tolist()[1:] == [300, 6, 200]
+
+
+def test_lean_option_minutes_are_named_by_osi_symbol(tmp_path: Path) -> None:
+    entry = "20151224_goog_minute_quote_american_call_7500000_20160108.csv"
+    file = lean_zip(
+        tmp_path,
+        "option/usa/minute/goog/20151224_quote_american.zip",
+        {entry: "34200000,,,,,0,21500,21500,5000,5000,19\n"},
+    )
+    quote = rows("lean", file)["quotes"].iloc[0]
+    assert quote["instrument"] == "GOOG  160108C00750000"
+    assert np.isnan(quote["bid"])
+    assert quote["ask"] == 0.5
+    assert quote["event_ns"] == pd.Timestamp("2015-12-24T09:31", tz="America/New_York").value, (
+        "a bar is known at its end"
+    )
+
+
+def test_lean_times_keep_a_daylight_saving_change(tmp_path: Path) -> None:
+    file = lean_zip(
+        tmp_path,
+        "future/comex/tick/gc/20131103_trade.zip",
+        {"20131103_gc_tick_trade_201312.csv": "64800000,1313.8,1,usa,,0\n"},
+    )
+    trade = rows("lean", file)["trades"].iloc[0]
+    assert trade["instrument"] == "GCZ13"
+    assert trade["event_ns"] == pd.Timestamp("2013-11-03T18:00", tz="America/New_York").value
+
+
+def test_lean_wants_its_folders(tmp_path: Path) -> None:
+    with pytest.raises(FrameError, match="not a LEAN path"):
+        rows("lean", tmp_path / "20131008_trade.zip")
+
+
+TARDIS = (
+    "exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,"
+    "bid_amount,bid_iv,ask_price,ask_amount,ask_iv,mark_price,mark_iv,underlying_index,underlying_price,delta,gamma,"
+    "vega,theta,rho\n"
+    "deribit,BTC-9JUN20-9875-P,1591574399413000,1591574400196008,put,9875,1591689600000000,0.1,0.0295,0.0205,15.1,"
+    "55.91,0.0235,15.2,68.94,0.02210436,62.89,SYN.BTC-9JUN20,9756.36,-0.61752,0.00103,2.24964,-53.05655,-0.22796\n"
+    "okex-options,BTC-USD-200609-9875-P,1591574399413000,1591574400196008,put,9875,1591689600000000,1,,,,,,,,"
+    ",0.6289,,9756.36,-0.6,0.001,2.2,-53.0,-0.2\n"
+    "mystery,BTC-1,1591574399413000,1591574400196008,put,1,1591689600000000,1,,,,,,,,,,,,,,,,\n"
+)
+
+
+def test_tardis_scales_by_venue_and_counts_unknown_exchanges(tmp_path: Path) -> None:
+    file = tmp_path / "options_chain.csv"
+    file.write_text(TARDIS)
+    rejections = Rejections()
+    marks = rows("tardis", file, rejections)["marks"]
+    assert marks["mark_iv"].tolist() == [0.6289, 0.6289]
+    assert marks["vega"].iloc[0] == pytest.approx(224.964)
+    assert marks["event_ns"].iloc[0] == 1591574399413000000
+    assert marks["instrument"].iloc[0] == "BTC/USD:BTC-200609-9875-P"
+    assert rejections.counts == {"exchange mystery has no symbol grammar": 1}
+
+
+def test_frames_of_both_line_forms(tmp_path: Path) -> None:
+    file = tmp_path / "OKX.ws.0"
+    file.write_text(
+        "wss://ws.okx.com:8443/ws/v5/public <-> 1652459224.5300605\n"
+        'wss://ws.okx.com:8443/ws/v5/public <- 1652459225.29: {"op":"subscribe"}\n'
+        '1652459225.5012: {"event":"subscribe"}\n'
+        '1723161600001658384 {"arg":{}}\n'
+        "no frame at all\n"
+    )
+    rejections = Rejections()
+    frames = rows("frames", file, rejections)["frames"]
+    assert frames["payload"].tolist() == [b'{"event":"subscribe"}', b'{"arg":{}}']
+    assert frames["event_ns"].tolist() == [1652459225501200000, 1723161600001658384]
+    assert (frames["feed"] == "okx").all()
+    assert sum(rejections.counts.values()) == 3
+    assert "OKX.ws.0, line 5" in rejections.examples["line of neither capture form"]
+
+
+MAPPING = """
+table: trades
+time: {column: when, format: ms}
+instrument: {column: what, grammar: deribit}
+columns:
+  price: {column: px, scale: 0.01}
+  size: qty
+  side: {column: dir, values: {buy: 1, sell: -1}}
+constants: {venue: deribit}
+"""
+
+
+def test_table_maps_columns_units_and_words(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(MAPPING)
+    file = tmp_path / "t.csv"
+    file.write_text(
+        "when,what,px,qty,dir\n1000,BTC-PERPETUAL,250,1,sell\n,BTC-PERPETUAL,1,1,buy\n2000,NO SUCH,1,1,buy\n3000,BTC-PERPETUAL,x,1,buy\n"
+    )
+    rejections = Rejections()
+    trades = rows("table", file, rejections, mapping=str(tmp_path / "m.yaml"))["trades"]
+    assert trades[["event_ns", "instrument", "price", "side"]].values.tolist() == [
+        [10**9, "BTC/USD:BTC", 2.5, -1]
+    ]
+    assert rejections.counts == {"no time in when": 1, "symbol": 1, "no value for price": 1}
+
+
+def test_table_reads_parquet_as_csv(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(MAPPING)
+    frame = pd.DataFrame(
+        {"when": [1000], "what": ["BTC-PERPETUAL"], "px": [250.0], "qty": [1.0], "dir": ["buy"]}
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    one, two = (
+        rows("table", tmp_path / f"t.{kind}", mapping=str(tmp_path / "m.yaml"))["trades"]
+        for kind in ("parquet", "csv")
+    )
+    pd.testing.assert_frame_equal(one, two)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("px", "nowhere"), "wants column nowhere"),
+        (("table: trades", "table: trade"), "no such table"),
+        (("price:", "prize:"), "no column prize"),
+        (("format: ms", "format: minutes"), "format"),
+    ],
+)
+def test_a_wrong_mapping_names_the_offending_part(
+    tmp_path: Path, change: tuple[str, str], problem: str
+) -> None:
+    (tmp_path / "m.yaml").write_text(MAPPING.replace(*change))
+    file = tmp_path / "t.csv"
+    file.write_text("when,what,px,qty,dir\n1000,BTC-PERPETUAL,250,1,sell\n")
+    with pytest.raises(ValueError, match=problem):
+        rows("table", file, mapping=str(tmp_path / "m.yaml"))
+
+
+@pytest.mark.parametrize("name", shipped_mappings())
+def test_shipped_mappings_are_valid(name: str) -> None:
+    assert load_mapping(name).columns
+
+
+def test_unknown_format_names_the_known() -> None:
+    with pytest.raises(FrameError, match=", ".join(FORMATS)):
+        list(read("xls", Path("x"), Rejections()))

@@ -1,0 +1,245 @@
+"""The commands."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table as RichTable
+
+from workstation.market.errors import WorkstationError
+from workstation.settings import Settings
+
+app = typer.Typer(
+    help="The research workstation for options and market microstructure.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+console = Console()
+
+HistoryOption = Annotated[str, typer.Option(help="Store: a path or a lake:// URL. Default: the settings'.")]
+PortOption = Annotated[
+    int | None, typer.Option(help="Port; the next free one is taken when it is not free, 0 takes any.")
+]
+AddressOption = Annotated[str | None, typer.Option(help="Address to serve on.")]
+
+
+def _fail(error: Exception) -> None:
+    console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
+    raise typer.Exit(1)
+
+
+def _server(settings: Settings, port: int | None, address: str | None) -> Any:
+    given = {"port": port, "address": address}
+    return settings.server.model_copy(
+        update={name: value for name, value in given.items() if value is not None}
+    )
+
+
+@app.command()
+def demo(
+    port: PortOption = None,
+    address: AddressOption = None,
+    flavour: Annotated[str, typer.Option(help="crypto or us")] = "crypto",
+    seed: Annotated[int, typer.Option(help="Seed of the synthetic market.")] = 7,
+    rate: Annotated[int, typer.Option(help="Ticks per second.")] = 2_000,
+    history: Annotated[
+        str, typer.Option(help="Keep the rows here; default: a folder dropped at the end.")
+    ] = "",
+) -> None:
+    """Open the dashboards on the synthetic market."""
+    from workstation.cli.serving import serve
+    from workstation.desk import open_desk
+
+    settings = Settings(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
+    with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
+        try:
+            desk = open_desk(["synthetic"], history or folder, seed, settings)
+            serve(desk, _server(settings, port, address))
+        except WorkstationError as error:
+            _fail(error)
+
+
+@app.command()
+def serve(port: PortOption = None, address: AddressOption = None) -> None:
+    """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
+    from workstation.cli.serving import serve as serve_pages
+    from workstation.desk import open_desk
+
+    settings = Settings()
+    try:
+        desk = open_desk(history=settings.history if settings.record else None, settings=settings)
+        serve_pages(desk, _server(settings, port, address))
+    except WorkstationError as error:
+        _fail(error)
+
+
+@app.command()
+def collect(
+    feeds: Annotated[
+        list[str] | None, typer.Argument(help="Feeds to record; default: the settings'.")
+    ] = None,
+    history: HistoryOption = "",
+    seconds: Annotated[float, typer.Option(help="Stop after so long; 0 goes on until interrupted.")] = 0.0,
+) -> None:
+    """Record feeds into history, without a screen."""
+    from workstation.desk import open_desk
+
+    settings = Settings()
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with open_desk(feeds or None, history or settings.history, settings=settings) as desk:
+            console.print(
+                f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
+            )
+            waited = 0.0
+            while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
+                waited += 1.0
+                console.print(_status_line(desk.board.feeds()), end="\r")
+        console.print("\nStopped; every accepted row is written.")
+    except WorkstationError as error:
+        _fail(error)
+
+
+def _status_line(feeds: Any) -> str:
+    parts = [
+        f"{row.feed}: {row.state}, {row.rows_per_s:,.0f} rows/s, {row.gaps} gaps, {row.drops} drops"
+        for row in feeds.itertuples()
+    ]
+    return "  ".join(parts) or "starting"
+
+
+@app.command()
+def replay(
+    start: Annotated[str, typer.Option("--from", help="Begin, UTC: 2026-03-20 or 2026-03-20T04:00.")],
+    end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")],
+    history: HistoryOption = "",
+    serve: Annotated[bool, typer.Option("--serve", help="Open the dashboards on the replay.")] = False,
+    speed: Annotated[float, typer.Option(help="Times real time; 0 goes as fast as it can.")] = 0.0,
+    max_wait: Annotated[
+        float, typer.Option(help="Longest pause, in seconds, that a hole in the data may cause.")
+    ] = 1.0,
+    port: PortOption = None,
+    address: AddressOption = None,
+) -> None:
+    """Run recorded raw rows through the engines again; prints the digest of every derived table."""
+    settings = Settings()
+    try:
+        if serve:
+            _serve_replay(
+                settings,
+                history or settings.history,
+                start,
+                end,
+                speed,
+                max_wait,
+                _server(settings, port, address),
+            )
+        else:
+            _print_replay(history or settings.history, start, end)
+    except WorkstationError as error:
+        _fail(error)
+
+
+def _serve_replay(
+    settings: Settings, url: str, start: str, end: str, speed: float, max_wait: float, server: Any
+) -> None:
+    from workstation.cli.serving import serve as serve_pages
+    from workstation.desk import open_desk
+    from workstation.feeds import open_feed
+    from workstation.history import open_history
+
+    store = open_history(url)
+    tape = open_feed("tape", history=store, start=start, end=end, speed=speed or "max", max_wait=max_wait)
+    serve_pages(open_desk([tape], None, settings=settings), server)
+
+
+def _print_replay(url: str, start: str, end: str) -> None:
+    from workstation.history import open_history
+    from workstation.market.digest import digest
+    from workstation.research.replay import replay as replay_rows
+
+    table = RichTable("table", "rows", "digest", title=f"Replay of {start} to {end}")
+    for name, frame in replay_rows(open_history(url), start, end).items():
+        table.add_row(name, f"{len(frame):,}", digest([frame]))
+    console.print(table)
+
+
+@app.command("import")
+def import_(
+    format_name: Annotated[
+        str, typer.Argument(metavar="FORMAT", help="cboe, dbn, lean, tardis, frames or table")
+    ],
+    paths: Annotated[list[Path], typer.Argument(help="Files or folders.")],
+    history: HistoryOption = "",
+    mapping: Annotated[str, typer.Option(help="table: a shipped mapping's name or a YAML file.")] = "",
+    feed: Annotated[str, typer.Option(help="frames: the venue, when the file does not tell.")] = "",
+    again: Annotated[
+        bool, typer.Option("--again", help="Import files although their content is in the store.")
+    ] = False,
+) -> None:
+    """Import recorded files into history."""
+    from workstation.history import open_history
+    from workstation.research.importing import expand, import_files
+
+    options = {name: value for name, value in {"mapping": mapping, "feed": feed}.items() if value}
+    try:
+        files = expand(paths)
+        store = open_history(history or Settings().history)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(f"import {format_name}", total=len(files))
+            done = import_files(
+                store, format_name, files, again=again, **options,
+                progress=lambda path, rows: bar.update(task, advance=1, description=path.name[:40]),
+            )  # fmt: skip
+            bar.update(task, completed=len(files), description=f"import {format_name}")
+        store.close()
+    except (WorkstationError, TypeError) as error:
+        _fail(error)
+    else:
+        _print_import(done)
+
+
+def _print_import(done: Any) -> None:
+    rows = ", ".join(f"{count:,} {name}" for name, count in done.rows.items()) or "no rows"
+    console.print(
+        f"{done.files} files: {rows}"
+        + (f"; {done.known} files were in the store already" if done.known else "")
+    )
+    if done.rejections.total:
+        table = RichTable("rows set aside", "reason", "first of them")
+        for reason, count in sorted(done.rejections.counts.items(), key=lambda item: -item[1]):
+            table.add_row(f"{count:,}", reason, done.rejections.examples[reason])
+        console.print(table)
+    for path, problem in done.failures.items():
+        console.print(f"[bold red]not read[/] {path}: {problem}", highlight=False)
+    if done.failures:
+        raise typer.Exit(1)
+
+
+@app.command()
+def doctor() -> None:
+    """Check what the workstation needs, and say what to do about what is missing."""
+    from workstation.cli.doctor import examine
+
+    table = RichTable("what", "state", "detail")
+    findings = examine(Settings())
+    for finding in findings:
+        table.add_row(finding.what, "[green]ok[/]" if finding.ok else "[bold red]mend[/]", finding.detail)
+    console.print(table)
+    if not all(finding.ok for finding in findings):
+        raise typer.Exit(1)
+
+
+if os.environ.get("WORKSTATION_TRACEBACK"):
+    app.pretty_exceptions_enable = False

@@ -1,0 +1,222 @@
+"""The board: the newest published state of every table, for whoever looks.
+
+The hub's thread adds batches; any number of screens read, each at its own pace. A reader gets an immutable
+frame and a version, and skips what has not changed: that conflates by construction, and no screen can slow
+the market down.
+"""
+
+from __future__ import annotations
+
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import TABLES, Table
+
+PENDING_BATCHES = 256
+"""Merge the waiting batches of a table at the latest after so many, so that memory stays bounded unread."""
+
+
+class Shelf(ABC):
+    """What is kept of one table: batches wait until someone reads, then are merged once."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.version = 0
+        self._frame = table.empty()
+        self._pending: list[pd.DataFrame] = []
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take a batch (conformed)."""
+        if len(frame):
+            self._pending.append(frame)
+            self.version += 1
+            if len(self._pending) >= PENDING_BATCHES:
+                self._merge()
+
+    def frame(self) -> pd.DataFrame:
+        """The kept rows."""
+        if self._pending:
+            self._merge()
+        return self._frame
+
+    def _merge(self) -> None:
+        frames = [self._frame, *self._pending] if len(self._frame) else self._pending
+        self._pending = []
+        self._frame = self._keep(self.table.concat(frames))
+
+    @abstractmethod
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Which of the rows stay."""
+
+
+class Tail(Shelf):
+    """The last ``rows`` rows."""
+
+    def __init__(self, table: Table, rows: int) -> None:
+        super().__init__(table)
+        self._rows = rows
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.iloc[-self._rows :].reset_index(drop=True)
+
+
+class Window(Shelf):
+    """The rows of the last ``span_ns`` of event time."""
+
+    def __init__(self, table: Table, span_ns: int) -> None:
+        super().__init__(table)
+        self._span_ns = span_ns
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        times = frame["event_ns"].to_numpy()
+        return frame[times > times.max() - self._span_ns].reset_index(drop=True)
+
+
+class Newest(Shelf):
+    """The newest row per value of one column (by arrival)."""
+
+    def __init__(self, table: Table, by: str) -> None:
+        super().__init__(table)
+        self._by = by
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.drop_duplicates(self._by, keep="last", ignore_index=True)
+
+
+class NewestSnapshot(Shelf):
+    """All rows of the newest ``event_ns`` per value of one column."""
+
+    def __init__(self, table: Table, by: str) -> None:
+        super().__init__(table)
+        self._by = by
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        newest = frame.groupby(self._by, observed=True)["event_ns"].transform("max")
+        return frame[frame["event_ns"] == newest].reset_index(drop=True)
+
+
+class CandleShelf(Shelf):
+    """The last ``rows`` closed candles per instrument and length, and the ones in progress."""
+
+    def __init__(self, table: Table, rows: int) -> None:
+        super().__init__(table)
+        self._rows = rows
+        self._forming: dict[int, pd.DataFrame] = {}
+
+    def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
+        """Replace the candles in progress of one length."""
+        self._forming[every_ns] = frame
+        self.version += 1
+
+    def frame(self) -> pd.DataFrame:
+        """Closed and forming candles of every instrument and length."""
+        return self.table.concat([super().frame(), *self._forming.values()])
+
+    def of(self, instrument: str, every_ns: int) -> pd.DataFrame:
+        """Candles of one instrument and length in time order, the one in progress last."""
+        closed = super().frame()
+        parts = [closed, self._forming[every_ns]] if every_ns in self._forming else [closed]
+        return self.table.concat([self._rows_of(part, instrument, every_ns) for part in parts])
+
+    @staticmethod
+    def _rows_of(frame: pd.DataFrame, instrument: str, every_ns: int) -> pd.DataFrame:
+        code = int(REGISTRY.codes([instrument])[0])
+        rows = np.flatnonzero((frame["instrument"].cat.codes == code) & (frame["every_ns"] == every_ns))
+        return frame.take(rows)
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.drop_duplicates(list(self.table.key), keep="last")
+        if len(frame) <= self._rows:
+            return frame.reset_index(drop=True)
+        kept = frame.groupby(["every_ns", "instrument"], observed=True).tail(self._rows)
+        return kept.reset_index(drop=True)
+
+
+_HOUR_NS = 3_600 * 10**9
+_SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
+    "trades": lambda table: Tail(table, 20_000),
+    "quotes": lambda table: Newest(table, "instrument"),
+    "marks": lambda table: Newest(table, "instrument"),
+    "instruments": lambda table: Newest(table, "instrument"),
+    "heartbeat": lambda table: Tail(table, 1),
+    "health": lambda table: Tail(table, 500),
+    "candles": lambda table: CandleShelf(table, 3_000),
+    "levels": lambda table: Window(table, 36 * _HOUR_NS),
+    "exposures": lambda table: NewestSnapshot(table, "underlying"),
+}
+_UNSHELVED = frozenset({"frames"})
+
+FEED_COLUMNS = (
+    "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
+)  # fmt: skip
+
+
+class Board:
+    """The newest published state of every table.
+
+    Kept: the last 20 000 trades, 3 000 candles per instrument and length, 36 h of levels, the newest exposures per
+    underlying, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    the last 2 000 rows of every other table. Raw frames are not kept here.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._shelves: dict[str, Shelf] = {
+            name: _SHELVES.get(name, lambda table: Tail(table, 2_000))(table)
+            for name, table in TABLES.items()
+            if name not in _UNSHELVED
+        }
+        self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
+        self.asof_ns = 0
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables kept."""
+        return tuple(self._shelves)
+
+    def add(self, table: str, frame: pd.DataFrame) -> None:
+        """Take a batch of a table (conformed); called by the hub."""
+        with self._lock:
+            self._shelves[table].add(frame)
+            if len(frame):
+                self.asof_ns = max(self.asof_ns, int(frame["event_ns"].to_numpy().max()))
+
+    def version(self, table: str) -> int:
+        """Number that grows whenever the table's published state changes."""
+        return self._shelves[table].version
+
+    def latest(self, table: str) -> pd.DataFrame:
+        """The kept rows of a table; not to be changed by the caller."""
+        with self._lock:
+            return self._shelves[table].frame()
+
+    def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
+        """Candles of one instrument and length in time order, the one in progress (``closed`` False) last."""
+        with self._lock:
+            return self._candle_shelf.of(instrument, every_ns)
+
+    def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
+        """Publish the candles in progress of one length."""
+        with self._lock:
+            self._candle_shelf.set_forming(every_ns, frame)
+
+    @property
+    def _candle_shelf(self) -> CandleShelf:
+        shelf: Any = self._shelves["candles"]
+        return shelf  # type: ignore[no-any-return]
+
+    def feeds(self) -> pd.DataFrame:
+        """One row per feed: state, age and counts, as the status strip shows them."""
+        with self._lock:
+            return self._feeds
+
+    def set_feeds(self, feeds: pd.DataFrame) -> None:
+        """Publish the feeds' states."""
+        with self._lock:
+            self._feeds = feeds
