@@ -1,0 +1,105 @@
+"""The board keeps the newest state of each table, and says when it changed."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.tables import TABLES
+from workstation.streams.board import PENDING_BATCHES, Board
+
+HOUR_NS = 3_600 * 10**9
+
+
+def conformed(table: str, **columns: object) -> pd.DataFrame:
+    return TABLES[table].conform(pd.DataFrame(columns))
+
+
+def trades(first: int, count: int, instrument: str = "BOARD-A") -> pd.DataFrame:
+    times = np.arange(first, first + count)
+    return conformed(
+        "trades", event_ns=times, instrument=[instrument] * count, price=times * 1.0, size=np.ones(count)
+    )
+
+
+def test_a_tail_keeps_the_last_rows_in_order_whether_read_or_not() -> None:
+    board = Board()
+    for batch in range(3 * PENDING_BATCHES):
+        board.add("trades", trades(batch * 100, 100))
+    kept = board.latest("trades")
+    assert len(kept) == 20_000
+    assert kept["event_ns"].iloc[-1] == 3 * PENDING_BATCHES * 100 - 1
+    assert (np.diff(kept["event_ns"]) == 1).all()
+
+
+def test_marks_are_the_newest_row_per_instrument() -> None:
+    board = Board()
+    for time, iv in ((1, 0.5), (2, 0.6)):
+        board.add("marks", conformed("marks", event_ns=[time], instrument=["BOARD-A"], mark_iv=[iv]))
+    board.add("marks", conformed("marks", event_ns=[1], instrument=["BOARD-B"], mark_iv=[0.4]))
+    assert dict(zip(board.latest("marks")["instrument"], board.latest("marks")["mark_iv"], strict=True)) == {
+        "BOARD-A": 0.6,
+        "BOARD-B": 0.4,
+    }
+
+
+def test_exposures_are_the_newest_snapshot_of_each_underlying() -> None:
+    board = Board()
+    for time, underlying, strikes in ((1, "BTC", [1.0, 2.0]), (2, "BTC", [2.0, 3.0]), (1, "ETH", [5.0])):
+        rows = len(strikes)
+        board.add(
+            "exposures",
+            conformed("exposures", event_ns=[time] * rows, underlying=[underlying] * rows, strike=strikes),
+        )
+    newest = board.latest("exposures")
+    assert sorted(zip(newest["underlying"], newest["strike"], strict=True)) == [
+        ("BTC", 2.0),
+        ("BTC", 3.0),
+        ("ETH", 5.0),
+    ]
+
+
+def test_levels_reach_back_36_hours() -> None:
+    board = Board()
+    for hours in (0, 10, 40):
+        board.add("levels", conformed("levels", event_ns=[hours * HOUR_NS], underlying=["BTC"]))
+    assert (board.latest("levels")["event_ns"] // HOUR_NS).tolist() == [10, 40]
+
+
+def test_versions_grow_only_with_rows() -> None:
+    board = Board()
+    before = board.version("trades")
+    board.add("trades", trades(0, 0))
+    assert board.version("trades") == before
+    board.add("trades", trades(0, 1))
+    assert board.version("trades") == before + 1
+
+
+def candle(start: int, close: float, closed: bool = True, revision: int = 0) -> pd.DataFrame:
+    return conformed(
+        "candles", event_ns=[start], instrument=["BOARD-A"], every_ns=[10], close=[close], closed=[closed],
+        revision=np.array([revision], dtype=np.int32),
+    )  # fmt: skip
+
+
+def test_the_candle_in_progress_stands_last_and_a_revision_replaces() -> None:
+    board = Board()
+    board.add("candles", candle(0, 1.0))
+    board.add("candles", candle(10, 2.0))
+    board.add("candles", candle(0, 1.5, revision=1))
+    board.set_forming(10, candle(20, 3.0, closed=False))
+    shown = board.candles("BOARD-A", 10)
+    assert sorted(shown["close"][:2]) == [1.5, 2.0]
+    assert shown["close"].iloc[-1] == 3.0
+    assert not shown["closed"].iloc[-1]
+    assert board.candles("BOARD-A", 60).empty
+
+
+def test_what_was_handed_out_does_not_change_afterwards() -> None:
+    board = Board()
+    board.add("trades", trades(0, 5))
+    kept = board.latest("trades")
+    copy = kept.copy(deep=True)
+    board.add("trades", trades(5, 5))
+    board.latest("trades")
+    pd.testing.assert_frame_equal(kept, copy)
