@@ -1,0 +1,223 @@
+"""Exposure of a chain's open interest by expiry and strike, in USD."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from workstation.exposure.signs import positions
+from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
+from workstation.market.tables import EXPOSURES
+from workstation.pricing.chain import contracts_of
+from workstation.pricing.contracts import ContractArrays, Floats
+
+UNITS: dict[str, str] = {
+    "gex": "USD per 1 % move",
+    "dex": "USD",
+    "vanna_exposure": "USD per vol point",
+    "charm_exposure": "USD per day",
+}
+"""The four exposures and their units."""
+AMOUNTS: dict[str, str] = {"open_interest": "contracts", "volume_24h": "contracts"}
+
+
+def contract_exposures(contracts: ContractArrays, position: Floats) -> dict[str, Floats]:
+    """Exposure of each contract given dealers' position in underlying units, arrays of shape (n,).
+
+    gex = gamma . position . S^2 . 0.01; dex = delta . position . S; vanna_exposure = vanna . position . S . 0.01;
+    charm_exposure = charm . position . S / 365.
+    """
+    greeks, spot = contracts.greeks, contracts.spot
+    return {
+        "gex": greeks["gamma"] * position * (spot * spot * 0.01),
+        "dex": greeks["delta"] * position * spot,
+        "vanna_exposure": greeks["vanna"] * position * (spot * 0.01),
+        "charm_exposure": greeks["charm"] * position * (spot / 365.0),
+    }
+
+
+class _Cells:
+    """Contracts grouped by expiry and strike, in that order; sums by right."""
+
+    def __init__(self, contracts: ContractArrays) -> None:
+        expiry, strike = contracts.expiry_ns, contracts.strike
+        order = np.lexsort((strike, expiry))
+        first = np.ones(order.size, dtype=bool)
+        first[1:] = (np.diff(expiry[order]) != 0) | (np.diff(strike[order]) != 0)
+        self.size = int(first.sum())
+        self.expiry_ns, self.strike = expiry[order][first], strike[order][first]
+        cell = np.empty(order.size, dtype=np.int64)
+        cell[order] = np.cumsum(first) - 1
+        self._slot = 2 * cell + ~contracts.is_call
+
+    def sums(self, values: Floats) -> tuple[Floats, Floats]:
+        """Sum over the calls and over the puts of each cell."""
+        sums = np.bincount(self._slot, weights=values, minlength=2 * self.size)
+        both = sums.astype(np.float64, copy=False).reshape(-1, 2)
+        return both[:, 0].copy(), both[:, 1].copy()
+
+
+def exposure(
+    chain: xr.Dataset,
+    sign_model: str = "calls_long",
+    basis: str = "open_interest",
+    flow: npt.ArrayLike | xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Dealers' exposure by expiry and strike.
+
+    Parameters
+    ----------
+    chain
+        From ``workstation.pricing.chain.chain``.
+    sign_model
+        ``calls_long`` (dealers long calls, short puts), ``calls_short``, ``short_all`` or ``flow`` (minus ``flow``).
+    basis
+        ``open_interest`` or ``volume`` (24 h).
+    flow
+        For ``flow``: signed taker flow per contract since its open interest was last published, in contracts,
+        dims (expiry, strike, right) of the chain.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (expiry, strike): gex, dex, vanna_exposure, charm_exposure, each with its call_* and put_* part (the parts add
+        up to the whole, all signed by the model), and open interest and volume by right. NaN where the chain
+        has no contract. attrs: the ledger.
+
+    Raises
+    ------
+    ValueError
+        Unknown sign model or basis, ``flow`` missing or misshapen, or not a chain.
+
+    Examples
+    --------
+    >>> from workstation.pricing.chain import chain
+    >>> marks = pd.DataFrame({
+    ...     "event_ns": pd.Timestamp("2026-11-01").value, "mark_iv": 0.5, "open_interest": [10.0, 4.0], "index": 1e5,
+    ...     "instrument": ["BTC/USD:BTC-261225-100000-C", "BTC/USD:BTC-261225-100000-P"]})
+    >>> book = exposure(chain(marks))
+    >>> (book["put_gex"] / book["call_gex"]).values.round(12).tolist(), book["gex"].attrs["units"]
+    ([[-0.4]], 'USD per 1 % move')
+    """
+    contracts = contracts_of(chain)
+    position = positions(contracts, sign_model=sign_model, basis=basis, flow=flow_of(chain, flow))
+    cells = _Cells(contracts)
+    expiries, row = np.unique(cells.expiry_ns, return_inverse=True)
+    strikes, column = np.unique(cells.strike, return_inverse=True)
+    data: dict[str, Any] = {}
+
+    def place(name: str, values: Floats, units: str) -> None:
+        grid = np.full((expiries.size, strikes.size), np.nan)
+        grid[row, column] = values
+        data[name] = (("expiry", "strike"), grid, {"units": units})
+
+    for name, values in contract_exposures(contracts, position).items():
+        call, put = cells.sums(values)
+        place(name, call + put, UNITS[name])
+        place(f"call_{name}", call, UNITS[name])
+        place(f"put_{name}", put, UNITS[name])
+    for name, units in AMOUNTS.items():
+        call, put = cells.sums(np.nan_to_num(getattr(contracts, name)))
+        place(f"call_{name}", call, units)
+        place(f"put_{name}", put, units)
+    data["spot"] = ((), contracts.spot, {"units": "USD"})
+    coords = {
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "strike": ("strike", strikes, {"units": "USD"}),
+    }
+    return xr.Dataset(data, coords=coords, attrs=ledger(contracts, sign_model, basis))
+
+
+def flow_of(chain: xr.Dataset, flow: npt.ArrayLike | xr.DataArray | None) -> Floats | None:
+    """Flow by cell of the chain as one number per contract, in the order of ``contracts_of``."""
+    if flow is None:
+        return None
+    gamma = chain["gamma"].transpose("expiry", "strike", "right")
+    if isinstance(flow, xr.DataArray):
+        flow = flow.reindex_like(gamma).transpose("expiry", "strike", "right").to_numpy()
+    values = np.asarray(flow, dtype=np.float64)
+    if values.shape != gamma.shape:
+        raise ValueError(
+            f"flow has shape {values.shape}, the chain (expiry, strike, right) has {gamma.shape}"
+        )
+    return np.asarray(np.nan_to_num(values[~np.isnan(gamma.to_numpy())]), dtype=np.float64)
+
+
+def ledger(contracts: ContractArrays, sign_model: str, basis: str) -> dict[str, Any]:
+    """Conventions, sources, ages and what was left out of an exposure."""
+    return {
+        "underlying": contracts.underlying,
+        "asof_ns": contracts.asof_ns,
+        "sign_model": sign_model,
+        "basis": basis if sign_model != "flow" else "signed taker flow",
+        "greeks": "Black-76 of the USD value, with respect to the expiry's forward; vol of each contract as marked",
+        "units": dict(UNITS),
+        "spot": contracts.spot,
+        **contracts.ledger,
+    }
+
+
+@dataclass(frozen=True)
+class ExposureBookParameters(ChainSnapshotsParameters):
+    """Parameters of ``ExposureBook``; see ``ChainSnapshotsParameters``."""
+
+
+class ExposureBook(ChainSnapshots):
+    """Live exposures: one group of rows by expiry and strike per underlying and timer tick.
+
+    When a snapshot is taken, and what it is taken from: see ``ChainSnapshots``. A snapshot without any priced
+    contract has no rows.
+
+    Examples
+    --------
+    >>> from workstation.market.tables import HEARTBEAT, MARKS
+    >>> book = ExposureBook(every="10s")
+    >>> start = pd.Timestamp("2026-11-01").value
+    >>> book.update(MARKS.conform(pd.DataFrame({
+    ...     "event_ns": start + 1, "instrument": ["BTC/USD:BTC-261225-100000-C"], "mark_iv": 0.5,
+    ...     "open_interest": 10.0, "index": 1e5})), "marks").empty
+    True
+    >>> rows = book.update(HEARTBEAT.conform(pd.DataFrame({"event_ns": [start + 10**10]})), "heartbeat")
+    >>> rows[["event_ns", "underlying", "strike"]].values.tolist()
+    [[1793491210000000000, 'BTC', 100000.0]]
+    """
+
+    output = "exposures"
+
+    def __init__(self, parameters: ExposureBookParameters | None = None, **changes: Any) -> None:
+        super().__init__(parameters or ExposureBookParameters(), **changes)
+
+    def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
+        parameters = self.parameters
+        position = positions(contracts, sign_model=parameters.sign_model, basis=parameters.basis, flow=flow)
+        return exposure_columns(contracts, position)
+
+    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
+        if not columns:
+            return EXPOSURES.empty()
+        return EXPOSURES.conform(pd.DataFrame(columns, copy=False))
+
+
+def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, npt.NDArray[Any]]:
+    """Columns of ``exposures`` that depend on the contracts, one row per expiry and strike."""
+    cells = _Cells(contracts)
+    values = contract_exposures(contracts, position)
+    call_gex, put_gex = cells.sums(values["gex"])
+    columns: dict[str, npt.NDArray[Any]] = {
+        "expiry_ns": cells.expiry_ns,
+        "strike": cells.strike,
+        "call_gex": call_gex,
+        "put_gex": put_gex,
+        "gex": call_gex + put_gex,
+    }
+    for name in ("dex", "vanna_exposure", "charm_exposure"):
+        call, put = cells.sums(values[name])
+        columns[name] = call + put
+    for name in AMOUNTS:
+        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(np.nan_to_num(getattr(contracts, name)))
+    return columns

@@ -1,0 +1,149 @@
+"""Change of net gex against earlier snapshots."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.tables import EXPOSURES
+from workstation.pricing.contracts import Floats
+
+MINUTES: tuple[int, ...] = (1, 5, 10, 15, 30)
+MINUTE_NS = 60_000_000_000
+
+
+class Change(NamedTuple):
+    """Net gex now less then (USD per 1 % move), the strike whose gex changed most, and when then was (None: never)."""
+
+    net_gex: float
+    strike: float
+    since_ns: int | None
+
+
+UNKNOWN = Change(float("nan"), float("nan"), None)
+
+
+def most_changed_strike(*, now: tuple[Floats, Floats], then: tuple[Floats, Floats], spot: float) -> float:
+    """The strike with the largest change in size, each snapshot as (strikes ascending, gex).
+
+    A strike that one snapshot lacks counts as zero there. Of equals the nearer to ``spot``, then the lower; NaN when nothing changed.
+    """
+    strikes = np.union1d(now[0], then[0])
+    change = np.zeros(strikes.size)
+    change[np.searchsorted(strikes, now[0])] += now[1]
+    change[np.searchsorted(strikes, then[0])] -= then[1]
+    size = np.abs(change)
+    if not size.max(initial=0.0) > 0:
+        return float("nan")
+    tied = strikes[size == size.max()]
+    return float(tied[np.lexsort((tied, np.abs(tied - spot)))[0]])
+
+
+class GexHistory:
+    """Snapshots of one underlying's gex by strike, as far back as the longest change needs."""
+
+    def __init__(self) -> None:
+        self._times: list[int] = []
+        self._kept: list[tuple[float, Floats, Floats]] = []
+
+    def add(self, asof_ns: int, net_gex: float, strikes: Floats, gex: Floats) -> None:
+        """Remember a snapshot; times must not go back. One without a net gex is not kept."""
+        if np.isnan(net_gex):
+            return
+        self._times.append(asof_ns)
+        self._kept.append((net_gex, strikes, gex))
+        beyond = bisect_right(self._times, asof_ns - MINUTES[-1] * MINUTE_NS) - 1
+        if beyond > 0:
+            del self._times[:beyond], self._kept[:beyond]
+
+    def changes(
+        self, *, asof_ns: int, net_gex: float, strikes: Floats, gex: Floats, spot: float = float("nan")
+    ) -> list[Change]:
+        """Change over each of ``MINUTES``, against the latest snapshot at or before that many minutes ago."""
+        found = []
+        for minutes in MINUTES:
+            at = bisect_right(self._times, asof_ns - minutes * MINUTE_NS) - 1
+            if at < 0 or np.isnan(net_gex):
+                found.append(UNKNOWN)
+                continue
+            net_then, strikes_then, gex_then = self._kept[at]
+            strike = most_changed_strike(now=(strikes, gex), then=(strikes_then, gex_then), spot=spot)
+            found.append(Change(net_gex - net_then, strike, self._times[at]))
+        return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """The snapshots kept."""
+        return {
+            "times": list(self._times),
+            "net_gex": [net for net, _, _ in self._kept],
+            "strikes": [strikes.copy() for _, strikes, _ in self._kept],
+            "gex": [gex.copy() for _, _, gex in self._kept],
+        }
+
+    @classmethod
+    def of(cls, state: dict[str, Any]) -> GexHistory:
+        """A history from its ``snapshot()``."""
+        history = cls()
+        history._times = list(state["times"])
+        history._kept = [
+            (float(net), np.asarray(strikes), np.asarray(gex))
+            for net, strikes, gex in zip(state["net_gex"], state["strikes"], state["gex"], strict=True)
+        ]
+        return history
+
+
+def change(exposures: pd.DataFrame, asof_ns: int | None = None) -> pd.DataFrame:
+    """Change of net gex in the newest snapshot of each underlying, sign model and basis.
+
+    Parameters
+    ----------
+    exposures
+        Rows of the ``exposures`` table, any number of snapshots.
+    asof_ns
+        Snapshots after this instant are left out; default: none are.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per underlying, sign model and basis: event_ns, net_gex, change_{m}m and change_strike_{m}m for m
+        in ``MINUTES``: now less the latest snapshot at or before m minutes ago; NaN when there is none.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [0, 0, 60 * 10**9], "underlying": "BTC", "strike": [1.0, 2.0, 2.0],
+    ...                      "gex": [5.0, 1.0, 3.0]})
+    >>> change(rows)[["net_gex", "change_1m", "change_strike_1m", "change_5m"]].values.tolist()
+    [[3.0, -3.0, 1.0, nan]]
+    """
+    rows = EXPOSURES.conform(exposures)
+    if asof_ns is not None:
+        rows = rows[rows["event_ns"] <= asof_ns]
+    found = []
+    keys = ["underlying", "sign_model", "basis"]
+    for key, group in rows.groupby(keys, observed=True, sort=True):
+        history = GexHistory()
+        for asof, net, strikes, gex in _snapshots(group):
+            history.add(asof, net, strikes, gex)
+        row = {**dict(zip(keys, key, strict=True)), "event_ns": asof, "net_gex": net}
+        moves = history.changes(asof_ns=asof, net_gex=net, strikes=strikes, gex=gex)
+        for minutes, moved in zip(MINUTES, moves, strict=True):
+            row[f"change_{minutes}m"], row[f"change_strike_{minutes}m"] = moved.net_gex, moved.strike
+        found.append(row)
+    names = [f"change{part}_{m}m" for m in MINUTES for part in ("", "_strike")]
+    return pd.DataFrame(found, columns=[*keys, "event_ns", "net_gex", *names])
+
+
+def _snapshots(rows: pd.DataFrame) -> Iterator[tuple[int, float, Floats, Floats]]:
+    """Instant, net gex, strikes ascending and gex by strike of each snapshot, in order of time."""
+    by_strike = rows.groupby(["event_ns", "strike"], sort=True)["gex"].sum()
+    event_ns = by_strike.index.get_level_values("event_ns").to_numpy(dtype=np.int64)
+    strike = by_strike.index.get_level_values("strike").to_numpy(dtype=np.float64)
+    gex = by_strike.to_numpy(dtype=np.float64)
+    edges = [0, *(np.flatnonzero(np.diff(event_ns)) + 1), len(gex)]
+    for start, stop in pairwise(edges):
+        yield int(event_ns[start]), float(gex[start:stop].sum()), strike[start:stop], gex[start:stop]

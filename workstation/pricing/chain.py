@@ -1,0 +1,301 @@
+"""Marks to the option chain of one underlying: an ``xarray.Dataset`` by expiry, strike and right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import xarray as xr
+
+from workstation.market.errors import TableError
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import MARKS, NO_TIME
+from workstation.pricing.contracts import (
+    GREEKS,
+    IV_SOURCES,
+    STALE_AFTER_S,
+    ContractArrays,
+    Floats,
+    contracts,
+)
+from workstation.pricing.forward import SOURCES
+from workstation.pricing.latest import OPTION, TERMS, LatestMarks
+
+DIMS = ("expiry", "strike", "right")
+UNITS: dict[str, str] = {
+    "instrument": "",
+    "bid": "premium currency",
+    "ask": "premium currency",
+    "bid_size": "contracts",
+    "ask_size": "contracts",
+    "mark": "premium currency",
+    "bid_iv": "annual decimal",
+    "ask_iv": "annual decimal",
+    "mark_iv": "annual decimal",
+    "iv_source": "",
+    "delta": "1",
+    "gamma": "1/USD",
+    "vega": "USD per 1.00 vol",
+    "theta": "USD per year",
+    "rho": "USD per 1.00 rate",
+    "vanna": "1 per 1.00 vol",
+    "charm": "1 per year",
+    "vomma": "USD per 1.00 vol squared",
+    "open_interest": "contracts",
+    "open_interest_ns": "ns since 1970 UTC",
+    "volume_24h": "contracts",
+    "multiplier": "underlying units per contract",
+    "inverse": "bool",
+    "event_ns": "ns since 1970 UTC",
+    "expiry_ns": "ns since 1970 UTC",
+    "years": "years, ACT/365",
+    "forward": "USD",
+    "discount": "1",
+    "forward_source": "",
+    "spot": "USD",
+}
+_QUOTED = ("bid", "ask", "bid_size", "ask_size", "mark", "bid_iv", "ask_iv")
+_VENUE = ("delta", "gamma", "vega", "theta", "rho")
+_BY_CONTRACT = ("open_interest", "open_interest_ns", "volume_24h", "multiplier", "inverse", "event_ns")
+UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
+
+
+def chain(
+    marks: pd.DataFrame,
+    asof_ns: int | None = None,
+    underlying: str | None = None,
+    *,
+    stale_after_s: float = STALE_AFTER_S,
+) -> xr.Dataset:
+    """The chain of one underlying, priced from the newest marks at or before an instant.
+
+    Greeks are Black-76 of the USD value per unit of underlying, with respect to the expiry's forward, from
+    mark_iv, else from the vol implied by mark or mid. The forward is the venue's, else a listed future's
+    mark (rows of ``kind`` future in ``marks``), else put-call parity's, else the index. The discount factor is 1, except where
+    parity on cash premiums measures one; with it delta is D N(d1). No interest rate is looked up.
+
+    Parameters
+    ----------
+    marks
+        Rows of ``marks`` (``event_ns``, ``instrument`` and ``mark_iv`` or a price, with ``forward`` or ``index``).
+        Terms (``underlying, kind, expiry_ns, strike, right, multiplier, inverse``) are taken from extra
+        columns where the frame has them, else from the instrument registry. Rows need no order: of one
+        instrument the newest row counts, for each group of fields it carries.
+    asof_ns
+        Instant (UTC ns); default: the newest ``event_ns``.
+    underlying
+        Which one, when ``marks`` holds several.
+    stale_after_s
+        Contracts whose newest price or vol is older are left out and counted.
+
+    Returns
+    -------
+    xarray.Dataset
+        Dims (expiry, strike, right); NaN where no contract is priced. ``units`` on every variable. attrs: the
+        ledger. Of several instruments with the same expiry, strike and right the one with the most open
+        interest is shown, with the open interest and volume of all in its contracts (``merged`` counts).
+
+    Raises
+    ------
+    ValueError
+        Several underlyings and none named, or one that is not there.
+    TableError
+        The frame does not fit, or holds no option.
+
+    Examples
+    --------
+    >>> marks = pd.DataFrame({
+    ...     "event_ns": pd.Timestamp("2026-11-01").value, "mark_iv": 0.5, "open_interest": 10.0, "forward": 1e5,
+    ...     "instrument": ["BTC/USD:BTC-261225-100000-C", "BTC/USD:BTC-261225-100000-P"]})
+    >>> chain(marks)["delta"].round(4).values.ravel().tolist()
+    [0.5384, -0.4616]
+    """
+    rows, terms = _split(marks)
+    if not len(rows):
+        raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark")
+    asof = int(rows["event_ns"].max()) if asof_ns is None else int(asof_ns)
+    upto = rows["event_ns"].to_numpy() <= asof
+    latest = LatestMarks()
+    if terms is not None:
+        latest.describe(terms)
+    latest.take(rows if upto.all() else rows[upto])
+    return dataset(
+        latest,
+        contracts(latest, underlying=_choose(latest, underlying), asof_ns=asof, stale_after_s=stale_after_s),
+    )
+
+
+def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
+    own = [name for name in marks.columns if name in TERMS]
+    rows = MARKS.conform(marks.drop(columns=own))
+    if not own:
+        return rows, None
+    terms = pd.DataFrame({"instrument": rows["instrument"].astype("str")})
+    for name in own:
+        terms[name] = marks[name].to_numpy()
+    terms = terms.drop_duplicates("instrument", keep="last", ignore_index=True)
+    described = REGISTRY.describe(terms["instrument"].tolist())
+    for name in TERMS:
+        if name not in own:
+            terms[name] = described[name].astype("object").to_numpy()
+    if {"expiry_ns", "strike", "right"} <= set(own):
+        defaults = {"underlying": "unnamed", "multiplier": 1.0}
+        for name, value in defaults.items():
+            unknown = terms[name].isna() | (terms[name].astype("str") == "")
+            terms[name] = terms[name].where(~unknown, value)
+        if "kind" not in own:
+            terms["kind"] = "option"
+    return rows, terms
+
+
+def _choose(latest: LatestMarks, underlying: str | None) -> str:
+    present = np.unique(latest.underlying[latest.kind == OPTION])
+    names = sorted(latest.underlyings[row] for row in present)
+    if underlying is not None:
+        if underlying not in names:
+            raise ValueError(
+                f"no option of underlying {underlying!r}; the marks hold {', '.join(names) or 'none'}"
+            )
+        return underlying
+    if not names:
+        problem = (
+            "no option whose terms are known; register the instruments or bring expiry_ns, strike and right"
+        )
+        raise TableError("marks", "instrument", -1, problem)
+    if len(names) > 1:
+        raise ValueError(
+            f"the marks hold several underlyings ({', '.join(names)}): name one with underlying="
+        )
+    return str(names[0])
+
+
+def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
+    """The view of priced contracts for people: one cell per expiry, strike and right."""
+    columns: dict[str, npt.NDArray[Any]] = {name: latest.field(name)[priced.codes] for name in _QUOTED}
+    columns |= {f"venue_{name}": latest.field(name)[priced.codes] for name in _VENUE}
+    columns |= {name: getattr(priced, name) for name in _BY_CONTRACT}
+    columns |= priced.greeks
+    columns["mark_iv"] = priced.vol
+    columns["instrument"] = REGISTRY.names(priced.codes)
+    columns["iv_source"] = np.array(IV_SOURCES, dtype=object)[priced.iv_source]
+    expiries, row = np.unique(priced.expiry_ns, return_inverse=True)
+    strikes, column = np.unique(priced.strike, return_inverse=True)
+    shape = (expiries.size, strikes.size, 2)
+    cell = np.ravel_multi_index((row, column, (~priced.is_call).astype(np.int64)), shape)
+    shown, merged = _shown(cell, priced, columns)
+    data: dict[str, Any] = {}
+    for name in UNITS:
+        if name in columns:
+            grid = np.full(int(np.prod(shape)), _missing(columns[name].dtype), dtype=columns[name].dtype)
+            grid[cell[shown]] = columns[name][shown]
+            data[name] = (DIMS, grid.reshape(shape), {"units": UNITS[name]})
+    for name, values in _by_expiry(priced, row, expiries).items():
+        data[name] = ("expiry", values, {"units": UNITS[name]})
+    data["spot"] = ((), priced.spot, {"units": UNITS["spot"]})
+    coords = {
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "strike": ("strike", strikes, {"units": "USD"}),
+        "right": ("right", np.array(["C", "P"]), {"units": ""}),
+    }
+    asof = str(pd.Timestamp(priced.asof_ns, unit="ns", tz="UTC").isoformat())
+    attrs = {"underlying": priced.underlying, "asof_ns": priced.asof_ns, "asof": asof, **priced.ledger}
+    attrs["merged"] = merged
+    attrs["greeks"] = (
+        "Black-76 of the USD value, per unit of underlying, with respect to the expiry's forward"
+    )
+    return xr.Dataset(data, coords=coords, attrs=attrs)
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    return {"f": np.nan, "i": NO_TIME, "b": False}.get(dtype.kind, "")
+
+
+def _by_expiry(
+    priced: ContractArrays, row: npt.NDArray[Any], expiries: npt.NDArray[np.int64]
+) -> dict[str, npt.NDArray[Any]]:
+    first = np.searchsorted(row, np.arange(expiries.size))
+    return {
+        "expiry_ns": expiries,
+        "years": priced.years[first],
+        "forward": priced.forward[first],
+        "discount": priced.discount[first],
+        "forward_source": np.array(SOURCES, dtype=object)[priced.forward_source[first]],
+    }
+
+
+def _shown(
+    cell: npt.NDArray[Any], priced: ContractArrays, columns: dict[str, npt.NDArray[Any]]
+) -> tuple[npt.NDArray[Any], int]:
+    """Rows to show, one per cell; open interest and volume of merged ones are put into ``columns``."""
+    units = np.nan_to_num(priced.open_interest) * priced.multiplier
+    order = np.lexsort((priced.codes, -units, cell))
+    first = np.ones(order.size, dtype=bool)
+    first[1:] = cell[order][1:] != cell[order][:-1]
+    shown = order[first]
+    if first.all():
+        return shown, 0
+    owner = np.empty(order.size, dtype=np.int64)
+    owner[order] = shown[np.cumsum(first) - 1]
+    scale = priced.multiplier / priced.multiplier[owner]
+    for name in ("open_interest", "volume_24h"):
+        columns[name] = _summed(columns[name] * scale, owner)
+    return shown, int(order.size - shown.size)
+
+
+def _summed(values: Floats, owner: npt.NDArray[np.int64]) -> Floats:
+    total = np.bincount(owner, weights=np.nan_to_num(values), minlength=values.size)
+    known = np.bincount(owner, weights=~np.isnan(values), minlength=values.size) > 0
+    return np.where(known, total, np.nan)
+
+
+def contracts_of(chain_: xr.Dataset) -> ContractArrays:
+    """The priced contracts of a chain Dataset, flat again: the inverse of ``dataset`` as far as exposure needs."""
+    missing = [
+        name for name in ("gamma", "delta", "mark_iv", "strike", "spot") if name not in chain_.variables
+    ]
+    if missing:
+        raise ValueError(
+            f"not a chain: it lacks {', '.join(missing)}; make one with workstation.pricing.chain.chain"
+        )
+    gamma = chain_["gamma"].transpose(*DIMS).to_numpy()
+    row, column, side = np.nonzero(~np.isnan(gamma))
+
+    def cells(name: str) -> Any:
+        return chain_[name].transpose(*DIMS).to_numpy()[row, column, side]
+
+    expiry = {
+        name: chain_[name].to_numpy()[row]
+        for name in ("expiry_ns", "years", "forward", "discount", "forward_source")
+    }
+    names = cells("instrument")
+    return ContractArrays(
+        underlying=str(chain_.attrs.get("underlying", "")),
+        asof_ns=int(chain_.attrs["asof_ns"]),
+        spot=float(chain_["spot"]),
+        codes=REGISTRY.codes(str(name) for name in names).astype(np.int64),
+        event_ns=cells("event_ns"),
+        expiry_ns=expiry["expiry_ns"],
+        years=expiry["years"],
+        strike=chain_["strike"].to_numpy()[column],
+        is_call=chain_["right"].to_numpy()[side] == "C",
+        multiplier=cells("multiplier"),
+        inverse=cells("inverse"),
+        forward=expiry["forward"],
+        discount=expiry["discount"],
+        vol=cells("mark_iv"),
+        forward_source=np.array(
+            [SOURCES.index(str(name)) for name in expiry["forward_source"]], dtype=np.int8
+        ),
+        iv_source=np.array([IV_SOURCES.index(str(name)) for name in cells("iv_source")], dtype=np.int8),
+        open_interest=cells("open_interest"),
+        open_interest_ns=cells("open_interest_ns"),
+        volume_24h=cells("volume_24h"),
+        greeks={name: cells(name) for name in GREEKS},
+        ledger={
+            key: value
+            for key, value in chain_.attrs.items()
+            if key not in ("underlying", "asof_ns", "asof", "greeks", "merged")
+        },
+    )

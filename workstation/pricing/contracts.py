@@ -1,0 +1,257 @@
+"""The contracts of one underlying at one instant, as flat arrays: what engines compute on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workstation.market.calendar import years as year_fractions
+from workstation.market.tables import NO_TIME
+from workstation.pricing.black import greeks
+from workstation.pricing.forward import SOURCES, Forwards, forwards
+from workstation.pricing.implied import implied_vol
+from workstation.pricing.latest import FUTURE, NO_TERMS, OPTION, LatestMarks
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int64]
+
+STALE_AFTER_S = 900.0
+IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "implied from mid")
+REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
+GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
+
+
+@dataclass(frozen=True, eq=False)
+class ContractArrays:
+    """Priced contracts of one underlying, arrays of shape (n,), sorted by expiry, strike, call before put.
+
+    Attributes
+    ----------
+    underlying, asof_ns, spot
+        Name, instant of the snapshot (UTC ns), index in USD.
+    codes
+        Registry code of each contract.
+    event_ns
+        When its newest price or vol happened.
+    expiry_ns, years, strike, is_call, multiplier, inverse
+        Terms; ``years`` is ACT/365 from ``asof_ns``, floored at five minutes.
+    forward, discount, vol
+        What it was priced with: USD, 1, annual decimal.
+    forward_source, iv_source
+        Indices into ``SOURCES`` and ``IV_SOURCES``.
+    open_interest, open_interest_ns, volume_24h
+        Contracts; NaN when not known.
+    greeks
+        Black-76 of the USD value per unit of underlying, with respect to the forward, by name (``GREEKS``):
+        vega per 1.00 vol, theta and charm per year.
+    ledger
+        Sources, ages, coverage and what was left out, as plain numbers and strings.
+    """
+
+    underlying: str
+    asof_ns: int
+    spot: float
+    codes: Codes
+    event_ns: Times
+    expiry_ns: Times
+    years: Floats
+    strike: Floats
+    is_call: npt.NDArray[np.bool_]
+    multiplier: Floats
+    inverse: npt.NDArray[np.bool_]
+    forward: Floats
+    discount: Floats
+    vol: Floats
+    forward_source: npt.NDArray[np.int8]
+    iv_source: npt.NDArray[np.int8]
+    open_interest: Floats
+    open_interest_ns: Times
+    volume_24h: Floats
+    greeks: dict[str, Floats]
+    ledger: dict[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+
+def contracts(
+    latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s: float = STALE_AFTER_S
+) -> ContractArrays:
+    """Price what is known of an underlying's options at an instant.
+
+    Left out, and counted in ``ledger["dropped"]`` under the first reason that holds: ``expired``
+    (``expiry_ns <= asof_ns``), ``stale`` (newest price or vol older than ``stale_after_s``), ``no_forward``,
+    ``no_iv`` (no mark_iv, and none implied by mark or mid); ``no_terms``: options whose terms are not known.
+    """
+    ours = latest.underlying == _id_of(latest, underlying)
+    seen = (latest.times > NO_TIME).any(axis=0)
+    known = np.flatnonzero(ours & seen)
+    options = known[latest.kind[known] == OPTION]
+    expired = latest.expiry_ns[options] <= asof_ns
+    live = options[~expired]
+    live = live[np.lexsort((~latest.is_call[live], latest.strike[live], latest.expiry_ns[live]))]
+    index, index_ns = _newest_index(latest, known)
+    curve = _forwards(latest, live, known[latest.kind[known] == FUTURE], index)
+    group = np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
+    forward, discount = curve.forward[group], curve.discount[group]
+    years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=latest.expiry_ns[live]), dtype=np.float64)
+    vol, iv_source = _vols(latest, live, forward, discount, years)
+    reasons = _reasons(latest.priced_ns()[live], asof_ns, stale_after_s, forward, vol)
+    keep = np.flatnonzero(reasons == 0)
+    codes = live[keep]
+    spot, spot_source = _spot(index, curve)
+    ledger = {
+        "spot_source": spot_source,
+        "spot_age_s": _age_s(asof_ns, index_ns) if spot_source == "index" else None,
+        "forward_source": _counts(SOURCES, curve.source),
+        "discount": "measured by put-call parity" if (curve.discount != 1.0).any() else "1",
+        "iv_source": _counts(IV_SOURCES, iv_source[keep]),
+        **_ages(latest, codes, asof_ns),
+        "coverage": _coverage(latest, codes, live),
+        "contracts": len(codes),
+        "open_interest_unknown": int(np.isnan(latest.field("open_interest")[codes]).sum()),
+        "dropped": {
+            "expired": int(expired.sum()),
+            **{reason: int((reasons == at).sum()) for at, reason in enumerate(REASONS) if at},
+            "no_terms": int((seen & (latest.kind == NO_TERMS)).sum()),
+        },
+        "stale_after_s": stale_after_s,
+    }
+    found = greeks(
+        forwards=forward[keep],
+        strikes=latest.strike[codes],
+        years=years[keep],
+        vols=vol[keep],
+        is_call=latest.is_call[codes],
+        discounts=discount[keep],
+        names=GREEKS,
+    )
+    return ContractArrays(
+        underlying=underlying,
+        asof_ns=asof_ns,
+        spot=spot,
+        codes=codes,
+        event_ns=latest.priced_ns()[codes],
+        expiry_ns=latest.expiry_ns[codes],
+        years=years[keep],
+        strike=latest.strike[codes],
+        is_call=latest.is_call[codes],
+        multiplier=latest.multiplier[codes],
+        inverse=latest.inverse[codes],
+        forward=forward[keep],
+        discount=discount[keep],
+        vol=vol[keep],
+        forward_source=curve.source[group][keep],
+        iv_source=iv_source[keep],
+        open_interest=latest.field("open_interest")[codes],
+        open_interest_ns=latest.published_ns[codes],
+        volume_24h=latest.field("volume_24h")[codes],
+        greeks=found,
+        ledger=ledger,
+    )
+
+
+def _id_of(latest: LatestMarks, underlying: str) -> int:
+    if underlying not in latest.underlyings:
+        names = ", ".join(sorted(filter(None, latest.underlyings))) or "none"
+        raise ValueError(f"nothing is known of underlying {underlying!r}; known underlyings: {names}")
+    return latest.underlyings.index(underlying)
+
+
+def _newest_index(latest: LatestMarks, codes: Codes) -> tuple[float, int]:
+    index, index_ns = latest.field("index")[codes], latest.time("index")[codes]
+    if not (index > 0).any():
+        return float("nan"), NO_TIME
+    at = int(np.argmax(np.where(index > 0, index_ns, NO_TIME)))
+    return float(index[at]), int(index_ns[at])
+
+
+def _spot(index: float, curve: Forwards) -> tuple[float, str]:
+    if index > 0:
+        return index, "index"
+    positive = curve.forward[curve.forward > 0]
+    return (float(positive[0]), "forward of the nearest expiry") if positive.size else (float("nan"), "none")
+
+
+def _forwards(latest: LatestMarks, live: Codes, listed: Codes, index: float) -> Forwards:
+    mark = latest.field("mark")[listed]
+    order = np.argsort(latest.time("model")[listed], kind="stable")
+    futures = {int(latest.expiry_ns[listed[row]]): float(mark[row]) for row in order if mark[row] > 0}
+    venue = latest.field("forward")[live]
+    return forwards(
+        expiry_ns=latest.expiry_ns[live],
+        venue=np.where(venue > 0, venue, np.nan),
+        venue_ns=latest.time("forward")[live],
+        strike=latest.strike[live],
+        is_call=latest.is_call[live],
+        inverse=latest.inverse[live],
+        bid=latest.field("bid")[live],
+        ask=latest.field("ask")[live],
+        futures=futures,
+        index=index,
+    )
+
+
+def _vols(
+    latest: LatestMarks, live: Codes, forward: Floats, discount: Floats, years: Floats
+) -> tuple[Floats, npt.NDArray[np.int8]]:
+    marked = latest.field("mark_iv")[live]
+    vol = np.where(marked > 0, marked, np.nan)
+    source = np.where(marked > 0, 1, 0).astype(np.int8)
+    bid, ask = latest.field("bid")[live], latest.field("ask")[live]
+    mid = np.where((bid > 0) & (ask >= bid), 0.5 * (bid + ask), np.nan)
+    for at, price in ((2, latest.field("mark")[live]), (3, mid)):
+        rows = np.flatnonzero((source == 0) & (price > 0) & (forward > 0))
+        if not rows.size:
+            continue
+        codes = live[rows]
+        implied = implied_vol(
+            prices=price[rows] * np.where(latest.inverse[codes], forward[rows], 1.0),
+            forwards=forward[rows],
+            strikes=latest.strike[codes],
+            years=years[rows],
+            is_call=latest.is_call[codes],
+            discounts=discount[rows],
+        )
+        found = implied > 0
+        vol[rows[found]], source[rows[found]] = implied[found], at
+    return vol, source
+
+
+def _reasons(
+    priced_ns: Times, asof_ns: int, stale_after_s: float, forward: Floats, vol: Floats
+) -> npt.NDArray[np.int8]:
+    """Index into ``REASONS`` of the first reason to leave a contract out, 0 to keep it."""
+    stale = (priced_ns > NO_TIME) & (priced_ns < asof_ns - round(stale_after_s * 1e9))
+    reasons = np.select([stale, ~(forward > 0), ~(vol > 0)], [1, 2, 3], 0)
+    return reasons.astype(np.int8)
+
+
+def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
+    units = latest.field("open_interest") * latest.multiplier
+    total = float(np.nansum(units[live]))
+    return float(np.nansum(units[kept])) / total if total > 0 else float("nan")
+
+
+def _ages(latest: LatestMarks, codes: Codes, asof_ns: int) -> dict[str, Any]:
+    priced, published = latest.priced_ns()[codes], latest.published_ns[codes]
+    published = published[published > NO_TIME]
+    oldest = int(priced.min()) if codes.size else NO_TIME
+    return {
+        "oldest_input_ns": oldest if codes.size else None,
+        "oldest_input_age_s": _age_s(asof_ns, oldest),
+        "open_interest_age_s": _age_s(asof_ns, int(published.min()) if published.size else NO_TIME),
+    }
+
+
+def _age_s(asof_ns: int, then_ns: int) -> float | None:
+    return None if then_ns == NO_TIME else (asof_ns - then_ns) / 1e9
+
+
+def _counts(names: tuple[str, ...], source: npt.NDArray[np.int8]) -> dict[str, int]:
+    counts = np.bincount(source, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}

@@ -1,0 +1,213 @@
+"""The newest known state of every option and future, as arrays indexed by registry code."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import NO_TIME
+
+Floats = npt.NDArray[np.float64]
+Times = npt.NDArray[np.int64]
+Codes = npt.NDArray[np.int32]
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "quote": ("bid", "ask", "bid_size", "ask_size", "bid_iv", "ask_iv"),
+    "model": ("mark", "mark_iv"),
+    "venue_greeks": ("delta", "gamma", "vega", "theta", "rho"),
+    "open_interest": ("open_interest",),
+    "volume_24h": ("volume_24h",),
+    "forward": ("forward",),
+    "index": ("index",),
+}
+"""Fields that are replaced together, by a row that carries at least one of them."""
+FIELDS: tuple[str, ...] = tuple(field for group in GROUPS.values() for field in group)
+GROUP_NAMES: tuple[str, ...] = tuple(GROUPS)
+TERMS: tuple[str, ...] = ("underlying", "kind", "expiry_ns", "strike", "right", "multiplier", "inverse")
+UNKNOWN, OTHER, OPTION, FUTURE, NO_TERMS = -1, 0, 1, 2, 3
+"""Kinds: never asked, neither option nor future, option, future, an option whose terms are not usable."""
+
+_ROW = {field: row for row, field in enumerate(FIELDS)}
+_TIME_ROW = {group: row for row, group in enumerate(GROUP_NAMES)}
+_EDGES = np.cumsum([0, *(len(group) for group in GROUPS.values())])
+_OPEN_INTEREST = GROUP_NAMES.index("open_interest")
+_KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
+
+
+@numba.njit(cache=True)
+def _absorb(
+    event_ns: Any,
+    codes: Any,
+    published_ns: Any,
+    rows: Any,
+    edges: Any,
+    values: Any,
+    times: Any,
+    published: Any,
+) -> None:
+    for i in range(codes.size):
+        code = codes[i]
+        if code < 0:
+            continue
+        for group in range(edges.size - 1):
+            if event_ns[i] < times[group, code]:
+                continue
+            known = False
+            for field in range(edges[group], edges[group + 1]):
+                known = known or not np.isnan(rows[field, i])
+            if known:
+                times[group, code] = event_ns[i]
+                for field in range(edges[group], edges[group + 1]):
+                    values[field, code] = rows[field, i]
+                if group == _OPEN_INTEREST:
+                    published[code] = published_ns[i]
+
+
+class LatestMarks:
+    """Newest known fields of each instrument that ``marks`` rows brought, and its terms.
+
+    A row replaces the fields it carries, group by group (``GROUPS``): a row with an open interest and no price
+    leaves the price as it was. Rows older than what is known of a group change nothing. Arrays are indexed by
+    the registry's codes and grow with it.
+
+    Examples
+    --------
+    >>> from workstation.market.tables import MARKS
+    >>> latest = LatestMarks()
+    >>> codes = latest.take(MARKS.conform(pd.DataFrame({
+    ...     "event_ns": [1, 2], "instrument": "BTC/USD:BTC-261225-100000-C",
+    ...     "mark_iv": [0.5, float("nan")], "open_interest": [7.0, 9.0]})))
+    >>> latest.field("mark_iv")[codes].item(), latest.field("open_interest")[codes].item()
+    (0.5, 9.0)
+    """
+
+    def __init__(self) -> None:
+        self.underlyings: list[str] = []
+        self._ids: dict[str, int] = {}
+        self._allocate(0)
+
+    def _allocate(self, size: int) -> None:
+        self.values = np.full((len(FIELDS), size), np.nan)
+        self.times = np.full((len(GROUP_NAMES), size), NO_TIME)
+        self.published_ns = np.full(size, NO_TIME)
+        self.kind = np.full(size, UNKNOWN, dtype=np.int8)
+        self.underlying = np.full(size, -1, dtype=np.int32)
+        self.expiry_ns = np.full(size, NO_TIME)
+        self.strike = np.full(size, np.nan)
+        self.is_call = np.zeros(size, dtype=bool)
+        self.multiplier = np.full(size, np.nan)
+        self.inverse = np.zeros(size, dtype=bool)
+
+    def _grow(self, needed: int) -> None:
+        held = self.kind.size
+        if needed <= held:
+            return
+        old = self.__dict__.copy()
+        self._allocate(max(needed, 2 * held, 1024))
+        for name, array in old.items():
+            if isinstance(array, np.ndarray):
+                getattr(self, name)[..., :held] = array
+
+    def field(self, name: str) -> Floats:
+        """Newest known value of a field, by code."""
+        values: Floats = self.values[_ROW[name]]
+        return values
+
+    def time(self, group: str) -> Times:
+        """When the newest known values of a group happened, by code; ``NO_TIME`` = never."""
+        times: Times = self.times[_TIME_ROW[group]]
+        return times
+
+    def priced_ns(self) -> Times:
+        """When the newest price or vol of each instrument happened, by code."""
+        newest: Times = np.maximum(self.time("quote"), self.time("model"))
+        return newest
+
+    def take(self, marks: pd.DataFrame) -> Codes:
+        """Absorb conformed ``marks`` rows; gives the codes they were about."""
+        codes = marks["instrument"].array.codes
+        if not codes.size:
+            return np.empty(0, dtype=np.int32)
+        self._grow(int(codes.max()) + 1)
+        rows = np.empty((len(FIELDS), codes.size))
+        for row, field in enumerate(FIELDS):
+            rows[row] = marks[field].to_numpy()
+        event_ns = marks["event_ns"].to_numpy()
+        published_ns = marks["open_interest_ns"].to_numpy()
+        _absorb(event_ns, codes, published_ns, rows, _EDGES, self.values, self.times, self.published_ns)
+        touched: Codes = np.unique(codes[codes >= 0]).astype(np.int32)
+        self._learn(touched)
+        return touched
+
+    def forget(self, codes: npt.NDArray[Any]) -> None:
+        """Drop what is known of expired instruments; their terms stay."""
+        self.values[:, codes] = np.nan
+        self.times[:, codes] = NO_TIME
+        self.published_ns[codes] = NO_TIME
+
+    def _learn(self, codes: Codes) -> None:
+        kind = self.kind[codes]
+        for code in codes[kind == NO_TERMS]:
+            if REGISTRY.terms(str(REGISTRY.names([code])[0])) is not None:
+                self.kind[code] = UNKNOWN
+        unknown = codes[self.kind[codes] == UNKNOWN]
+        if unknown.size:
+            self.describe(REGISTRY.describe(list(REGISTRY.names(unknown))))
+
+    def describe(self, terms: pd.DataFrame) -> None:
+        """Take the terms of instruments: a frame with ``instrument`` and the columns of ``TERMS``."""
+        names = terms["instrument"].astype("str").to_numpy()
+        codes = REGISTRY.codes(names)
+        if not codes.size:
+            return
+        self._grow(int(codes.max()) + 1)
+        kinds = np.array([_KINDS.get(str(kind), OTHER) for kind in terms["kind"]], dtype=np.int8)
+        kinds[self._unusable(kinds, terms)] = NO_TERMS
+        for name in dict.fromkeys(str(value) for value in terms["underlying"]):
+            if name not in self._ids:
+                self._ids[name] = len(self.underlyings)
+                self.underlyings.append(name)
+        self.kind[codes] = kinds
+        self.underlying[codes] = [self._ids[str(name)] for name in terms["underlying"]]
+        self.expiry_ns[codes] = terms["expiry_ns"].to_numpy(dtype=np.int64)
+        self.strike[codes] = terms["strike"].to_numpy(dtype=np.float64)
+        self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
+        self.multiplier[codes] = terms["multiplier"].to_numpy(dtype=np.float64)
+        self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
+
+    @staticmethod
+    def _unusable(kinds: Any, terms: pd.DataFrame) -> Any:
+        strike = terms["strike"].to_numpy(dtype=np.float64)
+        multiplier = terms["multiplier"].to_numpy(dtype=np.float64)
+        usable = (strike > 0) & (multiplier > 0) & np.isin(terms["right"].astype("str"), ("C", "P"))
+        usable &= terms["expiry_ns"].to_numpy(dtype=np.int64) != NO_TIME
+        usable &= terms["underlying"].astype("str").to_numpy() != ""
+        return (kinds == OPTION) & ~usable
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state by instrument name."""
+        known = np.flatnonzero(self.kind != UNKNOWN)
+        state: dict[str, Any] = {
+            name: getattr(self, name)[..., known].copy()
+            for name, array in self.__dict__.items()
+            if isinstance(array, np.ndarray)
+        }
+        state["underlyings"] = list(self.underlyings)
+        state["instruments"] = [str(name) for name in REGISTRY.names(known)]
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        codes = REGISTRY.codes(state["instruments"])
+        self.underlyings = list(state["underlyings"])
+        self._ids = {name: row for row, name in enumerate(self.underlyings)}
+        self._allocate(0)
+        self._grow(int(codes.max(initial=-1)) + 1)
+        for name, array in self.__dict__.items():
+            if isinstance(array, np.ndarray):
+                array[..., codes] = state[name]
