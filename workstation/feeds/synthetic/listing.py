@@ -104,11 +104,11 @@ def list_chain(asset: Asset, spot: float, start_ns: int, rng: np.random.Generato
     expiry_ns = terms["expiry_ns"].to_numpy(dtype=np.int64)
     strike = terms["strike"].to_numpy(dtype=np.float64)
     is_call = (terms["right"] == "C").to_numpy()
-    years = calendar.years(asof_ns=start_ns, expiry_ns=expiry_ns)
-    crowd = _crowd(asset, spot, strike, is_call, years) * rng.lognormal(0.0, 0.75, len(names))
+    terms_years = calendar.years(asof_ns=start_ns, expiry_ns=expiry_ns)
+    crowd = _crowd(asset, spot, strike, is_call, terms_years) * rng.lognormal(0.0, 0.75, len(names))
     open_interest = _round(crowd / crowd.sum() * asset.open_interest, asset.option_lot)
-    near = np.exp(-0.5 * (np.log(strike / spot) / (0.6 * asset.vol * np.sqrt(years + 0.004))) ** 2)
-    appetite = near * (0.05 + np.sqrt(crowd / crowd.max())) / np.sqrt(years + 0.01)
+    near = np.exp(-0.5 * (np.log(strike / spot) / (0.6 * asset.vol * np.sqrt(terms_years + 0.004))) ** 2)
+    appetite = near * (0.05 + np.sqrt(crowd / crowd.max())) / np.sqrt(terms_years + 0.01)
     volume = _round(0.06 * open_interest * near * rng.lognormal(0.0, 0.8, len(names)), asset.option_lot)
     return Chain(
         codes=REGISTRY.codes(names), expiry_ns=expiry_ns, strike=strike, is_call=is_call,
