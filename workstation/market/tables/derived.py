@@ -128,6 +128,8 @@ LEVELS = Table(
     raw=False,
     doc="Key levels of a chain, one row per snapshot, with their ledger.",
 )  # fmt: skip
+NBBO_BUCKETS = ("AA", "A", "MID", "B", "BB", "STALE", "MISSING")
+"""Where a print lies against the NBBO, from beyond the ask to beyond the bid; the last two cannot tell."""
 _EVIDENCE = Column("evidence", "str", doc="ids and numbers that back it, as JSON")
 PACKETS = Table(
     "packets",
@@ -141,9 +143,39 @@ PACKETS = Table(
         Column("size", "float64", "contracts"),
         Column("premium_usd", "float64", "USD"),
         Column("vwap", "float64", "premium currency"),
-        Column("buy_ratio", "float64", "1"),
-        Column("sell_ratio", "float64", "1"),
-        Column("coverage", "float64", "1"),
+        Column("first_price", "float64", "premium currency"),
+        Column("last_price", "float64", "premium currency"),
+        Column("exchanges", "int32", "1", doc="how many exchanges printed it"),
+        Column("iso_prints", "int32", "1", doc="prints flagged ISO"),
+        Column("flags", "int32", doc="bits of TradeFlag over all prints"),
+        *(
+            Column(
+                f"share_{bucket.lower()}",
+                "float64",
+                "1",
+                doc=f"share of size printed {bucket} against the NBBO",
+            )
+            for bucket in NBBO_BUCKETS
+        ),
+        *(
+            Column(f"prints_{bucket.lower()}", "int32", "1", doc=f"prints {bucket} against the NBBO")
+            for bucket in NBBO_BUCKETS
+        ),
+        Column("buy_ratio", "float64", "1", doc="share of size at A or AA"),
+        Column("sell_ratio", "float64", "1", doc="share of size at B or BB"),
+        Column("inside_ratio", "float64", "1", doc="share of size at MID"),
+        Column("aggressive_ratio", "float64", "1", doc="share of size beyond the quote, AA or BB"),
+        Column("coverage", "float64", "1", doc="share of size with a fresh NBBO"),
+        Column("spot", "float64", "USD", doc="underlying at the packet's end"),
+        Column("iv", "float64", "annual decimal"),
+        Column("delta", "float64", "1"),
+        Column("gex", "float64", "USD per 1 % move"),
+        Column("premium_z", "float64", "sd", doc="mean/sd z of the premium; NaN below 12 samples"),
+        Column("size_z", "float64", "sd"),
+        Column("spread_z", "float64", "sd"),
+        Column("premium_mad_z", "float64", "MAD", doc="median/MAD z of the premium"),
+        Column("size_mad_z", "float64", "MAD"),
+        Column("spread_mad_z", "float64", "MAD"),
         _EVIDENCE,
     ),
     key=("packet_id",),
@@ -171,6 +203,7 @@ ALERTS = Table(
         *STAMP,
         Column("instrument", "instrument", required=False),
         Column("alert_id", "str", required=True),
+        Column("parent_id", "str", doc="packet or structure it is about"),
         Column("kind", "category"),
         Column("severity", "category", doc="high, medium, low"),
         Column("score", "float64", "0-100"),
@@ -178,6 +211,7 @@ ALERTS = Table(
         Column("premium_usd", "float64", "USD"),
         Column("explanation", "str"),
         _EVIDENCE,
+        Column("rule_version", "category"),
         Column("verdict", "category", doc="open, retracted, confirmed, refuted"),
     ),
     key=("alert_id",),

@@ -244,7 +244,7 @@ class Table:
             return _convert(column, series, registry)
         except (TypeError, ValueError, OverflowError) as error:
             row = _first_bad(column, series)
-            held = f" holds {series.iloc[row]!r}" if row >= 0 else ""
+            held = f" holds {series.iloc[[row]].tolist()[0]!r}" if row >= 0 else ""
             raise TableError(self.name, column.name, row, f"expected {column.kind}{held}: {error}") from error
 
     def _require(self, column: Column, values: Any) -> None:
@@ -351,19 +351,22 @@ def _convert(column: Column, series: pd.Series[Any], registry: InstrumentRegistr
 
 def _exact_integers(series: pd.Series[Any], kind: str) -> Any:
     raw = series.to_numpy()
-    values = raw.astype(kind)
+    with np.errstate(invalid="ignore"):
+        values = raw.astype(kind)
     if raw.dtype.kind in "fiu" and not np.array_equal(values, raw):
         raise ValueError("not a whole number in range")
     return values
 
 
 def _first_bad(column: Column, series: pd.Series[Any]) -> int:
-    if column.kind in _NUMERIC:
-        for row, value in enumerate(series):
-            try:
-                if column.kind != "float64" and int(value) != float(value):
-                    return row
+    if column.dtype is None:
+        return -1
+    for row, value in enumerate(series):
+        try:
+            if column.kind == "float64":
                 float(value)
-            except (TypeError, ValueError, OverflowError):
+            elif column.dtype.type(int(value)) != float(value):
                 return row
+        except (TypeError, ValueError, OverflowError):
+            return row
     return -1
