@@ -208,7 +208,7 @@ class Lake(History):
         raise HistoryError(f"segments in {self.folder} keep vanishing while they are queried")
 
     def latest(self, table: str) -> pd.DataFrame:
-        """The newest state: per group the newest row by (event_ns, seq), in order of the table's groups.
+        """The newest state: per group the newest row by (event_ns, seq), sorted like a read.
 
         Groups are the instrument; for candles instrument and length; for quotes instrument and exchange; for
         positions, pnl and balances their account; for levels underlying, sign model and basis. ``exposures``

@@ -30,8 +30,8 @@ class RecorderOptions:
     ----------
     batch_rows, batch_seconds
         A write begins when so many rows wait, or the oldest has waited so long.
-    max_bytes
-        Memory for waiting batches; beyond it they wait on disk, in the spill folder.
+    backlog, max_bytes
+        Batches, and bytes of them, that may wait in memory; beyond it they wait on disk, in the spill folder.
     max_spill_bytes
         Disk for waiting batches; beyond it, or without a folder, new batches are dropped and reported.
     retry_seconds
@@ -42,6 +42,7 @@ class RecorderOptions:
 
     batch_rows: int = 20_000
     batch_seconds: float = 0.25
+    backlog: int = 10_000
     max_bytes: int = 256 << 20
     max_spill_bytes: int = 4 << 30
     retry_seconds: tuple[float, float] = (0.05, 5.0)
@@ -73,7 +74,7 @@ class _Waiting:
 class Recorder:
     """Takes batches from the hub and makes them durable on its own thread.
 
-    ``take`` never waits for the store: it appends to a queue in memory; when that is full it writes the batch to
+    ``put`` never waits for the store: it appends to a queue in memory; when that is full it writes the batch to
     the spill folder (one file, not synced: the only disk access the caller ever does); when that is full too, or
     there is none, it drops the batch and says so in a ``health`` row. Order per table is kept throughout.
 
@@ -85,7 +86,7 @@ class Recorder:
         Where batches wait when memory is full, and where ``close`` leaves what the store would not take; the next
         recorder with this folder writes those first.
     on_health
-        Called with frames of the ``health`` table, from the recorder's thread, or from the caller's of ``take``.
+        Called with frames of the ``health`` table, from the recorder's thread, or from the caller's of ``put``.
     options
         ``RecorderOptions`` by keyword.
 
@@ -94,8 +95,8 @@ class Recorder:
     >>> import tempfile
     >>> from workstation.history import open_history
     >>> history = open_history(tempfile.mkdtemp())
-    >>> recorder = Recorder(history)
-    >>> recorder.take("trades", pd.DataFrame({"event_ns": [1], "instrument": "X", "price": 1.0, "size": 2.0}))
+    >>> recorder = Recorder(history).start()
+    >>> recorder.put("trades", pd.DataFrame({"event_ns": [1], "instrument": "X", "price": 1.0, "size": 2.0}))
     >>> recorder.flush()
     True
     >>> len(history.read("trades")), recorder.counts.written["trades"]
@@ -116,7 +117,7 @@ class Recorder:
         self._history, self._on_health = history, on_health
         self._spill = Spill(Path(spill_folder), self.options.max_spill_bytes) if spill_folder else None
         self._queue: deque[_Waiting] = deque()
-        self._bytes = self._rows = 0
+        self._bytes = self._rows = self._in_memory = 0
         self._taken = self._done = 0
         self._changed = threading.Condition()
         self._flushing = 0
@@ -125,12 +126,19 @@ class Recorder:
         self._spilling = False
         self._failing = ""
         self._requeue()
-        self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
-        self._thread.start()
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> Recorder:
+        """Begin to write; what was put before waits until then. Returns itself."""
+        with self._changed:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="recorder", daemon=True)
+                self._thread.start()
+        return self
 
     # -- the hub's side -----------------------------------------------------------------------------------
 
-    def take(self, table: str, frame: pd.DataFrame) -> None:
+    def put(self, table: str, frame: pd.DataFrame) -> None:
         """Accept a batch (the frame must not be changed afterwards); does not wait for the store."""
         rows = len(frame)
         if rows == 0:
@@ -142,18 +150,24 @@ class Recorder:
         with self._changed:
             if self._deadline is not None:
                 raise HistoryError(f"the recorder is closed; {rows} rows of {table} were not accepted")
-            fits = self._bytes + size <= self.options.max_bytes or not self._queue
-            if not fits and not self._to_disk(one):
+            if not self._has_room(size) and not self._to_disk(one):
                 self._drop(one)
                 return
             self._enqueue(one)
+
+    def _has_room(self, size: int) -> bool:
+        if self._in_memory == 0:
+            return True
+        return self._in_memory < self.options.backlog and self._bytes + size <= self.options.max_bytes
 
     def _enqueue(self, one: _Waiting) -> None:
         self.counts.accepted[one.table] += one.rows
         self._queue.append(one)
         self._taken += 1
         self._rows += one.rows
-        self._bytes += one.bytes if one.frame is not None else 0
+        if one.path is None:
+            self._bytes += one.bytes
+            self._in_memory += 1
         if self._rows >= self.options.batch_rows or len(self._queue) == 1:
             self._changed.notify_all()
 
@@ -180,11 +194,14 @@ class Recorder:
         self._dropping[one.table] += one.rows
         if first:
             self._report(
-                "dropped", one.table, one.rows, f"history is {self.lag:.1f} s behind and all room is used"
+                "dropped",
+                one.table,
+                one.rows,
+                f"history is {self.lag_seconds:.1f} s behind and all room is used",
             )
 
     @property
-    def lag(self) -> float:
+    def lag_seconds(self) -> float:
         """Seconds for which the oldest accepted batch has been waiting, 0 when none waits."""
         with self._changed:
             return time.monotonic() - self._queue[0].since if self._queue else 0.0
@@ -196,6 +213,7 @@ class Recorder:
 
     def flush(self, timeout: float = 30.0) -> bool:
         """Wait until everything accepted so far is durable; False when it is not in time."""
+        self.start()
         with self._changed:
             goal = self._taken
             self._flushing += 1
@@ -218,16 +236,18 @@ class Recorder:
             if self._deadline is None:
                 self._deadline = time.monotonic() + self.options.close_seconds
             self._changed.notify_all()
-        self._thread.join()
+        thread = self.start()._thread
+        assert thread is not None
+        thread.join()
         with self._changed:
             left = list(self._queue)
             self._queue.clear()
-            self._rows = self._bytes = 0
+            self._rows = self._bytes = self._in_memory = 0
         if not left:
             return
         lost = [one for one in left if one.path is None and not self._to_disk(one)]
         if self._spill is not None:
-            self._spill.sync()
+            self._spill.keep([one.path for one in left if one.path is not None])
         for one in lost:
             self._drop(one)
         where = f"in {self._spill.folder}" if self._spill else "nowhere: there is no spill folder"
@@ -286,7 +306,9 @@ class Recorder:
                 self._queue.popleft()
                 self._done += 1
                 self._rows -= one.rows
-                self._bytes -= one.bytes if one.path is None else 0
+                if one.path is None:
+                    self._bytes -= one.bytes
+                    self._in_memory -= 1
             self._changed.notify_all()
         for one in chunk:
             if one.path is not None and self._spill is not None:
@@ -299,9 +321,9 @@ class Recorder:
         pause, longest = self.options.retry_seconds
         while True:
             try:
-                frames = [self._frame(one) for one in members]
-                self._history.write(table, joined(declared(table), [f for f in frames if f is not None]))
-                self.counts.written[table] += sum(one.rows for one in members)
+                frames = [frame for frame in map(self._frame, members) if frame is not None]
+                self._history.write(table, joined(declared(table), frames))
+                self.counts.written[table] += sum(map(len, frames))
                 return True
             except TableError as error:
                 self._reject(table, members, error)
@@ -348,7 +370,7 @@ class Recorder:
             self._failing = ""
             self._report("fresh", "", 0, "history takes batches again")
         with self._changed:
-            room = self._bytes * 2 <= self.options.max_bytes
+            room = self._bytes * 2 <= self.options.max_bytes and self._in_memory * 2 <= self.options.backlog
             dropped, self._dropping = (self._dropping, Counter()) if room else (Counter(), self._dropping)
             self._spilling = self._spilling and not room
         for table, rows in dropped.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -33,7 +33,7 @@ class Spill:
         return sorted(path for path in self.folder.glob("*.arrow") if path.name[:1].isdigit())
 
     def put(self, table: str, frame: pd.DataFrame) -> Path:
-        """Write a batch; it survives this process, and the machine after ``sync``."""
+        """Write a batch; it survives this process, and after ``keep`` a loss of power."""
         schema = declared(table)
         blob = encode(to_arrow(schema, schema.conform(frame)))
         if self._bytes + blob.size > self._limit:
@@ -74,12 +74,14 @@ class Spill:
             if table in TABLES:
                 yield table, int(rows), path.stat().st_size, path
 
-    def sync(self) -> None:
-        """Make every waiting batch durable."""
-        for path in self._files():
+    def keep(self, paths: Sequence[Path]) -> None:
+        """Make waiting batches durable, to be left over in the order given."""
+        for path in paths:
             descriptor = os.open(path, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
             finally:
                 os.close(descriptor)
+            path.rename(path.with_name(f"{self._number:012d}-{path.name.partition('-')[2]}"))
+            self._number += 1
         sync_folder(self.folder)

@@ -81,7 +81,10 @@ def test_every_table_comes_back_as_it_was_written(lake, name):
         "instrument": ["AAA", "BBB"], "category": ["x", ""], "str": ["some", "ünïcode"], "bytes": [b"\x00a", b""],
     }  # fmt: skip
     frame = pd.DataFrame(
-        {c.name: values[c.kind] if not c.required or c.kind != "float64" else [1.5, 2.5] for c in table.columns}
+        {
+            c.name: values[c.kind] if not c.required or c.kind != "float64" else [1.5, 2.5]
+            for c in table.columns
+        }
     )
     written = table.conform(frame.assign(seq=[1, 2]))
     lake.write(name, written)
@@ -161,13 +164,21 @@ def test_rows_not_numbered_or_of_a_new_numbering_are_all_kept(lake):
 
 def candle(event_ns: int, close: float, revision: int = 0, every_ns: int = 10) -> pd.DataFrame:
     return pd.DataFrame(
-        {"event_ns": [event_ns], "instrument": "AAA", "every_ns": every_ns, "close": close, "revision": revision}
+        {
+            "event_ns": [event_ns],
+            "instrument": "AAA",
+            "every_ns": every_ns,
+            "close": close,
+            "revision": revision,
+        }
     )
 
 
 @pytest.mark.parametrize("rolls", [(), (0,), (0, 1), (0, 1, 2), (1,)])
 def test_of_keyed_rows_the_last_written_counts_wherever_it_lies(lake, rolls):
-    for number, row in enumerate([candle(0, 1.0), candle(10, 2.0), candle(0, 3.0, 1), candle(0, 9.0, every_ns=60)]):
+    for number, row in enumerate(
+        [candle(0, 1.0), candle(10, 2.0), candle(0, 3.0, 1), candle(0, 9.0, every_ns=60)]
+    ):
         lake.write("candles", row)
         if number in rolls:
             lake.roll()
@@ -177,7 +188,11 @@ def test_of_keyed_rows_the_last_written_counts_wherever_it_lies(lake, rolls):
     ]  # fmt: skip
     assert len(lake.read("candles", revisions=True)) == 4
     by_sql = lake.sql("SELECT every_ns, event_ns, close FROM candles ORDER BY 1, 2")
-    assert [tuple(row) for row in by_sql.itertuples(index=False)] == [(10, 0, 3.0), (10, 10, 2.0), (60, 0, 9.0)]
+    assert [tuple(row) for row in by_sql.itertuples(index=False)] == [
+        (10, 0, 3.0),
+        (10, 10, 2.0),
+        (60, 0, 9.0),
+    ]
     assert lake.sql("SELECT count(*) AS n FROM candles_revisions")["n"].tolist() == [4]
     latest = lake.latest("candles").set_index("every_ns")["close"]
     assert latest.to_dict() == {10: 2.0, 60: 9.0}
@@ -192,7 +207,9 @@ def test_latest_is_the_newest_of_every_group(lake):
     assert sorted(lake.latest("trades")["seq"]) == [498, 499, 500], "a late row is not the newest"
     rows = {"underlying": "BTC", "expiry_ns": 1, "sign_model": "calls_long", "basis": "open_interest"}
     for when, strikes in ((1, [1.0, 2.0, 3.0]), (2, [2.0, 3.0])):
-        lake.write("exposures", pd.DataFrame({"event_ns": when, "strike": strikes, "gex": float(when), **rows}))
+        lake.write(
+            "exposures", pd.DataFrame({"event_ns": when, "strike": strikes, "gex": float(when), **rows})
+        )
     lake.write("exposures", pd.DataFrame({"event_ns": 1, "strike": [7.0], **rows, "underlying": "ETH"}))
     assert lake.latest("exposures")[["underlying", "event_ns", "strike"]].values.tolist() == [
         ["ETH", 1, 7.0], ["BTC", 2, 2.0], ["BTC", 2, 3.0],
@@ -264,7 +281,12 @@ def test_tables_tell_what_there_is(lake):
     filled(lake)
     lake.write("marks", pd.DataFrame({"event_ns": [5], "instrument": "AAA"}))
     sizes = lake.tables().set_index("name")
-    assert sizes.loc["trades", ["rows", "first_event_ns", "last_event_ns", "segments"]].tolist() == [500, 0, 4990, 3]
+    assert sizes.loc["trades", ["rows", "first_event_ns", "last_event_ns", "segments"]].tolist() == [
+        500,
+        0,
+        4990,
+        3,
+    ]
     assert sizes.loc["marks", ["rows", "segments"]].tolist() == [1, 0]
     assert (sizes["bytes"] > 0).all()
     assert lake.last_seq() == 500
@@ -305,8 +327,12 @@ def test_retention_forgets_exactly_what_is_older(lake, rolled):
 
 
 def test_retention_does_not_bring_back_an_older_revision(lake):
-    lake.write("packets", pd.DataFrame({"event_ns": [10], "instrument": "AAA", "packet_id": "p", "size": 1.0}))
-    lake.write("packets", pd.DataFrame({"event_ns": [20], "instrument": "AAA", "packet_id": "p", "size": 2.0}))
+    lake.write(
+        "packets", pd.DataFrame({"event_ns": [10], "instrument": "AAA", "packet_id": "p", "size": 1.0})
+    )
+    lake.write(
+        "packets", pd.DataFrame({"event_ns": [20], "instrument": "AAA", "packet_id": "p", "size": 2.0})
+    )
     assert lake.read("packets")["size"].tolist() == [2.0]
     assert lake.read("packets", end=15)["size"].tolist() == [1.0], "what was known by the end"
     lake.retain("packets", seconds=5e-9)
