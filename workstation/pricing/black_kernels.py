@@ -17,7 +17,17 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workstation.pricing.vectormath import array_kernel, erfcx, exp, fma, log, log_ratio, scalar_kernel
+from workstation.pricing.vectormath import (
+    array_kernel,
+    erfcx,
+    erfcx_pair,
+    exp_of_negative,
+    fma,
+    log,
+    log_ratio,
+    log_ratio_and_inverse,
+    scalar_kernel,
+)
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,13 +46,13 @@ _SERIES_BELOW: Final = 0.1  # total volatility under which the price is summed a
 @scalar_kernel
 def normal_density(z: float) -> float:
     """phi(z); 0 beyond +-37.6."""
-    return _DENSITY_AT_ZERO * exp(-0.5 * z * z)
+    return _DENSITY_AT_ZERO * exp_of_negative(-0.5 * z * z)
 
 
 @scalar_kernel
 def normal_distribution(z: float) -> float:
     """N(z), with its relative digits kept in the lower tail."""
-    tail = 0.5 * exp(-0.5 * z * z) * erfcx(abs(z) * _SQRT_HALF)
+    tail = 0.5 * exp_of_negative(-0.5 * z * z) * erfcx(abs(z) * _SQRT_HALF)
     return tail if z < 0.0 else 1.0 - tail
 
 
@@ -103,8 +113,7 @@ def option_price(
     near, far = h - t, h + t
     # the series loses h**2 roundings, the difference h/s
     series = (total_vol < _SERIES_BELOW) & (h * total_vol < 1.0)
-    first = erfcx((h if series else abs(near)) * _SQRT_HALF)
-    second = erfcx(far * _SQRT_HALF)
+    first, second = erfcx_pair((h if series else abs(near)) * _SQRT_HALF, far * _SQRT_HALF)
     # Taylor
     y0 = _SQRT_HALF_PI * first
     y1 = fma(h, y0, -1.0)
@@ -124,7 +133,7 @@ def option_price(
     summed = -2.0 * _DENSITY_AT_ZERO * t * odd
     # difference
     level = 0.5 * (first - second if near >= 0.0 else -(first + second))
-    scale = math.sqrt(forward) * math.sqrt(strike) * exp(-0.5 * fma(h, h, t2))
+    scale = math.sqrt(forward) * math.sqrt(strike) * exp_of_negative(-0.5 * fma(h, h, t2))
     whole = min(forward, strike) if (near < 0.0) & (not series) else 0.0
     otm = whole + scale * (summed if series else level)
     intrinsic = max(forward - strike if call else strike - forward, 0.0)
@@ -195,21 +204,26 @@ def fill_slopes(
 ) -> None:
     """The greeks of the first two orders that everyone asks for."""
     for i in range(forwards.size):
-        forward, strike, time = forwards[i], strikes[i], min(max(years[i], _SHORTEST), _LARGEST)
+        forward, strike = forwards[i], strikes[i]
         valid = is_valid(forward, strike, years[i], vols[i], discounts[i])
         discount = discounts[i] if valid else math.nan
+        moneyness, inverse_forward = log_ratio_and_inverse(forward, strike)
         vol = min(max(vols[i], _SMALLEST), _LARGEST)
-        root = math.sqrt(time)
+        root = math.sqrt(min(max(years[i], _SHORTEST), _LARGEST))
         total_vol = vol * root
-        inverse_vol = 1.0 / total_vol
-        inverse_time = 1.0 / time
-        middle = log_moneyness(forward, strike) * inverse_vol
+        # one division gives 1/s, 1/sqrt(T) and 1/v
+        inverse_total = 1.0 / total_vol
+        inverse_root = vol * inverse_total
+        inverse_vol = root * inverse_total
+        inverse_time = inverse_root * inverse_root
+        middle = moneyness * inverse_total
         d1, d2 = _within(middle + 0.5 * total_vol), _within(middle - 0.5 * total_vol)
-        bell = exp(-0.5 * d1 * d1)
+        bell = exp_of_negative(-0.5 * d1 * d1)
         density = discount * _DENSITY_AT_ZERO * bell
         # K phi(d2) = F phi(d1)
-        tail1 = 0.5 * bell * erfcx(abs(d1) * _SQRT_HALF)
-        tail2 = 0.5 * bell * forward * erfcx(abs(d2) * _SQRT_HALF)
+        mills1, mills2 = erfcx_pair(abs(d1) * _SQRT_HALF, abs(d2) * _SQRT_HALF)
+        tail1 = 0.5 * bell * mills1
+        tail2 = 0.5 * bell * forward * mills2
         sign = 1.0 if calls[i] else -1.0
         share = tail1 if sign * d1 < 0.0 else 1.0 - tail1
         owed = tail2 if sign * d2 < 0.0 else strike - tail2
@@ -218,13 +232,17 @@ def fill_slopes(
         rate = -log_discounts[i] * inverse_time if years[i] > 0.0 else 0.0
         at_money = forward == strike
         expiring = at_money & (years[i] == 0.0)
-        decay = density * forward * (vol * root * inverse_time)
+        decay = density * forward * (vol * inverse_root)
         drift = density * d2 * inverse_time
         delta[i] = slope
-        gamma[i] = math.nan if expiring | (at_money & (vols[i] == 0.0)) else density * inverse_vol / forward
+        gamma[i] = (
+            math.nan
+            if expiring | (at_money & (vols[i] == 0.0))
+            else density * inverse_total * inverse_forward
+        )
         vega[i] = density * forward * (root if years[i] > 0.0 else 0.0)
         theta[i] = math.nan if expiring else fma(rate, value, -0.5 * decay)
-        vanna[i] = -density * d2 / vol
+        vanna[i] = -density * d2 * inverse_vol
         charm[i] = math.nan if expiring else fma(rate, slope, 0.5 * drift)
 
 
@@ -245,24 +263,26 @@ def fill_curvatures(
 ) -> None:
     """The greeks of second and third order that need no distribution function: the same for calls and puts."""
     for i in range(forwards.size):
-        forward, strike, time = forwards[i], strikes[i], min(max(years[i], _SHORTEST), _LARGEST)
+        forward, strike = forwards[i], strikes[i]
         valid = is_valid(forward, strike, years[i], vols[i], discounts[i])
         discount = discounts[i] if valid else math.nan
+        moneyness, inverse_forward = log_ratio_and_inverse(forward, strike)
         vol = min(max(vols[i], _SMALLEST), _LARGEST)
-        root = math.sqrt(time)
-        inverse_vol = 1.0 / (vol * root)
-        inverse_time = 1.0 / time
-        d1, d2 = distances(log_moneyness(forward, strike), vol * root)
+        root = math.sqrt(min(max(years[i], _SHORTEST), _LARGEST))
+        inverse_total = 1.0 / (vol * root)
+        inverse_root = vol * inverse_total
+        per_vol = root * inverse_total
+        inverse_time = inverse_root * inverse_root
+        d1, d2 = distances(moneyness, vol * root)
         density = discount * normal_density(d1)
-        per_vol = 1.0 / vol
         product = d1 * d2
         vega = density * forward * (root if years[i] > 0.0 else 0.0)
         at_money = forward == strike
         unbounded = at_money & ((years[i] == 0.0) | (vols[i] == 0.0))
-        gamma = math.nan if unbounded else density * inverse_vol / forward
+        gamma = math.nan if unbounded else density * inverse_total * inverse_forward
         rate = -log_discounts[i] * inverse_time if years[i] > 0.0 else 0.0
         vomma[i] = vega * product * per_vol
-        speed[i] = -gamma / forward * fma(d1, inverse_vol, 1.0)
+        speed[i] = -gamma * inverse_forward * fma(d1, inverse_total, 1.0)
         color[i] = gamma * fma(0.5 * inverse_time, 1.0 - product, rate)
         zomma[i] = gamma * (product - 1.0) * per_vol
         ultima[i] = vega * per_vol * per_vol * (product * (product - 1.0) - (d1 * d1 + d2 * d2))
@@ -292,7 +312,7 @@ def add_gamma_profile(
         d1 = log_moneyness(forwards[i], strikes[i]) * inverse_vol + 0.5 * total_vol
         for j in range(shift_logs.size):
             moved = _within(fma(shift_logs[j], inverse_vol, d1))
-            profile[j] += scale * exp(-0.5 * moved * moved)
+            profile[j] += scale * exp_of_negative(-0.5 * moved * moved)
 
 
 @array_kernel

@@ -21,7 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workstation.pricing.black_kernels import Flags, Floats
-from workstation.pricing.vectormath import array_kernel, erfcx, exp, fma, log, log_ratio, scalar_kernel
+from workstation.pricing.vectormath import (
+    array_kernel,
+    erfcx_pair,
+    exp,
+    exp_of_negative,
+    fma,
+    log,
+    log_ratio,
+    scalar_kernel,
+)
 
 _SQRT_HALF: Final = math.sqrt(0.5)
 _DENSITY_AT_ZERO: Final = 1.0 / math.sqrt(2.0 * math.pi)
@@ -65,12 +74,12 @@ def _step(moneyness: float, total_vol: float, target: float, low: bool) -> float
     t = 0.5 * total_vol
     near, far = h - t, h + t
     exponent = -0.5 * near * near
-    first, second = erfcx(abs(near) * _SQRT_HALF), erfcx(far * _SQRT_HALF)
+    first, second = erfcx_pair(abs(near) * _SQRT_HALF, far * _SQRT_HALF)
     outside = near >= 0.0
     part = 0.5 * (first - second if outside else first + second)
     # Where the branch of the formula gives the wanted side itself, its logarithm needs no exp and cannot underflow.
     direct = outside == low
-    bell = exp(exponent)
+    bell = exp_of_negative(exponent)
     level = part if direct else 1.0 - bell * part
     slope = _DENSITY_AT_ZERO / part if direct else _DENSITY_AT_ZERO * bell / level
     slope = slope if low else -slope

@@ -139,12 +139,11 @@ fma = cast("Callable[[float, float, float], float]", intrinsic(_generate_fma))
 
 
 @scalar_kernel
-def exp(x: float) -> float:
-    """e**x; 0 under -708 (no subnormals), inf over 709, NaN for NaN."""
-    bounded = min(max(x, _EXP_LOWEST), _EXP_HIGHEST)
-    rounded = fma(bounded, _INVERSE_LN2, _ROUNDER)
+def _exp_inside(x: float) -> float:
+    """e**x on [-708, 709]."""
+    rounded = fma(x, _INVERSE_LN2, _ROUNDER)
     k = rounded - _ROUNDER
-    r = fma(k, -_LN2_LOW, fma(k, -_LN2_HIGH, bounded))
+    r = fma(k, -_LN2_LOW, fma(k, -_LN2_HIGH, x))
     p = _EXP_SERIES[11]
     p = fma(p, r, _EXP_SERIES[10])
     p = fma(p, r, _EXP_SERIES[9])
@@ -158,21 +157,36 @@ def exp(x: float) -> float:
     p = fma(p, r, _EXP_SERIES[1])
     p = fma(p, r, _EXP_SERIES[0])
     p = fma(p * r, r, r) + 1.0
-    scaled = _double(_bits(p) + (_bits(rounded) << _MANTISSA_BITS))
+    return _double(_bits(p) + (_bits(rounded) << _MANTISSA_BITS))
+
+
+@scalar_kernel
+def exp(x: float) -> float:
+    """e**x; 0 under -708 (no subnormals), inf over 709, NaN for NaN."""
+    scaled = _exp_inside(min(max(x, _EXP_LOWEST), _EXP_HIGHEST))
     scaled = scaled if x >= _EXP_LOWEST else 0.0
     scaled = scaled if x <= _EXP_HIGHEST else math.inf
     return scaled if x == x else x
 
 
 @scalar_kernel
-def log(x: float) -> float:
-    """The natural logarithm; -inf at 0 and of subnormals, NaN of negatives and NaN, inf of inf."""
-    # x = 2**e * m with m in [sqrt(1/2), sqrt 2)
-    e = (_bits(x) - _SQRT_HALF_BITS) >> _MANTISSA_BITS
-    m = _double(_bits(x) - (e << _MANTISSA_BITS))
-    k = _double(e + _ROUNDER_BITS) - _ROUNDER
-    f = m - 1.0
-    s = f / (2.0 + f)
+def exp_of_negative(x: float) -> float:
+    """e**x for x <= 0: exp without the cases it does not need; 0 under -708, not told for NaN."""
+    scaled = _exp_inside(max(x, _EXP_LOWEST))
+    return scaled if x >= _EXP_LOWEST else 0.0
+
+
+@scalar_kernel
+def _split(x: float) -> tuple[float, float]:
+    """k and f of x = 2**k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2)."""
+    exponent = (_bits(x) - _SQRT_HALF_BITS) >> _MANTISSA_BITS
+    mantissa = _double(_bits(x) - (exponent << _MANTISSA_BITS))
+    return _double(exponent + _ROUNDER_BITS) - _ROUNDER, mantissa - 1.0
+
+
+@scalar_kernel
+def _join(x: float, k: float, f: float, s: float) -> float:
+    """ln x from its parts and s = f/(2 + f)."""
     z = s * s
     p = _LOG_POLYNOMIAL[6]
     p = fma(p, z, _LOG_POLYNOMIAL[5])
@@ -191,6 +205,29 @@ def log(x: float) -> float:
 
 
 @scalar_kernel
+def log(x: float) -> float:
+    """The natural logarithm; -inf at 0 and of subnormals, NaN of negatives and NaN, inf of inf."""
+    k, f = _split(x)
+    return _join(x, k, f, f / (2.0 + f))
+
+
+@scalar_kernel
+def log_ratio_and_inverse(a: float, b: float) -> tuple[float, float]:
+    """ln(a/b), with the rounding of the division taken back so that it keeps its digits near a = b, and 1/a.
+
+    Division is what the loop around waits for, so the logarithm's and 1/a are one; a must be under 7e307.
+    """
+    quotient = a / b
+    k, f = _split(quotient)
+    divisor = 2.0 + f
+    shared = 1.0 / (divisor * a)
+    inverse = shared * divisor
+    near = (quotient > 0.5) & (quotient < 2.0)
+    residual = fma(-quotient, b, a) * inverse
+    return _join(quotient, k, f, f * (shared * a)) + (residual if near else 0.0), inverse
+
+
+@scalar_kernel
 def log_ratio(a: float, b: float) -> float:
     """ln(a/b) with the rounding of the division taken back, so that it keeps its digits near a = b."""
     quotient = a / b
@@ -200,10 +237,7 @@ def log_ratio(a: float, b: float) -> float:
 
 
 @scalar_kernel
-def erfcx(x: float) -> float:
-    """exp(x**2) erfc(x) for x >= 0; meaningless below 0."""
-    inverse = 1.0 / (x + _ERFCX_SHIFT)
-    t = (x - _ERFCX_SHIFT) * inverse
+def _erfcx_polynomial(t: float) -> float:
     # even and odd powers apart: two chains half as long
     t2 = t * t
     even = fma(_ERFCX_POLYNOMIAL[22], t2, _ERFCX_POLYNOMIAL[20])
@@ -227,4 +261,23 @@ def erfcx(x: float) -> float:
     odd = fma(odd, t2, _ERFCX_POLYNOMIAL[5])
     odd = fma(odd, t2, _ERFCX_POLYNOMIAL[3])
     odd = fma(odd, t2, _ERFCX_POLYNOMIAL[1])
-    return fma(odd, t, even) * inverse
+    return fma(odd, t, even)
+
+
+@scalar_kernel
+def erfcx(x: float) -> float:
+    """exp(x**2) erfc(x) for x >= 0; meaningless below 0."""
+    inverse = 1.0 / (x + _ERFCX_SHIFT)
+    return _erfcx_polynomial((x - _ERFCX_SHIFT) * inverse) * inverse
+
+
+@scalar_kernel
+def erfcx_pair(x: float, y: float) -> tuple[float, float]:
+    """erfcx of two arguments in [0, 1e150] with one division between them."""
+    shifted_x, shifted_y = x + _ERFCX_SHIFT, y + _ERFCX_SHIFT
+    shared = 1.0 / (shifted_x * shifted_y)
+    inverse_x, inverse_y = shared * shifted_y, shared * shifted_x
+    return (
+        _erfcx_polynomial((x - _ERFCX_SHIFT) * inverse_x) * inverse_x,
+        _erfcx_polynomial((y - _ERFCX_SHIFT) * inverse_y) * inverse_y,
+    )
