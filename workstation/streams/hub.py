@@ -1,0 +1,291 @@
+"""The hub: one Streamz stream per table, one order, one watermark.
+
+Everything that happens passes here once: a batch is conformed, numbered, moves the watermark and is emitted.
+What engines make of it waits its turn (first in, first out) and is then published the same way. Each branch
+hangs on its own guard, so that one that throws stops alone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.engine import Engine
+from workstation.market.errors import TableError
+from workstation.market.instruments import REGISTRY, InstrumentRegistry
+from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
+from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import arrays_of, frame_of
+from workstation.streams.branches import RUNNING, Branch, BranchStatus, Function, TableStream
+
+LATE_REPORT_NS = 10 * 10**9
+"""An engine's late rows are told of at most once in so much event time."""
+SET_ASIDE_BATCHES = 100
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A batch that was not processed, and why.
+
+    Attributes
+    ----------
+    branch
+        The branch that threw; ``"edge"`` when the batch did not fit its table.
+    """
+
+    branch: str
+    table: str
+    frame: pd.DataFrame
+    reason: str
+
+
+class _Accepted(NamedTuple):
+    table: str
+    frame: pd.DataFrame
+
+
+class Hub:
+    """Orders, numbers and distributes batches.
+
+    Parameters
+    ----------
+    registry
+        Instrument registry that batches are conformed to.
+    first_seq
+        Number of the first row; a restarted process goes on after the last recorded one.
+    set_aside
+        How many batches that could not be processed are kept for a look; older ones are forgotten, all are counted.
+
+    Notes
+    -----
+    Every method may be called from any thread; branches run in the thread that publishes, one batch at a time. A
+    branch may publish: its batch is accepted at once and emitted after the one in hand.
+
+    Examples
+    --------
+    >>> hub = Hub()
+    >>> seen = []
+    >>> hub.attach("show", ["trades"], lambda table, frame: seen.append(frame["seq"].tolist()))
+    >>> hub.publish("trades", pd.DataFrame({"event_ns": [5, 7], "instrument": "BTC/USD", "price": 1.0, "size": 1.0}))
+    2
+    >>> seen, hub.watermark_ns
+    ([[1, 2]], 7)
+    """
+
+    def __init__(
+        self,
+        registry: InstrumentRegistry = REGISTRY,
+        first_seq: int = 1,
+        set_aside: int = SET_ASIDE_BATCHES,
+    ) -> None:
+        if first_seq < 1:
+            raise ValueError(f"first_seq must be at least 1 (0 means not yet accepted), got {first_seq}")
+        self.registry = registry
+        self.set_aside: deque[SetAside] = deque(maxlen=set_aside)
+        self.rows: Counter[str] = Counter()
+        self.late: Counter[str] = Counter()
+        self.rejected: Counter[str] = Counter()
+        self._next_seq = first_seq
+        self._watermark_ns = int(NO_TIME)
+        self._queue: deque[_Accepted] = deque()
+        self._emitting = False
+        self._lock = threading.RLock()
+        self._branches: dict[str, Branch] = {}
+        self._engines: dict[str, Engine] = {}
+        self._late_told: dict[str, tuple[int, int]] = {}
+        self._streams = {name: TableStream(name, self._fail) for name in TABLES}
+
+    # -- what is known ------------------------------------------------------------------------------------
+
+    @property
+    def next_seq(self) -> int:
+        """Number the next row will get."""
+        return self._next_seq
+
+    @property
+    def watermark_ns(self) -> int:
+        """Largest ``event_ns`` over all accepted rows, never back; ``NO_TIME`` before the first."""
+        return self._watermark_ns
+
+    @property
+    def branches(self) -> Mapping[str, str]:
+        """State of each branch by name: ``running`` or ``failed``."""
+        return {name: branch.status.state for name, branch in self._branches.items()}
+
+    @property
+    def engines(self) -> Mapping[str, Engine]:
+        """The engines by branch name."""
+        return dict(self._engines)
+
+    def status(self, name: str) -> BranchStatus:
+        """State, reason and counts of a branch; ``KeyError`` names the known ones."""
+        return self._branch(name).status
+
+    def stream(self, table: str) -> TableStream:
+        """The Streamz stream of a table's batches.
+
+        A node hung on it that throws is cut off, told of in ``health``, and disturbs nobody. Streamz holds
+        nodes weakly: keep what you attach, or end it in a ``sink``. Nothing here is awaited: put a
+        ``newest()`` node (``streams.pace``) before anything that takes time of its own.
+        """
+        return self._streams[table_named(table).name]
+
+    # -- what can be attached -----------------------------------------------------------------------------
+
+    def attach(self, name: str, tables: Sequence[str], function: Function) -> None:
+        """Hang ``function(table, frame)`` on tables, under a guard.
+
+        An exception marks this branch failed, sets the batch aside with the reason and writes a ``health`` row;
+        the other branches go on. Batches that pass while it is failed are counted; ``revive`` starts it again.
+        """
+        with self._lock:
+            if name in self._branches:
+                raise ValueError(f"a branch named {name!r} is attached already; names are unique")
+            known = [table_named(table).name for table in dict.fromkeys(tables)]
+            branch = Branch(name, function, self._fail)
+            self._branches[name] = branch
+            for table in known:
+                branch.hang(self._streams[table])
+
+    def detach(self, name: str) -> None:
+        """Take a branch away."""
+        with self._lock:
+            self._branch(name).destroy()
+            del self._branches[name]
+            self._engines.pop(name, None)
+
+    def add_engine(self, engine: Engine, name: str = "") -> str:
+        """Feed an engine its inputs and publish what it gives; returns the name of its branch.
+
+        The name is the class's unless given; a second of the same class gets ``#2``.
+        """
+        with self._lock:
+            name = name or self._free_name(type(engine).__name__)
+
+            def run(table: str, frame: pd.DataFrame) -> None:
+                made = engine.update(frame, table)
+                if len(made):
+                    self._accept(table_named(engine.output), made, strict=True)
+                self._tell_late(name, engine)
+
+            self.attach(name, engine.inputs, run)
+            self._engines[name] = engine
+            return name
+
+    def revive(self, name: str) -> None:
+        """Let a failed branch run again, from the next batch on; what was set aside is not run again by itself."""
+        with self._lock:
+            self._branch(name).status.state = RUNNING
+
+    # -- what is published --------------------------------------------------------------------------------
+
+    def publish(self, table: str, frame: pd.DataFrame) -> int:
+        """Accept a batch and emit it; returns the ``seq`` of the last row accepted so far.
+
+        A batch that does not fit its table is set aside, counted in ``rejected`` and told of in a ``health``
+        row ``rejected``; nothing is raised, so that one bad batch does not end its feed.
+
+        Raises
+        ------
+        TableError
+            There is no such table: a mistake in the program, not in the data.
+        """
+        schema = table_named(table)
+        with self._lock:
+            self._accept(schema, frame, strict=False)
+            last = self._next_seq - 1
+            self._drain()
+            return last
+
+    def heartbeat(self, now_ns: int, feed: str = "") -> int:
+        """Publish a heartbeat row, which moves the watermark when the market is quiet."""
+        return self.publish("heartbeat", pd.DataFrame({"event_ns": [int(now_ns)], "feed": feed}))
+
+    def tell(
+        self, event: str, channel: str = "", count: int = 0, detail: str = "", feed: str = "hub"
+    ) -> None:
+        """Publish a ``health`` row as of the watermark."""
+        with self._lock:
+            at = max(self._watermark_ns, 0)
+            row = {"event_ns": [at], "feed": feed, "channel": channel, "event": event}
+            told = HEALTH.conform(pd.DataFrame({**row, "count": count, "detail": detail}), self.registry)
+            self._enqueue(HEALTH, told)
+            self._drain()
+
+    # -- inside -------------------------------------------------------------------------------------------
+
+    def _branch(self, name: str) -> Branch:
+        if name not in self._branches:
+            raise KeyError(f"no branch {name!r}; there are {', '.join(self._branches) or 'none'}")
+        return self._branches[name]
+
+    def _free_name(self, name: str) -> str:
+        if name not in self._branches:
+            return name
+        number = 2
+        while f"{name}#{number}" in self._branches:
+            number += 1
+        return f"{name}#{number}"
+
+    def _accept(self, schema: Table, frame: pd.DataFrame, *, strict: bool) -> None:
+        try:
+            conformed = schema.conform(frame, self.registry)
+        except TableError as error:
+            if strict:
+                raise
+            self.rejected[schema.name] += len(frame)
+            self.set_aside.append(SetAside("edge", schema.name, frame, str(error)))
+            self.tell("rejected", channel=schema.name, count=len(frame), detail=str(error))
+            return
+        if len(conformed):
+            self._enqueue(schema, conformed)
+
+    def _enqueue(self, schema: Table, conformed: pd.DataFrame) -> None:
+        arrays = arrays_of(conformed)
+        rows = len(conformed)
+        arrays[_place(schema, "seq")] = np.arange(self._next_seq, self._next_seq + rows, dtype=np.int64)
+        event_ns = arrays[_place(schema, "event_ns")]
+        self._next_seq += rows
+        self.rows[schema.name] += rows
+        if schema.raw and schema is not HEALTH and schema is not HEARTBEAT:
+            self.late[schema.name] += int(np.count_nonzero(event_ns < self._watermark_ns))
+        self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
+        self._queue.append(_Accepted(schema.name, frame_of(arrays, schema.index, rows)))
+
+    def _drain(self) -> None:
+        if self._emitting:
+            return
+        self._emitting = True
+        try:
+            while self._queue:
+                accepted = self._queue.popleft()
+                self._streams[accepted.table].deliver(accepted.frame)
+        finally:
+            self._emitting = False
+
+    def _fail(self, branch: str, table: str, frame: pd.DataFrame, error: BaseException) -> None:
+        reason = f"{type(error).__name__}: {error}"
+        self.set_aside.append(SetAside(branch, table, frame, reason))
+        self.tell("failed", channel=branch, count=len(frame), detail=f"on {table}: {reason}")
+
+    def _tell_late(self, name: str, engine: Engine) -> None:
+        late = int(getattr(engine, "late", 0))
+        told, at = self._late_told.get(name, (0, int(NO_TIME)))
+        if late > told and self._watermark_ns >= at + LATE_REPORT_NS:
+            self._late_told[name] = (late, self._watermark_ns)
+            detail = f"{late} trades in all came too late for {name} and are in none of its rows"
+            self.tell("late", channel=name, count=late - told, detail=detail)
+
+
+def _place(schema: Table, column: str) -> int:
+    return _PLACES[schema.name, column]
+
+
+_PLACES = {(t.name, c): t.names.index(c) for t in TABLES.values() for c in ("seq", "event_ns")}
+__all__ = ["Hub", "SetAside"]
