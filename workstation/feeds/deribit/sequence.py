@@ -1,0 +1,138 @@
+"""Order of prints: duplicates removed, holes found and mended, by the venue's trade_seq of each instrument."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market.instruments import REGISTRY
+
+_NEXT, _AHEAD, _BEHIND = 0, 1, 2
+
+
+class Hole(NamedTuple):
+    """Missing prints of one instrument: sequence numbers, both inclusive, and the times around them."""
+
+    instrument: str
+    first: int
+    last: int
+    start_ns: int
+    end_ns: int
+
+
+class Admitted(NamedTuple):
+    """What became of a batch of prints."""
+
+    trades: pd.DataFrame
+    """Those not seen before, in order."""
+    duplicates: pd.DataFrame
+    holes: list[Hole]
+    """Holes this batch revealed."""
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _grade(
+    codes: Any, seqs: Any, event_ns: Any, last: Any, last_ns: Any, grades: Any, before: Any, before_ns: Any
+) -> None:
+    for i in range(codes.size):
+        code = codes[i]
+        known = last[code]
+        before[i], before_ns[i] = known, last_ns[code]
+        if known == 0 or seqs[i] == known + 1:
+            grades[i] = _NEXT
+        elif seqs[i] > known:
+            grades[i] = _AHEAD
+        else:
+            grades[i] = _BEHIND
+        if seqs[i] > known:
+            last[code], last_ns[code] = seqs[i], event_ns[i]
+
+
+class Sequence:
+    """Remembers the newest trade_seq of each instrument and the holes before it.
+
+    On Deribit the trade_seq of an instrument goes up by one with each print, and names the print as well as its
+    trade_id does. A print at or below the newest one is a duplicate unless it fills a hole. What came before the
+    first print ever seen of an instrument is not asked for.
+
+    Examples
+    --------
+    >>> sequence = Sequence()
+    >>> def prints(*seqs):
+    ...     return pd.DataFrame({"event_ns": 1, "venue_seq": seqs,
+    ...                          "instrument": REGISTRY.conform(pd.Series(["BTC/USD:BTC"] * len(seqs)))})
+    >>> sequence.admit(prints(7, 8, 12, 12)).holes[0][:3]
+    ('BTC/USD:BTC', 9, 11)
+    >>> sequence.admit(prints(10, 8)).trades["venue_seq"].tolist(), [hole[1:3] for hole in sequence.holes()]
+    ([10], [(9, 9), (11, 11)])
+    """
+
+    def __init__(self) -> None:
+        self._last: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._last_ns: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._holes: dict[int, list[Hole]] = {}
+
+    def holes(self) -> list[Hole]:
+        """Holes not yet mended."""
+        return [hole for holes in self._holes.values() for hole in holes]
+
+    def _grow(self, size: int) -> None:
+        if size > self._last.size:
+            more = np.zeros(max(size, 2 * self._last.size, 1024) - self._last.size, dtype=np.int64)
+            self._last, self._last_ns = np.append(self._last, more), np.append(self._last_ns, more)
+
+    def admit(self, trades: pd.DataFrame) -> Admitted:
+        """Prints in the order they came -> new ones, duplicates, and the holes they revealed."""
+        rows = len(trades)
+        codes = np.asarray(trades["instrument"].array.codes, dtype=np.int64)
+        seqs = trades["venue_seq"].to_numpy(dtype=np.int64)
+        event_ns = trades["event_ns"].to_numpy(dtype=np.int64)
+        self._grow(int(codes.max(initial=-1)) + 1)
+        grades, before, before_ns = (np.zeros(rows, dtype=np.int64) for _ in range(3))
+        _grade(codes, seqs, event_ns, self._last, self._last_ns, grades, before, before_ns)
+        keep = np.ones(rows, dtype=bool)
+        found: list[Hole] = []
+        for row in np.flatnonzero(grades != _NEXT):
+            code, seq = int(codes[row]), int(seqs[row])
+            if grades[row] == _BEHIND:
+                keep[row] = self._fill(code, seq)
+            else:
+                found.append(
+                    self._open(code, int(before[row]) + 1, seq - 1, int(before_ns[row]), int(event_ns[row]))
+                )
+        if keep.all():
+            return Admitted(trades, trades.iloc[:0], found)
+        return Admitted(trades[keep].reset_index(drop=True), trades[~keep].reset_index(drop=True), found)
+
+    def miss(self, trades: pd.DataFrame) -> list[Hole]:
+        """Prints that were dropped unread: the holes they leave."""
+        admitted = self.admit(trades)
+        holes = admitted.holes
+        for code, rows in admitted.trades.groupby(admitted.trades["instrument"].array.codes, sort=False):
+            seqs, times = np.unique(rows["venue_seq"].to_numpy()), rows["event_ns"].to_numpy()
+            for run in np.split(seqs, np.flatnonzero(np.diff(seqs) > 1) + 1):
+                holes.append(
+                    self._open(int(code), int(run[0]), int(run[-1]), int(times.min()), int(times.max()))
+                )
+        return holes
+
+    def _open(self, code: int, first: int, last: int, start_ns: int, end_ns: int) -> Hole:
+        hole = Hole(str(REGISTRY.names([code])[0]), first, last, min(start_ns, end_ns), max(start_ns, end_ns))
+        self._holes.setdefault(code, []).append(hole)
+        return hole
+
+    def _fill(self, code: int, seq: int) -> bool:
+        holes = self._holes.get(code, [])
+        for at, hole in enumerate(holes):
+            if hole.first <= seq <= hole.last:
+                left = hole._replace(last=seq - 1)
+                right = hole._replace(first=seq + 1)
+                holes[at : at + 1] = [part for part in (left, right) if part.first <= part.last]
+                if not holes:
+                    del self._holes[code]
+                return True
+        return False
