@@ -48,6 +48,9 @@ class LakeOptions:
         How long to wait for another process that writes.
     cache_bytes
         Memory for decoded batches of the log.
+    check_bytes
+        ``sql`` compares the checksums of the segments it meets for the first time when they are together no
+        larger than this; above it only ``read`` (by page) and ``verify`` notice silently changed bytes.
     """
 
     roll_rows: int = 500_000
@@ -56,6 +59,7 @@ class LakeOptions:
     upkeep: bool = True
     busy_seconds: float = 30.0
     cache_bytes: int = 128 << 20
+    check_bytes: int = 1 << 30
 
 
 class Lake(History):
@@ -200,6 +204,8 @@ class Lake(History):
         sources = [declared(name) for name in queries.tables_in(query)]
         for _ in range(_ATTEMPTS):
             with self._pieces.hold([table.name for table in sources]) as view:
+                if self._pieces.set_aside_unsound(view.segments, self.options.check_bytes):
+                    continue
                 try:
                     return queries.run(query, params, [self._pieces.source(table, view) for table in sources])
                 except QueryError:

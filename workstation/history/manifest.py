@@ -29,7 +29,8 @@ CREATE INDEX IF NOT EXISTS log_by_time ON log (table_name, last_ns);
 CREATE TABLE IF NOT EXISTS segments (
     id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
     first_row INTEGER NOT NULL, rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, retired INTEGER);
+    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, checksum INTEGER NOT NULL,
+    retired INTEGER);
 CREATE INDEX IF NOT EXISTS segments_by_time ON segments (table_name, last_ns);
 CREATE TABLE IF NOT EXISTS quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, piece TEXT NOT NULL, rows INTEGER NOT NULL,
@@ -83,6 +84,7 @@ class Segment:
     first_seq: int
     last_seq: int
     bytes: int
+    checksum: int
 
 
 @dataclass(frozen=True)
@@ -94,7 +96,7 @@ class Moment:
 
 
 _LOGGED = "id, table_name, first_row, rows, first_ns, last_ns, written_ns, checksum, bytes"
-_SEGMENT = "id, table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, bytes"
+_SEGMENT = "id, table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, bytes, checksum"
 _WITHIN = "table_name = ? AND last_ns >= ? AND first_ns < ?"
 _FIRST, _LAST = -(1 << 63), (1 << 63) - 1
 
@@ -126,15 +128,19 @@ class Manifest:
         return connection
 
     def _create(self) -> None:
-        mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        mode = self._writer.execute("PRAGMA journal_mode").fetchone()[0]
+        if mode != "wal":
+            mode = self._writer.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
             raise HistoryError(
                 f"{self._path}: SQLite gives {mode!r} in place of WAL; the folder must be on a local disk"
             )
-        self._writer.executescript(_SCHEMA)
-        self._writer.execute(
-            "INSERT INTO meta VALUES ('format', ?), ('generation', 1) ON CONFLICT DO NOTHING", (FORMAT,)
-        )
+        made = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+        if not made:
+            self._writer.executescript(
+                f"BEGIN IMMEDIATE; {_SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
+                "ON CONFLICT DO NOTHING; COMMIT;"
+            )
         found = self._value(self._writer, "format")
         if found != FORMAT:
             raise HistoryError(
@@ -311,10 +317,13 @@ class Manifest:
         self,
         connection: sqlite3.Connection,
         *,
-        add: Sequence[tuple[str, str, int, Extent, int]] = (),
+        add: Sequence[Segment] = (),
         retire: Sequence[int] = (),
     ) -> bool:
-        """Bring segments in and others out (inside ``change``); False when one to retire is gone already."""
+        """Bring segments in and others out (inside ``change``); False when one to retire is gone already.
+
+        The ``id`` of a segment to add is not looked at.
+        """
         connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
         generation = self._value(connection, "generation")
         for id in retire:
@@ -323,12 +332,12 @@ class Manifest:
             )
             if gone.rowcount != 1:
                 return False
-        for table, file, first_row, extent, size in add:
+        for new in add:
             connection.execute(
                 "INSERT INTO segments (table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, "
-                "bytes) VALUES (?,?,?,?,?,?,?,?,?)",
-                (table, file, first_row, extent.rows, extent.first_ns, extent.last_ns, extent.first_seq,
-                 extent.last_seq, size),
+                "bytes, checksum) VALUES (?,?,?,?,?,?,?,?,?,?)",
+                (new.table, new.file, new.first_row, new.rows, new.first_ns, new.last_ns, new.first_seq,
+                 new.last_seq, new.bytes, new.checksum),
             )  # fmt: skip
         return True
 

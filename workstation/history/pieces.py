@@ -67,6 +67,7 @@ class Pieces:
         self._cache: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
         self._cached_bytes, self._cache_limit = 0, cache_bytes
         self._lock = threading.Lock()
+        self._sound: set[int] = set()
         self._unrecorded: dict[str, tuple[Any, ...]] = {}
 
     # -- one moment ---------------------------------------------------------------------------------------
@@ -221,14 +222,23 @@ class Pieces:
         """Check every page of the segments and set aside the damaged ones; returns how many those were."""
         count = 0
         for segment in segments:
-            reason = damage(self.segments / segment.file, segment.bytes)
-            if reason:
+            reason = damage(self.segments / segment.file, segment)
+            if not reason:
+                self._sound.add(segment.id)
+            else:
                 count += 1
                 try:
                     self.set_aside(segment, reason)
                 except SegmentGone:
                     continue
         return count
+
+    def set_aside_unsound(self, segments: Iterable[Segment], max_bytes: int) -> int:
+        """As ``set_aside_damaged`` for segments this process has not checked yet, if they are not too many to read."""
+        unknown = [segment for segment in segments if segment.id not in self._sound]
+        if sum(segment.bytes for segment in unknown) > max_bytes:
+            return 0
+        return self.set_aside_damaged(unknown)
 
     def _set_aside_batch(self, one: Logged, reason: str) -> None:
         piece = f"log/{one.id}"

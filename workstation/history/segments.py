@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workstation.history.columns import align, numbers
-from workstation.history.manifest import Extent
+from workstation.history.manifest import Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 
@@ -38,8 +39,8 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_segment(folder: Path, table: Table, rows: pa.Table) -> tuple[str, int]:
-    """Write rows as a durable Parquet file; returns its path below ``folder`` and its size in bytes."""
+def write_segment(folder: Path, table: Table, rows: pa.Table, first_row: int) -> Segment:
+    """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
     home = folder / table.name
     home.mkdir(exist_ok=True)
     first = int(rows.column("event_ns")[0].as_py())
@@ -58,7 +59,7 @@ def write_segment(folder: Path, table: Table, rows: pa.Table) -> tuple[str, int]
             )
             file.flush()
             os.fsync(file.fileno())
-            size = file.tell()
+        size, checksum = draft.stat().st_size, _checksum(draft)
         draft.rename(final)
         sync_folder(home)
     except OSError as error:
@@ -66,7 +67,19 @@ def write_segment(folder: Path, table: Table, rows: pa.Table) -> tuple[str, int]
         raise HistoryError(
             f"cannot write a segment of {table.name} in {home}: {error}; its rows stay in the log, nothing is lost"
         ) from error
-    return f"{table.name}/{final.name}", size
+    reach = extent(rows)
+    return Segment(
+        0, table.name, f"{table.name}/{final.name}", first_row, reach.rows, reach.first_ns, reach.last_ns,
+        reach.first_seq, reach.last_seq, size, checksum,
+    )  # fmt: skip
+
+
+def _checksum(path: Path) -> int:
+    checksum = 0
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            checksum = zlib.crc32(block, checksum)
+    return checksum
 
 
 def _groups(file: pq.ParquetFile, start: int | None, end: int | None) -> list[int]:
@@ -98,20 +111,17 @@ def read_segment(
     return rows.slice(first, last - first)
 
 
-def damage(path: Path, size: int | None = None) -> str:
-    """What is wrong with a segment file, empty when every page of it reads."""
+def damage(path: Path, segment: Segment) -> str:
+    """What is wrong with a segment's file, empty when its bytes are those that were written."""
     try:
-        found = path.stat().st_size
-        if size is not None and found != size:
-            return f"has {found} bytes in place of {size}"
-        with pq.ParquetFile(path, page_checksum_verification=True) as file:
-            for group in range(file.num_row_groups):
-                file.read_row_group(group)
+        size = path.stat().st_size
+        if size != segment.bytes:
+            return f"it has {size} bytes in place of {segment.bytes}"
+        return "" if _checksum(path) == segment.checksum else "its checksum does not match"
     except FileNotFoundError:
         return "the file is missing"
-    except (OSError, pa.ArrowException) as error:
-        return str(error) or type(error).__name__
-    return ""
+    except OSError as error:
+        raise HistoryError(f"cannot read {path}: {error}; nothing is set aside, try again") from error
 
 
 def of_instruments(rows: pa.Table, names: Sequence[str]) -> pa.Table:

@@ -131,7 +131,7 @@ class Upkeep:
 
     def _roll_batches(self, table: Table, batches: Sequence[Batch]) -> int:
         rows = _ordered(pa.concat_tables(self._pieces.batch_rows(table, batches)))
-        file, size = write_segment(self._pieces.segments, table, rows)
+        added = write_segment(self._pieces.segments, table, rows, batches[0].logged.first_row)
         ids = [batch.logged.id for batch in batches]
         try:
             with self._manifest.change(f"roll {table.name}") as connection:
@@ -139,7 +139,6 @@ class Upkeep:
                     raise HistoryError(
                         f"batches of {table.name} left the log while it was rolled; they are rolled later"
                     )
-                added = (table.name, file, batches[0].logged.first_row, extent(rows), size)
                 self._manifest.swap(connection, add=[added])
         except BaseException:
             self._untidy = True
@@ -178,8 +177,7 @@ class Upkeep:
         """Swap segments for one with these rows (None: for nothing)."""
         added = []
         if rows is not None and rows.num_rows:
-            file, size = write_segment(self._pieces.segments, table, rows)
-            added.append((table.name, file, old[0].first_row, extent(rows), size))
+            added.append(write_segment(self._pieces.segments, table, rows, old[0].first_row))
         try:
             with self._manifest.change(f"replace segments of {table.name}") as connection:
                 if not self._manifest.swap(connection, add=added, retire=[segment.id for segment in old]):

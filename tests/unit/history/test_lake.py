@@ -419,3 +419,16 @@ def test_a_store_of_another_format_is_refused(tmp_path):
     connection.close()
     with pytest.raises(HistoryError, match="format 99"):
         open_history(tmp_path)
+
+
+def test_many_may_open_a_new_store_at_once(tmp_path):
+    from concurrent.futures import ThreadPoolExecutor
+
+    def open_and_write(number: int) -> None:
+        with open_history(tmp_path / "new", upkeep=False) as history:
+            history.write("trades", trades(number * 10, 10))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(open_and_write, range(8)))
+    with open_history(tmp_path / "new", upkeep=False) as history:
+        assert history.read("trades")["seq"].tolist() == list(range(1, 81))
