@@ -70,7 +70,7 @@ def _crypto_ns(day: pd.Timestamp) -> int:
 
 
 def _fridays(today: pd.Timestamp, days: int) -> list[pd.Timestamp]:
-    first = today + pd.Timedelta(days=(4 - today.dayofweek) % 7)
+    first = today + pd.Timedelta(days=(4 - today.day_of_week) % 7)
     return [first + pd.Timedelta(days=n) for n in range(0, days, 7)]
 
 

@@ -1,0 +1,140 @@
+"""Tables of a recording put back into the one order in which the hub accepted their rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+SECOND_NS = 1_000_000_000
+
+
+class Run(NamedTuple):
+    """Rows of one table that follow one another; ``first_ns`` and ``last_ns`` bound the clock when they came."""
+
+    table: str
+    frame: pd.DataFrame
+    first_ns: int
+    last_ns: int
+
+
+class Merge:
+    """Takes windows of event time, gives runs in ``seq`` order.
+
+    The clock at a row is the largest ``event_ns`` up to it in ``seq`` order, so that a late row comes when it
+    came. Rows without ``seq`` come at their ``event_ns``; those of one instant in the order of ``tables``.
+
+    Parameters
+    ----------
+    tables
+        Names, in the order that breaks ties.
+    longest_rows, longest_ns
+        Bounds of a run: rows, and clock between its first and last row.
+
+    Examples
+    --------
+    >>> merge = Merge(("quotes", "trades"), longest_rows=100, longest_ns=SECOND_NS)
+    >>> merge.push({"trades": pd.DataFrame({"seq": [2, 4], "event_ns": [20, 15]}), "quotes": pd.DataFrame({"seq": [3], "event_ns": [30]})})
+    >>> [(run.table, run.frame["seq"].tolist(), run.last_ns) for run in merge.pop(None)]
+    [('trades', [2], 20), ('quotes', [3], 30), ('trades', [4], 30)]
+    """
+
+    def __init__(self, tables: Sequence[str], *, longest_rows: int, longest_ns: int) -> None:
+        self.tables = tuple(tables)
+        self.longest_rows, self.longest_ns = longest_rows, longest_ns
+        self._pending: dict[str, pd.DataFrame] = {}
+        self._clock_ns = np.iinfo(np.int64).min
+
+    def push(self, window: Mapping[str, pd.DataFrame]) -> None:
+        """Rows of the next window of event time, table by table."""
+        for table, frame in window.items():
+            held = self._pending.get(table)
+            if len(frame):
+                joined = (
+                    frame if held is None or not len(held) else pd.concat([held, frame], ignore_index=True)
+                )
+                self._pending[table] = joined
+
+    def pop(self, before_ns: int | None) -> list[Run]:
+        """The runs whose clock is under ``before_ns`` (None: all). The window after it must have been pushed."""
+        names = [table for table in self.tables if len(self._pending.get(table, ()))]
+        if not names:
+            return []
+        frames = [self._pending[name] for name in names]
+        rank = np.repeat(np.arange(len(names)), [len(frame) for frame in frames])
+        row = np.concatenate([np.arange(len(frame)) for frame in frames])
+        event, seq = (
+            np.concatenate([frame[name].to_numpy(dtype=np.int64) for frame in frames])
+            for name in ("event_ns", "seq")
+        )
+        clock = self._clocks(event, seq)
+        order = np.lexsort((row, rank, seq, clock))
+        if before_ns is not None:
+            order = order[clock[order] < before_ns]
+        if (seq[order] > 0).any():
+            self._clock_ns = int(clock[order][seq[order] > 0][-1])
+        runs = [
+            Run(
+                names[rank[part[0]]],
+                _rows(frames[rank[part[0]]], row[part]),
+                int(clock[part[0]]),
+                int(clock[part[-1]]),
+            )
+            for part in self._parts(order, names, rank, clock, seq)
+        ]
+        self._keep_rest(names, frames, rank, row, order)
+        return runs
+
+    def _clocks(self, event: np.ndarray, seq: np.ndarray) -> np.ndarray:
+        clock = event.copy()
+        numbered = np.flatnonzero(seq > 0)
+        by_seq = numbered[np.argsort(seq[numbered], kind="stable")]
+        clock[by_seq] = (
+            np.maximum(np.maximum.accumulate(event[by_seq]), self._clock_ns) if len(by_seq) else event[by_seq]
+        )
+        return clock
+
+    def _parts(
+        self, order: np.ndarray, names: list[str], rank: np.ndarray, clock: np.ndarray, seq: np.ndarray
+    ) -> list[np.ndarray]:
+        """Cut where the table changes, where the clock has gone a step further, and where a run gets long."""
+        if not len(order):
+            return []
+        table, times = rank[order], clock[order]
+        cut = (np.diff(table) != 0) | (np.diff(times // self.longest_ns) != 0)
+        if "frames" in names:
+            cut = np.where(table[1:] == names.index("frames"), self._groups(times, seq[order], table), cut)
+        bounds = np.concatenate([[0], np.flatnonzero(cut) + 1, [len(order)]])
+        parts: list[np.ndarray] = []
+        for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
+            parts += [
+                order[at : min(at + self.longest_rows, end)] for at in range(begin, end, self.longest_rows)
+            ]
+        return parts
+
+    def _groups(self, times: np.ndarray, seq: np.ndarray, table: np.ndarray) -> np.ndarray:
+        """Where a group of frames ends: those received together have adjacent ``seq`` and are never parted."""
+        apart = (np.diff(seq) != 1) | (np.diff(times) > self.longest_ns) | (np.diff(table) != 0)
+        unnumbered = (seq[1:] == 0) & (np.diff(table) == 0)
+        return np.where(unnumbered, np.diff(times // self.longest_ns) != 0, apart)
+
+    def _keep_rest(
+        self,
+        names: list[str],
+        frames: list[pd.DataFrame],
+        rank: np.ndarray,
+        row: np.ndarray,
+        taken: np.ndarray,
+    ) -> None:
+        kept = np.ones(len(rank), dtype=bool)
+        kept[taken] = False
+        for at, name in enumerate(names):
+            self._pending[name] = frames[at].iloc[row[kept & (rank == at)]].reset_index(drop=True)
+
+
+def _rows(frame: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
+    contiguous = at[-1] - at[0] + 1 == len(at) and bool((np.diff(at) == 1).all())
+    taken = frame.iloc[at[0] : at[-1] + 1] if contiguous else frame.iloc[at]
+    return taken.reset_index(drop=True)
