@@ -11,13 +11,15 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import streamz
 import streamz.dataframe
 
-from workstation.exposure.engines import ExposureBook, Levels
+from workstation.exposure.book import ExposureBook
+from workstation.exposure.levels import Levels
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision import Supervisor
@@ -50,7 +52,7 @@ class Desk:
         self.history = history
         self.board = Board()
         self.hub = Hub(first_seq=_next_seq(history))
-        self.recorder = Recorder(history, backlog=settings.recorder_backlog) if history else None
+        self.recorder = self._new_recorder(history) if history else None
         self._candles = [
             Candles(every=every, lateness=settings.candle_lateness) for every in settings.candles
         ]
@@ -121,6 +123,13 @@ class Desk:
 
     # -- inside -------------------------------------------------------------------------------------------
 
+    def _new_recorder(self, history: History) -> Recorder:
+        spill = Path(history.url.removeprefix("lake://")) / "spill"
+        return Recorder(history, spill, self._publish_health, backlog=self.settings.recorder_backlog)
+
+    def _publish_health(self, rows: pd.DataFrame) -> None:
+        self._loop.call_soon_threadsafe(self.hub.publish, "health", rows)
+
     def _publish(self, table: str, frame: pd.DataFrame) -> None:
         if table == "instruments":
             REGISTRY.register(frame)
@@ -143,7 +152,7 @@ class Desk:
         timers = [(self._publish_forming, FORMING_SECONDS), (self._publish_status, STATUS_SECONDS)]
         if self._live_clock:
             timers.append((self._beat, STATUS_SECONDS))
-        self._tasks += [self._loop.create_task(_every(seconds, tick)) for tick, seconds in timers]
+        self._tasks += [self._loop.create_task(self._every(seconds, tick)) for tick, seconds in timers]
         self._loop.run_forever()
 
     async def _shut_down(self) -> None:
@@ -158,6 +167,19 @@ class Desk:
     def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
 
+    async def _every(self, seconds: float, tick: Callable[[], None]) -> None:
+        """Call ``tick`` on a timer; what it throws is told once per kind and does not end the timer."""
+        told: set[str] = set()
+        while True:
+            try:
+                tick()
+            except Exception as error:  # noqa: BLE001 - told in `health`; the desk goes on
+                reason = f"{tick.__name__.lstrip('_')}: {type(error).__name__}: {error}"
+                if reason not in told:
+                    told.add(reason)
+                    self.hub.tell("failed", channel="desk", count=1, detail=reason)
+            await asyncio.sleep(seconds)
+
     def _beat(self) -> None:
         self.hub.heartbeat(time.time_ns())
 
@@ -169,12 +191,6 @@ class Desk:
         lag = self.recorder.lag_seconds if self.recorder else float("nan")
         rows = [{**supervisor.status(), "recorder_lag_s": lag} for supervisor in self._supervisors]
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
-
-
-async def _every(seconds: float, tick: Callable[[], None]) -> None:
-    while True:
-        tick()
-        await asyncio.sleep(seconds)
 
 
 def _next_seq(history: History | None) -> int:

@@ -127,21 +127,21 @@ def _known(history: History) -> set[str]:
 
 
 class _Writer:
-    """Numbers rows in the order read and writes them in batches of a good size."""
+    """Writes rows in batches of a good size.
+
+    They keep ``seq`` 0: no hub accepted them, so a replay puts them in the order of their ``event_ns``, whatever the
+    order in which files were imported.
+    """
 
     def __init__(self, history: History, done: Imported) -> None:
         self._history, self._done = history, done
-        self._seq = history.last_seq() + 1
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._codes: set[int] = set()
 
     def add(self, name: str, frame: pd.DataFrame) -> None:
-        rows = len(frame)
-        frame = frame.assign(seq=np.arange(self._seq, self._seq + rows))
-        self._seq += rows
         if "instrument" in frame.columns and name != "instruments":
             self._codes.update(np.unique(frame["instrument"].cat.codes).tolist())
-        self._done.rows[name] = self._done.rows.get(name, 0) + rows
+        self._done.rows[name] = self._done.rows.get(name, 0) + len(frame)
         waiting = self._waiting.setdefault(name, [])
         waiting.append(frame)
         if sum(map(len, waiting)) >= WRITE_ROWS:
@@ -156,10 +156,7 @@ class _Writer:
             "count": count,
             "detail": detail,
         }
-        self._waiting.setdefault("health", []).append(
-            table("health").conform(pd.DataFrame(row)).assign(seq=self._seq)
-        )
-        self._seq += 1
+        self._waiting.setdefault("health", []).append(table("health").conform(pd.DataFrame(row)))
 
     def instruments(self) -> None:
         """The terms of every instrument met, so that the store explains itself."""

@@ -44,7 +44,7 @@ def test_import_counts_rejections_names_failures_and_goes_on(tmp_path: Path, fil
         assert seen == [("a.csv", 1), ("b.csv", 1)]
         trades = store.read("trades")
         assert trades["instrument"].tolist() == ["XXX", "YYY"]
-        assert trades["seq"].is_monotonic_increasing
+        assert (trades["seq"] == 0).all(), "no hub numbered them"
         assert store.read("instruments")["instrument"].tolist() == ["XXX", "YYY"]
         events = store.read("health")["event"].tolist()
     assert sorted(events) == ["imported", "imported", "rejected", "rejected"]
