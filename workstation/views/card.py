@@ -1,0 +1,102 @@
+"""Cards: a title, the value that matters, one row of actions, and what is shown; failures are said on the card."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any
+
+import panel as pn
+
+from workstation.views.theme import stylesheet
+
+_CARD = stylesheet(
+    """
+:host(.ws-card) {
+  background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 6px 8px 4px;
+  box-sizing: border-box; overflow: hidden; min-width: 0;
+}
+"""
+)
+_HEAD = stylesheet(
+    """
+:host { width: 100%; }
+.head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
+h2 { margin: 0; font-size: 12px; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
+.unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
+.value { margin-left: auto; color: var(--ws-text); font-size: 12px; font-weight: 700; }
+.failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
+  padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
+"""
+)
+
+
+class Card:
+    """A titled card.
+
+    Parameters
+    ----------
+    title, unit
+        What is shown and in which unit.
+    body
+        Anything Panel can show.
+    actions
+        Widgets right of the title.
+    area
+        Name of the card's area in the page's grid.
+    """
+
+    def __init__(
+        self, title: str, body: Any, unit: str = "", actions: tuple[Any, ...] = (), area: str = ""
+    ) -> None:
+        self.title, self.unit, self.value, self.failure = title, unit, "", ""
+        self._head = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0)
+        self._draw()
+        head = (
+            pn.Row(
+                self._head, *actions, sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}
+            )
+            if actions
+            else self._head
+        )
+        self.panel = pn.Column(
+            head,
+            body,
+            sizing_mode="stretch_both",
+            margin=0,
+            css_classes=["ws-card"],
+            stylesheets=[_CARD],
+            styles={"grid-area": area} if area else {},
+        )
+
+    def say(self, value: str = "", unit: str | None = None) -> None:
+        """Set the value line (HTML) and, if given, the unit beside the title."""
+        if (value, unit or self.unit) != (self.value, self.unit):
+            self.value, self.unit = value, unit or self.unit
+            self._draw()
+
+    def fail(self, reason: str) -> None:
+        """Say why the card could not be brought up to date; an empty reason clears it."""
+        if reason != self.failure:
+            self.failure = reason
+            self._draw()
+
+    def _draw(self) -> None:
+        failure = f'<div class="failure" role="alert">{escape(self.failure)}</div>' if self.failure else ""
+        self._head.object = (
+            f'<div class="head"><h2>{escape(self.title)}</h2><span class="unit">{escape(self.unit)}</span>'
+            f'<span class="value">{self.value}</span></div>{failure}'
+        )
+
+
+class Markup:
+    """A pane of HTML that is only sent when it has changed."""
+
+    def __init__(self, css: str = "", **options: Any) -> None:
+        self.panel = pn.pane.HTML(
+            "", **{"sizing_mode": "stretch_width", "margin": 0, "stylesheets": [stylesheet(css)], **options}
+        )
+
+    def show(self, html: str) -> None:
+        """Show this."""
+        if html != self.panel.object:
+            self.panel.object = html

@@ -1,0 +1,1 @@
+"""What open interest does to the market, on the screen."""

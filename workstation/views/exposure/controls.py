@@ -1,0 +1,98 @@
+"""The exposure page's choices: the bar above the cards and the drawer beside them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.views import formats
+from workstation.views.choice import BASES, LENGTHS, MEASURES, REACHES, SCALES, SIGN_MODELS, Choice
+from workstation.views.exposure.snapshot import chain_of
+from workstation.views.live import Source, View
+from workstation.views.theme import stylesheet
+
+_BAR = stylesheet(
+    ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"
+)
+_SMALL = {"margin": 0, "size": "small"}
+_BUTTONS_SX = {
+    "& .MuiToggleButton-root": {
+        "py": "2px",
+        "px": "9px",
+        "fontSize": "12px",
+        "textTransform": "none",
+        "lineHeight": "20px",
+        "whiteSpace": "nowrap",
+    }
+}
+
+
+def buttons(choice: Choice, name: str, labels: dict[Any, str], what: str) -> pmui.RadioButtonGroup:
+    """One choice of few as a row of small buttons. ``labels``: value -> text."""
+    return pmui.RadioButtonGroup.from_param(
+        choice.param[name],
+        name=what,
+        label="",
+        options={text: value for value, text in labels.items()},
+        sx=_BUTTONS_SX,
+        **_SMALL,
+    )
+
+
+def length_buttons(choice: Choice) -> pmui.RadioButtonGroup:
+    """The candles' length."""
+    return buttons(choice, "every_s", LENGTHS, "candle length")
+
+
+def scale_buttons(choice: Choice) -> pmui.RadioButtonGroup:
+    """What the price axis spans."""
+    return buttons(choice, "scale", SCALES, "price axis")
+
+
+def bar(choice: Choice, *more: Any) -> pn.Row:
+    """The choices a desk changes all day, in one line."""
+    underlyings = {name: name for name in choice.param.underlying.objects}
+    return pn.Row(
+        buttons(choice, "underlying", underlyings, "underlying"),
+        buttons(choice, "measure", MEASURES, "measure"),
+        buttons(choice, "basis", BASES, "basis"),
+        buttons(choice, "sign_model", SIGN_MODELS, "sign model"),
+        buttons(choice, "reach", REACHES, "strikes shown"),
+        *more,
+        stylesheets=[_BAR],
+        sizing_mode="stretch_width",
+        margin=0,
+        styles={"grid-area": "bar"},
+    )
+
+
+class ExpiryChoice(View):
+    """Which expiries count; none ticked means all."""
+
+    inputs = ("exposures",)
+    every_s = 5.0
+
+    def __init__(self, choice: Choice) -> None:
+        self.choice = choice
+        self._boxes = pmui.CheckBoxGroup(options={}, value=[], label="Expiries", size="small", margin=(0, 12))
+        self._boxes.param.watch(self._ticked, "value")
+        self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
+
+    def refresh(self, source: Source) -> None:
+        """Offer the expiries the chain has."""
+        chain = chain_of(source, self.choice.underlying)
+        known = [] if chain is None else [int(value) for value in chain["expiry_ns"].to_numpy()]
+        options = {formats.expiry(value): value for value in known}
+        if options != self._boxes.options:
+            kept = [value for value in self.choice.expiries if value in known]
+            self._boxes.param.update(options=options, value=kept)
+            self.choice.expiries = kept
+
+    def _ticked(self, event: Any) -> None:
+        self.choice.expiries = sorted(event.new)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it in place of the label."""
+        self._boxes.label = reason or "Expiries"

@@ -1,0 +1,111 @@
+"""How net gex and spot went: the last hours of published levels."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
+
+from workstation.views import formats
+from workstation.views.card import Card
+from workstation.views.choice import Choice
+from workstation.views.exposure.snapshot import level_rows
+from workstation.views.live import Source, View
+from workstation.views.theme import Painter, Palette, bare_figure
+from workstation.views.ticks import TIME_TICKS
+
+MOST = 1_500
+"""Points drawn; more are thinned evenly, the newest always kept."""
+_COLUMNS = ("x", "net", "above", "below", "spot", "zero")
+
+
+class Course(View):
+    """Net gex over time with the spot price beside it."""
+
+    inputs = ("levels",)
+    every_s = 1.0
+
+    def __init__(self, choice: Choice, colours: Palette) -> None:
+        self.choice = choice
+        self._painter = Painter(colours)
+        self._rows = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self.y_range, self.price_range = Range1d(-1, 1), Range1d(0, 1)
+        made = bare_figure(self._painter, x_axis_type="datetime", y_range=self.y_range, toolbar_location=None)
+        made.x_range.range_padding = 0.01
+        made.xaxis.formatter = DatetimeTickFormatter(**TIME_TICKS)
+        made.xaxis.ticker.desired_num_ticks = 4
+        made.yaxis.formatter = formats.si_ticks("$")
+        made.yaxis.ticker.desired_num_ticks = 5
+        made.extra_y_ranges = {"price": self.price_range}
+        axis = LinearAxis(y_range_name="price", formatter=formats.price_ticks())
+        axis.ticker.desired_num_ticks = 5
+        axis.update(
+            axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None,
+            major_label_text_font_size="11px", major_label_standoff=4,
+        )  # fmt: skip
+        made.add_layout(self._painter(axis, major_label_text_color="muted"), "right")
+        for column, role in (("above", "up"), ("below", "down")):
+            area = made.varea("x", 0, column, source=self._rows, fill_alpha=0.30)
+            self._painter(area.glyph, fill_color=role)
+        net = made.line("x", "net", source=self._rows, line_width=1.4)
+        spot = made.line(
+            "x", "spot", source=self._rows, y_range_name="price", line_width=1.2, line_dash=[5, 3]
+        )
+        zero = made.line(
+            "x", "zero", source=self._rows, y_range_name="price", line_width=1.2, line_dash=[2, 2]
+        )
+        for line, role in ((net, "net"), (spot, "muted"), (zero, "zero")):
+            self._painter(line.glyph, line_color=role)
+        made.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
+        made.add_tools(
+            HoverTool(
+                renderers=[net], mode="vline", visible=False, formatters={"@x": "datetime"},
+                tooltips=[("", "@x{%d %b %H:%M}"), ("net gex", "@net{$0.00a}"), ("spot", "@spot{0,0.0}"), ("zero gamma", "@zero{0,0.0}")],
+            )
+        )  # fmt: skip
+        self.figure = made
+        self.card = Card(
+            "Net GEX over time",
+            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            unit="USD per 1 %; dashed: spot, dotted: zero gamma (right)",
+            area="course",
+        )
+
+    def refresh(self, source: Source) -> None:
+        """Draw the published levels of the choice."""
+        rows = level_rows(source, self.choice)
+        if self.choice.expiries:
+            rows = rows.iloc[:0]
+        step = max(-(-len(rows) // MOST), 1)
+        rows = rows.iloc[::-step].iloc[::-1]
+        net, spot, zero = (rows[name].to_numpy() for name in ("net_gex", "spot", "zero_gamma"))
+        self._rows.data = {
+            "x": rows["event_ns"].to_numpy() / 1e6, "net": net, "above": np.maximum(net, 0.0),
+            "below": np.minimum(net, 0.0), "spot": spot, "zero": zero,
+        }  # fmt: skip
+        if len(rows):
+            _fit(self.y_range, np.append(net, 0.0))
+            _fit(self.price_range, np.concatenate([spot, zero]))
+        self.card.say(
+            f"{formats.usd(float(net[-1]), signed=True)}"
+            if len(rows)
+            else "only the published choice is recorded"
+        )
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self._painter.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)
+
+
+def _fit(axis: Range1d, values: np.ndarray) -> None:
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    low, high = float(known.min()), float(known.max())
+    room = 0.08 * (high - low) or abs(high) * 1e-4 or 1.0
+    if low < axis.start or high > axis.end or (high - low) < 0.5 * (axis.end - axis.start):
+        axis.update(start=low - room, end=high + room)

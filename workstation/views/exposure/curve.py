@@ -1,0 +1,86 @@
+"""Net gex re-priced over spot: where dealers turn from damping moves to feeding them."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
+
+from workstation.views import formats
+from workstation.views.card import Card
+from workstation.views.choice import SIGN_MODELS, Choice
+from workstation.views.exposure.snapshot import Snapshots
+from workstation.views.labels import Level, LevelLines
+from workstation.views.live import Source, View
+from workstation.views.theme import Painter, Palette, bare_figure
+
+
+class Curve(View):
+    """Net gex over spot for the chosen sign model, within the band of all of them."""
+
+    inputs = ("exposures", "levels")
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
+        self.choice, self._snapshots = choice, snapshots
+        self._painter = Painter(colours)
+        self._curve = ColumnDataSource(
+            data={name: np.empty(0) for name in ("spot", "net", "above", "below", "low", "high")}
+        )
+        self.x_range, self.y_range = Range1d(0, 1), Range1d(-1, 1)
+        made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
+        made.xaxis.formatter = formats.price_ticks()
+        made.xaxis.ticker.desired_num_ticks = 5
+        made.yaxis.formatter = formats.si_ticks("$")
+        made.yaxis.ticker.desired_num_ticks = 5
+        band = made.varea("spot", "low", "high", source=self._curve, fill_alpha=0.10)
+        self._painter(band.glyph, fill_color="muted")
+        for column, role in (("above", "up"), ("below", "down")):
+            area = made.varea("spot", 0, column, source=self._curve, fill_alpha=0.28)
+            self._painter(area.glyph, fill_color=role)
+        line = made.line("spot", "net", source=self._curve, line_width=1.8)
+        self._painter(line.glyph, line_color="net")
+        made.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
+        made.add_tools(
+            HoverTool(renderers=[line], mode="vline", visible=False, tooltips=[("spot", "@spot{0,0}"), ("net gex", "@net{$0.00a}")])
+        )  # fmt: skip
+        self.figure = made
+        self._lines = LevelLines(made, self._painter, vertical=True)
+        self.card = Card(
+            "Net GEX over spot",
+            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            unit="USD per 1 %; grey: all sign models",
+            area="curve",
+        )
+
+    def refresh(self, source: Source) -> None:
+        """Draw the newest curve."""
+        made = self._snapshots.newest(source)
+        spot, net = made.curve_spot, made.curve
+        low, high = made.band if made.band[0].size == spot.size else (net, net)
+        self._curve.data = {
+            "spot": spot, "net": net, "above": np.maximum(net, 0.0), "below": np.minimum(net, 0.0),
+            "low": low, "high": high,
+        }  # fmt: skip
+        if spot.size:
+            reach = max(
+                self.choice.reach,
+                1.15 * abs(made.zero_gamma / made.spot - 1) if np.isfinite(made.zero_gamma) else 0,
+            )
+            inside = np.abs(spot / made.spot - 1) <= reach
+            self.x_range.update(start=float(spot[inside][0]), end=float(spot[inside][-1]))
+            top, bottom = max(high[inside].max(), 0.0), min(low[inside].min(), 0.0)
+            room = 0.06 * (top - bottom) or 1.0
+            self.y_range.update(start=bottom - room, end=top + 5 * room)
+        self._lines.show(
+            [Level(made.zero_gamma, f"0γ {formats.number(made.zero_gamma)}", "zero"), Level(made.spot, f"Spot {formats.number(made.spot)}", "text")]
+        )  # fmt: skip
+        self.card.say(made.zero_gamma_reason, f"USD per 1 %; {SIGN_MODELS[self.choice.sign_model].lower()}")
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self._painter.repaint(colours)
+        self._lines.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)

@@ -1,0 +1,158 @@
+"""The value line: price, net gex, zero gamma and the walls, largest what matters most."""
+
+from __future__ import annotations
+
+from html import escape
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.instruments import REGISTRY
+from workstation.views import formats
+from workstation.views.card import Markup
+from workstation.views.choice import Choice, instruments
+from workstation.views.exposure.snapshot import Snapshot, Snapshots
+from workstation.views.live import Source, View
+
+_CSS = """
+:host { width: 100%; }
+.line { display: flex; flex-wrap: wrap; align-items: stretch; gap: 6px; }
+.cell { background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 3px 12px 4px;
+  display: flex; flex-direction: column; justify-content: center; flex: 1 1 auto; min-width: 0; }
+.cell.edge { border-left: 3px solid var(--role); }
+dt { color: var(--ws-muted); font-size: 11px; line-height: 14px; white-space: nowrap; }
+dd { margin: 0; display: flex; align-items: baseline; gap: 8px; white-space: nowrap; color: var(--ws-text); }
+.number { font-size: 19px; font-weight: 700; line-height: 24px; }
+.first .number { font-size: 27px; line-height: 30px; }
+.by { font-size: 12px; color: var(--ws-muted); }
+.up { color: var(--ws-up); } .down { color: var(--ws-down); }
+.tag { font-size: 11px; font-weight: 700; border: 1px solid currentColor; border-radius: 3px; padding: 0 4px; }
+.stale .number { color: var(--ws-muted); text-decoration: underline dotted var(--ws-warn); }
+.late { color: var(--ws-warn); font-size: 11px; font-weight: 700; }
+dl { margin: 0; display: contents; }
+@media (max-width: 700px) {
+  .cell { padding: 3px 8px; flex: 1 1 calc(50% - 24px); }
+  .cell.first { flex-basis: 100%; }
+  .number { font-size: 17px; }
+  dd { flex-wrap: wrap; gap: 0 6px; }
+}
+"""
+_DAY_NS = 86_400 * 10**9
+
+
+class Headline(View):
+    """The value line of the chosen underlying."""
+
+    inputs = ("trades", "levels", "exposures")
+    every_s = 0.25
+
+    def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
+        self.choice, self._snapshots = choice, snapshots
+        self._line = Markup(_CSS)
+        self._failure = ""
+        self.panel = self._line.panel
+
+    def refresh(self, source: Source) -> None:
+        """Write the newest numbers."""
+        made = self._snapshots.newest(source)
+        price, moved, since = self._price(source)
+        late = _late(source)
+        cells = [
+            _cell(
+                f"{escape(self.choice.underlying)} price",
+                formats.price(price),
+                f'<span class="{_role(moved)}">{formats.percent(moved, 2, signed=True)}</span> <span class="by">{since}</span>',
+                "first",
+            ),
+            _cell(
+                "Net GEX",
+                formats.usd(made.net_gex, signed=True),
+                f'<span class="by">per 1 %</span>{_regime(made)}',
+                role="up" if made.net_gex >= 0 else "down",
+            ),
+            _level("Zero gamma", made, made.zero_gamma, "zero", made.zero_gamma_reason),
+            _level("Call wall", made, made.call_wall, "up"),
+            _level("Put wall", made, made.put_wall, "down"),
+            _cell(
+                "ATM vol",
+                formats.percent(made.atm_iv),
+                f'<span class="by">day ± {formats.percent(made.daily_sd)}</span>',
+                role="axis",
+            ),
+        ]
+        warning = (
+            f'<div class="cell"><dt>feeds</dt><dd class="late">{escape(late)}</dd></div>' if late else ""
+        )
+        self._line.show(
+            f'<dl class="line{" stale" if late else ""}">{"".join(cells)}{warning}{self._failure}</dl>'
+        )
+
+    def _price(self, source: Source) -> tuple[float, float, str]:
+        names = instruments(source, self.choice.underlying)
+        name = self.choice.instrument or (names[0] if names else "")
+        trades = source.latest("trades")
+        rows = (
+            np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == REGISTRY.codes([name])[0])
+            if name
+            else []
+        )
+        if not len(rows):
+            return float("nan"), float("nan"), "no trades"
+        newest = trades.iloc[rows[-1]]
+        price, now = float(newest["price"]), int(newest["event_ns"])
+        every = 300 * 10**9
+        before = source.candles(name, every)
+        before = before[(before["event_ns"] > now - _DAY_NS - every) & before["closed"]]
+        if not len(before):
+            return price, float("nan"), ""
+        first = before.iloc[0]
+        span = now - int(first["event_ns"])
+        since = "24 h" if span >= _DAY_NS else f"since {pd.Timestamp(first['event_ns']).strftime('%H:%M')}"
+        return price, price / float(first["open"]) - 1.0, since
+
+    def show_failure(self, reason: str) -> None:
+        """Say it at the end of the line."""
+        self._failure = (
+            f'<div class="cell"><dt>failed</dt><dd class="late">{escape(reason)}</dd></div>' if reason else ""
+        )
+        if reason:
+            self._line.show(f'<dl class="line">{self._failure}</dl>')
+
+
+def _cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis") -> str:
+    return (
+        f'<div class="cell {kind}" style="--role: var(--ws-{role})"><dt>{name}</dt>'
+        f'<dd><span class="number">{number}</span>{by}</dd></div>'
+    )
+
+
+def _level(name: str, made: Snapshot, level: float, role: str, reason: str = "") -> str:
+    if not np.isfinite(level):
+        return _cell(name, formats.UNKNOWN, f'<span class="by">{escape(reason)}</span>', role=role)
+    share, deviations = made.distance(level)
+    by = f"{formats.percent(share, signed=True)} {formats.sd(deviations)}"
+    return _cell(name, formats.number(level), f'<span class="by">{by}</span>', role=role)
+
+
+def _regime(made: Snapshot) -> str:
+    if not np.isfinite(made.net_gex):
+        return ""
+    return (
+        '<span class="tag up">▲ damps moves</span>'
+        if made.net_gex >= 0
+        else '<span class="tag down">▼ feeds moves</span>'
+    )
+
+
+def _role(value: float) -> str:
+    return "up" if value > 0 else "down" if value < 0 else "by"
+
+
+def _late(source: Source) -> str:
+    feeds = source.feeds()
+    late = feeds[
+        (feeds["age_s"] > feeds["stale_after_s"]) | feeds["state"].isin(["stale", "failed", "disconnected"])
+    ]
+    return ", ".join(
+        f"{row.feed} {row.state} {formats.age(row.age_s)}" for row in late.itertuples(index=False)
+    )

@@ -1,0 +1,153 @@
+"""Exposure by strike: calls and puts as bars from the middle, their sum as a line, levels across."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel as pn
+from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span, WheelZoomTool
+
+from workstation.views import formats
+from workstation.views.card import Card
+from workstation.views.choice import MEASURES, UNITS, Choice
+from workstation.views.exposure.snapshot import Snapshot, Snapshots
+from workstation.views.labels import Level, LevelLines
+from workstation.views.live import Source, View
+from workstation.views.theme import Painter, Palette, bare_figure, style_legend
+
+_COLUMNS = ("strike", "height", "call_left", "call_right", "put_left", "put_right", "net", "call", "put")
+
+
+def bars(strikes: np.ndarray, call: np.ndarray, put: np.ndarray) -> dict[str, np.ndarray]:
+    """Bars of calls and puts; of one sign they are stacked, else each starts at zero.
+
+    Examples
+    --------
+    >>> shape = bars(np.array([90.0, 100.0]), np.array([2.0, -1.0]), np.array([-1.0, -3.0]))
+    >>> shape["put_left"].tolist(), shape["put_right"].tolist()
+    ([-1.0, -4.0], [0.0, -1.0])
+    """
+    start = np.where(call * put > 0, call, 0.0)
+    gap = np.diff(strikes).min() if strikes.size > 1 else 1.0
+    return {
+        "strike": strikes,
+        "height": np.full(strikes.size, 0.68 * gap),
+        "call_left": np.minimum(call, 0.0),
+        "call_right": np.maximum(call, 0.0),
+        "put_left": np.minimum(start, start + put),
+        "put_right": np.maximum(start, start + put),
+        "net": call + put,
+        "call": call,
+        "put": put,
+    }
+
+
+def key_levels(made: Snapshot, with_spot: bool = True) -> list[Level]:
+    """The levels every price axis shows."""
+    found = [
+        Level(made.zero_gamma, f"Zero gamma {formats.strike(round(made.zero_gamma) if np.isfinite(made.zero_gamma) else made.zero_gamma)}", "zero"),
+        Level(made.call_wall, f"Call wall {formats.strike(made.call_wall)}", "up"),
+        Level(made.put_wall, f"Put wall {formats.strike(made.put_wall)}", "down"),
+    ]  # fmt: skip
+    return [*found, Level(made.spot, f"Spot {formats.price(made.spot)}", "text")] if with_spot else found
+
+
+class ByStrike(View):
+    """The chosen measure by strike; its price axis is that of the chart when that spans strikes."""
+
+    inputs = ("exposures", "levels")
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
+        self.choice, self._snapshots = choice, snapshots
+        self._painter = Painter(colours)
+        self._bars = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self.x_range, self.y_range = Range1d(-1, 1), Range1d(0, 1)
+        self.figure = self._build()
+        self._lines = LevelLines(self.figure, self._painter)
+        self._window: tuple[str, float] = ("", 0.0)
+        self.card = Card(
+            "GEX by strike",
+            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=200),
+            unit=UNITS["gex"],
+            area="strikes",
+        )
+
+    def _build(self) -> object:
+        wheel = WheelZoomTool(dimensions="height")
+        made = bare_figure(
+            self._painter, x_range=self.x_range, y_range=self.y_range, tools=[PanTool(dimensions="height"), wheel],
+            active_scroll=wheel,
+        )  # fmt: skip
+        made.yaxis.formatter = formats.price_ticks()
+        made.yaxis.ticker.desired_num_ticks = 10
+        made.xaxis.formatter = formats.si_ticks("$")
+        made.xaxis.ticker.desired_num_ticks = 6
+        renderers = []
+        for right, role in (("call", "up"), ("put", "down")):
+            bar = made.hbar(
+                "strike", "height", f"{right}_right", f"{right}_left", source=self._bars, line_color=None,
+                fill_alpha=0.85, legend_label=f"{right.capitalize()}s",
+            )  # fmt: skip
+            self._painter(bar.glyph, fill_color=role)
+            renderers.append(bar)
+        line = made.line("net", "strike", source=self._bars, line_width=1.6, legend_label="Net")
+        dots = made.scatter("net", "strike", source=self._bars, size=5, legend_label="Net")
+        self._painter(line.glyph, line_color="net")
+        self._painter(dots.glyph, fill_color="card", line_color="net")
+        made.add_layout(self._painter(Span(location=0, dimension="height", line_width=1), line_color="axis"))
+        style_legend(self._painter, made.legend[0], "bottom_left")
+        made.add_tools(
+            HoverTool(
+                renderers=renderers,
+                visible=False,
+                mode="hline",
+                attachment="right",
+                tooltips=[
+                    ("strike", "@strike{0,0}"),
+                    ("calls", "@call{$0.00a}"),
+                    ("puts", "@put{$0.00a}"),
+                    ("net", "@net{$0.00a}"),
+                ],
+            )
+        )
+        return made
+
+    def refresh(self, source: Source) -> None:
+        """Draw the newest snapshot."""
+        made = self._snapshots.newest(source)
+        shown = np.abs(made.strikes / made.spot - 1.0) <= 1.3 * self.choice.reach
+        self._bars.data = bars(made.strikes[shown], made.call[shown], made.put[shown])
+        self._fit(made)
+        self._lines.show(key_levels(made))
+        self.card.title = f"{MEASURES[self.choice.measure]} by strike"
+        net = float(np.nansum(made.call + made.put)) if made.strikes.size else float("nan")
+        self.card.say(f"net {formats.usd(net, signed=True)}", UNITS[self.choice.measure])
+
+    def _fit(self, made: Snapshot) -> None:
+        if not np.isfinite(made.spot):
+            return
+        name, centre = self._window
+        if (
+            name != f"{made.underlying} {self.choice.reach}"
+            or abs(made.spot / centre - 1.0) > 0.25 * self.choice.reach
+        ):
+            self._window = (f"{made.underlying} {self.choice.reach}", made.spot)
+            reach = self.choice.reach
+            self.y_range.update(start=made.spot * (1 - reach), end=made.spot * (1 + reach))
+        data = self._bars.data
+        ends = np.concatenate(
+            [data[name] for name in ("call_left", "call_right", "put_left", "put_right", "net")]
+        )
+        widest = float(np.abs(ends).max(initial=0.0))
+        held = max(abs(self.x_range.start), 1e-9)
+        if widest > 0.98 * held or widest < 0.5 * held:
+            left = widest * 1.08 if ends.min(initial=0.0) < 0 else widest * 0.05
+            self.x_range.update(start=-left, end=widest * 1.55)
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self._painter.repaint(colours)
+        self._lines.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)

@@ -1,0 +1,126 @@
+"""All views of the exposure page, wired to one choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.views.card import Card
+from workstation.views.chain import Smiles
+from workstation.views.choice import Choice
+from workstation.views.exposure.change import ChangeTable
+from workstation.views.exposure.controls import ExpiryChoice, length_buttons, scale_buttons
+from workstation.views.exposure.course import Course
+from workstation.views.exposure.curve import Curve
+from workstation.views.exposure.headline import Headline
+from workstation.views.exposure.ledger import Ledger
+from workstation.views.exposure.profile import ByStrike, key_levels
+from workstation.views.exposure.snapshot import Snapshots
+from workstation.views.live import Live, Source, View
+from workstation.views.theme import Palette
+from workstation.views.ticks import CandleChart
+
+_ADDRESS = (
+    "underlying", "instrument", "measure", "basis", "sign_model", "expiries", "every_s", "reach", "scale", "window",
+)  # fmt: skip
+
+
+class PriceCard(View):
+    """The candle chart with its levels, its actions and the chip that leads back to live."""
+
+    inputs = ("candles", "trades", "levels", "exposures")
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, by_strike: ByStrike, colours: Palette) -> None:
+        self.choice, self._snapshots, self._by_strike = choice, snapshots, by_strike
+        self.chart = CandleChart(choice, colours)
+        self.chip = pmui.Button(
+            label="live", size="small", margin=0, sx={"py": "1px", "minWidth": "58px", "fontSize": "12px"}
+        )
+        self.chip.on_click(lambda _: self.chart.follow())
+        self._mark_chip()
+        choice.param.watch(lambda _: self._mark_chip(), "window")
+        self.card = Card(
+            "Price",
+            self.chart.panel,
+            unit="USD",
+            actions=(scale_buttons(choice), length_buttons(choice), self.chip),
+            area="price",
+        )
+
+    def _mark_chip(self) -> None:
+        live = self.chart.following
+        self.chip.param.update(
+            label="● live" if live else "▶ go live",
+            variant="text" if live else "contained",
+            description="" if live else "The chart was moved by hand; back to the newest candle",
+        )
+
+    def refresh(self, source: Source) -> None:
+        """Show the newest candles and levels."""
+        made = self._snapshots.newest(source)
+        self.chart.levels = key_levels(made, with_spot=False)
+        self.chart.span_strikes(self._by_strike.y_range.start, self._by_strike.y_range.end)
+        self.chart.refresh(source)
+        self.card.say("", f"{self.chart.shown_instrument}, USD")
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self.chart.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)
+
+
+class ExposureViews:
+    """Everything the exposure page shows.
+
+    Parameters
+    ----------
+    source
+        What is shown; its underlyings and instruments become the choices.
+    choice
+        The session's choices; every change is shown at once.
+    colours
+        Of the first paint.
+    """
+
+    def __init__(self, source: Source, choice: Choice, colours: Palette) -> None:
+        self.choice = choice
+        choice.offer(source)
+        self._source = source
+        snapshots = Snapshots(choice)
+        self.headline = Headline(choice, snapshots)
+        self.strikes = ByStrike(choice, snapshots, colours)
+        self.price = PriceCard(choice, snapshots, self.strikes, colours)
+        self.change = ChangeTable(choice, snapshots)
+        self.curve = Curve(choice, snapshots, colours)
+        self.smile = Smiles(choice, colours)
+        self.course = Course(choice, colours)
+        self.expiries = ExpiryChoice(choice)
+        self.ledger = Ledger(choice, snapshots)
+
+    @property
+    def all(self) -> tuple[View, ...]:
+        """The views in the order they are refreshed."""
+        return (
+            self.headline, self.strikes, self.price, self.change, self.curve, self.smile, self.course,
+            self.expiries, self.ledger,
+        )  # fmt: skip
+
+    def follow_choices(self, live: Live) -> None:
+        """Show every change of a choice at once, and keep the choices in the page's address."""
+        if pn.state.location is not None:
+            pn.state.location.sync(self.choice, list(_ADDRESS))
+        names = [name for name in _ADDRESS if name != "window"]
+        self.choice.param.watch(lambda *events: self._changed(live, events), names)
+
+    def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
+        if any(event.name == "underlying" for event in events):
+            self.choice.param.update(instrument="", expiries=[], window=[])
+            self.choice.offer(self._source)
+        if any(event.name in ("every_s", "scale") for event in events):
+            self.price.chart.follow()
+        live.touch()

@@ -1,0 +1,191 @@
+"""Formats: how values are written, in Python text and on Bokeh axes alike.
+
+One rule everywhere: a sign that is a sign (U+2212), thousands apart by a narrow space, SI suffixes
+k, M, bn, tn, a dash for what is not known.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+from bokeh.models import CustomJSTickFormatter
+
+THIN = "\u202f"
+"""Narrow no-break space, between thousands and before a suffix."""
+MINUS = "\u2212"
+UNKNOWN = "–"
+_SUFFIXES = ((1e12, "tn"), (1e9, "bn"), (1e6, "M"), (1e3, "k"))
+
+
+def _sign(value: float, signed: bool) -> str:
+    if value < 0:
+        return MINUS
+    return "+" if signed and value > 0 else ""
+
+
+def number(value: float, decimals: int = 0, signed: bool = False) -> str:
+    """A number with its thousands apart.
+
+    Examples
+    --------
+    >>> number(104212.5, 2).replace(THIN, " "), number(float("nan")), number(-3.25, 1)
+    ('104 212.50', '–', '−3.2')
+    """
+    if not math.isfinite(value):
+        return UNKNOWN
+    value = round(value, decimals) + 0.0
+    return _sign(value, signed) + f"{abs(value):,.{decimals}f}".replace(",", THIN)
+
+
+def si(value: float, digits: int = 3, signed: bool = False) -> str:
+    """A number with ``digits`` significant digits and its SI suffix.
+
+    Examples
+    --------
+    >>> [si(x).replace(THIN, " ") for x in (12.4e9, -182e6, 1234.0, 0.0, 999_960.0)]
+    ['12.4 bn', '−182 M', '1.23 k', '0', '1 M']
+    """
+    if not math.isfinite(value):
+        return UNKNOWN
+    size = abs(float(f"{value:.{digits}g}"))
+    for scale, suffix in _SUFFIXES:
+        if size >= scale:
+            return f"{_sign(value, signed)}{_plain(size / scale, digits)}{THIN}{suffix}"
+    return _sign(value, signed) + _plain(size, digits) if size else "0"
+
+
+def _plain(size: float, digits: int) -> str:
+    decimals = max(digits - 1 - math.floor(math.log10(size)), 0)
+    text = f"{size:.{decimals}f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def usd(value: float, digits: int = 3, signed: bool = False) -> str:
+    """US dollars with SI suffix.
+
+    Examples
+    --------
+    >>> usd(1.2e6).replace(THIN, " "), usd(-182e6).replace(THIN, " "), usd(5e6, signed=True).replace(THIN, " ")
+    ('$1.2 M', '−$182 M', '+$5 M')
+    """
+    text = si(abs(value), digits)
+    return text if text == UNKNOWN else f"{_sign(value, signed)}${text}"
+
+
+def percent(value: float, decimals: int = 1, signed: bool = False) -> str:
+    """A fraction as percent.
+
+    Examples
+    --------
+    >>> percent(-0.0081, signed=True).replace(THIN, " "), percent(0.524).replace(THIN, " ")
+    ('−0.8 %', '52.4 %')
+    """
+    text = number(100 * value, decimals, signed)
+    return text if text == UNKNOWN else f"{text}{THIN}%"
+
+
+def sd(value: float, decimals: int = 1) -> str:
+    """A distance in standard deviations.
+
+    Examples
+    --------
+    >>> sd(-0.31).replace(THIN, " ")
+    '−0.3 sd'
+    """
+    text = number(value, decimals, signed=True)
+    return text if text == UNKNOWN else f"{text}{THIN}sd"
+
+
+def price(value: float) -> str:
+    """A price with the decimals its size asks for.
+
+    Examples
+    --------
+    >>> price(104212.5).replace(THIN, " "), price(3.14159), price(231.4)
+    ('104 212.5', '3.1416', '231.40')
+    """
+    if not math.isfinite(value):
+        return UNKNOWN
+    size = abs(value)
+    return number(value, 1 if size >= 10_000 else 2 if size >= 20 else 4)
+
+
+def strike(value: float) -> str:
+    """A strike: no decimals unless it has some."""
+    return number(value, 0 if not math.isfinite(value) or value == round(value) else 2)
+
+
+def age(seconds: float) -> str:
+    """A time span in the one unit that suits it.
+
+    Examples
+    --------
+    >>> [age(x).replace(THIN, " ") for x in (0.42, 75, 7300)]
+    ['0.4 s', '1 min', '2.0 h']
+    """
+    if not math.isfinite(seconds):
+        return UNKNOWN
+    if seconds < 60:
+        return f"{seconds:.1f}{THIN}s" if seconds < 9.95 else f"{seconds:.0f}{THIN}s"
+    if seconds < 3600:
+        return f"{seconds / 60:.0f}{THIN}min"
+    return f"{seconds / 3600:.1f}{THIN}h" if seconds < 86_400 else f"{seconds / 86_400:.1f}{THIN}d"
+
+
+def expiry(expiry_ns: int) -> str:
+    """An expiry's date as desks write it.
+
+    Examples
+    --------
+    >>> expiry(pd.Timestamp("2026-12-25 08:00").value)
+    '25 Dec 26'
+    """
+    return pd.Timestamp(expiry_ns, unit="ns").strftime("%d %b %y")
+
+
+_JS = """
+const T = '\\u202f', minus = '\\u2212'
+function plain(size, digits) {
+  const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0)
+  const text = size.toFixed(decimals)
+  return text.includes('.') ? text.replace(/0+$/, '').replace(/\\.$/, '') : text
+}
+function si(value, digits) {
+  const size = Math.abs(Number(value.toPrecision(digits)))
+  if (size === 0) return '0'
+  const sign = value < 0 ? minus : ''
+  for (const [scale, suffix] of [[1e12, 'tn'], [1e9, 'bn'], [1e6, 'M'], [1e3, 'k']])
+    if (size >= scale) return sign + currency + plain(size / scale, digits) + T + suffix
+  return sign + currency + plain(size, digits)
+}
+"""
+
+
+def si_ticks(currency: str = "") -> CustomJSTickFormatter:
+    """Axis ticks as ``si`` (or ``usd`` with ``currency="$"``)."""
+    return CustomJSTickFormatter(code=f"const currency = '{currency}'\n{_JS}\nreturn si(tick, 4)")
+
+
+def price_ticks() -> CustomJSTickFormatter:
+    """Axis ticks as prices: thousands apart, as many decimals as the step between ticks asks for."""
+    return CustomJSTickFormatter(
+        code="""
+const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1
+const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)))
+const parts = Math.abs(tick).toFixed(decimals).split('.')
+parts[0] = parts[0].replace(/\\B(?=(\\d{3})+(?!\\d))/g, '\\u202f')
+return (tick < 0 ? '\\u2212' : '') + parts.join('.')
+"""
+    )
+
+
+def percent_ticks() -> CustomJSTickFormatter:
+    """Axis ticks of fractions as percent."""
+    return CustomJSTickFormatter(
+        code="""
+const step = ticks.length > 1 ? 100 * Math.abs(ticks[1] - ticks[0]) : 1
+const decimals = Math.max(0, Math.min(4, -Math.floor(Math.log10(step) + 1e-9)))
+return (tick < 0 ? '\\u2212' : '') + Math.abs(100 * tick).toFixed(decimals) + '\\u202f%'
+"""
+    )

@@ -1,0 +1,216 @@
+"""The one bridge from the desk's published state to a screen.
+
+A session pulls the newest state on its own timer, ten times a second at most: what it cannot show in time is
+conflated, and a slow screen slows nobody else. Views are refreshed only when a table they read has a new
+version, all within one held batch of document changes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+import traceback
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import pandas as pd
+import panel as pn
+from panel.io.callbacks import PeriodicCallback
+
+from workstation.market.tables import HEALTH
+from workstation.views.theme import Palette
+
+PERIOD_MS = 100
+RETRY_S = 5.0
+"""A view whose refresh failed is tried again after so long."""
+
+
+class Source(Protocol):
+    """The newest published state of every table, read only.
+
+    ``latest(table)`` gives: trades the last 20 000 rows; candles the last 3 000 per instrument and length with the
+    one in progress (``closed`` False); levels the rows of the last 36 h; exposures the newest snapshot per
+    underlying; marks the newest row per instrument; health the last 500 rows. ``feeds()`` has one row per feed:
+    feed, state, newest_ns, age_s, stale_after_s, rows_per_s, gaps, drops, detail, recorder_lag_s.
+    """
+
+    asof_ns: int
+    """Newest ``event_ns`` of anything published."""
+
+    def version(self, table: str) -> int:
+        """Grows with every change of a table."""
+
+    def latest(self, table: str) -> pd.DataFrame:
+        """Its kept rows; not to be changed."""
+
+    def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
+        """Candles of one instrument and length in time order, the one in progress last."""
+
+    def feeds(self) -> pd.DataFrame:
+        """One row per feed."""
+
+
+class View(ABC):
+    """A panel that shows what a source holds.
+
+    ``inputs`` names the tables whose new versions make a refresh due; none: it is due every ``every_s``.
+    """
+
+    inputs: tuple[str, ...] = ()
+    every_s: float = 0.0
+    """Shortest time between two refreshes."""
+
+    @abstractmethod
+    def refresh(self, source: Source) -> None:
+        """Show the newest state."""
+
+    @abstractmethod
+    def show_failure(self, reason: str) -> None:
+        """Say on the screen that the last refresh failed; an empty reason clears it."""
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme; what is styled by CSS alone needs nothing."""
+        return
+
+
+class _Watched:
+    """A view with what was last shown of it."""
+
+    def __init__(self, view: View) -> None:
+        self.view = view
+        self.versions: tuple[int, ...] = ()
+        self.due_s = 0.0
+        self.failed = False
+
+    def stale(self, source: Source, now_s: float) -> bool:
+        if now_s < self.due_s:
+            return False
+        versions = tuple(source.version(table) for table in self.view.inputs)
+        if self.view.inputs and versions == self.versions and not self.failed:
+            return False
+        self.versions = versions
+        return True
+
+
+class Live:
+    """One session's live views.
+
+    Parameters
+    ----------
+    source
+        What is shown.
+    report
+        Takes ``health`` rows about views that failed; a failure is always also shown on the view itself.
+    period_ms
+        How often the session looks for something new.
+
+    Notes
+    -----
+    The timer is Bokeh's own, in the background: Panel's foreground callbacks toggle the process-wide busy state,
+    which every page watches, and so make each session pay for all others.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        report: Callable[[pd.DataFrame], None] | None = None,
+        period_ms: int = PERIOD_MS,
+    ) -> None:
+        self.source = source
+        self.refreshes = 0
+        self._report = report
+        self._period_ms = period_ms
+        self._watched: list[_Watched] = []
+        self._timer: PeriodicCallback | None = None
+
+    def add(self, view: View) -> View:
+        """Keep a view fresh; it is shown once at once, so that the first paint is full."""
+        watched = _Watched(view)
+        self._watched.append(watched)
+        self._refresh_if_due(watched, time.monotonic())
+        return view
+
+    def touch(self, *views: View) -> None:
+        """Refresh these views now (all, when none is named): a choice has changed."""
+        now = time.monotonic()
+        with pn.io.hold():
+            for watched in self._watched:
+                if not views or watched.view in views:
+                    watched.versions, watched.due_s = (), 0.0
+                    self._refresh_if_due(watched, now)
+
+    def repaint(self, colours: Palette) -> None:
+        """Give every view the colours of a theme."""
+        with pn.io.hold():
+            for watched in self._watched:
+                watched.view.repaint(colours)
+
+    def start(self) -> None:
+        """Start the session's timer once the page is loaded; it ends with the session."""
+        pn.state.onload(self._start)
+
+    def _start(self) -> None:
+        self._timer = PeriodicCallback(callback=self.tick, period=self._period_ms, background=True, log=False)
+        self._timer.start()
+
+    def tick(self) -> None:
+        """Refresh what is due; called by the timer."""
+        now = time.monotonic()
+        with pn.io.hold():
+            for watched in self._watched:
+                self._refresh_if_due(watched, now)
+
+    def _refresh_if_due(self, watched: _Watched, now_s: float) -> None:
+        if not watched.stale(self.source, now_s):
+            return
+        view = watched.view
+        watched.due_s = now_s + view.every_s
+        try:
+            view.refresh(self.source)
+        except Exception as error:  # noqa: BLE001 - one view's fault must not stop its neighbours; it is shown and reported
+            watched.due_s = now_s + RETRY_S
+            self._fail(watched, error)
+        else:
+            self.refreshes += 1
+            if watched.failed:
+                watched.failed = False
+                view.show_failure("")
+
+    def _fail(self, watched: _Watched, error: Exception) -> None:
+        name = type(watched.view).__name__
+        reason = f"{type(error).__name__}: {error}"
+        watched.view.show_failure(reason)
+        if not watched.failed and self._report is not None:
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            self._report(
+                failure_row(name, f"{reason} ({last.name}, line {last.lineno})", self.source.asof_ns)
+            )
+        watched.failed = True
+
+
+def failure_row(view: str, reason: str, asof_ns: int) -> pd.DataFrame:
+    """The ``health`` row of a view that could not be refreshed.
+
+    Examples
+    --------
+    >>> failure_row("Smile", "ValueError: no expiry", 1)[["feed", "channel", "event", "detail"]].values.tolist()
+    [['screen', 'Smile', 'failed', 'ValueError: no expiry']]
+    """
+    return HEALTH.conform(
+        pd.DataFrame(
+            {
+                "event_ns": [asof_ns],
+                "feed": ["screen"],
+                "channel": [view],
+                "event": ["failed"],
+                "count": [1],
+                "detail": [reason],
+            }
+        )
+    )
+
+
+def finite(value: Any) -> bool:
+    """Whether a value is a number that is known."""
+    return isinstance(value, int | float) and math.isfinite(value)

@@ -1,0 +1,224 @@
+"""The page every dashboard shares: header, choices in a drawer, value line, cards, status strip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from html import escape
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+import param
+from bokeh.models import CustomJS
+from panel.util import edit_readonly
+
+from workstation.views.health import FeedStrip
+from workstation.views.live import Live, Source, View
+from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
+
+PRODUCT = "workstation"
+
+_SX = {
+    "& .MuiToolbar-root": {"minHeight": "40px !important", "px": "10px !important", "m": "0 !important"},
+    "& .MuiAppBar-root": {
+        "bgcolor": f"{DARK.card} !important",
+        "color": f"{DARK.text} !important",
+        "boxShadow": "none",
+        "borderBottom": f"1px solid {DARK.line}",
+        "backgroundImage": "none",
+    },
+    "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px"},
+    "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
+    "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
+    "& .MuiDrawer-paper": {"backgroundImage": "none"},
+}  # fmt: skip
+_HEADER = f"""
+:host {{ width: 100%; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
+.bar {{ display: flex; align-items: center; gap: 14px; color: {DARK.text}; font-size: 12px; white-space: nowrap; }}
+nav {{ display: flex; gap: 2px; }}
+nav a {{ color: {DARK.muted}; text-decoration: none; padding: 4px 10px; border-radius: 4px; }}
+nav a:hover, nav a:focus-visible {{ background: {DARK.raised}; color: {DARK.text}; }}
+nav a[aria-current] {{ color: {DARK.text}; background: {DARK.raised}; box-shadow: inset 0 -2px {DARK.accent}; }}
+.right {{ margin-left: auto; display: flex; align-items: center; gap: 14px; }}
+.clock b {{ font-size: 14px; }}
+.clock span {{ color: {DARK.muted}; }}
+.link {{ display: inline-flex; gap: 6px; align-items: center; }}
+.link i {{ width: 8px; height: 8px; border-radius: var(--ws-link-radius, 50%); background: var(--ws-link-colour, {DARK.good}); }}
+.link .on {{ display: var(--ws-link-on, inline); }}
+.link .off {{ display: var(--ws-link-off, none); color: {DARK.warn}; font-weight: 700; }}
+@media (max-width: 700px) {{ .local, .link .on {{ display: none; }} .bar, .right {{ gap: 8px; }} nav a {{ padding: 4px 6px; }} }}
+"""
+_GRID_CSS = """
+:host {{ display: grid !important; gap: 6px; padding: 6px; box-sizing: border-box; width: 100%; {wide} }}
+:host > * {{ min-width: 0; }}
+@media (min-width: 901px) {{ :host {{ height: calc(100vh - 40px); }} }}
+@media (max-width: 900px) {{ :host {{ {narrow} }} }}
+"""
+_CLOCK = """
+const two = n => String(n).padStart(2, '0')
+const show = () => {
+  const now = new Date()
+  const set = (name, text) => document.documentElement.style.setProperty(name, text)
+  set('--ws-clock-utc', `"${two(now.getUTCHours())}:${two(now.getUTCMinutes())}:${two(now.getUTCSeconds())}"`)
+  set('--ws-clock-local', `"${two(now.getHours())}:${two(now.getMinutes())}"`)
+}
+show(); window.workstationClock ??= setInterval(show, 1000)
+"""
+_LOST = """
+const root = document.documentElement.style
+const paint = on => {
+  root.setProperty('--ws-link-colour', on ? '#5fd3a5' : '#ffce54')
+  root.setProperty('--ws-link-radius', on ? '50%' : '0')
+  root.setProperty('--ws-link-on', on ? 'inline' : 'none')
+  root.setProperty('--ws-link-off', on ? 'none' : 'inline')
+}
+if (cb_obj.event_name === 'client_reconnected') {
+  paint(true)
+  clearTimeout(window.workstationReload); window.workstationReload = undefined
+} else {
+  paint(false)
+  if ((cb_obj.attempts ?? 1) >= 1 && window.workstationReload === undefined) {
+    const base = document.querySelector('base')?.href ?? location.href
+    let wait = 500
+    const poll = async () => {
+      try {
+        const answer = await fetch(new URL('liveness', base), {cache: 'no-store'})
+        if (answer.ok) { location.reload(); return }
+      } catch (error) { console.debug('the server is not back yet') }
+      wait = Math.min(wait * 1.6, 15000)
+      window.workstationReload = setTimeout(poll, wait * (0.5 + Math.random()))
+    }
+    window.workstationReload = setTimeout(poll, wait * (0.5 + Math.random()))
+  }
+}
+"""
+
+
+class Page:
+    """A dashboard's page over one source.
+
+    Parameters
+    ----------
+    title
+        Name of the dashboard: its route.
+    source, report
+        See ``Live``.
+    dashboards
+        Routes of all dashboards, for the switcher.
+
+    Notes
+    -----
+    Panel's Material page watches the process-wide busy state; that watcher keeps each session's document alive for
+    ever and makes every session pay for all others. The page gives it up.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        source: Source,
+        dashboards: Sequence[str] = (),
+        report: Callable[[Any], None] | None = None,
+    ) -> None:
+        pn.extension(reconnect=True)
+        self.title = title
+        self.dark = _asked_for("theme", "dark") == "dark"
+        self.live = Live(source, report)
+        self._header = pn.pane.HTML(
+            _header_html(title, dashboards or (title,)),
+            stylesheets=[_HEADER],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+        self.strip = FeedStrip()
+        self.live.add(self.strip)
+
+    @property
+    def colours(self) -> Palette:
+        """The palette of the session's theme."""
+        return palette(self.dark)
+
+    def add(self, *views: View) -> None:
+        """Keep these views live."""
+        for view in views:
+            self.live.add(view)
+
+    def grid(self, cards: Sequence[Any], wide: str, narrow: str) -> pn.Column:
+        """Cards in a CSS grid: ``wide`` and ``narrow`` are grid declarations (template areas, rows, columns)."""
+        return pn.Column(
+            *cards,
+            stylesheets=[stylesheet(_GRID_CSS.format(wide=wide, narrow=narrow))],
+            sizing_mode="stretch_width",
+            margin=0,
+        )
+
+    @staticmethod
+    def area(viewable: Any, name: str) -> Any:
+        """A panel put into a named area of the grid."""
+        viewable.styles = {**viewable.styles, "grid-area": name}
+        return viewable
+
+    def build(self, main: Any, drawer: Sequence[Any] = (), aside: Sequence[Any] = ()) -> pmui.Page:
+        """The page with its timer started.
+
+        ``drawer`` holds the choices (left), ``aside`` what explains (right); both are closed at first.
+        """
+        document = pn.state.curdoc
+        if document is not None:
+            document.theme = BOKEH
+        page = pmui.Page(
+            title=PRODUCT,
+            meta_title=f"{PRODUCT} · {self.title}",
+            main=[main],
+            header=[self._header],
+            sidebar=list(drawer),
+            sidebar_open=False,
+            sidebar_variant="temporary",
+            sidebar_resizable=False,
+            sidebar_width=300,
+            contextbar=list(aside),
+            contextbar_width=420,
+            busy_indicator=None,
+            dark_theme=self.dark,
+            theme_config=THEME_CONFIG,
+            sx=_SX,
+            site_url=f"./{self.title}",
+        )
+        _forget_busy(page)
+        page.param.watch(self._toggled, "dark_theme")
+        if document is not None:
+            lost = CustomJS(code=_LOST)
+            document.js_on_event("connection_lost", lost)
+            document.js_on_event("client_reconnected", lost)
+            document.js_on_event("document_ready", CustomJS(code=_CLOCK))
+        self.live.start()
+        return page
+
+    def _toggled(self, event: param.parameterized.Event) -> None:
+        self.dark = bool(event.new)
+        if pn.state.location is not None:
+            pn.state.location.update_query(theme="dark" if self.dark else "light")
+        self.live.repaint(self.colours)
+
+
+def _forget_busy(page: pmui.Page) -> None:
+    with edit_readonly(page):
+        page.busy = False
+
+
+def _asked_for(name: str, default: str) -> str:
+    values = pn.state.session_args.get(name) if pn.state.session_args else None
+    return values[0].decode() if values else default
+
+
+def _header_html(title: str, dashboards: Sequence[str]) -> str:
+    links = "".join(
+        f'<a href="./{escape(name)}"{" aria-current=page" if name == title else ""}>{escape(name)}</a>'
+        for name in dashboards
+    )
+    return (
+        f'<div class="bar"><nav aria-label="dashboards">{links}</nav><div class="right">'
+        '<span class="link" role="status"><i></i><span class="on">connected</span><span class="off">reconnecting</span></span>'
+        '<span class="clock"><b class="utc"></b> <span>UTC</span></span>'
+        '<span class="clock local"><b class="here"></b> <span>local</span></span></div></div>'
+        "<style>.utc::before{content:var(--ws-clock-utc)} .here::before{content:var(--ws-clock-local)}</style>"
+    )

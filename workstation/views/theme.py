@@ -1,0 +1,210 @@
+"""The look: one light and one dark palette for page and plots together, and the house style of figures.
+
+Up and down are blue and orange, told apart by every common kind of colour blindness; the second cue is the
+shape (hollow or filled candles, bars to the right or left) or the sign. Plots are transparent, so the page
+shows through at once when the theme is toggled; what has a colour of its own is repainted from the palette.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from bokeh.models import Legend, Model, Title
+from bokeh.plotting import figure
+from bokeh.themes import Theme
+
+FONT = "Roboto, 'Helvetica Neue', Arial, sans-serif"
+
+
+@dataclass(frozen=True)
+class Palette:
+    """Colours by role."""
+
+    name: str
+    page: str
+    card: str
+    raised: str
+    line: str
+    grid: str
+    axis: str
+    text: str
+    muted: str
+    accent: str
+    up: str
+    down: str
+    net: str
+    zero: str
+    bad: str
+    warn: str
+    good: str
+    on_tag: str
+    """Text on a filled tag."""
+
+
+DARK = Palette(
+    name="dark", page="#0a0e13", card="#10161d", raised="#18212b", line="#212c38", grid="#1b2530", axis="#3a4857",
+    text="#e8eef4", muted="#93a2b1", accent="#58b7ff", up="#4aa8ff", down="#f7a13c", net="#e8eef4", zero="#c79bff",
+    bad="#ff7a7a", warn="#ffce54", good="#5fd3a5", on_tag="#0a0e13",
+)  # fmt: skip
+LIGHT = Palette(
+    name="light", page="#eef1f4", card="#ffffff", raised="#f3f6f9", line="#d7dee5", grid="#e8edf2", axis="#9aa7b4",
+    text="#131a21", muted="#55636f", accent="#0a62b8", up="#0a62b8", down="#b8500a", net="#131a21", zero="#6f35c9",
+    bad="#b3261e", warn="#8a5a00", good="#0b6b49", on_tag="#ffffff",
+)  # fmt: skip
+
+
+def palette(dark: bool) -> Palette:
+    """The palette of a theme."""
+    return DARK if dark else LIGHT
+
+
+BOKEH = Theme(
+    json={"attrs": {name: {} for name in ("Axis", "Grid", "Figure", "Legend", "ColorBar", "Title")}}
+)
+"""Set as the document's theme it tells panel-material-ui to leave these models' colours to us."""
+
+
+def material(dark: bool) -> dict[str, Any]:
+    """The palette as a Material UI theme configuration."""
+    colours = palette(dark)
+    own = {f"ws_{role}": {"main": value} for role, value in asdict(colours).items() if role != "name"}
+    return {
+        "palette": {
+            **own,
+            "primary": {"main": colours.accent, "contrastText": colours.on_tag},
+            "secondary": {"main": colours.zero},
+            "success": {"main": colours.good},
+            "warning": {"main": colours.warn},
+            "error": {"main": colours.bad},
+            "background": {"default": colours.page, "paper": colours.card},
+            "text": {"primary": colours.text, "secondary": colours.muted},
+            "divider": colours.line,
+        },
+        "typography": {"fontFamily": FONT, "fontSize": 12},
+        "shape": {"borderRadius": 4},
+    }
+
+
+THEME_CONFIG = {"dark": material(True), "light": material(False)}
+
+
+def stylesheet(css: str) -> str:
+    """CSS of a pane with the palette's roles as ``--ws-<role>``; they follow the page's theme by themselves.
+
+    Outside a themed page (a lone pane in a notebook) the light palette holds.
+    """
+    roles = (
+        f"--ws-{role.replace('_', '-')}: var(--mui-palette-ws_{role}-main, {value});"
+        for role, value in asdict(LIGHT).items()
+        if role != "name"
+    )
+    return f":host {{ {' '.join(roles)} font-family: {FONT}; font-variant-numeric: tabular-nums; }}\n{css}"
+
+
+class Painter:
+    """Colours models by role, now and again whenever the theme changes.
+
+    Examples
+    --------
+    >>> from bokeh.models import Span
+    >>> painter, rule = Painter(DARK), Span()
+    >>> _ = painter(rule, line_color="zero")
+    >>> painter.repaint(LIGHT)
+    >>> rule.line_color == LIGHT.zero
+    True
+    """
+
+    def __init__(self, colours: Palette) -> None:
+        self.colours = colours
+        self._painted: list[tuple[Model, dict[str, str]]] = []
+
+    def __call__(self, model: Any, **roles: str) -> Any:
+        """Give ``model`` the colours of these roles; returns the model."""
+        self._painted.append((model, roles))
+        self._paint(model, roles)
+        return model
+
+    def repaint(self, colours: Palette) -> None:
+        """Take another palette."""
+        self.colours = colours
+        for model, roles in self._painted:
+            self._paint(model, roles)
+
+    def _paint(self, model: Any, roles: dict[str, str]) -> None:
+        model.update(**{attribute: getattr(self.colours, role) for attribute, role in roles.items()})
+
+
+def bare_figure(painter: Painter, **options: Any) -> Any:
+    """An empty figure in the house style: transparent, no logo, toolbar on hover, grid barely there.
+
+    ``options`` are those of ``bokeh.plotting.figure``.
+    """
+    made = figure(
+        **{
+            "sizing_mode": "stretch_both",
+            "toolbar_location": "above",
+            "toolbar_inner": True,
+            "background_fill_color": None,
+            "border_fill_color": None,
+            "outline_line_color": None,
+            "min_border_left": 4,
+            "min_border_right": 4,
+            "min_border_top": 6,
+            "min_border_bottom": 4,
+            "tools": "",
+            **options,
+        }
+    )
+    made.toolbar.logo = None
+    made.toolbar.autohide = True
+    made.lod_threshold = None
+    for axis in made.axis:
+        _style_axis(painter, axis)
+    for grid in made.grid:
+        painter(grid, grid_line_color="grid")
+    return made
+
+
+def _style_axis(painter: Painter, axis: Any) -> None:
+    axis.update(
+        axis_line_color=None,
+        major_tick_line_color=None,
+        minor_tick_line_color=None,
+        major_label_text_font=FONT,
+        major_label_text_font_size="11px",
+        major_label_standoff=4,
+        axis_label_text_font=FONT,
+        axis_label_text_font_size="11px",
+        axis_label_text_font_style="normal",
+        axis_label_standoff=4,
+    )
+    painter(axis, major_label_text_color="muted", axis_label_text_color="muted")
+
+
+def style_legend(painter: Painter, legend: Legend, location: str = "top_left") -> None:
+    """A legend as one quiet line of text."""
+    legend.update(
+        location=location,
+        orientation="horizontal",
+        background_fill_alpha=0.0,
+        border_line_alpha=0.0,
+        label_text_font=FONT,
+        label_text_font_size="11px",
+        label_height=12,
+        glyph_height=12,
+        glyph_width=14,
+        spacing=10,
+        padding=0,
+        margin=2,
+        label_standoff=4,
+        click_policy="hide",
+    )
+    painter(legend, label_text_color="muted")
+
+
+def say_why_empty(painter: Painter, made: Any) -> Title:
+    """A line in the middle of a figure that says why it shows nothing; its ``text`` is set by the view."""
+    note = Title(text="", align="center", text_font=FONT, text_font_size="12px", text_font_style="normal")
+    made.add_layout(painter(note, text_color="muted"), "above")
+    return note

@@ -1,0 +1,309 @@
+"""Price in time: candles, the newest price, and the levels that matter, live."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+from bokeh.events import RangesUpdate
+from bokeh.models import (
+    ColumnDataSource,
+    CrosshairTool,
+    CustomJS,
+    HoverTool,
+    PanTool,
+    Range1d,
+    Span,
+    WheelZoomTool,
+)
+from bokeh.models import DatetimeTickFormatter as TimeTicks
+
+from workstation.market.instruments import REGISTRY
+from workstation.views import formats
+from workstation.views.choice import Choice, instruments
+from workstation.views.labels import Level, LevelLines
+from workstation.views.live import Source
+from workstation.views.theme import Painter, Palette, bare_figure
+
+SHOWN = 130
+"""Candles in view while the chart follows the market."""
+KEPT = 3_000
+_AHEAD = 0.17
+"""Share of the view kept free right of the newest candle, for the labels."""
+_HEADROOM = 0.08
+_SLACK = 0.35
+"""The price axis is narrowed only when so much of it has become empty: nothing jumps."""
+_COLUMNS = (
+    "x", "open", "high", "low", "close", "volume", "width",
+    "up_top", "up_bottom", "up_high", "up_low", "down_top", "down_bottom", "down_high", "down_low",
+)  # fmt: skip
+_PAINTED = """
+const newest = tip.data.event_ms
+if (!newest || !newest.length) return
+const event_ms = newest[newest.length - 1]
+requestAnimationFrame(() => setTimeout(() => {
+  const painted_ms = performance.timeOrigin + performance.now()
+  const root = document.documentElement
+  root.dataset.newestEventMs = event_ms
+  root.dataset.paintedMs = painted_ms
+  const paints = (window.workstationPaints ??= [])
+  paints.push([event_ms, painted_ms])
+  if (paints.length > 5000) paints.splice(0, 1000)
+}, 0))
+"""
+TIME_TICKS = {
+    "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M",
+    "days": "%d %b", "months": "%b %Y", "years": "%Y",
+}  # fmt: skip
+
+
+def candle_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Candles as columns a figure draws: time in ms at the candle's middle; rising and falling ones apart.
+
+    What a candle is not (rising or falling) is NaN and so not drawn.
+    """
+    begin = candles["event_ns"].to_numpy()
+    every = candles["every_ns"].to_numpy()
+    columns = {name: candles[name].to_numpy(copy=True) for name in ("open", "high", "low", "close", "volume")}
+    rising = columns["close"] >= columns["open"]
+    top = np.maximum(columns["open"], columns["close"])
+    bottom = np.minimum(columns["open"], columns["close"])
+    columns |= {"x": (begin + every // 2) / 1e6, "width": every * 0.72e-6}
+    for name, mask in (("up", rising), ("down", ~rising)):
+        for part, values in (
+            ("top", top),
+            ("bottom", bottom),
+            ("high", columns["high"]),
+            ("low", columns["low"]),
+        ):
+            columns[f"{name}_{part}"] = np.where(mask, values, np.nan)
+    return columns
+
+
+class CandleChart:
+    """Candles of the chosen instrument with key levels; follows the market until it is moved by hand.
+
+    ``panel`` holds the figure over a strip of volume; ``following`` is also whether ``choice.window`` is empty.
+    """
+
+    def __init__(self, choice: Choice, colours: Palette) -> None:
+        self.choice = choice
+        self.levels: Sequence[Level] = ()
+        self._painter = Painter(colours)
+        self._shown: tuple[str, int] = ("", 0)
+        self._last_begin = -1
+        self._amended = 0
+        self._candles = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self._tip = ColumnDataSource(data={"event_ms": np.empty(0), "price": np.empty(0)})
+        self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
+        self.volume_range = Range1d(0, 1)
+        self.figure, self.volume = self._price_figure(), self._volume_figure()
+        self._lines = LevelLines(self.figure, self._painter)
+        crosshair = self._painter(
+            Span(dimension="height", line_width=1, line_dash="dotted"), line_color="muted"
+        )
+        level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
+        self.figure.add_tools(CrosshairTool(overlay=[crosshair, level]))
+        self.volume.add_tools(CrosshairTool(overlay=crosshair))
+        self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
+        self.figure.on_event(RangesUpdate, self._moved)
+        self.panel = pn.Column(
+            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
+            pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=52),
+            sizing_mode="stretch_both",
+            margin=0,
+        )
+
+    # -- building -----------------------------------------------------------------------------------------
+
+    def _price_figure(self) -> Any:
+        wheel = WheelZoomTool(dimensions="width")
+        made = bare_figure(
+            self._painter,
+            x_range=self.x_range,
+            y_range=self.y_range,
+            x_axis_type="datetime",
+            y_axis_location="right",
+            tools=[PanTool(), wheel, WheelZoomTool(dimensions="height")],
+            active_scroll=wheel,
+            min_border_right=66,
+            min_border_bottom=2,
+        )
+        made.xaxis.visible = False
+        made.xgrid.visible = False
+        made.yaxis.formatter = formats.price_ticks()
+        made.yaxis.ticker.desired_num_ticks = 8
+        for direction, fill in (("up", "card"), ("down", "down")):
+            wick = made.segment(
+                "x", f"{direction}_low", "x", f"{direction}_high", source=self._candles, line_width=1.2
+            )
+            body = made.vbar(
+                "x", "width", f"{direction}_top", f"{direction}_bottom", source=self._candles, line_width=1.2
+            )
+            self._painter(wick.glyph, line_color=direction)
+            self._painter(body.glyph, line_color=direction, fill_color=fill)
+            made.add_tools(_candle_hover(body)) if direction == "up" else None
+        made.add_tools(_candle_hover(made.renderers[-1]))
+        return made
+
+    def _volume_figure(self) -> Any:
+        made = bare_figure(
+            self._painter,
+            x_range=self.x_range,
+            y_range=self.volume_range,
+            x_axis_type="datetime",
+            y_axis_location="right",
+            toolbar_location=None,
+            min_border_right=66,
+            min_border_top=0,
+            sizing_mode="stretch_width",
+            height=52,
+        )
+        made.xaxis.formatter = TimeTicks(**TIME_TICKS)
+        made.yaxis.formatter = formats.si_ticks()
+        made.yaxis.ticker.desired_num_ticks = 2
+        made.ygrid.visible = False
+        bars = made.vbar("x", "width", "volume", 0, source=self._candles, line_color=None, fill_alpha=0.55)
+        self._painter(bars.glyph, fill_color="muted")
+        return made
+
+    # -- showing ------------------------------------------------------------------------------------------
+
+    @property
+    def following(self) -> bool:
+        """Whether the chart keeps the newest candle in view."""
+        return not self.choice.window
+
+    @property
+    def shown_instrument(self) -> str:
+        """Name of the instrument whose candles are shown."""
+        return self._shown[0]
+
+    def refresh(self, source: Source) -> None:
+        """Append what is new, amend the candle in progress, move the price tag."""
+        name = self.choice.instrument or next(iter(instruments(source, self.choice.underlying)), "")
+        candles = source.candles(name, self.choice.every_ns)
+        amended = int(candles["revision"].iloc[:-1].sum()) if len(candles) else 0
+        begins = candles["event_ns"].to_numpy()
+        if (name, self.choice.every_ns) != self._shown or amended != self._amended or not len(candles):
+            self._replace(candles)
+        elif begins[-1] >= self._last_begin:
+            self._extend(candles[begins >= self._last_begin])
+        self._shown, self._amended = (name, self.choice.every_ns), amended
+        moved = len(candles) and begins[-1] != self._last_begin
+        self._last_begin = int(begins[-1]) if len(candles) else -1
+        price = self._move_tip(source.latest("trades"), name, candles)
+        self._lines.show([*self.levels, Level(price, formats.price(price), "text")])
+        if self.following:
+            self._follow(bool(moved))
+        elif self.x_range.start == 0:
+            self._go_to(self.choice.window)
+
+    def _replace(self, candles: pd.DataFrame) -> None:
+        self._candles.data = candle_columns(candles.iloc[-KEPT:])
+        self._last_begin = -1
+
+    def _extend(self, tail: pd.DataFrame) -> None:
+        columns = candle_columns(tail)
+        last = len(self._candles.data["x"]) - 1
+        progress = {
+            name: [(last, values[0])] for name, values in columns.items() if name not in ("x", "width")
+        }
+        changed = any(
+            not np.array_equal(self._candles.data[name][last], patches[0][1], equal_nan=True)
+            for name, patches in progress.items()
+        )
+        if changed:
+            self._candles.patch(progress)
+        if len(tail) > 1:
+            self._candles.stream({name: values[1:] for name, values in columns.items()}, rollover=KEPT)
+
+    def _move_tip(self, trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> float:
+        code = REGISTRY.codes([name])[0] if name else -1
+        rows = np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == code)
+        if rows.size:
+            event_ms, price = (
+                trades["event_ns"].to_numpy()[rows[-1]] / 1e6,
+                trades["price"].to_numpy()[rows[-1]],
+            )
+        elif len(candles):
+            event_ms, price = candles["event_ns"].iloc[-1] / 1e6, candles["close"].iloc[-1]
+        else:
+            return float("nan")
+        if not len(self._tip.data["event_ms"]) or self._tip.data["event_ms"][0] != event_ms:
+            self._tip.data = {"event_ms": np.array([event_ms]), "price": np.array([price])}
+        return float(price)
+
+    def _follow(self, moved: bool, at_once: bool = False) -> None:
+        data = self._candles.data
+        if not len(data["x"]):
+            return
+        if moved or self.x_range.start == 0:
+            span = SHOWN * self.choice.every_ns / 1e6
+            end = float(data["x"][-1]) + _AHEAD * span
+            self.x_range.update(start=end - span, end=end)
+        inside = data["x"] >= self.x_range.start
+        self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
+        self._fit_volume(data["volume"][inside].max())
+
+    def _fit_price(self, low: float, high: float, at_once: bool) -> None:
+        if self.choice.scale == "strikes":
+            return
+        room = max(high - low, 1e-4 * high) * _HEADROOM
+        start, end = self.y_range.start, self.y_range.end
+        spare = (end - start) - (high - low + 2 * room)
+        if at_once or low < start or high > end or spare > _SLACK * (end - start):
+            self.y_range.update(start=low - room, end=high + room)
+
+    def _fit_volume(self, highest: float) -> None:
+        end = self.volume_range.end
+        if highest > end or highest < 0.4 * end:
+            self.volume_range.end = max(highest * 1.15, 1e-9)
+
+    def span_strikes(self, start: float, end: float) -> None:
+        """Let the price axis span the strikes shown beside it (``choice.scale`` is "strikes")."""
+        if (
+            self.choice.scale == "strikes"
+            and self.following
+            and (self.y_range.start, self.y_range.end) != (start, end)
+        ):
+            self.y_range.update(start=start, end=end)
+
+    def _moved(self, event: Any) -> None:
+        self.choice.window = [round(float(edge), 4) for edge in (event.x0, event.x1, event.y0, event.y1)]
+
+    def _go_to(self, window: Sequence[float]) -> None:
+        x0, x1, y0, y1 = window
+        self.x_range.update(start=x0, end=x1)
+        self.y_range.update(start=y0, end=y1)
+
+    def follow(self) -> None:
+        """Back to the newest candle."""
+        self.choice.window = []
+        self._follow(moved=True, at_once=True)
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self._painter.repaint(colours)
+        self._lines.repaint(colours)
+
+
+def _candle_hover(renderer: Any) -> HoverTool:
+    return HoverTool(
+        renderers=[renderer],
+        mode="mouse",
+        point_policy="follow_mouse",
+        tooltips=[
+            ("", "@x{%d %b %H:%M:%S}"),
+            ("open", "@open{0,0.00}"),
+            ("high", "@high{0,0.00}"),
+            ("low", "@low{0,0.00}"),
+            ("close", "@close{0,0.00}"),
+            ("volume", "@volume{0,0.00}"),
+        ],
+        formatters={"@x": "datetime"},
+        visible=False,
+    )
