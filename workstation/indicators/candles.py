@@ -1,0 +1,385 @@
+"""Candles of trades, any length, many instruments at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators import candle_kernels as kernels
+from workstation.indicators.kept_trades import KeptTrades, TradeRows
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import CANDLES, NO_TIME, TRADES, TradeFlag
+from workstation.market.tables.frames import arrays_of, frame_of
+
+VOLUME_ONLY = (
+    TradeFlag.BLOCK
+    | TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.ODD_LOT
+)
+"""Prints that count as volume but do not set a price: reported late or out of sequence, or at a price that is not the
+market's at that moment (negotiated blocks, legs of a package, averages), or too small to set the tape's last."""
+NO_AGGRESSOR = (
+    TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.AUCTION
+    | TradeFlag.CROSS
+    | TradeFlag.FLOOR
+)
+"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
+
+
+@dataclass(frozen=True)
+class CandlesParameters:
+    """Parameters of ``Candles``.
+
+    Attributes
+    ----------
+    every
+        Length, anything ``pandas.Timedelta`` reads; candles begin at its multiples in UTC since 1970.
+    lateness
+        A candle is final, and comes out, when the watermark reaches its end plus this. Trades behind the
+        watermark amend it until then and are counted as ``late`` afterwards.
+    cancels_within
+        A cancel takes back a trade at most so old (event time); older ones are counted in ``unmatched_cancels``. Trades
+        are held so long, and at least to the begin of their candle.
+    volume_only, no_aggressor
+        Bits of ``TradeFlag``; see ``VOLUME_ONLY`` and ``NO_AGGRESSOR``.
+    """
+
+    every: str = "10s"
+    lateness: str = "0s"
+    cancels_within: str = "1min"
+    volume_only: int = int(VOLUME_ONLY)
+    no_aggressor: int = int(NO_AGGRESSOR)
+
+    def __post_init__(self) -> None:
+        if self.every_ns <= 0:
+            raise ValueError(f"every must be a positive time, got {self.every!r}")
+        for name in ("lateness", "cancels_within"):
+            if _nanoseconds(getattr(self, name)) < 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
+
+    @property
+    def every_ns(self) -> int:
+        """``every`` in nanoseconds."""
+        return _nanoseconds(self.every)
+
+
+def _nanoseconds(time: str) -> int:
+    return int(pd.Timedelta(time).as_unit("ns").value)
+
+
+class Candles(Engine):
+    """Live candles: a row when a candle is final, another when a cancel amends it.
+
+    A candle is final when the watermark, the running maximum of ``event_ns`` over all trades of all instruments and
+    heartbeats, reaches its end plus ``lateness``. Rows come out in the order in which they become final; those
+    that become final at once by begin, then by the order in which their instruments first traded.
+
+    A cancel (``TradeFlag.CANCEL`` with the ``trade_id`` of the trade it takes back) amends: an open candle in
+    place, a final one by a row with the next ``revision``; all NaN and 0 when nothing is left of it.
+
+    Attributes
+    ----------
+    late
+        Trades that came after their candle was final: in no row.
+    unmatched_cancels
+        Cancels whose trade is not known, too old, or was late itself.
+
+    Examples
+    --------
+    >>> engine = Candles(every="10s")
+    >>> trades = TRADES.conform(pd.DataFrame({
+    ...     "event_ns": [10**9, 2 * 10**9, 11 * 10**9], "instrument": "BTC/USD", "price": [5.0, 7.0, 6.0], "size": 1.0}))
+    >>> engine.update(trades)[["event_ns", "open", "close", "volume", "closed"]].values.tolist()
+    [[0, 5.0, 7.0, 2.0, True]]
+    >>> engine.in_progress()[["event_ns", "open", "close", "volume", "closed"]].values.tolist()
+    [[10000000000, 6.0, 6.0, 1.0, False]]
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat")
+    output: ClassVar[str] = "candles"
+
+    def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or CandlesParameters(), **changes)
+        self.every_ns = self.parameters.every_ns
+        self._lateness_ns = _nanoseconds(self.parameters.lateness)
+        self._within_ns = _nanoseconds(self.parameters.cancels_within)
+        self._reset()
+
+    def _reset(self) -> None:
+        self.late = 0
+        self.unmatched_cancels = 0
+        self._watermark_ns = int(NO_TIME)
+        self._next_close = int(kernels.NEVER)
+        self._instruments: list[int] = []
+        self._row_of = np.empty(0, dtype=np.int32)
+        slots = self._lateness_ns // self.every_ns + 2
+        self._bars = np.full((0, slots, kernels.BAR_FIELDS), kernels.VACANT)
+        self._sums = np.zeros((0, slots, kernels.SUM_FIELDS))
+        self._kept = KeptTrades()
+        self._revisions: dict[tuple[int, int], int] = {}
+
+    # -- rows in, rows out --------------------------------------------------------------------------------
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take trades or heartbeats and give the candles they make final or amend."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        if not len(batch):
+            return CANDLES.empty()
+        if table == "heartbeat":
+            done = _Done(len(self._instruments) * self._bars.shape[1])
+            self._advance(int(batch["event_ns"].to_numpy().max()), done)
+        else:
+            done = self._fold(batch)
+        self._forget()
+        return self._frame(done, closed=True)
+
+    def in_progress(self) -> pd.DataFrame:
+        """Candles that are not final yet, ``closed`` False, by begin and first trade of their instrument."""
+        places = np.argwhere(self._bars[: len(self._instruments), :, kernels.NUMBER] != kernels.VACANT)
+        of, slot = places[:, 0], places[:, 1]
+        order = np.argsort(self._bars[of, slot, kernels.NUMBER], kind="stable")
+        of, slot = of[order], slot[order]
+        done = _Done(of.size)
+        done.of[:], done.bars[:], done.sums[:] = of, self._bars[of, slot], self._sums[of, slot]
+        done.rows = of.size
+        return self._frame(done, closed=False)
+
+    def _fold(self, batch: pd.DataFrame) -> _Done:
+        column = dict(zip(TRADES.names, arrays_of(batch), strict=True))
+        of = self._rows_of(np.asarray(column["instrument"].codes))
+        event_ns, flags = column["event_ns"], column["flags"]
+        trades = TradeRows(
+            of, event_ns, column["price"], column["size"], column["side"], flags, column["trade_id"],
+            np.zeros(of.size, dtype=np.bool_),
+        )  # fmt: skip
+        if self._within_ns:
+            self._kept.add(trades)
+        cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL))
+        done = _Done(of.size + len(self._instruments) * self._bars.shape[1] + cancels.size)
+        start = 0
+        for cancel in cancels.tolist():
+            self._fold_rows(trades, start, cancel, done)
+            self._advance(int(event_ns[cancel]), done)
+            self._cancel(int(of[cancel]), str(trades.trade_id[cancel]), done)
+            start = cancel + 1
+        self._fold_rows(trades, start, of.size, done)
+        return done
+
+    def _fold_rows(self, trades: TradeRows, start: int, stop: int, done: _Done) -> None:
+        if start == stop:
+            return
+        self._watermark_ns, self._next_close, done.rows, late = kernels.fold_trades(
+            trades.of, trades.event_ns, trades.price, trades.size, trades.side, trades.flags, start, stop,
+            self.every_ns, self._lateness_ns, self.parameters.volume_only, self.parameters.no_aggressor,
+            self._bars, self._sums, len(self._instruments), self._watermark_ns, self._next_close,
+            trades.counted, done.of, done.bars, done.sums, done.rows,
+        )  # fmt: skip
+        self.late += late
+
+    def _advance(self, event_ns: int, done: _Done) -> None:
+        self._watermark_ns = max(self._watermark_ns, event_ns)
+        if self._watermark_ns >= self._next_close:
+            done.rows, self._next_close = kernels.close_bars(
+                self._bars, self._sums, len(self._instruments), self.every_ns, self._lateness_ns,
+                self._watermark_ns, done.of, done.bars, done.sums, done.rows,
+            )  # fmt: skip
+
+    # -- cancels ------------------------------------------------------------------------------------------
+
+    def _cancel(self, of: int, trade_id: str, done: _Done) -> None:
+        """Take a trade back and make its candle anew."""
+        event_ns = self._kept.take_back(of, trade_id, self._watermark_ns - self._within_ns)
+        if event_ns is None:
+            self.unmatched_cancels += 1
+            return
+        number = event_ns // self.every_ns
+        left = self._kept.of_bar(of, number * self.every_ns, (number + 1) * self.every_ns)
+        bar = np.empty(kernels.BAR_FIELDS, dtype=np.int64)
+        sums = np.empty(kernels.SUM_FIELDS)
+        kernels.fold_bar(
+            left.event_ns, left.price, left.size, left.side, left.flags, number,
+            self.parameters.volume_only, self.parameters.no_aggressor, bar, sums,
+        )  # fmt: skip
+        if (number + 1) * self.every_ns + self._lateness_ns > self._watermark_ns:
+            slot = number % self._bars.shape[1]
+            self._bars[of, slot], self._sums[of, slot] = bar, sums
+            if not bar[kernels.TRADES]:
+                self._bars[of, slot, kernels.NUMBER] = kernels.VACANT
+            return
+        revision = self._revisions[of, number] = self._revisions.get((of, number), 0) + 1
+        done.add(of, bar, sums, revision)
+
+    def _forget(self) -> None:
+        """Let go of trades that no cancel can reach and no candle needs."""
+        if self._watermark_ns == NO_TIME or not len(self._kept):
+            return
+        oldest = (self._watermark_ns - self._within_ns) // self.every_ns
+        self._kept.forget(oldest * self.every_ns)
+        if self._revisions:
+            self._revisions = {key: n for key, n in self._revisions.items() if key[1] >= oldest}
+
+    # -- instruments and frames ---------------------------------------------------------------------------
+
+    def _rows_of(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+        """State row of each registry code; instruments not seen before get the next rows."""
+        if self._row_of.size < len(REGISTRY):
+            grown = np.full(len(REGISTRY) - self._row_of.size, -1, dtype=np.int32)
+            self._row_of = np.concatenate((self._row_of, grown))
+        of = self._row_of[codes]
+        if of.size and of.min() < 0:
+            new = pd.unique(codes[of < 0])
+            self._admit(new.astype(np.int64).tolist())
+            of = self._row_of[codes]
+        return of
+
+    def _admit(self, codes: list[int]) -> None:
+        first = len(self._instruments)
+        self._row_of[codes] = np.arange(first, first + len(codes), dtype=np.int32)
+        self._instruments += codes
+        if len(self._instruments) > len(self._bars):
+            more = max(len(self._instruments), 2 * len(self._bars)) - len(self._bars)
+            slots = self._bars.shape[1]
+            vacant = np.full((more, slots, kernels.BAR_FIELDS), kernels.VACANT)
+            self._bars = np.concatenate((self._bars, vacant))
+            self._sums = np.concatenate((self._sums, np.zeros((more, slots, kernels.SUM_FIELDS))))
+
+    def _frame(self, done: _Done, *, closed: bool) -> pd.DataFrame:
+        rows = done.rows
+        if not rows:
+            return CANDLES.empty()
+        bars, sums = done.bars[:rows], done.sums[:rows]
+        codes = np.array(self._instruments, dtype=np.int32)[done.of[:rows]]
+        size = sums[:, kernels.PRICED_SIZE]
+        vwap = np.full(rows, np.nan)
+        np.divide(sums[:, kernels.TURNOVER], size, out=vwap, where=size > 0)
+        columns: dict[str, Any] = {
+            "seq": np.zeros(rows, dtype=np.int64),
+            "event_ns": bars[:, kernels.NUMBER] * self.every_ns,
+            "seen_ns": np.zeros(rows, dtype=np.int64),
+            "instrument": REGISTRY.categorical(codes),
+            "every_ns": np.full(rows, self.every_ns),
+            **{name: np.ascontiguousarray(sums[:, place]) for name, place in _SUM_COLUMNS.items()},
+            "vwap": vwap,
+            "trades": np.ascontiguousarray(bars[:, kernels.TRADES]),
+            "revision": done.revision[:rows],
+            "closed": np.full(rows, closed),
+        }
+        arrays = [columns[name] for name in CANDLES.names]
+        return CANDLES.conform(frame_of(arrays, CANDLES.index, rows))
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        number = len(self._instruments)
+        revisions = [[*key, n] for key, n in self._revisions.items()]
+        return {
+            "parameters": asdict(self.parameters),
+            "instruments": REGISTRY.names(self._instruments).tolist(),
+            "bars": self._bars[:number].copy(),
+            "sums": self._sums[:number].copy(),
+            "watermark_ns": self._watermark_ns,
+            "next_close": self._next_close,
+            "late": self.late,
+            "unmatched_cancels": self.unmatched_cancels,
+            "kept": self._kept.snapshot(),
+            "revisions": np.array(revisions, dtype=np.int64).reshape(-1, 3),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()`` of an engine with the same parameters."""
+        if state["parameters"] != asdict(self.parameters):
+            raise ValueError(
+                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
+            )
+        self._reset()
+        codes = REGISTRY.codes(state["instruments"])
+        self._rows_of(codes)
+        self._bars[: codes.size], self._sums[: codes.size] = state["bars"], state["sums"]
+        self._watermark_ns, self._next_close = int(state["watermark_ns"]), int(state["next_close"])
+        self.late, self.unmatched_cancels = int(state["late"]), int(state["unmatched_cancels"])
+        self._kept = KeptTrades.of(state["kept"])
+        self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}
+
+
+_SUM_COLUMNS = {
+    "open": kernels.OPEN,
+    "high": kernels.HIGH,
+    "low": kernels.LOW,
+    "close": kernels.CLOSE,
+    "volume": kernels.VOLUME,
+    "buy_volume": kernels.BUY_VOLUME,
+    "sell_volume": kernels.SELL_VOLUME,
+}
+
+
+class _Done:
+    """Room for bars that come out."""
+
+    def __init__(self, room: int) -> None:
+        self.rows = 0
+        self.of = np.empty(room, dtype=np.int32)
+        self.bars = np.empty((room, kernels.BAR_FIELDS), dtype=np.int64)
+        self.sums = np.empty((room, kernels.SUM_FIELDS))
+        self.revision = np.zeros(room, dtype=np.int32)
+
+    def add(self, of: int, bar: npt.NDArray[np.int64], sums: npt.NDArray[np.float64], revision: int) -> None:
+        self.of[self.rows], self.bars[self.rows], self.sums[self.rows] = of, bar, sums
+        self.revision[self.rows] = revision
+        self.rows += 1
+
+
+def candles(trades: pd.DataFrame, every: str = "10s", **parameters: Any) -> pd.DataFrame:
+    """Candles of a whole history of trades.
+
+    Parameters
+    ----------
+    trades
+        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+    every
+        Length, such as ``"1s"``, ``"1min"``, ``"1h"``.
+    **parameters
+        The others of ``CandlesParameters``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the ``candles`` table as ``Candles`` gives them, then those still in progress (``closed`` False).
+        NaN in prices: all trades of the candle count as volume only. A candle amended by a cancel after it was
+        final has several rows; the highest ``revision`` is the truth.
+
+    Raises
+    ------
+    TableError
+        ``trades`` do not fit their table.
+
+    Examples
+    --------
+    >>> trades = pd.DataFrame({
+    ...     "event_ns": [10**9, 2 * 10**9, 11 * 10**9], "instrument": "BTC/USD", "price": [5.0, 7.0, 6.0], "size": 1.0})
+    >>> candles(trades, every="10s")[["open", "high", "low", "close", "closed"]].values.tolist()
+    [[5.0, 7.0, 5.0, 7.0, True], [6.0, 6.0, 6.0, 6.0, False]]
+    """
+    engine = Candles(every=every, **parameters)
+    final = engine.update(TRADES.conform(trades))
+    return CANDLES.concat([final, engine.in_progress()])
