@@ -94,6 +94,8 @@ class Sessions:
     ----------
     name
         A calendar of ``exchange_calendars``: ``XNYS``, ``CMES``, ``24/7``, ...
+    first, last
+        Dates to cover; some exchanges' holidays are known for fewer years than the default.
 
     Attributes
     ----------
@@ -101,6 +103,11 @@ class Sessions:
         Session dates, datetime64[D], ascending.
     open_ns, close_ns
         Their bounds; early closes included.
+
+    Raises
+    ------
+    CalendarError
+        No such calendar, or not known for these years.
 
     Examples
     --------
@@ -117,6 +124,10 @@ class Sessions:
         except exchange_calendars.errors.InvalidCalendarName as error:
             raise CalendarError(
                 f"no exchange calendar {name!r}; see exchange_calendars.get_calendar_names()"
+            ) from error
+        except ValueError as error:
+            raise CalendarError(
+                f"{error}; build Sessions({name!r}, first, last) within its bounds"
             ) from error
         self.name = name
         self.last_day = np.datetime64(last, "D")

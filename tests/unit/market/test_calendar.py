@@ -14,6 +14,7 @@ from workstation.market.calendar import (
     MINUTE_NS,
     SHORTEST_NS,
     YEAR_NS,
+    Sessions,
     crypto_expiry_ns,
     expiry_ns,
     sessions,
@@ -90,6 +91,13 @@ def test_outside_the_calendar_is_an_error_that_says_what_is_covered() -> None:
             us_option_expiry_ns(roots="SPX", dates=[date])
     with pytest.raises(CalendarError, match="no exchange calendar 'XNOWHERE'"):
         sessions("XNOWHERE")
+
+
+def test_a_calendar_known_for_fewer_years_can_be_built_within_them() -> None:
+    with pytest.raises(CalendarError, match=r"1997.*build Sessions\('XTKS', first, last\)"):
+        sessions("XTKS")
+    tokyo = Sessions("XTKS", "2020-01-01", "2021-12-31")
+    assert str(tokyo.days[0]) == "2020-01-06"
 
 
 def test_sessions_open_and_close() -> None:

@@ -89,6 +89,7 @@ WRONG = [
     ("deribit", "BTC-CS-27MAR26-90000_100000", "combo (CS)"),
     ("deribit", "BTC_USDC-PS-27MAR26-90000_100000", "combo (PS)"),
     ("deribit", "BTC-STRD-27MAR26-90000", "combo (STRD)"),
+    ("deribit", "BTC-CSR12-16SEP22-21000_23000", "combo (CSR12)"),
     ("deribit", "BTC", "neither"),
     ("deribit", "btc-PERPETUAL", "base 'btc'"),
     ("deribit", "BTC-5DEC26-100000", "after the base"),

@@ -19,7 +19,9 @@ from workstation.market.symbology.terms import (
 )
 
 _QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USDE", "BUSD", "USD", "EUR", "BRL", "TRY", "JPY", "GBP", "BTC", "ETH", "BNB")  # fmt: skip
-_COMBO = re.compile(r"[A-Z_0-9]+-[A-Z]{2,6}\d{0,3}-.+_.+|[A-Z_0-9]+-(?!PERPETUAL)[A-Z]{2,6}\d{0,3}-\d{1,2}[A-Z]{3}\d{2}.*")
+_COMBO = re.compile(
+    r"[A-Z_0-9]+-[A-Z]{2,6}\d{0,3}-.+_.+|[A-Z_0-9]+-(?!PERPETUAL)[A-Z]{2,6}\d{0,3}-\d{1,2}[A-Z]{3}\d{2}.*"
+)
 
 
 def _crypto(grammar: str, terms: Terms) -> None:
