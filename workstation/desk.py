@@ -18,18 +18,16 @@ import pandas as pd
 import streamz
 import streamz.dataframe
 
-from workstation.exposure.book import ExposureBook
-from workstation.exposure.levels import Levels
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision import Supervisor
 from workstation.history import History, open_history
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles import Candles
-from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.settings import Settings
 from workstation.streams.board import FEED_COLUMNS, Board
+from workstation.streams.engines import standard_engines
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
 
@@ -53,11 +51,8 @@ class Desk:
         self.board = Board()
         self.hub = Hub(first_seq=_next_seq(history))
         self.recorder = self._new_recorder(history) if history else None
-        self._candles = [
-            Candles(every=every, lateness=settings.candle_lateness) for every in settings.candles
-        ]
-        exposure = settings.exposure.model_dump()
-        engines: list[Engine] = [*self._candles, ExposureBook(**exposure), Levels(**exposure)]
+        engines = standard_engines(settings.candles, settings.candle_lateness, settings.exposure.model_dump())
+        self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         for engine in engines:
             self.hub.add_engine(engine)
         self._supervisors = [Supervisor(feed, self._publish) for feed in feeds]
@@ -125,9 +120,10 @@ class Desk:
 
     def _new_recorder(self, history: History) -> Recorder:
         spill = Path(history.url.removeprefix("lake://")) / "spill"
-        return Recorder(history, spill, self._publish_health, backlog=self.settings.recorder_backlog)
+        return Recorder(history, spill, self.report, backlog=self.settings.recorder_backlog)
 
-    def _publish_health(self, rows: pd.DataFrame) -> None:
+    def report(self, rows: pd.DataFrame) -> None:
+        """Publish rows of the `health` table from any thread: what a screen or the recorder has to tell."""
         self._loop.call_soon_threadsafe(self.hub.publish, "health", rows)
 
     def _publish(self, table: str, frame: pd.DataFrame) -> None:

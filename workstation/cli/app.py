@@ -159,7 +159,7 @@ def _serve_replay(
     from workstation.history import open_history
 
     store = open_history(url)
-    tape = open_feed("tape", history=store, start=start, end=end, speed=speed or "max", max_wait=max_wait)
+    tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
     serve_pages(open_desk([tape], None, settings=settings), server)
 
 

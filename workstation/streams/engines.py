@@ -1,0 +1,39 @@
+"""The engines every desk runs, so that live, replay and batch run the same ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from workstation.exposure.book import ExposureBook
+from workstation.exposure.levels import Levels
+from workstation.indicators.candles import Candles
+from workstation.market.engine import Engine
+
+LENGTHS = ("1s", "10s", "1min", "5min")
+"""Candle lengths a desk keeps."""
+
+
+def standard_engines(
+    candles: Sequence[str] = LENGTHS, lateness: str = "0s", exposure: Mapping[str, Any] | None = None
+) -> list[Engine]:
+    """Fresh engines: candles of every length, exposures and levels.
+
+    Parameters
+    ----------
+    candles, lateness
+        Lengths, and how long a candle waits for late ticks.
+    exposure
+        Parameters of the exposure engines (``every``, ``sign_model``, ``basis``, ...).
+
+    Examples
+    --------
+    >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
+    ['Candles', 'ExposureBook', 'Levels']
+    """
+    exposure = dict(exposure or {})
+    return [
+        *(Candles(every=every, lateness=lateness) for every in candles),
+        ExposureBook(**exposure),
+        Levels(**exposure),
+    ]
