@@ -97,7 +97,11 @@ class InstrumentRegistry:
                 return self.categorical(values.codes.astype(np.int32, copy=False))
             mapped = np.append(self.codes(categories), np.int32(-1))
             return self.categorical(mapped[values.codes])
-        codes, uniques = pd.factorize(series)
+        try:
+            known = [self._codes[name] for name in series.tolist()]
+            return self.categorical(np.array(known, dtype=np.int32))
+        except (KeyError, TypeError):  # a new name or a missing one
+            codes, uniques = pd.factorize(series)
         mapped = np.append(self.codes(uniques), np.int32(-1))
         return self.categorical(mapped[codes])
 

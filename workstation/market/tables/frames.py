@@ -18,6 +18,11 @@ def arrays_of(frame: pd.DataFrame) -> list[Any]:
     return list(cast(Any, frame)._iter_column_arrays())
 
 
+def array_of(frame: pd.DataFrame, place: int) -> Any:
+    """The column array at a place of a frame, not copied: what is written to it is written to the frame."""
+    return cast(Any, frame)._get_column_array(place)
+
+
 def frame_of(arrays: list[Any], columns: pd.Index[str], rows: int) -> pd.DataFrame:
     """A frame of ready column arrays on a fresh index.
 

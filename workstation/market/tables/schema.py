@@ -304,8 +304,13 @@ def _join(column: Column, pieces: list[Any], registry: InstrumentRegistry) -> An
     if column.kind == "category":
         return _join_categories(pieces)
     if column.kind == "str":
-        return pd.concat([pd.Series(piece, copy=False) for piece in pieces], ignore_index=True).array
+        return pd.array(pa.concat_arrays([_one_chunk(piece) for piece in pieces]), dtype="str")
     return np.concatenate(pieces)
+
+
+def _one_chunk(strings: Any) -> Any:
+    values = pa.array(strings, type=pa.large_string())
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def _join_categories(pieces: list[pd.Categorical]) -> pd.Categorical:
