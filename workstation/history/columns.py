@@ -122,17 +122,20 @@ def time_sorted(stored: pa.Table) -> pa.Table:
     return stored.take(pa.array(np.lexsort((seq, event))))
 
 
-def _categorical(values: pa.ChunkedArray) -> pd.Categorical:
-    combined = values.unify_dictionaries().combine_chunks() if values.num_chunks != 1 else values.chunk(0)
-    if isinstance(combined, pa.ChunkedArray):
-        combined = combined.chunk(0) if combined.num_chunks else pa.array([], values.type)
+def categorical(values: pa.ChunkedArray) -> pd.Categorical:
+    """A dictionary column as a categorical; dictionaries may differ by chunk, hold a name twice, or a null."""
+    if values.num_chunks == 1:
+        combined = values.chunk(0)
+    elif values.num_chunks == 0:
+        combined = pa.array([], values.type)
+    else:
+        combined = values.unify_dictionaries().combine_chunks()
+        combined = combined.chunk(0) if isinstance(combined, pa.ChunkedArray) else combined
     codes = combined.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
-    names = combined.dictionary.to_pylist()
-    known = pd.unique(np.asarray(names, dtype=object))
-    if len(known) != len(names):
-        place = {name: code for code, name in enumerate(known)}
-        codes = np.append(np.array([place[name] for name in names], dtype=np.int32), np.int32(-1))[codes]
-    return pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
+    places, known = pd.factorize(np.asarray(combined.dictionary.to_pylist(), dtype=object))
+    if len(known) != len(places):
+        codes = np.append(places.astype(np.int32), np.int32(-1))[codes]
+    return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype="str"))
 
 
 def _values(column: Column | None, values: pa.ChunkedArray) -> Any:
@@ -140,9 +143,9 @@ def _values(column: Column | None, values: pa.ChunkedArray) -> Any:
         array = values.to_numpy()
         return array if array.flags.writeable else array.copy()
     if column.kind == "instrument":
-        return REGISTRY.conform(pd.Series(_categorical(values), copy=False))
+        return REGISTRY.conform(pd.Series(categorical(values), copy=False))
     if column.kind == "category":
-        return _categorical(values)
+        return categorical(values)
     if column.kind == "str":
         return values.to_pandas(types_mapper=None).astype("str").array
     return values.to_numpy()

@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from datafusion import DataFrame, SessionConfig, SessionContext, SQLOptions
 
-from workstation.history.columns import ORDER, is_keyed, stored_schema
+from workstation.history.columns import ORDER, categorical, is_keyed, stored_schema
 from workstation.history.history import to_ns
 from workstation.market.errors import QueryError
 from workstation.market.instruments import REGISTRY
@@ -99,7 +99,22 @@ def run(query: str, params: Mapping[str, Any], sources: Sequence[Source]) -> pd.
 
 
 def _to_pandas(answer: DataFrame) -> pd.DataFrame:
-    frame = answer.to_arrow_table().to_pandas()
-    if "instrument" in frame.columns and not pd.api.types.is_numeric_dtype(frame["instrument"].dtype):
+    found = answer.to_arrow_table()
+    columns = {
+        name: categorical(values) if _is_names(values.type) else values.to_pandas()
+        for name, values in zip(found.column_names, found.columns, strict=True)
+    }
+    frame = pd.DataFrame(columns)
+    if "instrument" in frame.columns and isinstance(
+        frame["instrument"].dtype, (pd.CategoricalDtype, pd.StringDtype)
+    ):
         frame["instrument"] = REGISTRY.conform(frame["instrument"])
     return frame
+
+
+def _is_names(kind: pa.DataType) -> bool:
+    return pa.types.is_dictionary(kind) and kind.value_type in (
+        pa.string(),
+        pa.string_view(),
+        pa.large_string(),
+    )

@@ -432,3 +432,16 @@ def test_many_may_open_a_new_store_at_once(tmp_path):
         list(pool.map(open_and_write, range(8)))
     with open_history(tmp_path / "new", upkeep=False) as history:
         assert history.read("trades")["seq"].tolist() == list(range(1, 81))
+
+
+def test_names_of_many_pieces_come_out_of_sql_as_one_category(lake):
+    for number in range(4):
+        lake.write("trades", trades(number * 90, 90).assign(venue=["x", "y", "z", "w"][number]))
+        if number % 2:
+            lake.roll()
+    got = lake.sql("SELECT instrument, venue, count(*) AS n FROM trades GROUP BY 1, 2 ORDER BY 1, 2")
+    assert got["n"].tolist() == [30] * 12
+    assert got["venue"].tolist() == ["w", "x", "y", "z"] * 3
+    assert lake.sql("SELECT venue FROM trades WHERE price < 0")["venue"].tolist() == []
+    empty = lake.sql("SELECT max(instrument) AS instrument FROM trades WHERE price < 0")
+    assert empty["instrument"].isna().tolist() == [True]
