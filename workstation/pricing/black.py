@@ -142,15 +142,19 @@ def greeks(
             "vols": numbers("vols", vols),
             "is_call": flags("is_call", is_call),
             "discounts": discount,
-            "log of discounts": _logs(discount),
         }
     )
     found = {name: np.empty(rows.size) for name in wanted}
-    unwanted = np.empty(min(rows.size, BLOCK))
+    unwanted, log_discounts = np.empty((2, min(rows.size, BLOCK)))
+    if discount.size == 1:
+        log_discounts[:] = _logs(discount).item()
     kernels = [pair for pair in _KERNELS if not found.keys().isdisjoint(pair[1])]
     for block, inputs in rows.blocks():
+        logarithms = log_discounts[: block.stop - block.start]
+        if discount.size > 1:
+            logs(inputs[-1], logarithms)
         for kernel, outputs in kernels:
-            kernel(*inputs, *(rows.part(found.get(name, unwanted), block) for name in outputs))
+            kernel(*inputs, logarithms, *(rows.part(found.get(name, unwanted), block) for name in outputs))
     return {name: values.reshape(rows.shape) for name, values in found.items()}
 
 
@@ -249,13 +253,13 @@ def gamma_profile(
     >>> profile.round(4).tolist()
     [-0.0141, 0.0029, 0.0136]
     """
-    moves = _shifts(shifts)
+    factors = _factors(shifts)
     rows = _contracts(forwards, strikes, years, vols, None, weights)
-    profile = np.zeros(moves.size)
-    shift_logs = _logs(1.0 + moves)
+    profile = np.zeros(factors.size)
+    shift_logs = _logs(factors)
     for _, contracts in rows.blocks():
         add_gamma_profile(shift_logs, profile, *contracts)
-    return profile / (1.0 + moves)
+    return profile / factors
 
 
 def delta_profile(
@@ -278,10 +282,10 @@ def delta_profile(
     ...               weights=10.0).round(3).tolist()
     [0.0, 5.315, 9.959]
     """
-    moves = _shifts(shifts)
+    factors = _factors(shifts)
     rows = _contracts(forwards, strikes, years, vols, is_call, weights)
-    profile = np.zeros(moves.size)
-    shift_logs = _logs(1.0 + moves)
+    profile = np.zeros(factors.size)
+    shift_logs = _logs(factors)
     for _, contracts in rows.blocks():
         add_delta_profile(shift_logs, profile, *contracts)
     return profile
@@ -294,11 +298,11 @@ def _logs(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return found.reshape(values.shape)
 
 
-def _shifts(shifts: ArrayLike) -> NDArray[np.float64]:
+def _factors(shifts: ArrayLike) -> NDArray[np.float64]:
     moves = numbers("shifts", shifts)
     if moves.ndim != 1:
         raise ValueError(f"shifts: expected one dimension, got shape {moves.shape}")
-    return moves
+    return np.where(moves > -1.0, 1.0 + moves, np.nan)
 
 
 def _contracts(
