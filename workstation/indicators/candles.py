@@ -14,7 +14,7 @@ from workstation.indicators.kept_trades import KeptTrades, TradeRows
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES, TradeFlag
-from workstation.market.tables.frames import arrays_of, frame_of
+from workstation.market.tables.frames import array_of, frame_of
 
 VOLUME_ONLY = (
     TradeFlag.BLOCK
@@ -130,9 +130,9 @@ class Candles(Engine):
         self._next_close = int(kernels.NEVER)
         self._instruments: list[int] = []
         self._row_of = np.empty(0, dtype=np.int32)
-        slots = self._lateness_ns // self.every_ns + 2
-        self._bars = np.full((0, slots, kernels.BAR_FIELDS), kernels.VACANT)
-        self._sums = np.zeros((0, slots, kernels.SUM_FIELDS))
+        self._slots = self._lateness_ns // self.every_ns + 2
+        self._bars = np.full((0, kernels.BAR_FIELDS), kernels.VACANT)
+        self._sums = np.zeros((0, kernels.SUM_FIELDS))
         self._kept = KeptTrades()
         self._revisions: dict[tuple[int, int], int] = {}
 
@@ -144,9 +144,9 @@ class Candles(Engine):
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         if not len(batch):
-            return CANDLES.empty()
+            return _EMPTY.copy(deep=False)
         if table == "heartbeat":
-            done = _Done(len(self._instruments) * self._bars.shape[1])
+            done = _Done(len(self._instruments) * self._slots)
             self._advance(int(batch["event_ns"].to_numpy().max()), done)
         else:
             done = self._fold(batch)
@@ -155,17 +155,15 @@ class Candles(Engine):
 
     def in_progress(self) -> pd.DataFrame:
         """Candles that are not final yet, ``closed`` False, by begin and first trade of their instrument."""
-        places = np.argwhere(self._bars[: len(self._instruments), :, kernels.NUMBER] != kernels.VACANT)
-        of, slot = places[:, 0], places[:, 1]
-        order = np.argsort(self._bars[of, slot, kernels.NUMBER], kind="stable")
-        of, slot = of[order], slot[order]
-        done = _Done(of.size)
-        done.of[:], done.bars[:], done.sums[:] = of, self._bars[of, slot], self._sums[of, slot]
-        done.rows = of.size
+        places = np.flatnonzero(self._bars[:, kernels.NUMBER] != kernels.VACANT)
+        places = places[np.argsort(self._bars[places, kernels.NUMBER], kind="stable")]
+        done = _Done(places.size)
+        done.of[:] = places // self._slots
+        done.bars[:], done.sums[:], done.rows = self._bars[places], self._sums[places], places.size
         return self._frame(done, closed=False)
 
     def _fold(self, batch: pd.DataFrame) -> _Done:
-        column = dict(zip(TRADES.names, arrays_of(batch), strict=True))
+        column = {name: array_of(batch, place) for name, place in _TRADE_PLACES.items()}
         of = self._rows_of(np.asarray(column["instrument"].codes))
         event_ns, flags = column["event_ns"], column["flags"]
         trades = TradeRows(
@@ -175,7 +173,7 @@ class Candles(Engine):
         if self._within_ns:
             self._kept.add(trades)
         cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL))
-        done = _Done(of.size + len(self._instruments) * self._bars.shape[1] + cancels.size)
+        done = _Done(of.size + len(self._instruments) * self._slots + cancels.size)
         start = 0
         for cancel in cancels.tolist():
             self._fold_rows(trades, start, cancel, done)
@@ -191,7 +189,7 @@ class Candles(Engine):
         self._watermark_ns, self._next_close, done.rows, late = kernels.fold_trades(
             trades.of, trades.event_ns, trades.price, trades.size, trades.side, trades.flags, start, stop,
             self.every_ns, self._lateness_ns, self.parameters.volume_only, self.parameters.no_aggressor,
-            self._bars, self._sums, len(self._instruments), self._watermark_ns, self._next_close,
+            self._bars, self._sums, self._slots, len(self._instruments), self._watermark_ns, self._next_close,
             trades.counted, done.of, done.bars, done.sums, done.rows,
         )  # fmt: skip
         self.late += late
@@ -200,7 +198,7 @@ class Candles(Engine):
         self._watermark_ns = max(self._watermark_ns, event_ns)
         if self._watermark_ns >= self._next_close:
             done.rows, self._next_close = kernels.close_bars(
-                self._bars, self._sums, len(self._instruments), self.every_ns, self._lateness_ns,
+                self._bars, self._sums, self._slots, len(self._instruments), self.every_ns, self._lateness_ns,
                 self._watermark_ns, done.of, done.bars, done.sums, done.rows,
             )  # fmt: skip
 
@@ -214,20 +212,20 @@ class Candles(Engine):
             return
         number = event_ns // self.every_ns
         left = self._kept.of_bar(of, number * self.every_ns, (number + 1) * self.every_ns)
-        bar = np.empty(kernels.BAR_FIELDS, dtype=np.int64)
-        sums = np.empty(kernels.SUM_FIELDS)
+        bar = np.empty((1, kernels.BAR_FIELDS), dtype=np.int64)
+        sums = np.empty((1, kernels.SUM_FIELDS))
         kernels.fold_bar(
             left.event_ns, left.price, left.size, left.side, left.flags, number,
             self.parameters.volume_only, self.parameters.no_aggressor, bar, sums,
         )  # fmt: skip
         if (number + 1) * self.every_ns + self._lateness_ns > self._watermark_ns:
-            slot = number % self._bars.shape[1]
-            self._bars[of, slot], self._sums[of, slot] = bar, sums
-            if not bar[kernels.TRADES]:
-                self._bars[of, slot, kernels.NUMBER] = kernels.VACANT
+            place = of * self._slots + number % self._slots
+            self._bars[place], self._sums[place] = bar[0], sums[0]
+            if not bar[0, kernels.TRADES]:
+                self._bars[place, kernels.NUMBER] = kernels.VACANT
             return
         revision = self._revisions[of, number] = self._revisions.get((of, number), 0) + 1
-        done.add(of, bar, sums, revision)
+        done.add(of, bar[0], sums[0], revision)
 
     def _forget(self) -> None:
         """Let go of trades that no cancel can reach and no candle needs."""
@@ -245,7 +243,7 @@ class Candles(Engine):
         if self._row_of.size < len(REGISTRY):
             grown = np.full(len(REGISTRY) - self._row_of.size, -1, dtype=np.int32)
             self._row_of = np.concatenate((self._row_of, grown))
-        of = self._row_of[codes]
+        of: npt.NDArray[np.int32] = self._row_of[codes]
         if of.size and of.min() < 0:
             new = pd.unique(codes[of < 0])
             self._admit(new.astype(np.int64).tolist())
@@ -256,17 +254,16 @@ class Candles(Engine):
         first = len(self._instruments)
         self._row_of[codes] = np.arange(first, first + len(codes), dtype=np.int32)
         self._instruments += codes
-        if len(self._instruments) > len(self._bars):
-            more = max(len(self._instruments), 2 * len(self._bars)) - len(self._bars)
-            slots = self._bars.shape[1]
-            vacant = np.full((more, slots, kernels.BAR_FIELDS), kernels.VACANT)
+        if len(self._instruments) * self._slots > len(self._bars):
+            more = max(len(self._instruments) * self._slots - len(self._bars), len(self._bars))
+            vacant = np.full((more, kernels.BAR_FIELDS), kernels.VACANT)
             self._bars = np.concatenate((self._bars, vacant))
-            self._sums = np.concatenate((self._sums, np.zeros((more, slots, kernels.SUM_FIELDS))))
+            self._sums = np.concatenate((self._sums, np.zeros((more, kernels.SUM_FIELDS))))
 
     def _frame(self, done: _Done, *, closed: bool) -> pd.DataFrame:
         rows = done.rows
         if not rows:
-            return CANDLES.empty()
+            return _EMPTY.copy(deep=False)
         bars, sums = done.bars[:rows], done.sums[:rows]
         codes = np.array(self._instruments, dtype=np.int32)[done.of[:rows]]
         size = sums[:, kernels.PRICED_SIZE]
@@ -291,13 +288,13 @@ class Candles(Engine):
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
-        number = len(self._instruments)
+        places = len(self._instruments) * self._slots
         revisions = [[*key, n] for key, n in self._revisions.items()]
         return {
             "parameters": asdict(self.parameters),
             "instruments": REGISTRY.names(self._instruments).tolist(),
-            "bars": self._bars[:number].copy(),
-            "sums": self._sums[:number].copy(),
+            "bars": self._bars[:places].copy(),
+            "sums": self._sums[:places].copy(),
             "watermark_ns": self._watermark_ns,
             "next_close": self._next_close,
             "late": self.late,
@@ -315,13 +312,19 @@ class Candles(Engine):
         self._reset()
         codes = REGISTRY.codes(state["instruments"])
         self._rows_of(codes)
-        self._bars[: codes.size], self._sums[: codes.size] = state["bars"], state["sums"]
+        places = codes.size * self._slots
+        self._bars[:places], self._sums[:places] = state["bars"], state["sums"]
         self._watermark_ns, self._next_close = int(state["watermark_ns"]), int(state["next_close"])
         self.late, self.unmatched_cancels = int(state["late"]), int(state["unmatched_cancels"])
         self._kept = KeptTrades.of(state["kept"])
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}
 
 
+_EMPTY = CANDLES.empty()
+_TRADE_PLACES = {
+    name: TRADES.names.index(name)
+    for name in ("instrument", "event_ns", "price", "size", "side", "flags", "trade_id")
+}
 _SUM_COLUMNS = {
     "open": kernels.OPEN,
     "high": kernels.HIGH,
@@ -338,7 +341,7 @@ class _Done:
 
     def __init__(self, room: int) -> None:
         self.rows = 0
-        self.of = np.empty(room, dtype=np.int32)
+        self.of = np.empty(room, dtype=np.int64)
         self.bars = np.empty((room, kernels.BAR_FIELDS), dtype=np.int64)
         self.sums = np.empty((room, kernels.SUM_FIELDS))
         self.revision = np.zeros(room, dtype=np.int32)

@@ -99,7 +99,7 @@ class KeptTrades:
 def _joined(parts: list[TradeRows]) -> TradeRows:
     if not parts:
         return _NONE
-    *numbers, ids, counted = zip(*parts, strict=True)
-    joined: list[Any] = [np.concatenate(column) for column in numbers]
-    text = pd.concat([pd.Series(part, copy=False) for part in ids], ignore_index=True).array
-    return TradeRows(*joined, text, np.concatenate(counted))
+    columns = dict(zip(TradeRows._fields, zip(*parts, strict=True), strict=True))
+    ids = pd.concat([pd.Series(part, copy=False) for part in columns.pop("trade_id")], ignore_index=True)
+    joined: dict[str, Any] = {name: np.concatenate(pieces) for name, pieces in columns.items()}
+    return TradeRows(**joined, trade_id=ids.array)

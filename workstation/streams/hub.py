@@ -21,7 +21,7 @@ from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
-from workstation.market.tables.frames import arrays_of, frame_of
+from workstation.market.tables.frames import array_of
 from workstation.streams.branches import RUNNING, Branch, BranchStatus, Function, TableStream
 
 LATE_REPORT_NS = 10 * 10**9
@@ -247,16 +247,16 @@ class Hub:
             self._enqueue(schema, conformed)
 
     def _enqueue(self, schema: Table, conformed: pd.DataFrame) -> None:
-        arrays = arrays_of(conformed)
         rows = len(conformed)
-        arrays[_place(schema, "seq")] = np.arange(self._next_seq, self._next_seq + rows, dtype=np.int64)
-        event_ns = arrays[_place(schema, "event_ns")]
+        numbered = conformed.copy(deep=True)
+        array_of(numbered, _PLACES[schema.name, "seq"])[:] = np.arange(self._next_seq, self._next_seq + rows)
+        event_ns = array_of(numbered, _PLACES[schema.name, "event_ns"])
         self._next_seq += rows
         self.rows[schema.name] += rows
         if schema.raw and schema is not HEALTH and schema is not HEARTBEAT:
             self.late[schema.name] += int(np.count_nonzero(event_ns < self._watermark_ns))
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
-        self._queue.append(_Accepted(schema.name, frame_of(arrays, schema.index, rows)))
+        self._queue.append(_Accepted(schema.name, numbered))
 
     def _drain(self) -> None:
         if self._emitting:
@@ -281,10 +281,6 @@ class Hub:
             self._late_told[name] = (late, self._watermark_ns)
             detail = f"{late} trades in all came too late for {name} and are in none of its rows"
             self.tell("late", channel=name, count=late - told, detail=detail)
-
-
-def _place(schema: Table, column: str) -> int:
-    return _PLACES[schema.name, column]
 
 
 _PLACES = {(t.name, c): t.names.index(c) for t in TABLES.values() for c in ("seq", "event_ns")}
