@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import xarray as xr
 
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
-from workstation.market.tables import EXPOSURES
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 
@@ -96,6 +94,7 @@ def exposure(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from workstation.pricing.chain import chain
     >>> marks = pd.DataFrame({
     ...     "event_ns": pd.Timestamp("2026-11-01").value, "mark_iv": 0.5, "open_interest": [10.0, 4.0], "index": 1e5,
@@ -175,6 +174,7 @@ class ExposureBook(ChainSnapshots):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from workstation.market.tables import HEARTBEAT, MARKS
     >>> book = ExposureBook(every="10s")
     >>> start = pd.Timestamp("2026-11-01").value
@@ -196,11 +196,6 @@ class ExposureBook(ChainSnapshots):
         parameters = self.parameters
         position = positions(contracts, sign_model=parameters.sign_model, basis=parameters.basis, flow=flow)
         return exposure_columns(contracts, position)
-
-    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        if not columns:
-            return EXPOSURES.empty()
-        return EXPOSURES.conform(pd.DataFrame(columns, copy=False))
 
 
 def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, npt.NDArray[Any]]:

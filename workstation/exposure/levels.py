@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import orjson
-import pandas as pd
 import xarray as xr
 
 from workstation.exposure.book import contract_exposures, flow_of, ledger
@@ -16,7 +15,6 @@ from workstation.exposure.change import MINUTES, GexHistory
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
-from workstation.market.tables import LEVELS
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 
@@ -111,6 +109,7 @@ def levels(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> from workstation.pricing.chain import chain
     >>> marks = pd.DataFrame({
     ...     "event_ns": pd.Timestamp("2026-11-01").value, "mark_iv": 0.5, "open_interest": 10.0, "index": 1e5,
@@ -201,11 +200,6 @@ class Levels(ChainSnapshots):
         told["change_since_ns"] = {str(m): c.since_ns for m, c in zip(MINUTES, changes, strict=True)}
         row["ledger"] = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         return {name: [value] for name, value in row.items()}
-
-    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        if not columns:
-            return LEVELS.empty()
-        return LEVELS.conform(pd.DataFrame(columns, copy=False))
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, gex history included."""

@@ -14,7 +14,7 @@ from workstation.exposure.flow import TakerFlow
 from workstation.exposure.signs import check
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME
+from workstation.market.tables import NO_TIME, TABLES
 from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
@@ -54,6 +54,14 @@ class ChainSnapshotsParameters:
         return int(pd.Timedelta(self.every).as_unit("ns").value)
 
 
+@dataclass(frozen=True)
+class _Shown:
+    underlying: str
+    tick_ns: int
+    rows: int
+    columns: dict[str, Any]
+
+
 class ChainSnapshots(Engine):
     """Takes snapshots of chains on an event-time timer.
 
@@ -85,16 +93,12 @@ class ChainSnapshots(Engine):
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         """Columns of one snapshot's rows, without stamp, underlying, sign model and basis; no rows = no snapshot."""
 
-    @abstractmethod
-    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        """The conformed batch of the output table."""
-
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of one of ``inputs`` and give the rows of the snapshots they complete."""
         table = table or self.inputs[0]
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
-        parts: list[dict[str, Any]] = []
+        parts: list[_Shown] = []
         if len(batch):
             event_ns = batch["event_ns"].to_numpy()
             watermark = np.maximum(np.maximum.accumulate(event_ns), self._watermark_ns)
@@ -111,7 +115,7 @@ class ChainSnapshots(Engine):
                 start = int(row)
             self._take(batch.iloc[start:] if start else batch, table)
             self._watermark_ns = int(watermark[-1])
-        return self._frame(_joined(parts))
+        return self._batch(parts)
 
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         if not len(rows):
@@ -128,7 +132,7 @@ class ChainSnapshots(Engine):
         elif table == "instruments":
             self._latest.describe(_terms(rows))
 
-    def _tick(self, first_ns: int, last_ns: int) -> list[dict[str, Any]]:
+    def _tick(self, first_ns: int, last_ns: int) -> list[_Shown]:
         due = []
         for order, underlying in enumerate(self._latest.underlyings):
             if self.parameters.underlyings and underlying not in self.parameters.underlyings:
@@ -138,9 +142,9 @@ class ChainSnapshots(Engine):
             if underlying in self._fresh:
                 ticks.add(first_ns)
             if options.size:
-                due += [(tick, order, underlying) for tick in ticks]
+                due += [(tick, underlying) for tick in ticks]
         self._fresh.clear()
-        return [part for tick, _, underlying in sorted(due) if (part := self._show(underlying, tick))]
+        return [self._show(underlying, tick) for tick, underlying in sorted(due)]
 
     def _options(self, order: int) -> npt.NDArray[np.int64]:
         latest = self._latest
@@ -155,7 +159,7 @@ class ChainSnapshots(Engine):
         alive = newest + int(self.parameters.stale_after_s * 1e9) if newest > NO_TIME else NO_TIME
         return {int(tick) for tick in ticks[(ticks <= last_ns) & (ticks <= alive)]}
 
-    def _show(self, underlying: str, tick_ns: int) -> dict[str, Any] | None:
+    def _show(self, underlying: str, tick_ns: int) -> _Shown:
         latest = self._latest
         found = contracts(
             latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=self.parameters.stale_after_s
@@ -166,12 +170,22 @@ class ChainSnapshots(Engine):
         expired = expired[latest.expiry_ns[expired] <= tick_ns]
         latest.forget(expired)
         self._flow.forget(expired)
-        rows = len(next(iter(columns.values())))
-        if not rows:
-            return None
-        stamp = {"event_ns": np.full(rows, tick_ns), "underlying": [underlying] * rows}
-        named = {"sign_model": [self.parameters.sign_model] * rows, "basis": [self.parameters.basis] * rows}
-        return {**stamp, **named, **columns}
+        return _Shown(underlying, tick_ns, len(next(iter(columns.values()))), columns)
+
+    def _batch(self, shown: list[_Shown]) -> pd.DataFrame:
+        if not sum(part.rows for part in shown):
+            return TABLES[self.output].empty()
+        counts = [part.rows for part in shown]
+        names = [part.underlying for part in shown]
+        fixed = {"sign_model": self.parameters.sign_model, "basis": self.parameters.basis}
+        columns: dict[str, Any] = {
+            "event_ns": np.repeat([part.tick_ns for part in shown], counts),
+            "underlying": _category(names, counts),
+            **{column: _category([value], [sum(counts)]) for column, value in fixed.items()},
+        }
+        for column in shown[0].columns:
+            columns[column] = np.concatenate([part.columns[column] for part in shown])
+        return TABLES[self.output].conform(pd.DataFrame(columns, copy=False))
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
@@ -191,10 +205,11 @@ class ChainSnapshots(Engine):
         self._fresh = set(state["fresh"])
 
 
-def _joined(parts: list[dict[str, Any]]) -> dict[str, Any]:
-    if not parts:
-        return {}
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+def _category(names: list[str], counts: list[int]) -> pd.Categorical:
+    """Each name repeated as often as its count."""
+    known = list(dict.fromkeys(names))
+    codes = np.repeat([known.index(name) for name in names], counts)
+    return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype="str"), validate=False)
 
 
 def _terms(rows: pd.DataFrame) -> pd.DataFrame:

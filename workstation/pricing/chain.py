@@ -74,7 +74,7 @@ def chain(
     Greeks are Black-76 of the USD value per unit of underlying, with respect to the expiry's forward, from
     mark_iv, else from the vol implied by mark or mid. The forward is the venue's, else a listed future's
     mark (rows of ``kind`` future in ``marks``), else put-call parity's, else the index. The discount factor is 1, except where
-    parity on cash premiums measures one; with it delta is D N(d1). No interest rate is looked up.
+    parity on cash premiums of european options measures one; with it delta is D N(d1). No interest rate is looked up.
 
     Parameters
     ----------

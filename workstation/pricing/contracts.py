@@ -11,7 +11,7 @@ import numpy.typing as npt
 from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
-from workstation.pricing.forward import SOURCES, Forwards, forwards
+from workstation.pricing.forward import SOURCES, Forwards, forwards, newest_per_group
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import FUTURE, NO_TERMS, OPTION, LatestMarks
 
@@ -93,7 +93,7 @@ def contracts(
     options = known[latest.kind[known] == OPTION]
     expired = latest.expiry_ns[options] <= asof_ns
     live = options[~expired]
-    live = live[np.lexsort((~latest.is_call[live], latest.strike[live], latest.expiry_ns[live]))]
+    live = live[_order(latest, live)]
     index, index_ns = _newest_index(latest, known)
     curve = _forwards(latest, live, known[latest.kind[known] == FUTURE], index)
     group = np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
@@ -162,12 +162,21 @@ def _id_of(latest: LatestMarks, underlying: str) -> int:
     return latest.underlyings.index(underlying)
 
 
+def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
+    """By expiry, strike, call before put; then by values, so that the registry's order plays no part."""
+    values = latest.field("open_interest")[codes], latest.field("mark_iv")[codes]
+    return np.lexsort((*values, ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]))
+
+
 def _newest_index(latest: LatestMarks, codes: Codes) -> tuple[float, int]:
     index, index_ns = latest.field("index")[codes], latest.time("index")[codes]
-    if not (index > 0).any():
-        return float("nan"), NO_TIME
-    at = int(np.argmax(np.where(index > 0, index_ns, NO_TIME)))
-    return float(index[at]), int(index_ns[at])
+    value = newest_per_group(
+        groups=np.zeros(codes.size, dtype=np.int64),
+        times=index_ns,
+        values=np.where(index > 0, index, np.nan),
+        count=1,
+    )
+    return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
 
 
 def _spot(index: float, curve: Forwards) -> tuple[float, str]:
@@ -189,6 +198,7 @@ def _forwards(latest: LatestMarks, live: Codes, listed: Codes, index: float) -> 
         strike=latest.strike[live],
         is_call=latest.is_call[live],
         inverse=latest.inverse[live],
+        american=latest.american[live],
         bid=latest.field("bid")[live],
         ask=latest.field("ask")[live],
         futures=futures,

@@ -14,6 +14,8 @@ SOURCES: tuple[str, ...] = ("none", "venue", "future", "parity", "index")
 """Where a forward came from, by code; the first that is known in this order is taken."""
 NEAR_STRIKES = 21
 """Parity looks at no more than this many strikes, those nearest the money."""
+WIDEST = 2.0 + 1e-9
+"""Widest spread of a liquid strike, in lower quartiles of the spread; the margin lets equal spreads be equal."""
 
 
 class Parity(NamedTuple):
@@ -31,16 +33,18 @@ def parity(
     put_bids: npt.ArrayLike,
     put_asks: npt.ArrayLike,
     inverse: bool = False,
+    discount: float | None = None,
 ) -> Parity:
     """Forward of one expiry from put-call parity, the median over its liquid strikes.
 
-    A strike is liquid when call and put both have a two-sided, uncrossed quote. Of those, the
-    ``NEAR_STRIKES`` with the smallest \\|call - put\\| are used. For premiums in cash, C - P = D (F - K): D is
-    minus the median slope between pairs of those strikes (Theil-Sen), kept only when there are at least five
+    A strike is liquid when call and put both have a two-sided, uncrossed quote, and the two spreads together are
+    at most twice the lower quartile of the ``NEAR_STRIKES`` strikes with the smallest \\|call - put\\|. For premiums
+    in cash, C - P = D (F - K): D is minus the median slope between pairs of liquid strikes (Theil-Sen), kept only when there are at least five
     strikes and 0.8 <= D <= 1.05, else 1; F is the median of K + (C - P) / D. For premiums in
     coin (``inverse``), c - p = 1 - K / F needs no discount.
 
-    Parity holds for european options; for american ones it is the usual approximation near the money.
+    Parity holds for european options. For american ones it is an approximation near the money, and the slope says
+    nothing about rates: give them ``discount`` 1.
 
     Parameters
     ----------
@@ -48,6 +52,8 @@ def parity(
         Shape (n,), one row per strike; quotes in premium currency, NaN where empty.
     inverse
         Whether premiums are in coin.
+    discount
+        Discount factor where it is known; None to measure it.
 
     Returns
     -------
@@ -70,11 +76,13 @@ def parity(
         return Parity(float("nan"), 1.0)
     gap = (0.5 * (bid_call + ask_call - bid_put - ask_put))[liquid]
     strike = strike[liquid]
+    width = (ask_call - bid_call + ask_put - bid_put)[liquid]
     near = np.argsort(np.abs(gap), kind="stable")[:NEAR_STRIKES]
+    near = near[width[near] <= WIDEST * np.quantile(width[near], 0.25)]
     gap, strike = gap[near], strike[near]
     if inverse:
         return Parity(float(np.median(strike / (1.0 - gap))), 1.0)
-    discount = _discount(strike, gap)
+    discount = _discount(strike, gap) if discount is None else discount
     return Parity(float(np.median(strike + gap / discount)), discount)
 
 
@@ -103,18 +111,22 @@ def newest_per_group(
 ) -> Floats:
     """The finite value with the latest time in each of ``count`` groups; NaN for a group without one.
 
-    Of equal times the last row wins.
+    Of equal times it is the median, so that the order of rows plays no part.
 
     Examples
     --------
-    >>> newest_per_group(groups=[0, 0, 1], times=[2, 1, 5], values=[7.0, 8.0, np.nan], count=2).tolist()
-    [7.0, nan]
+    >>> newest_per_group(groups=[0, 0, 0, 1], times=[2, 1, 2, 5], values=[7.0, 8.0, 9.0, np.nan], count=2).tolist()
+    [8.0, nan]
     """
     group, time, value = np.asarray(groups), np.asarray(times), np.asarray(values, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(value))
-    order = known[np.argsort(time[known], kind="stable")]
+    latest = np.full(count, np.iinfo(np.int64).min)
+    np.maximum.at(latest, group[known], time[known])
+    known = known[time[known] == latest[group[known]]]
+    order = known[np.lexsort((value[known], group[known]))]
+    found, first, size = np.unique(group[order], return_index=True, return_counts=True)
     newest = np.full(count, np.nan)
-    newest[group[order]] = value[order]
+    newest[found] = 0.5 * (value[order][first + (size - 1) // 2] + value[order][first + size // 2])
     return newest
 
 
@@ -126,6 +138,7 @@ def forwards(
     strike: Floats,
     is_call: npt.NDArray[np.bool_],
     inverse: npt.NDArray[np.bool_],
+    american: npt.NDArray[np.bool_],
     bid: Floats,
     ask: Floats,
     futures: dict[int, float],
@@ -135,7 +148,7 @@ def forwards(
 
     ``venue`` is the venue's own forward of each contract, the newest of an expiry counts; ``futures`` is the
     listed future's mark by expiry instant; then parity on ``bid`` and ``ask``; then ``index``. Discount factors
-    are 1 except where parity on cash premiums measures one.
+    are 1 except where parity on cash premiums of european options measures one.
     """
     expiries, group = np.unique(expiry_ns, return_inverse=True)
     forward = newest_per_group(groups=group, times=venue_ns, values=venue, count=expiries.size)
@@ -147,7 +160,7 @@ def forwards(
             forward[row], source[row] = listed, 2
             continue
         at = group == row
-        implied = _parity_of(strike[at], is_call[at], inverse[at], bid[at], ask[at])
+        implied = _parity_of(strike[at], is_call[at], inverse[at], american[at], bid[at], ask[at])
         if implied.forward > 0:
             (forward[row], discount[row]), source[row] = implied, 3
         elif index > 0:
@@ -155,7 +168,7 @@ def forwards(
     return Forwards(expiries, forward, discount, source)
 
 
-def _parity_of(strike: Floats, is_call: Any, inverse: Any, bid: Floats, ask: Floats) -> Parity:
+def _parity_of(strike: Floats, is_call: Any, inverse: Any, american: Any, bid: Floats, ask: Floats) -> Parity:
     coin = bool(inverse.mean() > 0.5) if inverse.size else False
     same = inverse == coin
     calls, puts = np.flatnonzero(is_call & same), np.flatnonzero(~is_call & same)
@@ -168,4 +181,5 @@ def _parity_of(strike: Floats, is_call: Any, inverse: Any, bid: Floats, ask: Flo
         put_bids=bid[put],
         put_asks=ask[put],
         inverse=coin,
+        discount=1.0 if american.any() else None,
     )

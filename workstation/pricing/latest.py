@@ -28,7 +28,16 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Fields that are replaced together, by a row that carries at least one of them."""
 FIELDS: tuple[str, ...] = tuple(field for group in GROUPS.values() for field in group)
 GROUP_NAMES: tuple[str, ...] = tuple(GROUPS)
-TERMS: tuple[str, ...] = ("underlying", "kind", "expiry_ns", "strike", "right", "multiplier", "inverse")
+TERMS: tuple[str, ...] = (
+    "underlying",
+    "kind",
+    "expiry_ns",
+    "strike",
+    "right",
+    "multiplier",
+    "inverse",
+    "style",
+)
 UNKNOWN, OTHER, OPTION, FUTURE, NO_TERMS = -1, 0, 1, 2, 3
 """Kinds: never asked, neither option nor future, option, future, an option whose terms are not usable."""
 
@@ -102,6 +111,7 @@ class LatestMarks:
         self.is_call = np.zeros(size, dtype=bool)
         self.multiplier = np.full(size, np.nan)
         self.inverse = np.zeros(size, dtype=bool)
+        self.american = np.zeros(size, dtype=bool)
 
     def _grow(self, needed: int) -> None:
         held = self.kind.size
@@ -179,6 +189,7 @@ class LatestMarks:
         self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
         self.multiplier[codes] = terms["multiplier"].to_numpy(dtype=np.float64)
         self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
+        self.american[codes] = terms["style"].astype("str").to_numpy() == "american"
 
     @staticmethod
     def _unusable(kinds: Any, terms: pd.DataFrame) -> Any:

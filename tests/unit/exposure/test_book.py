@@ -101,7 +101,7 @@ def test_errors_name_the_choices(make_marks: Make) -> None:
     book = chain(make_marks())
     with pytest.raises(ValueError, match=f"no sign model 'dealer'.*{', '.join(SIGN_MODELS)}"):
         exposure(book, sign_model="dealer")
-    with pytest.raises(ValueError, match="no basis 'oi'.*open_interest, volume"):
+    with pytest.raises(ValueError, match=r"no basis 'oi'.*open_interest, volume"):
         exposure(book, basis="oi")
     with pytest.raises(ValueError, match="'flow' needs flow="):
         exposure(book, sign_model="flow")

@@ -146,7 +146,7 @@ def test_missing_iv_is_implied_from_mark_then_mid_and_the_source_is_counted() ->
 
 
 def test_cash_premiums_and_parity_for_us_options() -> None:
-    names = [f"SPY   261218{r}{k * 1000:08d}" for k in (580, 590, 600, 610, 620) for r in "CP"]
+    names = [f"SPXW  261218{r}{k * 1000:08d}" for k in (580, 590, 600, 610, 620) for r in "CP"]
     expiry = int(REGISTRY.describe(names)["expiry_ns"].iloc[0])
     years = (expiry - ASOF) / (365 * 86_400e9)
     spread = 0.2 * np.sqrt(years)
@@ -165,6 +165,13 @@ def test_cash_premiums_and_parity_for_us_options() -> None:
     assert found["spot"].item() == 600.0
     gap = found["delta"].sel(right="C") - found["delta"].sel(right="P")
     np.testing.assert_allclose(gap, 0.98, atol=1e-8)
+
+
+def test_american_options_are_not_asked_for_a_discount() -> None:
+    quotes = {"bid": [22.9, 0.9, 12.9, 0.9], "ask": [23.1, 1.1, 13.1, 1.1], "mark_iv": 0.2, "index": 100.0}
+    names = [f"AAPL  261218{r}{k * 1000:08d}" for k in (80, 90) for r in "CP"]
+    found = chain(pd.DataFrame({"event_ns": ASOF, "instrument": names} | quotes))
+    assert found.attrs["forward_source"] == {"parity": 1} and found["discount"].item() == 1.0
 
 
 def test_a_listed_future_gives_the_forward() -> None:
@@ -199,7 +206,7 @@ def test_several_underlyings_need_a_name() -> None:
     with pytest.raises(ValueError, match=r"several underlyings \(BTC, ETH\)"):
         chain(both)
     assert chain(both, underlying="ETH").attrs["underlying"] == "ETH"
-    with pytest.raises(ValueError, match="no option of underlying 'SOL'.*BTC, ETH"):
+    with pytest.raises(ValueError, match=r"no option of underlying 'SOL'.*BTC, ETH"):
         chain(both, underlying="SOL")
 
 

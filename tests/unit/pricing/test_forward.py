@@ -65,14 +65,28 @@ def test_empty_one_sided_and_crossed_quotes_are_not_liquid() -> None:
     assert np.isnan(parity(strikes=[], call_bids=[], call_asks=[], put_bids=[], put_asks=[]).forward)
 
 
+def test_wide_quotes_do_not_count() -> None:
+    quotes = quoted(101.3, 0.97, width=0.02)
+    quotes["call_asks"][STRIKES < 96] += 4.0
+    quotes["put_asks"][STRIKES > 106] += 3.0
+    assert parity(strikes=STRIKES, **quotes) == pytest.approx((101.3, 0.97), abs=1e-9)
+
+
 def test_an_absurd_slope_means_no_discount() -> None:
     quotes = quoted(101.3, 0.5)
     assert parity(strikes=STRIKES, **quotes).discount == 1.0
 
 
-def test_newest_per_group_takes_the_latest_and_of_equals_the_last() -> None:
+def test_a_discount_that_is_given_is_not_measured() -> None:
+    assert parity(strikes=STRIKES, **quoted(100.0, 0.97), discount=1.0).discount == 1.0
+    assert parity(strikes=STRIKES, **quoted(100.0, 0.97), discount=0.97).forward == pytest.approx(
+        100.0, abs=1e-9
+    )
+
+
+def test_newest_per_group_takes_the_latest_and_of_equals_the_median() -> None:
     found = newest_per_group(groups=[0, 0, 0, 2], times=[5, 5, 1, 0], values=[1.0, 2.0, 3.0, 4.0], count=3)
-    np.testing.assert_array_equal(found, [2.0, np.nan, 4.0])
+    np.testing.assert_array_equal(found, [1.5, np.nan, 4.0])
 
 
 def sources(**changed: object) -> tuple[list[str], list[float]]:
@@ -85,6 +99,7 @@ def sources(**changed: object) -> tuple[list[str], list[float]]:
         "strike": np.tile(STRIKES, 2),
         "is_call": np.repeat([True, False], STRIKES.size),
         "inverse": np.zeros(rows, dtype=bool),
+        "american": np.zeros(rows, dtype=bool),
         "bid": np.concatenate([quotes["call_bids"], quotes["put_bids"]]),
         "ask": np.concatenate([quotes["call_asks"], quotes["put_asks"]]),
         "futures": {10: 103.0},
