@@ -55,6 +55,8 @@ def decode_trades(group: Group) -> tuple[list[Part], list[Rejection]]:
     set aside: its legs print under their own names, and are counted there, once.
     """
     group, ids, rejections = _single(group)
+    group, ids, unpriced = _priced(group, ids)
+    rejections += unpriced
     if not group.structs:
         return [], rejections
     columns = rows.trades(group.structs, ids, group.seen_ns)
@@ -190,6 +192,28 @@ def _single(group: Group) -> tuple[Group, rows.Ids, list[Rejection]]:
     kept = np.flatnonzero(known)
     structs = [group.structs[row] for row in kept]
     return Group(structs, group.at[kept], group.seen_ns[kept]), ids[kept], rejections
+
+
+def _priced(group: Group, ids: rows.Ids) -> tuple[Group, rows.Ids, list[Rejection]]:
+    """Prints with a positive price, as those of a single instrument have; the others are set aside."""
+    prices = [trade.price for trade in group.structs]
+    if min(prices, default=1.0) > 0:
+        return group, ids, []
+    kept = np.flatnonzero(np.array(prices) > 0)
+    rejections = [
+        Rejection(
+            int(group.at[row]),
+            "rejected",
+            f"field: price {price} of {group.structs[row].instrument_name} is not positive",
+        )
+        for row, price in enumerate(prices)
+        if price <= 0
+    ]
+    return (
+        Group([group.structs[row] for row in kept], group.at[kept], group.seen_ns[kept]),
+        ids[kept],
+        rejections,
+    )
 
 
 class Kind:

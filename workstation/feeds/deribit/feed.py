@@ -11,7 +11,8 @@ import pandas as pd
 
 from workstation.feeds.deribit import messages, notices, rest
 from workstation.feeds.deribit.decode import decode
-from workstation.feeds.deribit.inbox import Drained, Inbox, Waiting
+from workstation.feeds.deribit.inbox import Drained, Inbox, Lost, Waiting
+from workstation.feeds.deribit.sequence import Hole
 from workstation.feeds.deribit.sequence import Sequence as PrintSequence
 from workstation.feeds.deribit.wire import Wire
 from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
@@ -19,6 +20,8 @@ from workstation.market.errors import FeedError
 
 SUBSCRIBE_AT_ONCE = 500
 """Channels of one subscribe request, the most the venue takes."""
+LOST_MARGIN_NS = 2 * 10**9
+"""How far around lost prints a backfill asks: the venue's clock is not ours, and 100 ms channels wait."""
 _TICKERS = ("all", "futures", "none")
 _TABLES = frozenset({"frames", "trades", "quotes", "marks", "instruments", "liquidations", "health"})
 _LIQUIDATION_KEY = ["event_ns", "instrument", "price", "size"]
@@ -132,7 +135,10 @@ class Deribit(Feed):
         """Open the socket, authenticate when there are credentials, ask for heartbeats. Raises ``FeedError``."""
         await self.close()
         self._lost = ""
-        wire = self._wire = Wire(self._config, on_frame=self._inbox.put, on_lost=self._on_lost)
+        wire = Wire(
+            self._config, on_frame=self._inbox.put, on_lost=lambda reason: self._on_lost(wire, reason)
+        )
+        self._wire = wire
         try:
             await wire.open_socket(self._timeout_s)
             if self._api_key:
@@ -218,7 +224,8 @@ class Deribit(Feed):
         if wire is not None:
             self._heard_ns = max(self._heard_ns, wire.heard_ns())
             await wire.shut()
-            self._on_lost("closed by us")
+            self._lost = self._lost or "closed by us"
+            self._inbox.wake()
 
     # -- inside -------------------------------------------------------------------------------------------
 
@@ -228,9 +235,10 @@ class Deribit(Feed):
             raise FeedError("deribit is not connected; call connect() first")
         return self._wire
 
-    def _on_lost(self, reason: str) -> None:
-        self._lost = self._lost or reason
-        self._inbox.wake()
+    def _on_lost(self, wire: Wire, reason: str) -> None:
+        if wire is self._wire:
+            self._lost = self._lost or reason
+            self._inbox.wake()
 
     async def _default_channels(self) -> list[str]:
         if not self._listings:
@@ -257,68 +265,56 @@ class Deribit(Feed):
         return channels
 
     def _take(self, drained: Drained) -> list[Batch]:
+        """Frames, the rows decoded from them, and what is to tell about them."""
         batches: list[Batch] = []
         told: list[dict[str, Any]] = []
-        now_ns = time.time_ns()
         if drained.frames:
             batches = _read(drained.frames)
-            told += [
-                row for batch in batches if batch.table == "trades" for row in self._watch_order(batch.frame)
-            ]
-        if drained.lost or drained.lost_more:
-            told += self._tell_lost(drained, now_ns)
+            for trades in (batch.frame for batch in batches if batch.table == "trades"):
+                told += self._tell_holes(self._sequence.admit(trades).holes, trades)
+        for channel, lost in drained.lost.items():
+            told += self._tell_lost(channel, lost)
         if drained.conflated:
-            count = sum(drained.conflated.values())
-            told.append(
-                notices.notice(
-                    "conflated",
-                    time_ns=now_ns,
-                    count=count,
-                    detail=f"slow consumer: {count} states of {len(drained.conflated)} channels replaced by newer ones",
-                )
-            )
-        if told:
-            batches.append(notices.health(told))
-        return batches
+            told.append(notices.conflated(drained.conflated, time.time_ns()))
+        return [*batches, notices.health(told)] if told else batches
 
-    def _tell_lost(self, drained: Drained, now_ns: int) -> list[dict[str, Any]]:
-        lost = [batch.frame for batch in decode(_frames(drained.lost)) if batch.table == "trades"]
-        count = sum(map(len, lost))
-        first_ns, last_ns = drained.lost[0].seen_ns, drained.lost[-1].seen_ns
-        told = [
-            notices.notice(
-                "dropped",
-                time_ns=now_ns,
-                start_ns=first_ns,
-                end_ns=last_ns,
-                count=count,
-                recoverable=True,
-                detail=f"slow consumer: {count} prints of {len(drained.lost) + drained.lost_more} frames found no place",
-            )
-        ]
-        gaps = [notices.gap_of(hole) for trades in lost for hole in self._sequence.miss(trades)]
-        self._gaps += gaps
-        return told + [notices.gap_notice(gap, now_ns) for gap in gaps]
+    def _tell_lost(self, channel: str, lost: Lost) -> list[dict[str, Any]]:
+        """Prints without place: a gap by time, since what their numbers were is lost with them."""
+        gap = Gap(channel, "", 0, 0, lost.first_ns - LOST_MARGIN_NS, lost.last_ns + LOST_MARGIN_NS)
+        self._gaps.append(gap)
+        detail = f"slow consumer: {lost.prints} prints of {lost.frames} frames found no place"
+        dropped = notices.notice(
+            "dropped",
+            time_ns=lost.last_ns,
+            start_ns=lost.first_ns,
+            channel=channel,
+            count=lost.prints,
+            recoverable=True,
+            detail=detail,
+        )
+        return [dropped, notices.gap_notice(gap, lost.last_ns, lost.prints)]
 
     def _unseen(self, batches: list[Batch]) -> list[Batch]:
         """Backfilled batches less the prints, and their liquidations, that came before."""
         kept: list[Batch] = []
-        known = pd.MultiIndex.from_tuples([])
+        told: list[dict[str, Any]] = []
+        known: pd.MultiIndex | None = None
         for table, frame in batches:
             if table == "trades":
                 admitted = self._sequence.admit(frame)
                 known = pd.MultiIndex.from_frame(admitted.duplicates[_LIQUIDATION_KEY])
                 frame = admitted.trades
-            elif table == "liquidations" and len(known):
+                told += self._tell_holes(admitted.holes, frame)
+            elif table == "liquidations" and known is not None:
                 seen = pd.MultiIndex.from_frame(frame[_LIQUIDATION_KEY]).isin(known)
                 frame = frame[~seen].reset_index(drop=True)
             if len(frame):
                 kept.append(Batch(table, frame))
-        return kept
+        return [*kept, notices.health(told)] if told else kept
 
-    def _watch_order(self, trades: pd.DataFrame) -> list[dict[str, Any]]:
-        """Rows that tell of holes among prints; the prints themselves go on as they are."""
-        gaps = [notices.gap_of(hole) for hole in self._sequence.admit(trades).holes]
+    def _tell_holes(self, holes: Sequence[Hole], trades: pd.DataFrame) -> list[dict[str, Any]]:
+        """Open the holes among prints for a backfill; rows that tell of them."""
+        gaps = [notices.gap_of(hole) for hole in holes]
         self._gaps += gaps
         return [notices.gap_notice(gap, int(trades["seen_ns"].iloc[-1])) for gap in gaps]
 

@@ -6,6 +6,8 @@ import asyncio
 from collections import deque
 from typing import NamedTuple
 
+_PRINT = b'"trade_seq"'
+
 
 class Waiting(NamedTuple):
     """A raw frame and the order in which it arrived."""
@@ -16,16 +18,23 @@ class Waiting(NamedTuple):
     payload: bytes
 
 
+class Lost(NamedTuple):
+    """Frames of one channel that found no place, the prints in them, and when they were seen."""
+
+    frames: int
+    prints: int
+    first_ns: int
+    last_ns: int
+
+
 class Drained(NamedTuple):
     """What waited, in the order of arrival; what did not fit."""
 
     frames: list[Waiting]
     conflated: dict[str, int]
     """Channel -> frames replaced by a newer one of the same channel."""
-    lost: list[Waiting]
-    """Frames of prints that found no place; they are decoded for their sequence numbers only."""
-    lost_more: int
-    """Frames of prints lost beyond those kept in ``lost``."""
+    lost: dict[str, Lost]
+    """Channel -> prints that found no place."""
 
 
 class Inbox:
@@ -60,8 +69,7 @@ class Inbox:
         self._states: deque[Waiting] = deque()
         self._newest: dict[str, Waiting] = {}
         self._conflated: dict[str, int] = {}
-        self._lost: deque[Waiting] = deque(maxlen=self._capacity)
-        self._lost_more = 0
+        self._lost: dict[str, Lost] = {}
 
     def __len__(self) -> int:
         return len(self._prints) + len(self._states) + len(self._newest)
@@ -84,8 +92,9 @@ class Inbox:
         if len(self._prints) < self._capacity:
             self._prints.append(frame)
         else:
-            self._lost_more += len(self._lost) == self._capacity
-            self._lost.append(frame)
+            before = self._lost.get(frame.channel, Lost(0, 0, frame.seen_ns, frame.seen_ns))
+            prints = before.prints + frame.payload.count(_PRINT)
+            self._lost[frame.channel] = Lost(before.frames + 1, prints, before.first_ns, frame.seen_ns)
 
     def wake(self) -> None:
         """Let ``arrived`` return although nothing came."""
@@ -98,7 +107,7 @@ class Inbox:
     def drain(self) -> Drained:
         """Everything that waits; the inbox is empty after."""
         frames = sorted([*self._prints, *self._states, *self._newest.values()])
-        drained = Drained(frames, self._conflated, list(self._lost), self._lost_more)
+        drained = Drained(frames, self._conflated, self._lost)
         self._arrived.clear()
         self._clear()
         return drained

@@ -25,7 +25,7 @@ class Trade(Struct, gc=False):
     price: float
     amount: Positive
     direction: Literal["buy", "sell"]
-    trade_seq: Annotated[int, Meta(gt=0)]
+    trade_seq: Annotated[int, Meta(gt=0, lt=9_000_000_000_000_000_000)]
     trade_id: str = ""
     iv: float | None = None
     mark_price: float | None = None

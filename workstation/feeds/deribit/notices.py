@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -52,22 +52,26 @@ def gap_of(hole: Hole) -> Gap:
     return Gap(channel_of_hole(hole), hole.instrument, hole.first, hole.last, hole.start_ns, hole.end_ns)
 
 
-def gap_notice(gap: Gap, time_ns: int) -> dict[str, Any]:
-    """The ``gap`` row that announces a gap."""
-    counted = gap.last_missing - gap.first_missing + 1 if gap.instrument else 0
-    missing = (
-        f"trade_seq {gap.first_missing} to {gap.last_missing} did not arrive"
-        if gap.instrument
-        else "prints while the socket was down"
-    )
+def gap_notice(gap: Gap, time_ns: int, prints: int = 0) -> dict[str, Any]:
+    """The ``gap`` row that announces a gap; ``prints`` where their number is known and their names are not."""
+    known = bool(gap.last_missing)
     return notice(
         "gap",
         time_ns=time_ns,
-        detail=missing,
+        detail=f"trade_seq {gap.first_missing} to {gap.last_missing} did not arrive"
+        if known
+        else "prints were lost",
         channel=gap.channel,
         start_ns=gap.start_ns,
         end_ns=gap.end_ns,
-        count=counted,
+        count=gap.last_missing - gap.first_missing + 1 if known else prints,
         recoverable=True,
         instruments=gap.instrument,
     )
+
+
+def conflated(counts: Mapping[str, int], time_ns: int) -> dict[str, Any]:
+    """The row that tells of states a slow consumer did not see."""
+    count = sum(counts.values())
+    detail = f"slow consumer: {count} states of {len(counts)} channels replaced by newer ones"
+    return notice("conflated", time_ns=time_ns, count=count, detail=detail)

@@ -73,7 +73,9 @@ def _stamp(event_ns: Times, seen_ns: Times, ids: Ids) -> dict[str, Any]:
 def in_coin(amounts: Floats, prices: Floats, ids: Ids) -> Floats:
     """Amounts in underlying units: USD amounts of coin-settled futures over the price, the rest as they are."""
     usd = (NAMES.traits[ids] & USD_SIZED) != 0
-    return np.divide(amounts, prices, out=amounts, where=usd) if usd.any() else amounts
+    if not usd.any():
+        return amounts
+    return np.divide(amounts, prices, out=np.where(usd, np.nan, amounts), where=usd & (prices > 0))
 
 
 def trades(structs: Sequence[messages.Trade], ids: Ids, seen_ns: Times) -> dict[str, Any]:

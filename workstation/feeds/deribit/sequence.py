@@ -108,18 +108,6 @@ class Sequence:
             return Admitted(trades, trades.iloc[:0], found)
         return Admitted(trades[keep].reset_index(drop=True), trades[~keep].reset_index(drop=True), found)
 
-    def miss(self, trades: pd.DataFrame) -> list[Hole]:
-        """Prints that were dropped unread: the holes they leave."""
-        admitted = self.admit(trades)
-        holes = admitted.holes
-        for code, rows in admitted.trades.groupby(admitted.trades["instrument"].array.codes, sort=False):
-            seqs, times = np.unique(rows["venue_seq"].to_numpy()), rows["event_ns"].to_numpy()
-            for run in np.split(seqs, np.flatnonzero(np.diff(seqs) > 1) + 1):
-                holes.append(
-                    self._open(int(code), int(run[0]), int(run[-1]), int(times.min()), int(times.max()))
-                )
-        return holes
-
     def _open(self, code: int, first: int, last: int, start_ns: int, end_ns: int) -> Hole:
         hole = Hole(str(REGISTRY.names([code])[0]), first, last, min(start_ns, end_ns), max(start_ns, end_ns))
         self._holes.setdefault(code, []).append(hole)
