@@ -27,6 +27,7 @@ from workstation.pricing.vectormath import (
     log_ratio,
     log_ratio_and_inverse,
     scalar_kernel,
+    use_widest_registers,
 )
 
 Floats = NDArray[np.float64]
@@ -180,6 +181,7 @@ def fill_values(
     rho: Floats,
 ) -> None:
     """Price and rho = -T V."""
+    use_widest_registers()
     for i in range(forwards.size):
         value = option_price(forwards[i], strikes[i], years[i], vols[i], calls[i], discounts[i])
         price[i] = value
@@ -203,6 +205,7 @@ def fill_slopes(
     charm: Floats,
 ) -> None:
     """The greeks of the first two orders that everyone asks for."""
+    use_widest_registers()
     for i in range(forwards.size):
         forward, strike = forwards[i], strikes[i]
         valid = is_valid(forward, strike, years[i], vols[i], discounts[i])
@@ -262,6 +265,7 @@ def fill_curvatures(
     ultima: Floats,
 ) -> None:
     """The greeks of second and third order that need no distribution function: the same for calls and puts."""
+    use_widest_registers()
     for i in range(forwards.size):
         forward, strike = forwards[i], strikes[i]
         valid = is_valid(forward, strike, years[i], vols[i], discounts[i])

@@ -138,6 +138,20 @@ _double = cast("Callable[[int], float]", intrinsic(_generate_double))
 fma = cast("Callable[[float, float, float], float]", intrinsic(_generate_fma))
 
 
+def _generate_widest(typing_context: Any) -> Any:
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        # llvmlite's own add() knows only the attributes that are single words
+        set.add(builder.function.attributes, '"prefer-vector-width"="512"')
+        return context.get_dummy_value()
+
+    return types.none(), generate
+
+
+#: Called in an array kernel: its loops use the processor's widest registers, which LLVM halves by default on
+#: some processors with AVX-512. Nothing changes where there are none.
+use_widest_registers = cast("Callable[[], None]", intrinsic(_generate_widest))
+
+
 @scalar_kernel
 def _exp_inside(x: float) -> float:
     """e**x on [-708, 709]."""

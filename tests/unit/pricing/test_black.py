@@ -245,6 +245,27 @@ def test_dataframe_columns_and_strided_views_are_taken():
     )
 
 
+def test_given_arrays_are_filled():
+    arguments = {
+        "forwards": 100.0,
+        "strikes": [[90.0, 100.0], [110.0, 120.0]],
+        "years": 0.5,
+        "vols": 0.4,
+        "is_call": True,
+    }
+    out = {"vega": np.full((2, 2), np.nan), "delta": np.full((2, 2), np.nan)}
+    found = greeks(**arguments, out=out)
+    assert list(found) == ["vega", "delta"]
+    for name, fresh in greeks(**arguments, names=("vega", "delta")).items():
+        assert np.shares_memory(found[name], out[name])
+        np.testing.assert_array_equal(out[name], fresh)
+    for wrong in (np.empty(4), np.empty((2, 2), np.float32), np.empty((2, 4))[:, ::2]):
+        with pytest.raises(
+            ValueError, match=r"out\['vega'\]: expected a C-contiguous float64 array of shape \(2, 2\)"
+        ):
+            greeks(**arguments, out={"vega": wrong})
+
+
 def test_what_cannot_be_meant_is_refused_by_name():
     good = exercised(is_call=True)
     with pytest.raises(ValueError, match=r"strikes \(2,\).*years \(3,\)"):
