@@ -1,0 +1,143 @@
+"""The desk: what it wires, and that live = replay = batch, row for row."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from workstation import open_desk, open_feed, open_history
+from workstation.desk import Desk
+from workstation.feeds.tape import Tape
+from workstation.history import History
+from workstation.market.digest import digest
+from workstation.research.replay import replay
+from workstation.settings import Settings
+from workstation.streams.board import FEED_COLUMNS
+
+DERIVED = ("candles", "exposures", "levels")
+START_NS = 1_767_225_600_000_000_000
+
+
+@pytest.fixture
+def settings() -> Settings:
+    return Settings(candles=("1s", "10s"), _env_file=None)  # type: ignore[call-arg]
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store that a live desk wrote from a short synthetic market."""
+    folder = tmp_path_factory.mktemp("desk") / "store"
+    feed = open_feed(
+        "synthetic",
+        seed=3,
+        start_ns=START_NS,
+        duration_s=20.0,
+        speed="max",
+        rate=2_000.0,
+        history_minutes=3.0,
+    )
+    desk = open_desk([feed], str(folder), settings=Settings(candles=("1s", "10s"), _env_file=None))  # type: ignore[call-arg]
+    with desk:
+        assert desk.wait(120), "the synthetic market did not come to its end"
+    assert desk.hub.set_aside == type(desk.hub.set_aside)(), [one.reason for one in desk.hub.set_aside]
+    desk.history.close()  # type: ignore[union-attr]
+    return folder
+
+
+@pytest.fixture
+def store(recorded: Path) -> History:
+    return open_history(str(recorded))
+
+
+def derived(frames: dict[str, pd.DataFrame]) -> dict[str, str]:
+    return {table: digest([frames[table]]) for table in DERIVED}
+
+
+def by_seq(store: History) -> dict[str, pd.DataFrame]:
+    return {
+        table: store.read(table, revisions=True).sort_values("seq", ignore_index=True) for table in DERIVED
+    }
+
+
+def test_live_is_replay(store: History, settings: Settings) -> None:
+    from workstation.streams.engines import standard_engines
+
+    live = by_seq(store)
+    assert all(len(frame) for frame in live.values()), {table: len(frame) for table, frame in live.items()}
+    again = replay(store, engines=standard_engines(settings.candles))
+    assert derived(again) == derived(live)
+
+
+def test_live_is_batch(store: History) -> None:
+    """One engine, all rows of its inputs in one batch."""
+    from workstation.indicators.candles import Candles
+
+    live = by_seq(store)["candles"]
+    everything = store.read("trades").sort_values("seq", ignore_index=True)
+    batch = Candles(every="1s").update(everything)
+    final = live[live["every_ns"] == 10**9].reset_index(drop=True)
+    last = everything["event_ns"].max() // 10**9 * 10**9
+    assert digest([batch]) == digest([final[final["event_ns"] < last].reset_index(drop=True)])
+
+
+def test_a_desk_on_the_tape_derives_the_same(store: History, settings: Settings, tmp_path: Path) -> None:
+    with open_desk([Tape(store, speed="max")], str(tmp_path / "again"), settings=settings) as desk:
+        assert desk.wait(120)
+    again = open_history(str(tmp_path / "again"))
+    assert derived(by_seq(again)) == derived(by_seq(store))
+
+
+def test_every_raw_row_is_kept_with_one_order(store: History) -> None:
+    names = set(store.tables()["name"])
+    assert {"trades", "quotes", "marks", "instruments", "heartbeat", *DERIVED} <= names
+    seqs = pd.concat([store.read(name, revisions=True)["seq"] for name in names])
+    assert seqs.is_unique
+    assert seqs.min() == 1
+
+
+def test_a_second_desk_numbers_on_and_shows_the_last_known_state(
+    recorded: Path, settings: Settings, tmp_path: Path
+) -> None:
+    store = open_history(str(recorded))
+    desk = open_desk([], store, settings=settings)
+    assert desk.hub.next_seq == store.last_seq() + 1
+    with desk:
+        assert len(desk.board.latest("levels")) > 0
+        assert len(desk.board.candles("BTC/USD:BTC", 10 * 10**9)) > 0
+
+
+def test_board_tells_of_feeds(settings: Settings) -> None:
+    feed = open_feed("synthetic", seed=3, start_ns=START_NS, duration_s=1.0, speed="max", history_minutes=0.0)
+    with open_desk([feed], settings=settings) as desk:
+        assert desk.wait(60)
+    feeds = desk.board.feeds()
+    assert list(feeds.columns) == list(FEED_COLUMNS)
+    assert feeds["state"].tolist() == ["ended"]
+
+
+def test_a_notebook_gets_streaming_frames_and_its_mistakes_stay_its_own(settings: Settings) -> None:
+    feed = open_feed("synthetic", seed=3, start_ns=START_NS, duration_s=1.0, speed="max", history_minutes=0.0)
+    desk = open_desk([feed], settings=settings)
+    means: list[pd.Series] = []
+    mean = desk.frame("trades").price.rolling(10).mean().stream.sink(means.append)
+    broken = desk.stream("trades").map(lambda frame: frame["no such column"])
+    seen = threading.Event()
+    desk.hub.attach("sibling", ["trades"], lambda table, frame: seen.set())
+    with desk:
+        assert desk.wait(60)
+    assert means
+    assert seen.is_set()
+    assert mean is not None and broken is not None
+    failed = desk.board.latest("health").query("event == 'failed'")
+    assert failed["detail"].str.contains("no such column").any()
+
+
+def test_stop_is_idempotent_and_start_returns_the_desk(settings: Settings) -> None:
+    desk = open_desk([], settings=settings)
+    assert isinstance(desk.start(), Desk)
+    desk.start()
+    desk.stop()
+    desk.stop()
