@@ -295,11 +295,11 @@ class Tape(Feed):
             return
         period = int(p.heartbeat_s * SECOND_NS)
         first = self._told_ns - self._told_ns % period + period
-        for at in range(first, min(next_ns, first + p.heartbeats * period), period):
-            row = pd.DataFrame(
-                {"event_ns": [at + self._lap_ns], "seen_ns": [at + self._lap_ns], "feed": [self.name]}
-            )
-            yield at + self._lap_ns, Batch("heartbeat", HEARTBEAT.conform(row))
+        at = np.arange(first, min(next_ns, first + p.heartbeats * period), period) + self._lap_ns
+        if len(at):
+            rows = HEARTBEAT.conform(pd.DataFrame({"event_ns": at, "seen_ns": at, "feed": self.name}))
+            for row, due_ns in enumerate(at.tolist()):
+                yield due_ns, Batch("heartbeat", rows.iloc[row : row + 1].reset_index(drop=True))
 
     def _given(self, run: Run) -> Iterator[Batch]:
         """The run's rows, later in time by the laps gone; frames followed by what they decode to."""

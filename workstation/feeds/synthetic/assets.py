@@ -103,14 +103,14 @@ US = (
     Asset(
         name="SPX", price=6_650.0, vol=0.165, vol_of_vol=2.0, leverage=6.0, smile_rho=-0.68, smile_eta=1.05,
         carry=0.03, rate=0.042, weight=0.06, inverse=False, style="european", multiplier=100.0,
-        option_tick=0.05, option_lot=1.0, strike_steps=(5.0, 10.0, 25.0, 50.0, 100.0, 200.0), strikes=20,
+        option_tick=0.05, option_lot=1.0, strike_steps=(5.0, 10.0, 25.0, 50.0, 100.0, 200.0), strikes=16,
         open_interest=5_200_000.0, roots=(("SPXW", "daily"), ("SPX", "monthly")), option_trades_per_s=40.0, reprice=2.0,
         lines=(Line("SPX", "index", tick=0.01, lot=1.0, share=0.0),),
     ),
     Asset(
         name="SPY", price=663.0, vol=0.165, vol_of_vol=2.0, leverage=6.0, smile_rho=-0.66, smile_eta=1.0,
         carry=0.03, rate=0.042, weight=0.5, inverse=False, style="american", multiplier=100.0,
-        option_tick=0.01, option_lot=1.0, strike_steps=(1.0, 2.0, 5.0, 10.0, 20.0), strikes=16,
+        option_tick=0.01, option_lot=1.0, strike_steps=(1.0, 2.0, 5.0, 10.0, 20.0), strikes=13,
         open_interest=9_000_000.0, roots=(("SPY", "daily"),), option_trades_per_s=35.0, reprice=2.0,
         lines=(Line("SPY", "equity", tick=0.01, lot=1.0, share=1.0, size=100.0),),
     ),

@@ -152,10 +152,15 @@ class Synthetic(Feed):
         if self._told_history or market.now_ns >= self._start_ns:
             return self._chosen(market.marks()) if p.start_ns is None else []
         self._told_history = True
+        return await self._history(self._start_ns)
+
+    async def _history(self, until_ns: int) -> list[Batch]:
+        """What happens up to ``until_ns``, at the density of history."""
+        p, market = self.parameters, self.market
         batches: list[Batch] = []
         block_ns = 10 * SECOND_NS
-        while market.now_ns < self._start_ns:
-            block_end = min(market.now_ns - market.now_ns % block_ns + block_ns, self._start_ns)
+        while market.now_ns < until_ns:
+            block_end = min(market.now_ns - market.now_ns % block_ns + block_ns, until_ns)
             while market.now_ns < block_end:
                 step_end = market.now_ns - market.now_ns % HISTORY_STEP_NS + HISTORY_STEP_NS
                 market.advance(
@@ -167,9 +172,13 @@ class Synthetic(Feed):
         return batches
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Slices as their time comes; ends after ``duration_s``."""
+        """Slices as their time comes; ends after ``duration_s``. On wall time, what passed meanwhile comes first."""
         p, market = self.parameters, self.market
         end_ns = None if p.duration_s is None else self._start_ns + int(p.duration_s * SECOND_NS)
+        if p.start_ns is None:
+            now_ns = self._clock()
+            for batch in await self._history(now_ns - now_ns % (p.slice_ms * 1_000_000)):
+                yield batch
         began_ns = market.now_ns if p.start_ns is None else self._clock()
         offset_ns = market.now_ns
         while not self._closed and (end_ns is None or market.now_ns < end_ns):

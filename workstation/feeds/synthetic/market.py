@@ -43,6 +43,7 @@ class AssetMarket:
         """Everything of [start_ns, end_ns); ``rate`` is trades and quotes per second over all assets."""
         rows: dict[str, list[Columns]] = {"quotes": [], "marks": [], "trades": []}
         seconds = (end_ns - start_ns) / 1e9
+        self.marks_due_ns = min(self.marks_due_ns, start_ns + marks_every_ns)
         if start_ns >= self.marks_due_ns:
             self.marks_due_ns = start_ns - start_ns % marks_every_ns + marks_every_ns
             rows["marks"].append(self.marks.refresh(start_ns, self.path.spot, self.path.variance))
@@ -157,7 +158,8 @@ class SyntheticMarket:
         count = len(self.recent.get("code", ()))
         if not count or self.rng.random() > CANCELS_PER_S * (end_ns - self.now_ns) / 1e9:
             return
-        old = {name: values[[self.rng.integers(count)]] for name, values in self.recent.items()}
+        which = int(self.rng.integers(count))
+        old = {name: values[which : which + 1] for name, values in self.recent.items()}
         label = CONDITION_CODES["A" if self.rng.random() < 0.5 else "C"]
         time = np.array([end_ns - 1])
         self.rows["trades"].append(
