@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from workstation.history.pieces import Pieces, SegmentGone
 from workstation.history.segments import extent, of_instruments
 from workstation.history.upkeep import Upkeep
 from workstation.market.errors import HistoryError, QueryError, TableError
-from workstation.market.tables import HEALTH, TABLES, Table
+from workstation.market.tables import HEALTH, NO_TIME, TABLES, Table
 from workstation.market.tables import table as declared
 
 
@@ -288,7 +289,10 @@ class Lake(History):
         return self.problems()
 
     def problems(self) -> pd.DataFrame:
-        """What was found damaged and set aside, as ``health`` rows: channel is the table, detail names the piece."""
+        """What was found damaged and set aside, as ``health`` rows: channel is the table, detail names the piece.
+
+        While the background upkeep fails (a full disk), a last row with channel ``upkeep`` says why.
+        """
         found = [
             {
                 "event_ns": found_ns,
@@ -303,6 +307,20 @@ class Lake(History):
             }
             for name, piece, rows, first_ns, last_ns, found_ns, reason in self._pieces.damaged()
         ]
+        if self._upkeep.failure:
+            found.append(
+                {
+                    "event_ns": time.time_ns(),
+                    "feed": "history",
+                    "channel": "upkeep",
+                    "event": "failed",
+                    "start_ns": NO_TIME,
+                    "end_ns": NO_TIME,
+                    "count": 0,
+                    "recoverable": True,
+                    "detail": self._upkeep.failure,
+                }
+            )
         return HEALTH.conform(pd.DataFrame(found)) if found else HEALTH.empty()
 
     def close(self) -> None:

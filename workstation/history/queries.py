@@ -66,11 +66,13 @@ def _register(context: SessionContext, source: Source, folder: Path) -> None:
     if not is_keyed(table):
         context.register_view(table.name, context.sql(f"SELECT {shown} FROM ({union})"))
         return
-    newest = (
-        f"SELECT *, row_number() OVER (PARTITION BY {_quoted(table.key)} ORDER BY {ORDER} DESC) AS _rank "
-        f"FROM ({union})"
-    )
-    context.register_view(table.name, context.sql(f"SELECT {shown} FROM ({newest}) WHERE _rank = 1"))
+    # A join on event_ns, where it is in the key, lets a filter on time reach both sides.
+    joined = [name for name in table.key if name == "event_ns"]
+    newest = f"SELECT {_quoted(joined) + ',' if joined else ''} max({ORDER}) AS {ORDER} FROM ({union}) "
+    newest += f"GROUP BY {_quoted(table.key)}"
+    on = " AND ".join(f"every.{name} = newest.{name}" for name in (*joined, ORDER))
+    kept = f"SELECT * FROM ({union}) AS every LEFT SEMI JOIN ({newest}) AS newest ON {on}"
+    context.register_view(table.name, context.sql(f"SELECT {shown} FROM ({kept})"))
     context.register_view(table.name + REVISIONS, context.sql(f"SELECT {shown} FROM ({union})"))
 
 

@@ -77,7 +77,7 @@ class Upkeep:
                     work()
                     self.failure = ""
                     return
-        except (HistoryError, OSError) as error:
+        except (HistoryError, OSError, pa.ArrowException) as error:
             if not self._stop:
                 self.failure = str(error)
                 log.warning("upkeep of %s failed, trying again: %s", self._pieces.folder, error)
@@ -90,7 +90,10 @@ class Upkeep:
             self.tidy()
         now = time.time_ns()
         rolled = 0
-        for table, rows, oldest in self._manifest.log_state():
+        logged = self._manifest.log_state()
+        for table in set(self._pending) - {name for name, _, _ in logged}:
+            self._pending[table] = 0
+        for table, rows, oldest in logged:
             if self._stop:
                 return
             old = (now - oldest) / 1e9 >= self._options.roll_seconds

@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pandas as pd
@@ -210,7 +211,6 @@ def test_the_background_survives_a_failure_and_tries_again(tmp_path, monkeypatch
     monkeypatch.setattr(upkeep, "write_segment", fail_once)
     with open_history(tmp_path, roll_rows=100) as lake:
         lake.write("trades", trades(0, 100))
-        import time
 
         end = time.monotonic() + 20
         while lake.tables()["segments"][0] == 0:
@@ -268,3 +268,31 @@ def test_reading_threads_and_a_writer_share_one_handle(lake):
     for thread in threads:
         thread.join()
     assert not problems, problems[0]
+
+
+def test_a_failing_background_is_told_as_a_problem_until_it_works_again(tmp_path, monkeypatch):
+    working = threading.Event()
+    real = upkeep.write_segment
+
+    def fail_for_now(*args):
+        if not working.is_set():
+            raise HistoryError("no space left, pretended")
+        return real(*args)
+
+    monkeypatch.setattr(upkeep, "write_segment", fail_for_now)
+    with open_history(tmp_path, roll_rows=100) as lake:
+        lake.write("trades", trades(0, 100))
+        wait_for(lambda: len(lake.problems()) == 1)
+        told = lake.problems().iloc[0]
+        assert (told["channel"], told["event"], bool(told["recoverable"])) == ("upkeep", "failed", True)
+        assert "pretended" in told["detail"]
+        working.set()
+        wait_for(lambda: lake.problems().empty)
+        assert lake.tables()["segments"].tolist() == [1]
+
+
+def wait_for(condition, seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not happen in time"
+        time.sleep(0.01)
