@@ -1,0 +1,153 @@
+"""Random and fixed streams of table rows for the laws of engines, reusable for any engine.
+
+A stream is a list of ``(table, frame)``: maximal runs of rows of one table in ``seq`` order. ``cut`` splits it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+from hypothesis import strategies as st
+
+from workstation.market.tables import NO_TIME, TradeFlag
+from workstation.market.tables import table as table_named
+
+Stream = list[tuple[str, pd.DataFrame]]
+
+START_NS = pd.Timestamp("2026-11-01T00:00:00").value
+SECOND = 10**9
+SPOTS = ("BTC/USD", "ETH/USD", "AAPL")
+OPTIONS = tuple(
+    f"BTC/USD:BTC-{expiry}-{strike}-{right}"
+    for expiry in ("261101", "261225")
+    for strike in (95_000, 100_000, 105_000)
+    for right in "CP"
+)
+FLAGS = (
+    0,
+    int(TradeFlag.BLOCK),
+    int(TradeFlag.LATE),
+    int(TradeFlag.ISO),
+    int(TradeFlag.AUCTION),
+    int(TradeFlag.CANCEL),
+)
+
+
+def _trade(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "instrument": draw(st.sampled_from(SPOTS + OPTIONS[:3])),
+        "price": draw(st.integers(90, 110)) + draw(st.sampled_from((0.0, 0.1, 0.25))),
+        "size": draw(st.sampled_from((0.1, 1.0, 3.0))),
+        "side": draw(st.sampled_from((-1, 0, 1))),
+        "flags": draw(st.sampled_from(FLAGS)),
+        "trade_id": draw(st.sampled_from(("", "1", "2", "3"))),
+    }
+
+
+def _mark(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "instrument": draw(st.sampled_from(OPTIONS)),
+        "mark_iv": draw(st.sampled_from((0.4, 0.5, 0.65, np.nan))),
+        "open_interest": draw(st.sampled_from((0.0, 5.0, 120.0))),
+        "open_interest_ns": draw(st.sampled_from((NO_TIME, START_NS, START_NS + 5 * SECOND))),
+        "volume_24h": draw(st.sampled_from((0.0, 7.0))),
+        "index": draw(st.sampled_from((99_000.0, 100_000.0, 101_500.0))),
+        "mark": 0.01,
+    }
+
+
+def _quote(draw: st.DrawFn) -> dict[str, object]:
+    bid = draw(st.integers(90, 110))
+    return {
+        "instrument": draw(st.sampled_from(SPOTS)),
+        "bid": draw(st.sampled_from((float(bid), np.nan))),
+        "ask": bid + draw(st.sampled_from((0.0, 0.5, 2.0))),
+        "bid_size": 1.0,
+        "ask_size": 2.0,
+    }
+
+
+def _instrument(draw: st.DrawFn) -> dict[str, object]:
+    return {"instrument": draw(st.sampled_from(SPOTS)), "kind": "spot"}
+
+
+ROWS = {
+    "trades": _trade,
+    "marks": _mark,
+    "quotes": _quote,
+    "instruments": _instrument,
+    "heartbeat": lambda draw: {"feed": ""},
+}
+"""Table -> one random row of it, without its time. An engine that reads another table needs its row here."""
+
+
+@st.composite
+def streams(draw: st.DrawFn, tables: Sequence[str], max_rows: int = 40) -> Stream:
+    """Rows of these tables in arrival order; times jump ahead, repeat and step back."""
+    at = START_NS + draw(st.sampled_from((0, SECOND - 1)))
+    rows: list[tuple[str, dict[str, object]]] = []
+    for _ in range(draw(st.integers(1, max_rows))):
+        table = draw(st.sampled_from(tuple(tables)))
+        step = draw(st.sampled_from((0, 0, 1, SECOND // 4, SECOND, 7 * SECOND, 75 * SECOND)))
+        back = draw(st.sampled_from((0, 0, 0, 1, 2 * SECOND, 12 * SECOND)))
+        at += step
+        rows.append((table, {"event_ns": at - back, **ROWS[table](draw)}))
+    return in_runs(rows)
+
+
+def in_runs(rows: Iterable[tuple[str, dict[str, object]]]) -> Stream:
+    """Rows gathered into maximal runs of one table, conformed and numbered."""
+    runs: list[tuple[str, list[dict[str, object]]]] = []
+    for seq, (table, row) in enumerate(rows, start=1):
+        if not runs or runs[-1][0] != table:
+            runs.append((table, []))
+        runs[-1][1].append({"seq": seq, **row})
+    return [(table, table_named(table).conform(pd.DataFrame(run))) for table, run in runs]
+
+
+@st.composite
+def cuts(draw: st.DrawFn, stream: Stream) -> Stream:
+    """The same rows in other batches."""
+    parts: Stream = []
+    for table, frame in stream:
+        places = draw(st.sets(st.integers(1, len(frame) - 1))) if len(frame) > 1 else set()
+        edges = [0, *sorted(places), len(frame)]
+        for first, last in pairwise(edges):
+            parts.append((table, table_named(table).conform(frame.iloc[first:last])))
+    return parts
+
+
+def fixed_stream(tables: Sequence[str], rows: int = 400, seed: int = 7) -> Stream:
+    """A seeded stream, the same in every process."""
+    rng = np.random.default_rng(seed)
+    made: list[tuple[str, dict[str, object]]] = []
+    at = START_NS
+    for number in range(rows):
+        table = tables[int(rng.integers(len(tables)))]
+        at += int(rng.integers(0, 2 * SECOND))
+        names = {"marks": OPTIONS, "trades": SPOTS + OPTIONS[:2]}.get(table, SPOTS)
+        made.append((table, {"event_ns": at, **_plain(table, names[int(rng.integers(len(names)))], number)}))
+    return in_runs(made)
+
+
+def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
+    if table == "trades":
+        return {
+            "instrument": instrument,
+            "price": 100.0 + number % 13 / 4,
+            "size": 1.0 + number % 3,
+            "side": 1,
+        }
+    if table == "marks":
+        return {
+            "instrument": instrument,
+            "mark_iv": 0.5 + number % 7 / 100,
+            "open_interest": 1.0 + number % 11,
+            "index": 1e5,
+        }
+    if table == "quotes":
+        return {"instrument": instrument, "bid": 99.0 + number % 5, "ask": 100.0 + number % 5}
+    return {"instrument": instrument, "kind": "spot"} if table == "instruments" else {"feed": ""}

@@ -1,0 +1,214 @@
+"""The laws of every engine, proved for every subclass of ``Engine`` found in the package."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import workstation
+from tests.property.engine_streams import ROWS, Stream, cuts, fixed_stream, streams
+from workstation.market.digest import digest
+from workstation.market.engine import Engine
+from workstation.market.tables import table as table_named
+
+
+@dataclass(frozen=True)
+class Case:
+    """How an engine is proved: the parameters it is made with, and its function for a whole history, if any."""
+
+    parameters: dict[str, Any]
+    whole: Callable[[pd.DataFrame, dict[str, Any]], pd.DataFrame] | None = None
+    """``whole(rows of the first input, parameters)``: what the engine gives, then what it has in progress."""
+    max_rows: int = 40
+    examples: int = 40
+
+
+def _candles(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
+    from workstation.indicators.candles import candles
+
+    return candles(trades, **parameters)
+
+
+CASES: dict[str, tuple[Case, ...]] = {
+    "workstation.indicators.candles.Candles": (
+        Case({"every": "1s"}, _candles),
+        Case({"every": "10s", "lateness": "3s", "cancels_within": "30s"}, _candles),
+        Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
+    ),
+    "workstation.exposure.book.ExposureBook": (
+        Case({"every": "10s"}, max_rows=25, examples=15),
+        Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=15),
+    ),
+    "workstation.exposure.levels.Levels": (
+        Case({"every": "10s"}, max_rows=25, examples=10),
+        Case({"every": "1min", "basis": "volume", "stale_after_s": 30.0}, max_rows=25, examples=10),
+    ),
+}
+"""Engine -> cases. A new engine adds its line here, and rows of tables it is the first to read to ``ROWS`` of engine_streams.py."""
+
+
+def engines() -> dict[str, type[Engine]]:
+    """Every concrete engine of the package by its full name."""
+    for module in pkgutil.walk_packages(workstation.__path__, "workstation."):
+        importlib.import_module(module.name)
+    found: dict[str, type[Engine]] = {}
+    waiting: list[type[Engine]] = [Engine]
+    while waiting:
+        for kind in waiting.pop().__subclasses__():
+            waiting.append(kind)
+            if not inspect.isabstract(kind) and kind.__module__.startswith("workstation."):
+                found[f"{kind.__module__}.{kind.__qualname__}"] = kind
+    return found
+
+
+def _make(name: str, case: Case) -> Engine:
+    module, _, kind = name.rpartition(".")
+    engine: Engine = getattr(importlib.import_module(module), kind)(**case.parameters)
+    return engine
+
+
+def _run(engine: Engine, stream: Stream) -> list[pd.DataFrame]:
+    return [engine.update(frame, table) for table, frame in stream]
+
+
+def _rows(engine: Engine, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """All rows given, and what is in progress after them."""
+    forming = getattr(engine, "in_progress", None)
+    return table_named(engine.output).concat([*parts, *([forming()] if forming else [])])
+
+
+def _same(one: pd.DataFrame, other: pd.DataFrame) -> None:
+    if digest(one) != digest(other):
+        plain = [
+            frame.astype(dict.fromkeys(frame.select_dtypes("category"), "str")) for frame in (one, other)
+        ]
+        pd.testing.assert_frame_equal(*plain, check_exact=True)
+        raise AssertionError("rows look equal and digest differently")
+
+
+every_case = pytest.mark.parametrize(
+    ("name", "case"),
+    [pytest.param(name, case, id=f"{name.rpartition('.')[2]}-{place}") for name, cases in CASES.items() for place, case in enumerate(cases)],
+)  # fmt: skip
+
+
+def test_every_engine_has_a_case() -> None:
+    found = engines()
+    for name in found:
+        assert name in CASES, (
+            f"{name} has no case: add it to CASES in {Path(__file__).name} with the parameters to prove it with"
+        )
+    assert set(CASES) <= set(found), f"no such engines: {set(CASES) - set(found)}"
+    for name, kind in found.items():
+        missing = [table for table in kind.inputs if table not in ROWS]
+        assert not missing, f"{name} reads {missing}: add a random row of each to ROWS in engine_streams.py"
+        table_named(kind.output)
+
+
+@every_case
+def test_any_split_gives_the_same_rows(name: str, case: Case) -> None:
+    @settings(max_examples=case.examples)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        whole, split = _make(name, case), _make(name, case)
+        stream = data.draw(streams(whole.inputs, case.max_rows))
+        parts = data.draw(cuts(stream))
+        _same(_rows(whole, _run(whole, stream)), _rows(split, _run(split, parts)))
+
+    law()
+
+
+@every_case
+def test_a_restored_snapshot_goes_on(name: str, case: Case) -> None:
+    @settings(max_examples=case.examples)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        straight, first, second = (_make(name, case) for _ in range(3))
+        stream = data.draw(cuts(data.draw(streams(straight.inputs, case.max_rows))))
+        stop = data.draw(st.integers(0, len(stream)))
+        before = _run(first, stream[:stop])
+        kept = pickle.dumps(first.snapshot())
+        _run(first, stream[stop:])
+        second.restore(pickle.loads(kept))
+        after = _run(second, stream[stop:])
+        _same(_rows(straight, _run(straight, stream)), _rows(second, before + after))
+
+    law()
+
+
+@every_case
+def test_inputs_stay_and_outputs_conform(name: str, case: Case) -> None:
+    @settings(max_examples=case.examples)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        engine = _make(name, case)
+        stream = data.draw(streams(engine.inputs, case.max_rows))
+        before = [frame.copy(deep=True) for _, frame in stream]
+        schema = table_named(engine.output)
+        for (table, frame), copy in zip(stream, before, strict=True):
+            out = engine.update(frame, table)
+            pd.testing.assert_frame_equal(frame, copy, check_exact=True)
+            pd.testing.assert_frame_equal(schema.conform(out), out, check_exact=True)
+            assert not out["seq"].any(), "the hub numbers rows, engines do not"
+
+    law()
+
+
+@pytest.mark.parametrize(
+    ("name", "case"),
+    [pytest.param(name, case, id=f"{name.rpartition('.')[2]}-{place}") for name, cases in CASES.items() for place, case in enumerate(cases) if case.whole],
+)  # fmt: skip
+def test_the_function_for_a_whole_history_gives_the_same_rows(name: str, case: Case) -> None:
+    @settings(max_examples=case.examples)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        engine = _make(name, case)
+        stream = data.draw(streams(engine.inputs[:1], case.max_rows))
+        parts = data.draw(cuts(stream))
+        assert case.whole is not None
+        rows = table_named(engine.inputs[0]).concat([frame for _, frame in stream])
+        _same(_rows(engine, _run(engine, parts)), case.whole(rows, case.parameters))
+
+    law()
+
+
+def fixed_digests() -> list[str]:
+    """Digest of every case on a fixed stream, one per line."""
+    told = []
+    for name, cases in CASES.items():
+        for place, case in enumerate(cases):
+            engine = _make(name, case)
+            rows = _rows(engine, _run(engine, fixed_stream(engine.inputs)))
+            told.append(f"{name} {place} {len(rows)} {digest(rows)}")
+    return told
+
+
+def test_another_process_with_another_registry_gives_the_same_rows() -> None:
+    """Instruments get other codes there: names that come first here come last."""
+    script = (
+        "import sys, runpy\n"
+        "from workstation.market.instruments import REGISTRY\n"
+        "REGISTRY.codes([f'X{n}' for n in range(300)] + ['AAPL', 'ETH/USD', 'BTC/USD:BTC-261225-105000-P'])\n"
+        "print('\\n'.join(runpy.run_path(sys.argv[1])['fixed_digests']()))\n"
+    )
+    told = subprocess.run(
+        [sys.executable, "-c", script, __file__],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stderr
+    ours = fixed_digests()
+    assert told.stdout.split("\n")[:-1] == ours
+    assert all(int(line.split()[2]) > 0 for line in ours)
