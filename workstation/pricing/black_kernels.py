@@ -164,6 +164,7 @@ def option_gamma(forward: float, strike: float, years: float, vol: float, discou
 @array_kernel
 def logs(values: Floats, out: Floats) -> None:
     """Natural logarithms."""
+    use_widest_registers()
     for i in range(values.size):
         out[i] = log(values[i])
 

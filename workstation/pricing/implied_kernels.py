@@ -30,6 +30,7 @@ from workstation.pricing.vectormath import (
     log,
     log_ratio,
     scalar_kernel,
+    use_widest_registers,
 )
 
 _SQRT_HALF: Final = math.sqrt(0.5)
@@ -240,6 +241,7 @@ def look_up(table: Floats, row: Floats, column: Floats, guess: Floats) -> None:
 @array_kernel
 def take_steps(guess: Floats, moneyness: Floats, target: Floats, low: Floats, length: Floats) -> None:
     """Two steps from ln s to s, and the relative length of the second."""
+    use_widest_registers()
     for i in range(guess.size):
         a, goal, side = moneyness[i], target[i], low[i] > 0.0
         total_vol = exp(guess[i])
