@@ -180,16 +180,22 @@ def _sort(
 ) -> tuple[dict[tuple[Kind, bool], list[int]], list[Rejection]]:
     groups: dict[tuple[Kind, bool], list[int]] = {}
     rejections: list[Rejection] = []
+    members: dict[bytes, list[int] | None] = {}
     for at, payload in enumerate(payloads):
-        try:
-            answers = methods is not None and bool(methods[at])
-            kind = _answer_kind(methods[at], payload) if answers and methods else _pushed_kind(payload)
-        except FrameError as error:
-            event = "refused" if isinstance(error, _Refusal) else "rejected"
-            rejections.append(Rejection(at, event, str(error)))
-            continue
-        if kind is not None:
-            groups.setdefault((kind, answers), []).append(at)
+        answers = methods is not None and bool(methods[at])
+        start = -1 if answers else payload.find(_CHANNEL)
+        name = payload[start : payload.find(b'"', start + len(_CHANNEL))] if start >= 0 else b""
+        if name not in members:
+            try:
+                kind = _answer_kind(methods[at], payload) if answers and methods else _pushed_kind(payload)
+            except FrameError as error:
+                event = "refused" if isinstance(error, _Refusal) else "rejected"
+                rejections.append(Rejection(at, event, str(error)))
+                continue
+            members[name] = groups.setdefault((kind, answers), []) if kind is not None else None
+        group = members[name] if name else members.pop(name)
+        if group is not None:
+            group.append(at)
     return groups, rejections
 
 
@@ -241,13 +247,17 @@ def _decode_group(
 
 
 def _merge(name: str, parts: list[Part]) -> pd.DataFrame:
+    if len(parts) == 1:
+        columns = parts[0].columns
+        columns["instrument"] = REGISTRY.categorical(columns["instrument"])
+        return table(name).conform(pd.DataFrame(columns, copy=False))
     codes = np.concatenate([part.columns.pop("instrument") for part in parts])
-    frame = pd.concat([pd.DataFrame(part.columns, copy=False) for part in parts], ignore_index=True)
-    frame["instrument"] = REGISTRY.categorical(codes)
-    if len(parts) > 1:
-        order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
-        frame = frame.iloc[order].reset_index(drop=True)
-    return table(name).conform(frame)
+    order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
+    frame = pd.concat([pd.DataFrame(part.columns, copy=False) for part in parts], ignore_index=True).iloc[
+        order
+    ]
+    instrument = REGISTRY.categorical(codes[order])
+    return table(name).conform(frame.reset_index(drop=True).assign(instrument=instrument))
 
 
 def _health(
