@@ -1,0 +1,147 @@
+"""Candles against an independent grouping in pandas, and what amends them."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workstation.indicators.candles import Candles, candles
+from workstation.market.tables import HEARTBEAT, TRADES, TradeFlag
+
+SECOND = 10**9
+
+
+def trades(**columns: Any) -> pd.DataFrame:
+    return TRADES.conform(pd.DataFrame({"instrument": "BTC/USD", "price": 1.0, "size": 1.0, **columns}))
+
+
+def oracle(rows: pd.DataFrame, every_ns: int) -> pd.DataFrame:
+    """Candles by pandas' own grouping; rows in time order."""
+    groups = rows.assign(begin=rows["event_ns"] // every_ns * every_ns, usd=rows["price"] * rows["size"])
+    by = groups.groupby([groups["instrument"].astype("str"), "begin"])
+    price = by["price"]
+    made = pd.DataFrame(
+        {
+            "open": price.first(),
+            "high": price.max(),
+            "low": price.min(),
+            "close": price.last(),
+            "volume": by["size"].sum(),
+            "vwap": by["usd"].sum() / by["size"].sum(),
+            "trades": by.size(),
+        }
+    )
+    return made.rename_axis(["instrument", "event_ns"])
+
+
+def agree(made: pd.DataFrame, rows: pd.DataFrame, every_ns: int) -> None:
+    wanted = oracle(rows, every_ns)
+    got = made.assign(instrument=made["instrument"].astype("str")).set_index(["instrument", "event_ns"])
+    pd.testing.assert_frame_equal(
+        got[list(wanted.columns)].sort_index(), wanted.sort_index(), check_exact=False, rtol=1e-12
+    )
+
+
+@pytest.mark.parametrize("every", ["1s", "10s", "1min", "1h"])
+def test_many_instruments_agree_with_a_grouping(every: str) -> None:
+    rng = np.random.default_rng(3)
+    n = 20_000
+    rows = trades(
+        event_ns=np.sort(rng.integers(0, 3 * 3_600 * SECOND, n)),
+        instrument=rng.choice(["BTC/USD", "ETH/USD", "AAPL"], n),
+        price=np.round(100 + rng.normal(size=n).cumsum() * 0.01, 2),
+        size=rng.integers(1, 50, n) / 10,
+    )
+    agree(candles(rows, every=every), rows, int(pd.Timedelta(every).as_unit("ns").value))
+
+
+@pytest.mark.recorded
+def test_recorded_ticks_agree_with_a_grouping(sample_data: Path) -> None:
+    zipped = sorted(sample_data.glob("equities_prints/lean/equity/usa/tick/spy/*_trade.zip"))
+    if not zipped:
+        pytest.skip("no recorded SPY trades among the sample data")
+    with zipfile.ZipFile(zipped[0]) as archive:
+        text = archive.read(archive.namelist()[0])
+    raw = pd.read_csv(io.BytesIO(text), header=None, usecols=[0, 1, 2], names=["ms", "price", "size"])
+    rows = trades(
+        event_ns=raw["ms"] * 1_000_000, instrument="SPY", price=raw["price"] / 1e4, size=raw["size"].astype(float)
+    )  # fmt: skip
+    rows = rows.sort_values("event_ns", kind="stable", ignore_index=True)
+    assert len(rows) > 1_000
+    for every in ("1s", "1min"):
+        agree(candles(rows, every=every), rows, int(pd.Timedelta(every).as_unit("ns").value))
+
+
+def test_late_trades_amend_within_lateness_and_are_counted_beyond() -> None:
+    rows = trades(
+        event_ns=[1 * SECOND, 12 * SECOND, 3 * SECOND, 16 * SECOND, 2 * SECOND], price=[5.0, 6, 9, 7, 1]
+    )
+    engine = Candles(every="10s", lateness="5s")
+    first = engine.update(rows)
+    assert first[["event_ns", "open", "high", "low", "close", "trades"]].values.tolist() == [
+        [0, 5, 9, 5, 9, 2]
+    ]
+    assert engine.late == 1
+    assert engine.in_progress()[["event_ns", "open", "close", "closed"]].values.tolist() == [
+        [10 * SECOND, 6, 7, False]
+    ]
+
+
+def test_equal_times_go_by_order_of_arrival() -> None:
+    made = candles(trades(event_ns=[5, 5, 3, 3], price=[1.0, 2, 3, 4]))
+    assert made[["open", "close"]].values.tolist() == [[3.0, 2.0]]
+
+
+def test_heartbeats_close_quiet_candles_in_a_stable_order() -> None:
+    engine = Candles(every="1s", lateness="1s")
+    names = ["ETH/USD", "BTC/USD", "ETH/USD"]
+    assert engine.update(trades(event_ns=[1, 2, SECOND], instrument=names)).empty
+    out = engine.update(HEARTBEAT.conform(pd.DataFrame({"event_ns": [9 * SECOND]})), "heartbeat")
+    assert list(zip(out["event_ns"], out["instrument"], strict=True)) == [
+        (0, "ETH/USD"),
+        (0, "BTC/USD"),
+        (SECOND, "ETH/USD"),
+    ]
+    assert engine.in_progress().empty
+
+
+def test_flags_decide_between_price_volume_and_side() -> None:
+    late, auction = int(TradeFlag.LATE), int(TradeFlag.AUCTION)
+    made = candles(
+        trades(event_ns=[1, 2, 3], price=[5.0, 50, 6], size=[1.0, 2, 4], side=1, flags=[0, late, auction])
+    )
+    columns = ["open", "high", "close", "volume", "buy_volume", "vwap", "trades"]
+    assert made[columns].values.tolist() == [[5, 6, 6, 7, 1, (5 + 24) / 5, 3]]
+    assert candles(trades(event_ns=[1], flags=late))[["open", "vwap"]].isna().all(axis=None)
+
+
+def test_cancels_take_back_open_and_final_candles() -> None:
+    cancel = int(TradeFlag.CANCEL)
+    engine = Candles(every="10s")
+    engine.update(trades(event_ns=[1, 2, 3], price=[5.0, 9, 6], trade_id=["a", "b", "c"]))
+    assert engine.update(trades(event_ns=[4], flags=cancel, trade_id="b")).empty
+    assert engine.in_progress()[["high", "volume"]].values.tolist() == [[6, 2]]
+    out = engine.update(
+        trades(event_ns=[11 * SECOND] * 3, flags=[0, cancel, cancel], trade_id=["d", "a", "c"])
+    )
+    assert out[["event_ns", "revision", "trades"]].values.tolist() == [[0, 0, 2], [0, 1, 1], [0, 2, 0]]
+    assert out["close"].fillna(-1).tolist() == [6, 6, -1]
+    engine.update(trades(event_ns=[100 * SECOND], flags=cancel, trade_id="d"))
+    assert engine.unmatched_cancels == 1
+
+
+def test_parameters_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(ValueError, match="every"):
+        Candles(every="0s")
+    with pytest.raises(ValueError, match="lateness"):
+        Candles(lateness="-1s")
+    with pytest.raises(ValueError, match="reads trades, heartbeat"):
+        Candles().update(trades(event_ns=[1]), "quotes")
+    with pytest.raises(ValueError, match="the snapshot is of"):
+        Candles(every="1s").restore(Candles(every="10s").snapshot())
