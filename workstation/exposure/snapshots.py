@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, ClassVar
 
 import numpy as np
@@ -15,6 +16,7 @@ from workstation.exposure.signs import check
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TABLES
+from workstation.market.tables.frames import frame_of
 from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
@@ -52,6 +54,10 @@ class ChainSnapshotsParameters:
     def every_ns(self) -> int:
         """``every`` in nanoseconds."""
         return int(pd.Timedelta(self.every).as_unit("ns").value)
+
+
+_WORDS = ("zero_gamma_reason",)
+"""Columns of categories, one word per snapshot."""
 
 
 @dataclass(frozen=True)
@@ -184,8 +190,13 @@ class ChainSnapshots(Engine):
             **{column: _category([value], [sum(counts)]) for column, value in fixed.items()},
         }
         for column in shown[0].columns:
-            columns[column] = np.concatenate([part.columns[column] for part in shown])
-        return TABLES[self.output].conform(pd.DataFrame(columns, copy=False))
+            parts = [part.columns[column] for part in shown]
+            told = column in _WORDS
+            columns[column] = (
+                _category([part[0] for part in parts], counts) if told else np.concatenate(parts)
+            )
+        names_in_order = pd.Index(list(columns), dtype="str")
+        return TABLES[self.output].conform(frame_of(list(columns.values()), names_in_order, sum(counts)))
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
@@ -209,7 +220,12 @@ def _category(names: list[str], counts: list[int]) -> pd.Categorical:
     """Each name repeated as often as its count."""
     known = list(dict.fromkeys(names))
     codes = np.repeat([known.index(name) for name in names], counts)
-    return pd.Categorical.from_codes(codes, categories=pd.Index(known, dtype="str"), validate=False)
+    return pd.Categorical.from_codes(codes, dtype=_category_dtype(tuple(known)), validate=False)
+
+
+@lru_cache(maxsize=256)
+def _category_dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
+    return pd.CategoricalDtype(pd.Index(names, dtype="str"))
 
 
 def _terms(rows: pd.DataFrame) -> pd.DataFrame:

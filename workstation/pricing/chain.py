@@ -11,7 +11,7 @@ import xarray as xr
 
 from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import MARKS, NO_TIME
+from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME
 from workstation.pricing.contracts import (
     GREEKS,
     IV_SOURCES,
@@ -147,6 +147,13 @@ def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
             terms[name] = terms[name].where(~unknown, value)
         if "kind" not in own:
             terms["kind"] = "option"
+    terms = INSTRUMENTS.conform(terms.assign(event_ns=0))
+    wrong = (terms["kind"].astype("str") == "option") & ~terms["right"].astype("str").isin(("C", "P"))
+    if "right" in own and wrong.any():
+        row = int(
+            np.argmax(rows["instrument"].astype("str") == terms["instrument"].astype("str")[wrong].iloc[0])
+        )
+        raise TableError("marks", "right", row, f"expected C or P, got {marks['right'].iloc[row]!r}")
     return rows, terms
 
 

@@ -13,13 +13,15 @@ from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
 from workstation.pricing.forward import SOURCES, Forwards, forwards, newest_per_group
 from workstation.pricing.implied import implied_vol
-from workstation.pricing.latest import FUTURE, NO_TERMS, OPTION, LatestMarks
+from workstation.pricing.latest import FUTURE, GROUP_OF, NO_TERMS, OPTION, LatestMarks
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int64]
 
 STALE_AFTER_S = 900.0
+_LONGEST_S = 1e9
+"""Older than thirty years is older than any mark."""
 IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "implied from mid")
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
@@ -83,7 +85,7 @@ def contracts(
 ) -> ContractArrays:
     """Price what is known of an underlying's options at an instant.
 
-    Left out, and counted in ``ledger["dropped"]`` under the first reason that holds: ``expired``
+    Vols, prices, forwards and indices older than ``stale_after_s`` are as good as unknown. Left out, and counted in ``ledger["dropped"]`` under the first reason that holds: ``expired``
     (``expiry_ns <= asof_ns``), ``stale`` (newest price or vol older than ``stale_after_s``), ``no_forward``,
     ``no_iv`` (no mark_iv, and none implied by mark or mid); ``no_terms``: options whose terms are not known.
     """
@@ -94,13 +96,14 @@ def contracts(
     expired = latest.expiry_ns[options] <= asof_ns
     live = options[~expired]
     live = live[_order(latest, live)]
-    index, index_ns = _newest_index(latest, known)
-    curve = _forwards(latest, live, known[latest.kind[known] == FUTURE], index)
+    limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
+    index, index_ns = _newest_index(latest, known, limit_ns)
+    curve = _forwards(latest, live, known[latest.kind[known] == FUTURE], index, limit_ns)
     group = np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
     forward, discount = curve.forward[group], curve.discount[group]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=latest.expiry_ns[live]), dtype=np.float64)
-    vol, iv_source = _vols(latest, live, forward, discount, years)
-    reasons = _reasons(latest.priced_ns()[live], asof_ns, stale_after_s, forward, vol)
+    vol, iv_source = _vols(latest, live, forward, discount, years, limit_ns)
+    reasons = _reasons(latest.priced_ns()[live], limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     codes = live[keep]
     spot, spot_source = _spot(index, curve)
@@ -168,12 +171,18 @@ def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
     return np.lexsort((*values, ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]))
 
 
-def _newest_index(latest: LatestMarks, codes: Codes) -> tuple[float, int]:
-    index, index_ns = latest.field("index")[codes], latest.time("index")[codes]
+def _fresh(latest: LatestMarks, field: str, codes: Codes, limit_ns: int) -> Floats:
+    """A field's newest values where they are positive and not older than the limit, else NaN."""
+    values = latest.field(field)[codes]
+    return np.where((values > 0) & (latest.time(GROUP_OF[field])[codes] >= limit_ns), values, np.nan)
+
+
+def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
+    index, index_ns = _fresh(latest, "index", codes, limit_ns), latest.time("index")[codes]
     value = newest_per_group(
         groups=np.zeros(codes.size, dtype=np.int64),
         times=index_ns,
-        values=np.where(index > 0, index, np.nan),
+        values=index,
         count=1,
     )
     return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
@@ -186,35 +195,33 @@ def _spot(index: float, curve: Forwards) -> tuple[float, str]:
     return (float(positive[0]), "forward of the nearest expiry") if positive.size else (float("nan"), "none")
 
 
-def _forwards(latest: LatestMarks, live: Codes, listed: Codes, index: float) -> Forwards:
-    mark = latest.field("mark")[listed]
+def _forwards(latest: LatestMarks, live: Codes, listed: Codes, index: float, limit_ns: int) -> Forwards:
+    mark = _fresh(latest, "mark", listed, limit_ns)
     order = np.argsort(latest.time("model")[listed], kind="stable")
     futures = {int(latest.expiry_ns[listed[row]]): float(mark[row]) for row in order if mark[row] > 0}
-    venue = latest.field("forward")[live]
     return forwards(
         expiry_ns=latest.expiry_ns[live],
-        venue=np.where(venue > 0, venue, np.nan),
+        venue=_fresh(latest, "forward", live, limit_ns),
         venue_ns=latest.time("forward")[live],
         strike=latest.strike[live],
         is_call=latest.is_call[live],
         inverse=latest.inverse[live],
         american=latest.american[live],
-        bid=latest.field("bid")[live],
-        ask=latest.field("ask")[live],
+        bid=_fresh(latest, "bid", live, limit_ns),
+        ask=_fresh(latest, "ask", live, limit_ns),
         futures=futures,
         index=index,
     )
 
 
 def _vols(
-    latest: LatestMarks, live: Codes, forward: Floats, discount: Floats, years: Floats
+    latest: LatestMarks, live: Codes, forward: Floats, discount: Floats, years: Floats, limit_ns: int
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
-    marked = latest.field("mark_iv")[live]
-    vol = np.where(marked > 0, marked, np.nan)
-    source = np.where(marked > 0, 1, 0).astype(np.int8)
-    bid, ask = latest.field("bid")[live], latest.field("ask")[live]
-    mid = np.where((bid > 0) & (ask >= bid), 0.5 * (bid + ask), np.nan)
-    for at, price in ((2, latest.field("mark")[live]), (3, mid)):
+    vol = _fresh(latest, "mark_iv", live, limit_ns)
+    source = np.where(vol > 0, 1, 0).astype(np.int8)
+    bid, ask = _fresh(latest, "bid", live, limit_ns), _fresh(latest, "ask", live, limit_ns)
+    mid = np.where(ask >= bid, 0.5 * (bid + ask), np.nan)
+    for at, price in ((2, _fresh(latest, "mark", live, limit_ns)), (3, mid)):
         rows = np.flatnonzero((source == 0) & (price > 0) & (forward > 0))
         if not rows.size:
             continue
@@ -232,11 +239,9 @@ def _vols(
     return vol, source
 
 
-def _reasons(
-    priced_ns: Times, asof_ns: int, stale_after_s: float, forward: Floats, vol: Floats
-) -> npt.NDArray[np.int8]:
+def _reasons(priced_ns: Times, limit_ns: int, forward: Floats, vol: Floats) -> npt.NDArray[np.int8]:
     """Index into ``REASONS`` of the first reason to leave a contract out, 0 to keep it."""
-    stale = (priced_ns > NO_TIME) & (priced_ns < asof_ns - round(stale_after_s * 1e9))
+    stale = (priced_ns > NO_TIME) & (priced_ns < limit_ns)
     reasons = np.select([stale, ~(forward > 0), ~(vol > 0)], [1, 2, 3], 0)
     return reasons.astype(np.int8)
 

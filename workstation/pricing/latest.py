@@ -10,7 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME
+from workstation.market.tables import MARKS, NO_TIME
+from workstation.market.tables.frames import arrays_of
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -27,6 +28,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
 }
 """Fields that are replaced together, by a row that carries at least one of them."""
 FIELDS: tuple[str, ...] = tuple(field for group in GROUPS.values() for field in group)
+GROUP_OF: dict[str, str] = {field: group for group, fields in GROUPS.items() for field in fields}
 GROUP_NAMES: tuple[str, ...] = tuple(GROUPS)
 TERMS: tuple[str, ...] = (
     "underlying",
@@ -45,6 +47,9 @@ _ROW = {field: row for row, field in enumerate(FIELDS)}
 _TIME_ROW = {group: row for row, group in enumerate(GROUP_NAMES)}
 _EDGES = np.cumsum([0, *(len(group) for group in GROUPS.values())])
 _OPEN_INTEREST = GROUP_NAMES.index("open_interest")
+_PLACES = [MARKS.names.index(field) for field in FIELDS]
+_INSTRUMENT, _EVENT_NS = MARKS.names.index("instrument"), MARKS.names.index("event_ns")
+_PUBLISHED_NS = MARKS.names.index("open_interest_ns")
 _KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
 
 
@@ -140,15 +145,15 @@ class LatestMarks:
 
     def take(self, marks: pd.DataFrame) -> Codes:
         """Absorb conformed ``marks`` rows; gives the codes they were about."""
-        codes = marks["instrument"].array.codes
+        arrays = arrays_of(marks)
+        codes = arrays[_INSTRUMENT].codes
         if not codes.size:
             return np.empty(0, dtype=np.int32)
         self._grow(int(codes.max()) + 1)
         rows = np.empty((len(FIELDS), codes.size))
-        for row, field in enumerate(FIELDS):
-            rows[row] = marks[field].to_numpy()
-        event_ns = marks["event_ns"].to_numpy()
-        published_ns = marks["open_interest_ns"].to_numpy()
+        for row, place in enumerate(_PLACES):
+            rows[row] = arrays[place]
+        event_ns, published_ns = arrays[_EVENT_NS], arrays[_PUBLISHED_NS]
         _absorb(event_ns, codes, published_ns, rows, _EDGES, self.values, self.times, self.published_ns)
         touched: Codes = np.unique(codes[codes >= 0]).astype(np.int32)
         self._learn(touched)

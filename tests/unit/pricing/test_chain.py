@@ -219,6 +219,38 @@ def test_bad_input_is_a_typed_error() -> None:
         chain(marks(instrument="no option at all"))
 
 
+def test_bad_terms_name_the_column() -> None:
+    with pytest.raises(TableError, match=r"marks\.right, row 1: expected C or P, got 'put'"):
+        chain(terms_given(right=["C", "put", "C", "P"]))
+    with pytest.raises(TableError, match=r"instruments\.strike, row 2"):
+        chain(terms_given(strike=[90.0, 90.0, "many", 110.0]))
+
+
+def test_a_forward_or_index_that_stands_still_is_not_used() -> None:
+    later = marks(event_ns=ASOF + 901 * SECOND, forward=np.nan, index=np.nan)
+    future = pd.DataFrame(
+        {"event_ns": [ASOF + 800 * SECOND], "instrument": ["BTC/USD:BTC-261225"], "mark": [101_500.0]}
+    )
+    found = chain(pd.concat([marks(), later, future], ignore_index=True))
+    assert found.attrs["forward_source"] == {"future": 1}
+    assert found.attrs["spot_source"] == "forward of the nearest expiry"
+    alone = chain(pd.concat([marks(), later], ignore_index=True))
+    assert alone.attrs["dropped"]["no_forward"] == 6 and alone.attrs["contracts"] == 0
+
+
+def test_a_vol_that_stands_still_gives_way_to_a_fresh_quote() -> None:
+    price = [coin_price(k, c, 0.6) for k in (90_000.0, 100_000.0, 110_000.0) for c in (True, False)]
+    quotes = marks(event_ns=ASOF + 901 * SECOND, mark_iv=np.nan, bid=price, ask=price)
+    assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {
+        "implied from mid": 6
+    }
+
+
+def test_stale_limit_may_be_infinite() -> None:
+    found = chain(marks(), asof_ns=ASOF + 10**15, stale_after_s=float("inf"))
+    assert found.attrs["contracts"] == 6
+
+
 def test_unknown_terms_are_counted() -> None:
     frame = pd.concat([marks(), marks(instrument="chain-test what is this?").iloc[:1]])
     assert chain(frame).attrs["dropped"]["no_terms"] == 1
