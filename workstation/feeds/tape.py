@@ -88,7 +88,7 @@ class TapeParameters:
     window_s
         Event time read at once where rows are dense. A row stamped further in the future than this is not put back in its place.
     heartbeat_s, heartbeats
-        Where none are recorded: one each so many seconds of quiet, at most so many per gap.
+        Where none are recorded: one each so many seconds of quiet, at most so many per gap and after the last row.
     loop
         Begin again at the end, later in event time, for ever.
     """
@@ -276,6 +276,8 @@ class Tape(Feed):
             self._queue.extend(self._heartbeats(run.first_ns))
             self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
             self._told_ns = run.last_ns
+        if begin_ns >= self._end_ns:
+            self._queue.extend(self._heartbeats(self._end_ns))
 
     def _widen(self, rows: int) -> None:
         """Read sparse stretches in longer windows."""
