@@ -9,10 +9,10 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workstation.history.records import Extent, Logged, Moment, Segment
 from workstation.market.errors import HistoryError
 
 FORMAT = 1
@@ -36,63 +36,6 @@ CREATE TABLE IF NOT EXISTS quarantine (
     id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, piece TEXT NOT NULL, rows INTEGER NOT NULL,
     first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, found_ns INTEGER NOT NULL, reason TEXT NOT NULL);
 """
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Rows, times and sequence numbers of a piece; ``first_seq`` and ``last_seq`` leave zeros out."""
-
-    rows: int
-    first_ns: int
-    last_ns: int
-    first_seq: int
-    last_seq: int
-
-
-@dataclass(frozen=True)
-class Logged:
-    """A batch in the log; ``batch`` is None when the caller holds it already."""
-
-    id: int
-    table: str
-    first_row: int
-    rows: int
-    first_ns: int
-    last_ns: int
-    written_ns: int
-    checksum: int
-    bytes: int
-    batch: bytes | None = None
-
-    @property
-    def damaged(self) -> bool:
-        """Whether the bytes are not those that were written."""
-        return self.batch is not None and zlib.crc32(self.batch) != self.checksum
-
-
-@dataclass(frozen=True)
-class Segment:
-    """A Parquet file of the manifest."""
-
-    id: int
-    table: str
-    file: str
-    first_row: int
-    rows: int
-    first_ns: int
-    last_ns: int
-    first_seq: int
-    last_seq: int
-    bytes: int
-    checksum: int
-
-
-@dataclass(frozen=True)
-class Moment:
-    """What a reader sees: segments and log of some tables at one moment, in order of writing."""
-
-    segments: tuple[Segment, ...]
-    log: tuple[Logged, ...]
 
 
 _LOGGED = "id, table_name, first_row, rows, first_ns, last_ns, written_ns, checksum, bytes"

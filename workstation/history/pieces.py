@@ -18,8 +18,9 @@ import pyarrow as pa
 
 from workstation.history import columns
 from workstation.history.leases import Leases
-from workstation.history.manifest import Extent, Logged, Manifest, Moment, Segment
+from workstation.history.manifest import Manifest
 from workstation.history.queries import Source
+from workstation.history.records import Extent, Logged, Moment, Segment
 from workstation.history.segments import damage, read_segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table

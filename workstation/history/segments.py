@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workstation.history.columns import align, numbers
-from workstation.history.manifest import Extent, Segment
+from workstation.history.records import Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 

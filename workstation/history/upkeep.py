@@ -12,8 +12,8 @@ import pyarrow as pa
 
 from workstation.history import columns
 from workstation.history.leases import exclusive
-from workstation.history.manifest import Segment
 from workstation.history.pieces import Batch, Pieces
+from workstation.history.records import Segment
 from workstation.history.segments import extent, write_segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table

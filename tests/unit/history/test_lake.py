@@ -292,91 +292,6 @@ def test_tables_tell_what_there_is(lake):
     assert lake.last_seq() == 500
 
 
-def test_compaction_keeps_every_row_and_deletes_the_old_files(lake):
-    total = filled(lake)
-    before = lake.read("trades")
-    assert lake.compact() == 3
-    pd.testing.assert_frame_equal(lake.read("trades"), before)
-    assert lake.tables().set_index("name").loc["trades", ["rows", "segments"]].tolist() == [total, 1]
-    assert len(list(lake.folder.glob("segments/trades/*"))) == 1
-    assert lake.compact() == 0
-
-
-def test_files_stay_while_another_reads_them(lake):
-    filled(lake)
-    with lake._pieces.hold(["trades"]) as view:
-        lake.compact()
-        paths = [lake.folder / "segments" / segment.file for segment in view.segments]
-        assert all(path.exists() for path in paths)
-        assert len(lake.read("trades")) == 500
-    lake.compact()
-    assert not any(path.exists() for path in paths)
-
-
-@pytest.mark.parametrize("rolled", [0, 3, 5])
-def test_retention_forgets_exactly_what_is_older(lake, rolled):
-    filled(lake, rolled=rolled, logged=5 - rolled)
-    assert lake.retain("trades", seconds=1000e-9, now=2500) == 150
-    assert lake.read("trades")["event_ns"].tolist() == list(range(1500, 5000, 10))
-    assert lake.retain("trades", seconds=100e-9) == 339
-    assert lake.latest("trades")["seq"].tolist() == [498, 499, 500]
-    assert lake.retain("trades", seconds=0, now=10**9) == 11
-    assert lake.tables().empty
-    assert lake.retain("trades", seconds=1) == 0
-    assert not list(lake.folder.glob("segments/trades/*"))
-
-
-def test_retention_does_not_bring_back_an_older_revision(lake):
-    lake.write(
-        "packets", pd.DataFrame({"event_ns": [10], "instrument": "AAA", "packet_id": "p", "size": 1.0})
-    )
-    lake.write(
-        "packets", pd.DataFrame({"event_ns": [20], "instrument": "AAA", "packet_id": "p", "size": 2.0})
-    )
-    assert lake.read("packets")["size"].tolist() == [2.0]
-    assert lake.read("packets", end=15)["size"].tolist() == [1.0], "what was known by the end"
-    lake.retain("packets", seconds=5e-9)
-    assert lake.read("packets")["size"].tolist() == [2.0]
-
-
-def test_the_background_rolls_by_rows_and_by_age(tmp_path):
-    with open_history(tmp_path, roll_rows=250, roll_seconds=0.2, merge_segments=100) as lake:
-        lake.write("trades", trades(0, 260))
-        wait_for(lambda: lake.tables()["segments"].tolist() == [1])
-        lake.write("trades", trades(260, 10))
-        wait_for(lambda: lake.tables()["segments"].tolist() == [2])
-        assert lake.read("trades")["seq"].tolist() == list(range(1, 271))
-
-
-def test_the_background_merges_small_segments(tmp_path):
-    with open_history(tmp_path, roll_rows=100_000, roll_seconds=0.05, merge_segments=3) as lake:
-        for number in range(6):
-            lake.write("trades", trades(number * 10, 10))
-            wait_for(lambda: lake.sql("SELECT 1 AS one")["one"][0] == 1 and not lake._manifest.log_state())
-        wait_for(lambda: lake.tables()["segments"][0] < 3)
-        assert lake.read("trades")["seq"].tolist() == list(range(1, 61))
-
-
-def wait_for(condition, seconds: float = 20.0) -> None:
-    import time
-
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "did not happen in time"
-        time.sleep(0.01)
-
-
-def test_two_processes_worth_of_writers_share_a_store(tmp_path):
-    with open_history(tmp_path, upkeep=False) as one, open_history(tmp_path, upkeep=False) as other:
-        for number in range(10):
-            (one if number % 2 else other).write("trades", trades(number * 10, 10))
-            if number == 5:
-                other.roll()
-        assert one.read("trades")["seq"].tolist() == list(range(1, 101))
-        pd.testing.assert_frame_equal(one.read("trades"), other.read("trades"))
-        assert one.latest("trades")["seq"].tolist() == other.latest("trades")["seq"].tolist() == [98, 99, 100]
-
-
 def test_a_history_travels_to_another_process_by_its_address(lake):
     lake.write("trades", trades(0, 3))
     with pickle.loads(pickle.dumps(lake)) as copy:
@@ -419,19 +334,6 @@ def test_a_store_of_another_format_is_refused(tmp_path):
     connection.close()
     with pytest.raises(HistoryError, match="format 99"):
         open_history(tmp_path)
-
-
-def test_many_may_open_a_new_store_at_once(tmp_path):
-    from concurrent.futures import ThreadPoolExecutor
-
-    def open_and_write(number: int) -> None:
-        with open_history(tmp_path / "new", upkeep=False) as history:
-            history.write("trades", trades(number * 10, 10))
-
-    with ThreadPoolExecutor(8) as pool:
-        list(pool.map(open_and_write, range(8)))
-    with open_history(tmp_path / "new", upkeep=False) as history:
-        assert history.read("trades")["seq"].tolist() == list(range(1, 81))
 
 
 def test_names_of_many_pieces_come_out_of_sql_as_one_category(lake):
