@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 
 PENDING_BATCHES = 256
@@ -126,7 +125,9 @@ class CandleShelf(Shelf):
 
     @staticmethod
     def _rows_of(frame: pd.DataFrame, instrument: str, every_ns: int) -> pd.DataFrame:
-        code = int(REGISTRY.codes([instrument])[0])
+        code = frame["instrument"].cat.categories.get_indexer([instrument])[0]
+        if code < 0:
+            return frame.iloc[:0]
         rows = np.flatnonzero((frame["instrument"].cat.codes == code) & (frame["every_ns"] == every_ns))
         return frame.take(rows)
 

@@ -93,6 +93,8 @@ def test_the_candle_in_progress_stands_last_and_a_revision_replaces() -> None:
     assert shown["close"].iloc[-1] == 3.0
     assert not shown["closed"].iloc[-1]
     assert board.candles("BOARD-A", 60).empty
+    assert board.candles("", 10).empty
+    assert board.candles("NEVER HEARD OF", 10).empty
 
 
 def test_what_was_handed_out_does_not_change_afterwards() -> None:
