@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -158,3 +161,39 @@ def test_a_roll_in_the_middle_of_a_read_changes_nothing(lake, monkeypatch, ask):
         got = lake.sql("SELECT seq FROM trades ORDER BY seq")["seq"].tolist()
     assert rolled
     assert got == list(range(1, 401))
+
+
+_WRITER = """
+import sys
+import numpy as np, pandas as pd
+from workstation.history import open_history
+first = int(sys.argv[2])
+with open_history(sys.argv[1], roll_rows=400, roll_seconds=0.05, merge_segments=3) as history:
+    for number in range(first, first + 30):
+        seq = number * 50 + np.arange(50) + 1
+        history.write("trades", pd.DataFrame({"seq": seq, "event_ns": seq % 700, "instrument": "AAA", "price": 1.0, "size": 1.0}))
+        history.write("candles", pd.DataFrame({"event_ns": [number % 7], "instrument": sys.argv[2], "every_ns": 10, "close": float(number)}))
+"""
+
+
+def test_processes_that_write_one_table_at_once_lose_and_double_nothing(tmp_path):
+    firsts = (0, 30, 60)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path), str(first)], stderr=subprocess.PIPE)
+        for first in firsts
+    ]
+    for writer in writers:
+        error = writer.communicate(timeout=120)[1]
+        assert writer.returncode == 0, error.decode()
+        assert b"damaged" not in error
+    with open_history(tmp_path, upkeep=False) as lake:
+        lake.roll()
+        lake.compact()
+        assert sorted(lake.read("trades")["seq"]) == list(range(1, 4501))
+        assert lake.verify().empty
+        candles = lake.read("candles")
+        assert len(lake.read("candles", revisions=True)) == 90
+        for first in firsts:
+            mine = candles[candles["instrument"] == str(first)].set_index("event_ns")["close"]
+            assert mine.to_dict() == {number % 7: float(number) for number in range(first + 23, first + 30)}
+        assert len(list(tmp_path.glob("segments/*/*"))) == lake.tables()["segments"].sum()
