@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pandas as pd
@@ -24,75 +21,11 @@ from tests.wire.deribit_server import (
     option_ticker,
     recorded_frames,
 )
-from workstation.feeds.deribit import Deribit
+from tests.wire.deribit_watch import Watcher, feed_of, supervised, until, watched
 from workstation.feeds.deribit.decode import decode
-from workstation.feeds.feed import Batch
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 
 pytestmark = pytest.mark.wire
-PATIENCE_S = 10.0
-
-
-def feed_of(server: DeribitServer, **options: Any) -> Deribit:
-    settings = {"currencies": ("BTC",), "urls": server.urls, "pace_s": 0.0, "timeout_s": 5.0} | options
-    return Deribit(**settings)
-
-
-async def until(true: Callable[[], Any], what: str = "") -> None:
-    """Poll until something holds."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not true():
-        assert time.monotonic() < deadline, f"not within {PATIENCE_S} s: {what or true}"
-        await asyncio.sleep(0.005)
-
-
-class Watcher:
-    """Takes a feed's batches on a task of its own."""
-
-    def __init__(self, feed: Deribit) -> None:
-        self.got: list[Batch] = []
-        self._task = asyncio.ensure_future(self._take(feed))
-
-    async def _take(self, feed: Deribit) -> None:
-        async for batch in feed.batches():
-            self.got.append(batch)
-
-    def rows(self, table: str) -> pd.DataFrame:
-        frames = [batch.frame for batch in self.got if batch.table == table]
-        return (
-            pd.concat(frames, ignore_index=True) if frames else pd.DataFrame({"event": [], "venue_seq": []})
-        )
-
-    def events(self, event: str) -> pd.DataFrame:
-        health = self.rows("health")
-        return health[health["event"].astype("str") == event]
-
-    def seqs(self) -> list[int]:
-        return self.rows("trades")["venue_seq"].tolist()
-
-    async def error(self) -> BaseException | None:
-        await until(self._task.done, "the feed to fail")
-        return self._task.exception()
-
-    async def stop(self) -> None:
-        self._task.cancel()
-        await asyncio.wait([self._task])
-
-
-@asynccontextmanager
-async def watched(feed: Deribit, *channels: str) -> AsyncIterator[Watcher]:
-    """A connected, subscribed feed and what it gives."""
-    try:
-        await feed.connect()
-        await feed.subscribe(channels or (OPTION_TRADES, f"ticker.{CALL}.100ms"))
-        watcher = Watcher(feed)
-        try:
-            yield watcher
-        finally:
-            await watcher.stop()
-    finally:
-        await feed.close()
 
 
 @pytest.fixture
@@ -281,6 +214,7 @@ async def test_a_slow_consumer_loses_no_print_in_silence(server: DeribitServer) 
         await until(lambda: len(watcher.events("gap")) == 1)
         assert watcher.seqs() == list(range(101, 121))
         assert watcher.events("dropped")["count"].tolist() == [80]
+        assert watcher.events("gap")["count"].tolist() == [80]
         assert watcher.rows("marks")["mark_iv"].iloc[-1] == 0.50, "the newest state survives"
         conflated = watcher.events("conflated")["count"].tolist()
         assert 50 <= len(watcher.rows("marks")) + sum(conflated) <= 52, "a reply may be among the conflated"
@@ -352,31 +286,6 @@ async def test_a_venue_that_is_not_there_is_no_fatal_error() -> None:
     assert not refusal.value.fatal
     await feed.close()
     await feed.close()
-
-
-@asynccontextmanager
-async def supervised(feed: Deribit) -> AsyncIterator[Any]:
-    """A feed under supervision and what it publishes."""
-    desk = Published()
-    quick = SupervisionParameters(backoff_first_s=0.01, backoff_cap_s=0.05, watch_every_s=0.02)
-    supervisor = Supervisor(feed, desk.take, (OPTION_TRADES,), quick)
-    running = asyncio.ensure_future(supervisor.run())
-    try:
-        await until(lambda: supervisor.status()["state"] == "live")
-        yield desk
-    finally:
-        await supervisor.stop()
-        await running
-
-
-class Published(Watcher):
-    """What a supervisor publishes."""
-
-    def __init__(self) -> None:
-        self.got = []
-
-    def take(self, table: str, frame: pd.DataFrame) -> None:
-        self.got.append(Batch(table, frame))
 
 
 async def test_after_a_dropped_socket_it_resubscribes_and_backfills_without_repeats(

@@ -53,7 +53,7 @@ def gap_of(hole: Hole) -> Gap:
 
 
 def gap_notice(gap: Gap, time_ns: int, prints: int = 0) -> dict[str, Any]:
-    """The ``gap`` row that announces a gap; ``prints`` where their number is known and their names are not."""
+    """The ``gap`` row that announces a gap; ``prints`` counts one that is known by its times alone."""
     known = bool(gap.last_missing)
     return notice(
         "gap",
