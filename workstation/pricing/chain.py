@@ -237,7 +237,7 @@ def _shown(
 ) -> tuple[npt.NDArray[Any], int]:
     """Rows to show, one per cell; open interest and volume of merged ones are put into ``columns``."""
     units = np.nan_to_num(priced.open_interest) * priced.multiplier
-    order = np.lexsort((priced.codes, -units, cell))
+    order = np.lexsort((-priced.event_ns, -units, cell))
     first = np.ones(order.size, dtype=bool)
     first[1:] = cell[order][1:] != cell[order][:-1]
     shown = order[first]
