@@ -188,7 +188,7 @@ class Tape(Feed):
     def _bounds(self) -> tuple[int, int]:
         start, end = _instant(self.parameters.start), _instant(self.parameters.end)
         if start is None or end is None:
-            held = self.recording.tables()  # type: ignore[attr-defined]
+            held = self._held()
             held = held[held["name"].isin([name for name in self.tables if name != "instruments"])]
             if not len(held):
                 raise FeedError(f"the recording holds none of {', '.join(self.tables)}", fatal=True)
@@ -197,6 +197,12 @@ class Tape(Feed):
         if start >= end:
             raise FeedError(f"nothing between start {start} and end {end}", fatal=True)
         return start, end
+
+    def _held(self) -> pd.DataFrame:
+        tables: Callable[[], pd.DataFrame] | None = getattr(self.recording, "tables", None)
+        if tables is None:
+            raise FeedError("this recording does not tell its bounds: give start and end", fatal=True)
+        return tables()
 
     async def instruments(self) -> pd.DataFrame:
         """Terms known before the start; later ones come as rows."""

@@ -18,7 +18,7 @@ from workstation.market.errors import FeedError
 from workstation.market.tables import HEALTH
 
 SECOND_NS = 1_000_000_000
-HISTORY_STEP_NS = 2 * SECOND_NS
+HISTORY_STEP_NS = 5 * SECOND_NS
 HISTORY_OPTION_SHARE = 0.35
 
 

@@ -48,7 +48,7 @@ class PricePath:
     @property
     def activity(self) -> float:
         """Trades per second relative to the long-run mean."""
-        return min(math.exp(self.calm - 0.5 * CALM_SD**2) * (0.75 + self.burst), BUSIEST)
+        return min(math.exp(self.calm - 0.5 * CALM_SD**2) * (0.85 + self.burst), BUSIEST)
 
     def step(self, seconds: float) -> float:
         """Draw the activity of the next ``seconds`` and give it."""

@@ -223,8 +223,8 @@ HEALTH = Table(
             "event",
             "category",
             required=True,
-            doc="connected, disconnected, gap, stale, fresh, resubscribed, refused, backfilled, duplicate, dropped, "
-            "late, rejected, clock_skew, failed, conflated, spilled",
+            doc="connecting, connected, disconnected, gap, quiet, stale, fresh, resubscribed, refused, backfilled, "
+            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled",
         ),
         Column("start_ns", "int64", "ns", doc="begin of what the row is about"),
         Column("end_ns", "int64", "ns"),
