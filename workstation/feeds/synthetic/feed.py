@@ -59,7 +59,7 @@ class SyntheticParameters:
     history_marks_every_s: float = 60.0
     marks_every_s: float = 1.5
     slice_ms: int = 100
-    jump_after_s: float = 5.0
+    jump_after_s: float = 30.0
 
 
 class Synthetic(Feed):
