@@ -14,7 +14,7 @@ from workstation.indicators.kept_trades import KeptTrades, TradeRows
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES, TradeFlag
-from workstation.market.tables.frames import array_of, frame_of
+from workstation.market.tables.frames import array_of
 
 VOLUME_ONLY = (
     TradeFlag.BLOCK
@@ -281,8 +281,7 @@ class Candles(Engine):
             "revision": done.revision[:rows],
             "closed": np.full(rows, closed),
         }
-        arrays = [columns[name] for name in CANDLES.names]
-        return CANDLES.conform(frame_of(arrays, CANDLES.index, rows))
+        return CANDLES.assembled([columns[name] for name in CANDLES.names], rows)
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -322,7 +321,7 @@ class Candles(Engine):
 
 _EMPTY = CANDLES.empty()
 _TRADE_PLACES = {
-    name: TRADES.names.index(name)
+    name: TRADES.places[name]
     for name in ("instrument", "event_ns", "price", "size", "side", "flags", "trade_id")
 }
 _SUM_COLUMNS = {

@@ -214,8 +214,8 @@ class Hub:
         with self._lock:
             at = max(self._watermark_ns, 0)
             row = {"event_ns": [at], "feed": feed, "channel": channel, "event": event}
-            told = HEALTH.conform(pd.DataFrame({**row, "count": count, "detail": detail}), self.registry)
-            self._enqueue(HEALTH, told)
+            told = pd.DataFrame({**row, "count": count, "detail": detail})
+            self._enqueue(HEALTH, HEALTH.numbered(told, self._next_seq, self.registry))
             self._drain()
 
     # -- inside -------------------------------------------------------------------------------------------
@@ -235,7 +235,7 @@ class Hub:
 
     def _accept(self, schema: Table, frame: pd.DataFrame, *, strict: bool) -> None:
         try:
-            conformed = schema.conform(frame, self.registry)
+            numbered = schema.numbered(frame, self._next_seq, self.registry)
         except TableError as error:
             if strict:
                 raise
@@ -243,16 +243,13 @@ class Hub:
             self.set_aside.append(SetAside("edge", schema.name, frame, str(error)))
             self.tell("rejected", channel=schema.name, count=len(frame), detail=str(error))
             return
-        if len(conformed):
-            self._enqueue(schema, conformed)
+        if len(numbered):
+            self._enqueue(schema, numbered)
 
-    def _enqueue(self, schema: Table, conformed: pd.DataFrame) -> None:
-        rows = len(conformed)
-        numbered = conformed.copy(deep=True)
-        array_of(numbered, _PLACES[schema.name, "seq"])[:] = np.arange(self._next_seq, self._next_seq + rows)
-        event_ns = array_of(numbered, _PLACES[schema.name, "event_ns"])
-        self._next_seq += rows
-        self.rows[schema.name] += rows
+    def _enqueue(self, schema: Table, numbered: pd.DataFrame) -> None:
+        event_ns = array_of(numbered, schema.places["event_ns"])
+        self._next_seq += len(numbered)
+        self.rows[schema.name] += len(numbered)
         if schema.raw and schema is not HEALTH and schema is not HEARTBEAT:
             self.late[schema.name] += int(np.count_nonzero(event_ns < self._watermark_ns))
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
@@ -283,5 +280,4 @@ class Hub:
             self.tell("late", channel=name, count=late - told, detail=detail)
 
 
-_PLACES = {(t.name, c): t.names.index(c) for t in TABLES.values() for c in ("seq", "event_ns")}
 __all__ = ["Hub", "SetAside"]

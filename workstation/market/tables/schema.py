@@ -108,9 +108,11 @@ class Table:
     doc: str = ""
     by_name: Mapping[str, Column] = field(init=False, repr=False, compare=False)
     index: pd.Index[str] = field(init=False, repr=False, compare=False)
+    places: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.columns})
+        object.__setattr__(self, "places", {c.name: place for place, c in enumerate(self.columns)})
         object.__setattr__(self, "index", pd.Index([c.name for c in self.columns], dtype="str"))
 
     @property
@@ -164,11 +166,29 @@ class Table:
         arrays = arrays_of(frame)
         if self._is_conformed(frame, arrays, registry):
             fresh = _is_fresh(frame.index)
-            done = frame.copy(deep=False) if fresh else frame_of(arrays, self.index, len(frame))
-        else:
-            done = frame_of(self._arrays(frame, arrays, registry), self.index, len(frame))
-        _CONFORMED[id(done)] = done
-        return done
+            return _trusted(frame.copy(deep=False) if fresh else frame_of(arrays, self.index, len(frame)))
+        return self.assembled(self._arrays(frame, arrays, registry), len(frame))
+
+    def numbered(
+        self, frame: pd.DataFrame, first_seq: int, registry: InstrumentRegistry = REGISTRY
+    ) -> pd.DataFrame:
+        """As ``conform``, with ``seq`` counting up from ``first_seq``.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import HEARTBEAT
+        >>> HEARTBEAT.numbered(pd.DataFrame({"event_ns": [8, 9]}), 5)["seq"].tolist()
+        [5, 6]
+        """
+        rows, arrays = len(frame), arrays_of(frame)
+        if not self._is_conformed(frame, arrays, registry):
+            arrays = self._arrays(frame, arrays, registry)
+        arrays[self.places["seq"]] = np.arange(first_seq, first_seq + rows)
+        return self.assembled(arrays, rows)
+
+    def assembled(self, arrays: list[Any], rows: int) -> pd.DataFrame:
+        """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
+        return _trusted(frame_of(arrays, self.index, rows))
 
     def _is_conformed(self, frame: pd.DataFrame, arrays: list[Any], registry: InstrumentRegistry) -> bool:
         if frame.columns is not self.index and not frame.columns.equals(self.index):
@@ -204,9 +224,7 @@ class Table:
             _join(c, list(pieces), registry)
             for c, pieces in zip(self.columns, zip(*parts, strict=True), strict=True)
         ]
-        done = frame_of(joined, self.index, len(joined[0]))
-        _CONFORMED[id(done)] = done
-        return done
+        return self.assembled(joined, len(joined[0]))
 
     def _arrays(self, frame: pd.DataFrame, arrays: list[Any], registry: InstrumentRegistry) -> list[Any]:
         names = frame.columns.tolist()
@@ -264,6 +282,11 @@ class Table:
 
 _CONFORMED: WeakValueDictionary[int, pd.DataFrame] = WeakValueDictionary()
 """Frames that came out of ``conform``, by id: their strings and categories need no second look."""
+
+
+def _trusted(frame: pd.DataFrame) -> pd.DataFrame:
+    _CONFORMED[id(frame)] = frame
+    return frame
 
 
 def _is_fresh(index: pd.Index[Any]) -> bool:
