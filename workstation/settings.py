@@ -26,9 +26,9 @@ class ExposureSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    every: str = Field("10s", description="interval between snapshots, in event time")
-    sign_model: str = Field("calls_long", description="calls_long, calls_short, short_all or flow")
-    basis: str = Field("open_interest", description="open_interest or volume")
+    every: str = Field(default="10s", description="interval between snapshots, in event time")
+    sign_model: str = Field(default="calls_long", description="calls_long, calls_short, short_all or flow")
+    basis: str = Field(default="open_interest", description="open_interest or volume")
 
 
 class ServerSettings(BaseModel):
@@ -37,7 +37,7 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = "127.0.0.1"
-    port: int = Field(5006, ge=0, le=65535, description="0 takes a free one")
+    port: int = Field(default=5006, ge=0, le=65535, description="0 takes a free one")
     open_browser: bool = True
 
 
@@ -65,17 +65,21 @@ class Settings(BaseSettings):
     sample_data: Path | None = Field(
         None, description="folder of recorded market data for tests and examples"
     )
-    feeds: tuple[str, ...] = Field(("synthetic",), description="feeds the desk starts")
+    feeds: tuple[str, ...] = Field(default=("synthetic",), description="feeds the desk starts")
     feed_options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options per feed name")
     seed: int | None = Field(
         None, description="seed of the synthetic market; none takes a new one each start"
     )
-    record: bool = Field(True, description="write every row to history")
-    candles: tuple[str, ...] = Field(("1s", "10s", "1min", "5min"), description="lengths of the live candles")
-    candle_lateness: str = Field("0s", description="how long a candle waits for late ticks after its end")
+    record: bool = Field(default=True, description="write every row to history")
+    candles: tuple[str, ...] = Field(
+        default=("1s", "10s", "1min", "5min"), description="lengths of the live candles"
+    )
+    candle_lateness: str = Field(
+        default="0s", description="how long a candle waits for late ticks after its end"
+    )
     exposure: ExposureSettings = ExposureSettings()
     server: ServerSettings = ServerSettings()
-    recorder_backlog: int = Field(10_000, gt=0, description="batches that may wait for the recorder")
+    recorder_backlog: int = Field(default=10_000, gt=0, description="batches that may wait for the recorder")
 
     @classmethod
     def settings_customise_sources(
