@@ -370,5 +370,8 @@ def _instant(moment: int | str | pd.Timestamp | None) -> int | None:
     """int64 ns of a moment; text and timestamps without a zone are UTC."""
     if moment is None or isinstance(moment, int):
         return moment
-    stamp = pd.Timestamp(moment)
+    try:
+        stamp = pd.Timestamp(moment)
+    except ValueError as error:
+        raise FeedError(f"{moment!r} is no time; give int ns, a Timestamp or ISO text", fatal=True) from error
     return int((stamp if stamp.tzinfo else stamp.tz_localize("UTC")).as_unit("ns").value)

@@ -1,0 +1,140 @@
+"""Every command as a person would type it."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from workstation import open_history
+from workstation.cli import app
+from workstation.cli.doctor import examine
+from workstation.cli.serving import dashboards, free_port
+from workstation.settings import Settings
+
+SNAPSHOT = """timestamp,instrument_name,bid_price,ask_price,mark_price,futures_price,implied_volatility,delta,vega,open_interest,volume,index_price
+2026-03-20T04:29:14+00:00,BTC-25DEC26-100000-C,0.0675,0.0685,0.0681,72702.59,0.497,0.3035,222.6,3001.3,0.6,70914.75
+2026-03-20T04:29:14+00:00,BTC-25DEC26-60000-P,0.0475,0.0485,0.0481,72702.59,0.52,-0.2,182.6,2001.3,0.6,70914.75
+2026-03-20T05:29:14+00:00,BTC-25DEC26-60000-P,0.0475,0.0485,0.0481,72702.59,0.52,-0.2,182.6,2001.3,0.6,70914.75
+"""
+
+
+@pytest.fixture
+def runner(monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("COLUMNS", "200")
+    return CliRunner()
+
+
+@pytest.fixture
+def store(tmp_path: Path, runner: CliRunner) -> Path:
+    (tmp_path / "snapshot.csv").write_text(SNAPSHOT)
+    arguments = [
+        "import",
+        "table",
+        str(tmp_path / "snapshot.csv"),
+        "--mapping",
+        "deribit_snapshots",
+        "--history",
+        str(tmp_path / "store"),
+    ]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert "1 files: 3 marks, 2 instruments" in result.output
+    return tmp_path / "store"
+
+
+def test_import_then_replay_prints_a_stable_digest(store: Path, runner: CliRunner) -> None:
+    arguments = ["replay", "--from", "2026-03-20", "--to", "2026-03-21", "--history", str(store)]
+    first, second = (runner.invoke(app, arguments) for _ in range(2))
+    assert first.exit_code == 0, first.output
+    assert first.output == second.output
+    row = next(line for line in first.output.splitlines() if "levels" in line)
+    assert " 2 " in row, "one snapshot after each of the two moments"
+
+
+def test_importing_again_says_so(store: Path, runner: CliRunner, tmp_path: Path) -> None:
+    arguments = [
+        "import",
+        "table",
+        str(tmp_path / "snapshot.csv"),
+        "--mapping",
+        "deribit_snapshots",
+        "--history",
+        str(store),
+    ]
+    result = runner.invoke(app, arguments)
+    assert "1 files were in the store already" in result.output
+
+
+def test_rejections_are_listed_and_a_broken_file_fails_the_command(runner: CliRunner, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(SNAPSHOT.replace("BTC-25DEC26-100000-C", "NONSENSE"))
+    (tmp_path / "b.csv").write_text("what,is,this\n1,2,3\n")
+    arguments = [
+        "import",
+        "table",
+        str(tmp_path),
+        "--mapping",
+        "deribit_snapshots",
+        "--history",
+        str(tmp_path / "store"),
+    ]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "symbol" in result.output
+    assert "NONSENSE" in result.output
+    assert "not read" in result.output
+    assert len(open_history(tmp_path / "store").read("marks")) == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["import", "xls", "."], "no such format"),
+        (["import", "table", "no/such/file"], "no such file or folder"),
+        (["replay", "--from", "yesterday-ish", "--to", "2026-03-21"], "yesterday-ish"),
+    ],
+)
+def test_mistakes_are_answered_in_one_line(
+    runner: CliRunner, tmp_path: Path, arguments: list[str], said: str
+) -> None:
+    result = runner.invoke(app, [*arguments, "--history", str(tmp_path / "store")])
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+
+
+def test_collect_records_until_its_time_is_up(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WORKSTATION_FEED_OPTIONS", '{"synthetic": {"rate": 200, "history_minutes": 0}}')
+    result = runner.invoke(
+        app, ["collect", "synthetic", "--history", str(tmp_path / "store"), "--seconds", "4"]
+    )
+    assert result.exit_code == 0, result.output
+    rows = open_history(tmp_path / "store").tables().set_index("name")["rows"]
+    assert rows["trades"] > 0
+    assert rows["instruments"] > 0
+
+
+def test_doctor_finds_what_is_wrong(tmp_path: Path) -> None:
+    settings = Settings(history=str(tmp_path / "store"), sample_data=tmp_path / "absent", _env_file=None)  # type: ignore[call-arg]
+    findings = {finding.what: finding for finding in examine(settings)}
+    assert findings["engines"].ok, findings["engines"].detail
+    assert findings["history"].ok
+    assert not findings["recorded data"].ok
+    assert "absent" in findings["recorded data"].detail
+
+
+def test_a_taken_port_gives_the_next_free_one() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert free_port("127.0.0.1", port) != port
+    assert free_port("127.0.0.1", 0) > 0
+
+
+def test_every_dashboard_is_served() -> None:
+    assert "exposure" in dashboards()
