@@ -14,7 +14,9 @@ views = ExposureViews(desk.board, Choice(), page.colours)
 views.follow_choices(page.live)
 page.add(*views.all)
 
-explain = pmui.Button(label="How was this made?", size="small", variant="outlined", margin=0)
+explain = pmui.Button(
+    label="How was this made?", size="small", variant="text", margin=0, sx={"py": "2px", "fontSize": "12px"}
+)
 cards = page.grid(
     [
         bar(views.choice, explain),
@@ -28,16 +30,19 @@ cards = page.grid(
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""
-        grid-template: "bar bar bar bar bar bar bar bar bar bar bar bar" auto
-                       "line line line line line line line line line line line line" auto
-                       "price price price price price price price strikes strikes strikes strikes strikes" minmax(260px, 1.4fr)
-                       "change change change curve curve curve smile smile smile course course course" minmax(200px, 1fr)
-                       "feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds" auto
-                       / repeat(12, minmax(0, 1fr));
+        grid-template-columns: repeat(12, minmax(0, 1fr));
+        grid-template-rows: auto auto minmax(260px, 1.45fr) minmax(200px, 1fr) auto;
+        grid-template-areas:
+            "bar bar bar bar bar bar bar bar bar bar bar bar"
+            "line line line line line line line line line line line line"
+            "price price price price price price price strikes strikes strikes strikes strikes"
+            "change change change curve curve curve smile smile smile course course course"
+            "feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds";
     """,
     narrow="""
-        grid-template: "bar" auto "line" auto "strikes" 420px "price" 400px "change" 270px "curve" 300px
-                       "smile" 300px "course" 300px "feeds" auto / minmax(0, 1fr);
+        grid-template-columns: minmax(0, 1fr);
+        grid-template-rows: auto auto 420px 400px 262px 300px 300px 300px auto;
+        grid-template-areas: "bar" "line" "strikes" "price" "change" "curve" "smile" "course" "feeds";
     """,
 )
 shell = page.build(cards, drawer=[views.expiries.panel], aside=[views.ledger.panel])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any
+from typing import Any, NamedTuple
 
 import panel as pn
 
@@ -21,13 +21,25 @@ _HEAD = stylesheet(
     """
 :host { width: 100%; }
 .head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
-h2 { margin: 0; font-size: 12px; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
+h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
 .unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
+.key { display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
+.key i { width: 12px; height: 3px; border-radius: 1px; background: var(--c); }
+.key i.bar { width: 9px; height: 9px; }
+.key i.dashed { background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px); }
 .value { margin-left: auto; color: var(--ws-text); font-size: 12px; font-weight: 700; }
 .failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
   padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
 """
 )
+
+
+class Key(NamedTuple):
+    """A colour's meaning: the palette role, in words, and how it is drawn (``line``, ``bar``, ``dashed``)."""
+
+    role: str
+    words: str
+    shape: str = "line"
 
 
 class Card:
@@ -43,12 +55,20 @@ class Card:
         Widgets right of the title.
     area
         Name of the card's area in the page's grid.
+    keys
+        What the colours mean.
     """
 
     def __init__(
-        self, title: str, body: Any, unit: str = "", actions: tuple[Any, ...] = (), area: str = ""
+        self,
+        title: str,
+        body: Any,
+        unit: str = "",
+        actions: tuple[Any, ...] = (),
+        area: str = "",
+        keys: tuple[Key, ...] = (),
     ) -> None:
-        self.title, self.unit, self.value, self.failure = title, unit, "", ""
+        self.title, self.unit, self.value, self.failure, self.keys = title, unit, "", "", keys
         self._head = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0)
         self._draw()
         head = (
@@ -68,10 +88,18 @@ class Card:
             styles={"grid-area": area} if area else {},
         )
 
-    def say(self, value: str = "", unit: str | None = None) -> None:
-        """Set the value line (HTML) and, if given, the unit beside the title."""
-        if (value, unit or self.unit) != (self.value, self.unit):
-            self.value, self.unit = value, unit or self.unit
+    def say(
+        self,
+        value: str = "",
+        unit: str | None = None,
+        title: str | None = None,
+        keys: tuple[Key, ...] | None = None,
+    ) -> None:
+        """Set the value line (HTML) and, where given, the unit, the title and the keys."""
+        given = ((unit, self.unit), (title, self.title), (keys, self.keys))
+        wanted = (value, *(old if new is None else new for new, old in given))
+        if wanted != (self.value, self.unit, self.title, self.keys):
+            self.value, self.unit, self.title, self.keys = wanted
             self._draw()
 
     def fail(self, reason: str) -> None:
@@ -82,9 +110,13 @@ class Card:
 
     def _draw(self) -> None:
         failure = f'<div class="failure" role="alert">{escape(self.failure)}</div>' if self.failure else ""
+        keys = "".join(
+            f'<span class="key"><i class="{key.shape}" style="--c: var(--ws-{key.role})"></i>{escape(key.words)}</span>'
+            for key in self.keys
+        )
         self._head.object = (
             f'<div class="head"><h2>{escape(self.title)}</h2><span class="unit">{escape(self.unit)}</span>'
-            f'<span class="value">{self.value}</span></div>{failure}'
+            f'{keys}<span class="value">{self.value}</span></div>{failure}'
         )
 
 

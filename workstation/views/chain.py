@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import panel as pn
 import xarray as xr
-from bokeh.models import ColumnDataSource, HoverTool, Legend, LegendItem, Range1d, Span
+from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
 from workstation.views import formats
-from workstation.views.card import Card
+from workstation.views.card import Card, Key
 from workstation.views.choice import Choice
 from workstation.views.exposure.snapshot import chain_of
 from workstation.views.live import Source, View
-from workstation.views.theme import Painter, Palette, bare_figure, style_legend
+from workstation.views.theme import Painter, Palette, bare_figure
 
 SHOWN = 4
 """Smiles at once."""
@@ -59,9 +59,6 @@ class Smiles(View):
                 Span(location=0, dimension="height", line_width=1, line_dash="dotted"), line_color="axis"
             )
         )
-        self._legend = Legend(items=[])
-        made.add_layout(self._legend)
-        style_legend(self._painter, self._legend, "top_center")
         dots = []
         for source, role, marker in zip(self._smiles, _ROLES, _MARKERS, strict=True):
             whiskers = made.segment(
@@ -72,11 +69,10 @@ class Smiles(View):
             for renderer in (whiskers, line, mark):
                 self._painter(renderer.glyph, line_color=role)
             self._painter(mark.glyph, fill_color=role)
-            dots.append((line, mark))
-        self._drawn = dots
+            dots.append(mark)
         made.add_tools(
             HoverTool(
-                renderers=[mark for _, mark in dots], visible=False,
+                renderers=dots, visible=False,
                 tooltips=[("strike", "@strike{0,0}"), ("vol", "@iv{0.0%}"), ("bid", "@bid{0.0%}"), ("ask", "@ask{0.0%}")],
             )
         )  # fmt: skip
@@ -84,7 +80,7 @@ class Smiles(View):
         self.card = Card(
             "IV smile",
             pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
-            unit="mark vol over strike / forward − 1; bars: bid to ask",
+            unit="over strike / forward − 1",
             area="smile",
         )
 
@@ -92,7 +88,7 @@ class Smiles(View):
         """Draw the newest smiles."""
         chain = chain_of(source, self.choice.underlying)
         expiries = [] if chain is None else self._expiries(chain)
-        items, heights = [], []
+        keys, heights = [], []
         for at, data in enumerate(self._smiles):
             if chain is None or at >= len(expiries):
                 data.data = {name: np.empty(0) for name in _COLUMNS}
@@ -101,12 +97,9 @@ class Smiles(View):
             inside = np.abs(shown["moneyness"]) <= self.choice.reach
             data.data = {name: values[inside] for name, values in shown.items()}
             heights.append(np.concatenate([data.data[name] for name in ("iv", "bid", "ask")]))
-            items.append((formats.expiry(expiries[at])[:6], list(self._drawn[at])))
-        if [item.label.value for item in self._legend.items] != [label for label, _ in items]:
-            self._legend.items = [LegendItem(label=label, renderers=drawn) for label, drawn in items]
+            keys.append(Key(_ROLES[at], formats.expiry(expiries[at])[:6]))
         self._fit(np.concatenate(heights) if heights else np.empty(0))
-        atm = f"{formats.expiry(expiries[0])}" if expiries else ""
-        self.card.say(atm and f"{len(expiries)} expiries")
+        self.card.say("" if expiries else "no marks", keys=tuple(keys))
 
     def _expiries(self, chain: xr.Dataset) -> list[int]:
         known = [int(value) for value in chain["expiry_ns"].to_numpy()]
@@ -128,7 +121,7 @@ class Smiles(View):
             or high > self.y_range.end
             or high - low < 0.6 * (self.y_range.end - self.y_range.start)
         ):
-            self.y_range.update(start=max(low - room, 0.0), end=high + 3 * room)
+            self.y_range.update(start=max(low - room, 0.0), end=high + room)
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

@@ -29,6 +29,7 @@ _SX = {
     },
     "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px"},
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
+    "& .main-content": {"overflowY": "auto !important"},
     "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
     "& .MuiDrawer-paper": {"backgroundImage": "none"},
 }  # fmt: skip
@@ -52,7 +53,7 @@ _GRID_CSS = """
 :host {{ display: grid !important; gap: 6px; padding: 6px; box-sizing: border-box; width: 100%; {wide} }}
 :host > * {{ min-width: 0; }}
 @media (min-width: 901px) {{ :host {{ height: calc(100vh - 40px); }} }}
-@media (max-width: 900px) {{ :host {{ {narrow} }} }}
+@media (max-width: 900px) {{ :host {{ height: auto !important; flex: none !important; {narrow} }} }}
 """
 _CLOCK = """
 const two = n => String(n).padStart(2, '0')
@@ -147,7 +148,7 @@ class Page:
         return pn.Column(
             *cards,
             stylesheets=[stylesheet(_GRID_CSS.format(wide=wide, narrow=narrow))],
-            sizing_mode="stretch_width",
+            sizing_mode="stretch_both",
             margin=0,
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from bokeh.models import Legend, Model, Title
+from bokeh.models import Model
 from bokeh.plotting import figure
 from bokeh.themes import Theme
 
@@ -180,31 +180,3 @@ def _style_axis(painter: Painter, axis: Any) -> None:
         axis_label_standoff=4,
     )
     painter(axis, major_label_text_color="muted", axis_label_text_color="muted")
-
-
-def style_legend(painter: Painter, legend: Legend, location: str = "top_left") -> None:
-    """A legend as one quiet line of text."""
-    legend.update(
-        location=location,
-        orientation="horizontal",
-        background_fill_alpha=0.0,
-        border_line_alpha=0.0,
-        label_text_font=FONT,
-        label_text_font_size="11px",
-        label_height=12,
-        glyph_height=12,
-        glyph_width=14,
-        spacing=10,
-        padding=0,
-        margin=2,
-        label_standoff=4,
-        click_policy="hide",
-    )
-    painter(legend, label_text_color="muted")
-
-
-def say_why_empty(painter: Painter, made: Any) -> Title:
-    """A line in the middle of a figure that says why it shows nothing; its ``text`` is set by the view."""
-    note = Title(text="", align="center", text_font=FONT, text_font_size="12px", text_font_style="normal")
-    made.add_layout(painter(note, text_color="muted"), "above")
-    return note

@@ -37,8 +37,8 @@ _HEADROOM = 0.08
 _SLACK = 0.35
 """The price axis is narrowed only when so much of it has become empty: nothing jumps."""
 _COLUMNS = (
-    "x", "open", "high", "low", "close", "volume", "width",
-    "up_top", "up_bottom", "up_high", "up_low", "down_top", "down_bottom", "down_high", "down_low",
+    "x", "open", "high", "low", "close", "volume", "width", "middle", "body",
+    "up_width", "up_high", "up_low", "down_width", "down_high", "down_low",
 )  # fmt: skip
 _PAINTED = """
 const newest = tip.data.event_ms
@@ -63,23 +63,22 @@ TIME_TICKS = {
 def candle_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
     """Candles as columns a figure draws: time in ms at the candle's middle; rising and falling ones apart.
 
-    What a candle is not (rising or falling) is NaN and so not drawn.
+    A body of the other direction has no width (a NaN would upset the browser's spatial index), a wick is NaN.
     """
     begin = candles["event_ns"].to_numpy()
     every = candles["every_ns"].to_numpy()
     columns = {name: candles[name].to_numpy(copy=True) for name in ("open", "high", "low", "close", "volume")}
     rising = columns["close"] >= columns["open"]
-    top = np.maximum(columns["open"], columns["close"])
-    bottom = np.minimum(columns["open"], columns["close"])
-    columns |= {"x": (begin + every // 2) / 1e6, "width": every * 0.72e-6}
+    opened, closed = columns["open"], columns["close"]
+    columns |= {
+        "x": (begin + every // 2) / 1e6,
+        "width": every * 0.72e-6,
+        "middle": 0.5 * (opened + closed),
+        "body": np.abs(closed - opened),
+    }
     for name, mask in (("up", rising), ("down", ~rising)):
-        for part, values in (
-            ("top", top),
-            ("bottom", bottom),
-            ("high", columns["high"]),
-            ("low", columns["low"]),
-        ):
-            columns[f"{name}_{part}"] = np.where(mask, values, np.nan)
+        columns[f"{name}_width"] = np.where(mask, columns["width"], 0.0)
+        columns |= {f"{name}_{end}": np.where(mask, columns[end], np.nan) for end in ("high", "low")}
     return columns
 
 
@@ -140,8 +139,8 @@ class CandleChart:
             wick = made.segment(
                 "x", f"{direction}_low", "x", f"{direction}_high", source=self._candles, line_width=1.2
             )
-            body = made.vbar(
-                "x", "width", f"{direction}_top", f"{direction}_bottom", source=self._candles, line_width=1.2
+            body = made.rect(
+                "x", "middle", f"{direction}_width", "body", source=self._candles, line_width=1.2
             )
             self._painter(wick.glyph, line_color=direction)
             self._painter(body.glyph, line_color=direction, fill_color=fill)

@@ -7,7 +7,7 @@ import panel as pn
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
 
 from workstation.views import formats
-from workstation.views.card import Card
+from workstation.views.card import Card, Key
 from workstation.views.choice import Choice
 from workstation.views.exposure.snapshot import level_rows
 from workstation.views.live import Source, View
@@ -67,8 +67,9 @@ class Course(View):
         self.card = Card(
             "Net GEX over time",
             pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
-            unit="USD per 1 %; dashed: spot, dotted: zero gamma (right)",
+            unit="USD per 1 %",
             area="course",
+            keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "zero gamma", "dashed")),
         )
 
     def refresh(self, source: Source) -> None:

@@ -78,7 +78,9 @@ def ledger_html(made: Snapshot) -> str:
 
 def _value(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        items = "".join(f"<li>{escape(str(key))}: {_value(str(key), part)}</li>" for key, part in value.items())
+        items = "".join(
+            f"<li>{escape(str(key))}: {_value(str(key), part)}</li>" for key, part in value.items()
+        )
         return f"<ul>{items}</ul>" if items else "none"
     if isinstance(value, list | tuple):
         return ", ".join(_value(name, part) for part in value) or "none"
@@ -87,7 +89,9 @@ def _value(name: str, value: Any) -> str:
 
 def _number(name: str, value: float) -> str:
     if name.endswith("_ns"):
-        return pd.Timestamp(value, unit="ns").strftime("%Y-%m-%d %H:%M:%S UTC") if value > 0 else formats.UNKNOWN
+        return (
+            pd.Timestamp(value, unit="ns").strftime("%Y-%m-%d %H:%M:%S UTC") if value > 0 else formats.UNKNOWN
+        )
     if name.endswith("age_s"):
         return formats.age(float(value))
     if name == "coverage":

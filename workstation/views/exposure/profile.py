@@ -7,12 +7,12 @@ import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span, WheelZoomTool
 
 from workstation.views import formats
-from workstation.views.card import Card
+from workstation.views.card import Card, Key
 from workstation.views.choice import MEASURES, UNITS, Choice
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source, View
-from workstation.views.theme import Painter, Palette, bare_figure, style_legend
+from workstation.views.theme import Painter, Palette, bare_figure
 
 _COLUMNS = ("strike", "height", "call_left", "call_right", "put_left", "put_right", "net", "call", "put")
 
@@ -69,6 +69,7 @@ class ByStrike(View):
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=200),
             unit=UNITS["gex"],
             area="strikes",
+            keys=(Key("up", "calls", "bar"), Key("down", "puts", "bar"), Key("net", "net")),
         )
 
     def _build(self) -> object:
@@ -85,16 +86,15 @@ class ByStrike(View):
         for right, role in (("call", "up"), ("put", "down")):
             bar = made.hbar(
                 "strike", "height", f"{right}_right", f"{right}_left", source=self._bars, line_color=None,
-                fill_alpha=0.85, legend_label=f"{right.capitalize()}s",
+                fill_alpha=0.85,
             )  # fmt: skip
             self._painter(bar.glyph, fill_color=role)
             renderers.append(bar)
-        line = made.line("net", "strike", source=self._bars, line_width=1.6, legend_label="Net")
-        dots = made.scatter("net", "strike", source=self._bars, size=5, legend_label="Net")
+        line = made.line("net", "strike", source=self._bars, line_width=1.6)
+        dots = made.scatter("net", "strike", source=self._bars, size=5)
         self._painter(line.glyph, line_color="net")
         self._painter(dots.glyph, fill_color="card", line_color="net")
         made.add_layout(self._painter(Span(location=0, dimension="height", line_width=1), line_color="axis"))
-        style_legend(self._painter, made.legend[0], "bottom_left")
         made.add_tools(
             HoverTool(
                 renderers=renderers,
@@ -118,9 +118,11 @@ class ByStrike(View):
         self._bars.data = bars(made.strikes[shown], made.call[shown], made.put[shown])
         self._fit(made)
         self._lines.show(key_levels(made))
-        self.card.title = f"{MEASURES[self.choice.measure]} by strike"
         net = float(np.nansum(made.call + made.put)) if made.strikes.size else float("nan")
-        self.card.say(f"net {formats.usd(net, signed=True)}", UNITS[self.choice.measure])
+        measure = self.choice.measure
+        self.card.say(
+            f"net {formats.usd(net, signed=True)}", UNITS[measure], f"{MEASURES[measure]} by strike"
+        )
 
     def _fit(self, made: Snapshot) -> None:
         if not np.isfinite(made.spot):
