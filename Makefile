@@ -4,7 +4,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHROMIUM := $(VENV)/.chromium
+PEERS := $(VENV)/.peers
 PORT ?= 5006
+COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo lab test lint types unit browser notebooks bench lock format clean screenshots
@@ -48,14 +50,19 @@ notebooks: $(READY)  ## every notebook runs, its tagged outputs are compared
 
 test: $(READY) $(CHROMIUM) lint types unit browser notebooks  ## everything
 
-bench: $(READY)  ## benchmarks beside their peers, as ratios
+$(PEERS): $(READY) requirements-bench.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock
+	@touch $@
+
+bench: $(PEERS)  ## benchmarks beside their peers, as ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 screenshots: $(READY) $(CHROMIUM)  ## the pictures of the README, taken from the running product
 	@$(BIN)/python scripts/screenshots.py
 
 lock: $(READY)   ## pin the dependencies anew, naming no registry
-	@$(BIN)/uv pip compile --universal --python-version 3.11 --all-extras pyproject.toml -o requirements.lock --no-header --no-emit-index-url --no-emit-find-links --quiet
+	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile $(COMPILE) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
 
 format: $(READY) ## format and mend
 	@$(BIN)/ruff format .

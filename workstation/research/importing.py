@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workstation.feeds.files import Rejections, read
+from workstation.feeds.files import FORMATS, Rejections, read
 from workstation.history import History
 from workstation.market.errors import FrameError, TableError
 from workstation.market.instruments import REGISTRY
@@ -58,12 +58,19 @@ def import_files(
     options
         What the format needs beyond the file.
 
+    Raises
+    ------
+    FrameError
+        There is no such format, or no such file.
+
     Returns
     -------
     Imported
         Counts; a file that cannot be read at all is named in ``failures``, the others go on. What was imported and
         what was set aside also stands in the ``health`` table (feed ``import``).
     """
+    if format_name not in FORMATS:
+        raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     done = Imported()
     known = set() if again else _known(history)
     writer = _Writer(history, done)
