@@ -41,7 +41,7 @@ cards = page.grid(
     """,
     narrow="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: auto auto 420px 400px 262px 300px 300px 300px auto;
+        grid-template-rows: min-content min-content 420px 400px 262px 300px 300px 300px auto;
         grid-template-areas: "bar" "line" "strikes" "price" "change" "curve" "smile" "course" "feeds";
     """,
 )

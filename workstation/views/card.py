@@ -23,11 +23,11 @@ _HEAD = stylesheet(
 .head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
 h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
 .unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
-.key { display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
+.key { align-self: center; flex: none; display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
 .key i { width: 12px; height: 3px; border-radius: 1px; background: var(--c); }
 .key i.bar { width: 9px; height: 9px; }
 .key i.dashed { background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px); }
-.value { margin-left: auto; color: var(--ws-text); font-size: 12px; font-weight: 700; }
+.value { margin-left: auto; flex: none; color: var(--ws-text); font-size: 12px; font-weight: 700; }
 .failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
   padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
 """

@@ -80,7 +80,6 @@ class Smiles(View):
         self.card = Card(
             "IV smile",
             pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
-            unit="over strike / forward − 1",
             area="smile",
         )
 

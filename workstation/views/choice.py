@@ -74,14 +74,17 @@ def _offer(choice: Choice, name: str, objects: list[str]) -> None:
 
 
 def underlyings(source: Source) -> list[str]:
-    """Underlyings that have levels, exposures or marks, by name."""
+    """Underlyings that have levels, exposures or marks of options, by name."""
     found: set[str] = set()
     for table in ("levels", "exposures"):
         found.update(source.latest(table)["underlying"].astype("str").unique())
-    if not found:
-        marks = source.latest("marks")["instrument"]
-        found.update(REGISTRY.describe(marks.unique().astype("str"))["underlying"].astype("str"))
-    return sorted(found - {""})
+    return sorted((found or underlyings_of(source.latest("marks"))) - {""})
+
+
+def underlyings_of(marks: pd.DataFrame) -> set[str]:
+    """Underlyings of the options among these marks."""
+    terms = REGISTRY.describe(marks["instrument"].astype("str").unique())
+    return set(terms["underlying"][terms["kind"] == "option"].astype("str"))
 
 
 def instruments(source: Source, underlying: str) -> list[str]:

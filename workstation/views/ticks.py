@@ -30,6 +30,8 @@ from workstation.views.theme import Painter, Palette, bare_figure
 
 SHOWN = 130
 """Candles in view while the chart follows the market."""
+FEWEST = 40
+"""Width of the view, in candles, at the least."""
 KEPT = 3_000
 _AHEAD = 0.17
 """Share of the view kept free right of the newest candle, for the labels."""
@@ -241,7 +243,7 @@ class CandleChart:
         if not len(data["x"]):
             return
         if moved or self.x_range.start == 0:
-            span = SHOWN * self.choice.every_ns / 1e6
+            span = min(SHOWN, max(len(data["x"]) / (1 - _AHEAD), FEWEST)) * self.choice.every_ns / 1e6
             end = float(data["x"][-1]) + _AHEAD * span
             self.x_range.update(start=end - span, end=end)
         inside = data["x"] >= self.x_range.start

@@ -52,10 +52,9 @@ def scale_buttons(choice: Choice) -> pmui.RadioButtonGroup:
 
 
 def bar(choice: Choice, *more: Any) -> pn.Row:
-    """The choices a desk changes all day, in one line."""
-    underlyings = {name: name for name in choice.param.underlying.objects}
+    """The choices a desk changes all day, in one line; ``more`` stands at its end."""
     return pn.Row(
-        buttons(choice, "underlying", underlyings, "underlying"),
+        _underlyings(choice),
         buttons(choice, "measure", MEASURES, "measure"),
         buttons(choice, "basis", BASES, "basis"),
         buttons(choice, "sign_model", SIGN_MODELS, "sign model"),
@@ -68,11 +67,23 @@ def bar(choice: Choice, *more: Any) -> pn.Row:
     )
 
 
+def _underlyings(choice: Choice) -> pmui.RadioButtonGroup:
+    made = buttons(
+        choice, "underlying", {name: name or "…" for name in choice.param.underlying.objects}, "underlying"
+    )
+
+    def offered(event: Any) -> None:
+        made.param.update(options=list(event.new), value=choice.underlying)
+
+    choice.param.watch(offered, "underlying", what="objects")
+    return made
+
+
 class ExpiryChoice(View):
     """Which expiries count; none ticked means all."""
 
-    inputs = ("exposures",)
-    every_s = 5.0
+    inputs = ("marks", "exposures")
+    every_s = 1.0
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
@@ -81,7 +92,8 @@ class ExpiryChoice(View):
         self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
 
     def refresh(self, source: Source) -> None:
-        """Offer the expiries the chain has."""
+        """Offer the underlyings the source has and the expiries of the chain."""
+        self.choice.offer(source)
         chain = chain_of(source, self.choice.underlying)
         known = [] if chain is None else [int(value) for value in chain["expiry_ns"].to_numpy()]
         options = {formats.expiry(value): value for value in known}

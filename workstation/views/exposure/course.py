@@ -30,8 +30,14 @@ class Course(View):
         self._painter = Painter(colours)
         self._rows = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
         self.y_range, self.price_range = Range1d(-1, 1), Range1d(0, 1)
-        made = bare_figure(self._painter, x_axis_type="datetime", y_range=self.y_range, toolbar_location=None)
-        made.x_range.range_padding = 0.01
+        self.x_range = Range1d(0, 1)
+        made = bare_figure(
+            self._painter,
+            x_axis_type="datetime",
+            x_range=self.x_range,
+            y_range=self.y_range,
+            toolbar_location=None,
+        )
         made.xaxis.formatter = DatetimeTickFormatter(**TIME_TICKS)
         made.xaxis.ticker.desired_num_ticks = 4
         made.yaxis.formatter = formats.si_ticks("$")
@@ -67,7 +73,6 @@ class Course(View):
         self.card = Card(
             "Net GEX over time",
             pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
-            unit="USD per 1 %",
             area="course",
             keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "zero gamma", "dashed")),
         )
@@ -85,12 +90,14 @@ class Course(View):
             "below": np.minimum(net, 0.0), "spot": spot, "zero": zero,
         }  # fmt: skip
         if len(rows):
+            x = self._rows.data["x"]
+            self.x_range.update(start=x[0] - 1e3, end=x[-1] + max(0.01 * (x[-1] - x[0]), 1e3))
             _fit(self.y_range, np.append(net, 0.0))
             _fit(self.price_range, np.concatenate([spot, zero]))
         self.card.say(
             f"{formats.usd(float(net[-1]), signed=True)}"
             if len(rows)
-            else "only the published choice is recorded"
+            else "recorded for the published choice"
         )
 
     def repaint(self, colours: Palette) -> None:

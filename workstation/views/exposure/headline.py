@@ -43,7 +43,7 @@ _DAY_NS = 86_400 * 10**9
 class Headline(View):
     """The value line of the chosen underlying."""
 
-    inputs = ("trades", "levels", "exposures")
+    inputs = ("trades", "levels", "exposures", "marks")
     every_s = 0.25
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
@@ -54,6 +54,11 @@ class Headline(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest numbers."""
+        if not self.choice.underlying:
+            self._line.show(
+                '<dl class="line"><div class="cell first"><dt>waiting</dt><dd>for the first marks</dd></div></dl>'
+            )
+            return
         made = self._snapshots.newest(source)
         price, moved, since = self._price(source)
         late = _late(source)

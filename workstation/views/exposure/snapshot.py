@@ -18,7 +18,7 @@ import xarray as xr
 from workstation.exposure.book import exposure
 from workstation.exposure.levels import levels
 from workstation.pricing.chain import chain
-from workstation.views.choice import SIGN_MODELS, Choice
+from workstation.views.choice import SIGN_MODELS, Choice, underlyings_of
 from workstation.views.live import Source
 
 NAN = float("nan")
@@ -75,7 +75,7 @@ class Snapshots:
             source.version("exposures"), source.version("levels"), choice.underlying, choice.measure,
             choice.basis, choice.sign_model, tuple(choice.expiries),
         )  # fmt: skip
-        if self._made is None or key != self._key:
+        if self._made is None or not self._made.asof_ns or key != self._key:
             self._key, self._made = key, snapshot(source, choice)
         return self._made
 
@@ -163,14 +163,14 @@ _CHAINS: WeakKeyDictionary[Any, dict[str, tuple[int, xr.Dataset | None]]] = Weak
 def _chain(source: Source, underlying: str) -> xr.Dataset | None:
     kept = _CHAINS.setdefault(source, {})
     version = source.version("exposures")
-    if underlying not in kept or kept[underlying][0] != version:
+    if kept.get(underlying, (-1, None))[0] != version or kept[underlying][1] is None:
         kept[underlying] = (version, _price(source, underlying))
     return kept[underlying][1]
 
 
 def _price(source: Source, underlying: str) -> xr.Dataset | None:
     marks = source.latest("marks")
-    if not len(marks):
+    if not underlying or underlying not in underlyings_of(marks):
         return None
     return chain(marks, underlying=underlying)
 

@@ -106,8 +106,8 @@ class ExposureViews:
     def all(self) -> tuple[View, ...]:
         """The views in the order they are refreshed."""
         return (
-            self.headline, self.strikes, self.price, self.change, self.curve, self.smile, self.course,
-            self.expiries, self.ledger,
+            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.smile,
+            self.course, self.ledger,
         )  # fmt: skip
 
     def follow_choices(self, live: Live) -> None:
@@ -118,7 +118,7 @@ class ExposureViews:
         self.choice.param.watch(lambda *events: self._changed(live, events), names)
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
-        if any(event.name == "underlying" for event in events):
+        if any(event.name == "underlying" and event.old for event in events):
             self.choice.param.update(instrument="", expiries=[], window=[])
             self.choice.offer(self._source)
         if any(event.name in ("every_s", "scale") for event in events):

@@ -1,0 +1,24 @@
+"""Whether to believe the rest: every feed, and what was reported."""
+
+from workstation import shared_desk
+from workstation.views.health import FeedTable, HealthEvents
+from workstation.views.page import Page
+
+desk = shared_desk()
+page = Page("health", desk.board, dashboards=("exposure", "health"), report=desk.report)
+feeds, events = FeedTable(), HealthEvents()
+page.add(feeds, events)
+cards = page.grid(
+    [feeds.card.panel, events.card.panel, page.area(page.strip.panel, "strip")],
+    wide="""
+        grid-template-columns: minmax(0, 1fr);
+        grid-template-rows: minmax(140px, 1fr) minmax(200px, 2fr) auto;
+        grid-template-areas: "feeds" "events" "strip";
+    """,
+    narrow="""
+        grid-template-columns: minmax(0, 1fr);
+        grid-template-rows: 260px 460px min-content;
+        grid-template-areas: "feeds" "events" "strip";
+    """,
+)
+page.build(cards).servable()

@@ -1,0 +1,195 @@
+"""The exposure page in Chromium: it renders, lives, obeys, is quiet on the console, and stays on this machine."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from urllib.parse import urlparse
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.conftest import ARTIFACTS
+
+pytestmark = pytest.mark.browser
+_TEXT = """() => {
+  const found = []
+  const walk = node => {
+    if (node.nodeType === 3) { if (node.textContent.trim()) found.push(node.textContent.trim()); return }
+    if (node.tagName === 'STYLE' || node.tagName === 'SCRIPT') return
+    if (node.shadowRoot) walk(node.shadowRoot)
+    for (const child of node.childNodes) walk(child)
+  }
+  walk(document.body)
+  return found.join(' ')
+}"""
+
+
+@pytest.fixture
+def opened(served: str, browser: Browser) -> Iterator[Callable[..., Page]]:
+    pages: list[Page] = []
+    complaints: list[str] = []
+
+    def open_page(route: str = "exposure", query: str = "", width: int = 1440, height: int = 900) -> Page:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(30_000)
+        page.on(
+            "console",
+            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
+        )
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on(
+            "request",
+            lambda asked: (
+                complaints.append(f"request to {asked.url}")
+                if urlparse(asked.url).hostname not in ("127.0.0.1", None)
+                else None
+            ),
+        )
+        page.goto(f"{served}/{route}{query}")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+    assert not complaints, complaints
+
+
+def full(page: Page) -> Page:
+    """Wait until the page shows a whole snapshot."""
+    expect(page.locator("dt", has_text="Net GEX")).to_be_visible()
+    expect(page.locator("dd .number").first).to_have_text(re.compile(r"\d"))
+    page.wait_for_function("document.documentElement.dataset.newestEventMs !== undefined")
+    return page
+
+
+def text(page: Page) -> str:
+    return str(page.evaluate(_TEXT)).replace("\u202f", " ")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+@pytest.mark.parametrize("theme", ["dark", "light"])
+def test_the_page_renders_and_is_photographed(
+    opened: Callable[..., Page], theme: str, width: int, height: int
+) -> None:
+    page = full(opened(query=f"?theme={theme}", width=width, height=height))
+    for title in (
+        "Price",
+        "GEX by strike",
+        "Change of net GEX",
+        "Net GEX over spot",
+        "IV smile",
+        "Net GEX over time",
+    ):
+        expect(page.locator("h2", has_text=title).first).to_be_attached()
+    page.wait_for_timeout(700)
+    ARTIFACTS.mkdir(exist_ok=True)
+    page.screenshot(path=ARTIFACTS / f"exposure-{theme}-{width}.png")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert "Error" not in text(page)
+
+
+def test_the_desk_sees_everything_without_scrolling(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    bottom = page.locator(".strip").bounding_box()
+    assert bottom is not None
+    assert bottom["y"] + bottom["height"] <= 900
+
+
+def test_the_newest_price_keeps_moving(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    first = page.evaluate("document.documentElement.dataset.newestEventMs")
+    page.wait_for_function(
+        "first => Number(document.documentElement.dataset.newestEventMs) > Number(first) + 500", arg=first
+    )
+
+
+def test_choices_change_what_is_shown_and_stay_in_the_address(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    page.get_by_role("button", name="ETH", exact=True).click()
+    expect(page.locator("dt", has_text="ETH price")).to_be_visible()
+    page.get_by_role("button", name="DEX", exact=True).click()
+    expect(page.locator("h2", has_text="DEX by strike")).to_be_visible()
+    page.get_by_role("button", name="Calls short", exact=True).click()
+    expect(page.locator(".note", has_text="Changes are kept")).to_be_visible()
+    page.wait_for_function(
+        "location.search.includes('ETH') && location.search.includes('dex') && location.search.includes('calls_short')"
+    )
+    page.reload()
+    full(page)
+    expect(page.locator("dt", has_text="ETH price")).to_be_visible()
+    expect(page.locator("h2", has_text="DEX by strike")).to_be_visible()
+
+
+def test_another_sign_model_turns_net_gex_round(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX")).locator(".number")
+    sign = (net.text_content() or "")[0]
+    page.get_by_role("button", name="Calls short", exact=True).click()
+    expect(net).to_have_text(re.compile("^" + re.escape("−" if sign == "+" else "+")))
+
+
+def test_the_ledger_is_one_click_away(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    page.get_by_role("button", name="How was this made?").click()
+    expect(page.locator("h2", has_text="How this was made")).to_be_visible()
+    expect(page.locator("th", has_text="Sign model")).to_be_visible()
+
+
+def test_the_theme_toggle_repaints_page_and_plots(opened: Callable[..., Page]) -> None:
+    page = full(opened(query="?theme=dark"))
+    before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    page.get_by_role("button", name="Toggle theme").click()
+    page.wait_for_function("before => getComputedStyle(document.body).backgroundColor !== before", arg=before)
+    page.wait_for_function(
+        "() => [...Bokeh.documents[0].all_models].filter(m => m.type === 'Rect').some(m => m.line_color.value === '#0a62b8')"
+    )
+    page.wait_for_function("location.search.includes('theme=light')")
+
+
+def test_the_chart_moved_by_hand_stays_until_live_is_pressed(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    box = page.locator("canvas").first.bounding_box()
+    assert box is not None
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 160, y + 20, steps=6)
+    page.mouse.up()
+    chip = page.get_by_role("button", name=re.compile("go live"))
+    expect(chip).to_be_visible()
+    page.wait_for_function("location.search.includes('window')")
+    chip.click()
+    expect(page.get_by_role("button", name=re.compile("● live"))).to_be_visible()
+
+
+def test_the_keyboard_reaches_and_works_the_choices(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    page.get_by_role("button", name="BTC", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.locator("dt", has_text="ETH price")).to_be_visible()
+
+
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize("route", ["exposure", "health"])
+def test_axe_finds_nothing_serious(opened: Callable[..., Page], route: str, theme: str) -> None:
+    page = opened(route, query=f"?theme={theme}")
+    expect(page.locator(".strip")).to_be_visible()
+    if route == "exposure":
+        full(page)
+    found = Axe().run(page).response["violations"]
+    grave = {
+        rule["id"]: [node["html"][:160] for node in rule["nodes"][:3]]
+        for rule in found
+        if rule["impact"] in ("serious", "critical")
+    }
+    assert not grave, grave
+
+
+def test_the_health_page_tells_the_feeds(opened: Callable[..., Page]) -> None:
+    page = opened("health")
+    expect(page.locator("td", has_text="synthetic").first).to_be_visible()
+    expect(page.locator("h2", has_text="Events")).to_be_visible()
