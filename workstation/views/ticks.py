@@ -23,7 +23,7 @@ from bokeh.models import DatetimeTickFormatter as TimeTicks
 
 from workstation.market.instruments import REGISTRY
 from workstation.views import formats
-from workstation.views.choice import Choice, instruments
+from workstation.views.choice import instruments
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source
 from workstation.views.theme import Painter, Palette, bare_figure
@@ -88,27 +88,42 @@ class CandleChart:
     """Candles of the chosen instrument with key levels; follows the market until it is moved by hand.
 
     ``panel`` holds the figure over a strip of volume; ``following`` is also whether ``choice.window`` is empty.
+
+    Parameters
+    ----------
+    choice
+        ``instrument`` (empty: the best of ``underlying``), ``every_ns``, ``scale``, ``window``.
+    colours
+        Of the first paint.
+    kept
+        Candles held in the browser.
+    crosshair
+        Upright line of the crosshair, to share it with other charts; none: one of its own.
     """
 
-    def __init__(self, choice: Choice, colours: Palette) -> None:
+    columns: tuple[str, ...] = _COLUMNS
+
+    def __init__(
+        self, choice: Any, colours: Palette, kept: int = KEPT, crosshair: Span | None = None
+    ) -> None:
         self.choice = choice
+        self.kept = kept
         self.levels: Sequence[Level] = ()
         self._painter = Painter(colours)
         self._shown: tuple[str, int] = ("", 0)
         self._last_begin = -1
         self._amended = 0
-        self._candles = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self._candles = ColumnDataSource(data={name: np.empty(0) for name in self.columns})
         self._tip = ColumnDataSource(data={"event_ms": np.empty(0), "price": np.empty(0)})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.volume_range = Range1d(0, 1)
         self.figure, self.volume = self._price_figure(), self._volume_figure()
         self._lines = LevelLines(self.figure, self._painter)
-        crosshair = self._painter(
-            Span(dimension="height", line_width=1, line_dash="dotted"), line_color="muted"
-        )
+        self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")
+        self._painter(self.crosshair, line_color="muted")
         level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
-        self.figure.add_tools(CrosshairTool(overlay=[crosshair, level]))
-        self.volume.add_tools(CrosshairTool(overlay=crosshair))
+        self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, level]))
+        self.volume.add_tools(CrosshairTool(overlay=self.crosshair))
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
         self.panel = pn.Column(
@@ -186,13 +201,13 @@ class CandleChart:
     def refresh(self, source: Source) -> None:
         """Append what is new, amend the candle in progress, move the price tag."""
         name = self.choice.instrument or next(iter(instruments(source, self.choice.underlying)), "")
-        candles = source.candles(name, self.choice.every_ns)
+        candles = self._candles_of(source, name)
         amended = int(candles["revision"].iloc[:-1].sum()) if len(candles) else 0
         begins = candles["event_ns"].to_numpy()
         if (name, self.choice.every_ns) != self._shown or amended != self._amended or not len(candles):
             self._replace(candles)
         elif begins[-1] >= self._last_begin:
-            self._extend(candles[begins >= self._last_begin])
+            self._extend(candles, int(np.searchsorted(begins, self._last_begin)))
         self._shown, self._amended = (name, self.choice.every_ns), amended
         moved = len(candles) and begins[-1] != self._last_begin
         self._last_begin = int(begins[-1]) if len(candles) else -1
@@ -203,12 +218,20 @@ class CandleChart:
         elif self.x_range.start == 0:
             self._go_to(self.choice.window)
 
+    def _candles_of(self, source: Source, name: str) -> pd.DataFrame:
+        """All that can be shown, in time order."""
+        return source.candles(name, self.choice.every_ns)
+
+    def _columns(self, candles: pd.DataFrame, since: int) -> dict[str, np.ndarray]:
+        """What is drawn of the candles from row ``since`` on."""
+        return candle_columns(candles.iloc[since:])
+
     def _replace(self, candles: pd.DataFrame) -> None:
-        self._candles.data = candle_columns(candles.iloc[-KEPT:])
+        self._candles.data = self._columns(candles, max(len(candles) - self.kept, 0))
         self._last_begin = -1
 
-    def _extend(self, tail: pd.DataFrame) -> None:
-        columns = candle_columns(tail)
+    def _extend(self, candles: pd.DataFrame, since: int) -> None:
+        columns = self._columns(candles, since)
         last = len(self._candles.data["x"]) - 1
         progress = {
             name: [(last, values[0])] for name, values in columns.items() if name not in ("x", "width")
@@ -219,8 +242,8 @@ class CandleChart:
         )
         if changed:
             self._candles.patch(progress)
-        if len(tail) > 1:
-            self._candles.stream({name: values[1:] for name, values in columns.items()}, rollover=KEPT)
+        if len(candles) - since > 1:
+            self._candles.stream({name: values[1:] for name, values in columns.items()}, rollover=self.kept)
 
     def _move_tip(self, trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> float:
         code = REGISTRY.codes([name])[0] if name else -1
