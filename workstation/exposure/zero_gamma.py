@@ -80,12 +80,12 @@ def zero_gamma(contracts: ContractArrays, *, position: Floats, net_gex: float) -
         return ZeroGamma(empty, empty, empty, float("nan"), NO_CONTRACT)
     inner, outer = round(REACH / STEP), round(WIDE_REACH / STEP)
     steps = np.arange(-inner, inner + 1)
-    curve = _curve(contracts, position, steps)
+    curve = net_gex_curve(contracts, position=position, steps=steps)
     curve[inner] = net_gex
     found = crossings(spots=_spots(contracts, steps), values=curve)
     if not found.size:
         wings = np.concatenate((np.arange(-outer, -inner), np.arange(inner + 1, outer + 1)))
-        wing = _curve(contracts, position, wings)
+        wing = net_gex_curve(contracts, position=position, steps=wings)
         steps = np.arange(-outer, outer + 1)
         curve = np.concatenate((wing[: outer - inner], curve, wing[outer - inner :]))
         found = crossings(spots=_spots(contracts, steps), values=curve)
@@ -100,7 +100,8 @@ def _spots(contracts: ContractArrays, steps: npt.NDArray[np.int64]) -> Floats:
     return np.asarray(contracts.spot * (1.0 + STEP * steps), dtype=np.float64)
 
 
-def _curve(contracts: ContractArrays, position: Floats, steps: npt.NDArray[np.int64]) -> Floats:
+def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDArray[np.int64]) -> Floats:
+    """Net gex re-priced at spot times 1 + ``STEP`` each step, USD per 1 % move; vols and time stand still."""
     moves = STEP * steps
     held = np.flatnonzero(position)
     profile = gamma_profile(
