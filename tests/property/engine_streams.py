@@ -44,6 +44,7 @@ def _trade(draw: st.DrawFn) -> dict[str, object]:
         "side": draw(st.sampled_from((-1, 0, 1))),
         "flags": draw(st.sampled_from(FLAGS)),
         "trade_id": draw(st.sampled_from(("", "1", "2", "3"))),
+        "venue": draw(st.sampled_from(("", "deribit", "bybit"))),
     }
 
 
@@ -74,11 +75,21 @@ def _instrument(draw: st.DrawFn) -> dict[str, object]:
     return {"instrument": draw(st.sampled_from(SPOTS)), "kind": "spot"}
 
 
+def _health(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "feed": draw(st.sampled_from(("", "deribit", "synthetic"))),
+        "channel": draw(st.sampled_from(("", "trades", "quotes"))),
+        "event": draw(st.sampled_from(("gap", "stale", "connected", "late"))),
+        "instruments": draw(st.sampled_from(("", SPOTS[0], " ".join(SPOTS[:2])))),
+    }
+
+
 ROWS = {
     "trades": _trade,
     "marks": _mark,
     "quotes": _quote,
     "instruments": _instrument,
+    "health": _health,
     "heartbeat": lambda draw: {"feed": ""},
 }
 """Table -> one random row of it, without its time. An engine that reads another table needs its row here."""
@@ -150,4 +161,7 @@ def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
         }
     if table == "quotes":
         return {"instrument": instrument, "bid": 99.0 + number % 5, "ask": 100.0 + number % 5}
+    if table == "health":
+        gap = number % 50 == 0
+        return {"feed": "deribit", "event": "gap" if gap else "fresh", "instruments": instrument}
     return {"instrument": instrument, "kind": "spot"} if table == "instruments" else {"feed": ""}

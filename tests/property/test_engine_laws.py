@@ -42,11 +42,36 @@ def _candles(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
     return candles(trades, **parameters)
 
 
+def _intensity(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
+    from workstation.indicators.intensity import intensity
+
+    return intensity(trades, **parameters)
+
+
+def _spikes(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
+    from workstation.indicators.spikes import spikes
+
+    return spikes(trades, **parameters)
+
+
+SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 0.6, "lateness": "3s"}
+
+
 CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.candles.Candles": (
         Case({"every": "1s"}, _candles),
         Case({"every": "10s", "lateness": "3s", "cancels_within": "30s"}, _candles),
         Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
+    ),
+    "workstation.indicators.intensity.Intensity": (
+        Case({**SHORT_WINDOWS}, _intensity),
+        Case({**SHORT_WINDOWS, "smoothing": "sma", "every": "5s"}, _intensity),
+        Case(
+            {**SHORT_WINDOWS, "smoothing": "ema", "kinds": ("option", "equity"), "lateness": "0s"}, _intensity
+        ),
+    ),
+    "workstation.indicators.spikes.Spikes": (
+        Case({**SHORT_WINDOWS, "start_sd": 1.0, "end_sd": 0.5, "unpriced": 0}, _spikes, max_rows=120),
     ),
     "workstation.exposure.book.ExposureBook": (
         Case({"every": "10s"}, max_rows=25, examples=15),

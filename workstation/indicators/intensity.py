@@ -1,0 +1,221 @@
+"""Intensity: how far price travels in a second, smoothed, with its adaptive buffer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
+
+import numba
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators import tick_kernels as kernels
+from workstation.indicators.rows import Field, RowArrays
+from workstation.indicators.tick_engine import TickEngine
+from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
+from workstation.market.tables import INTENSITY, NO_TIME, TRADES
+from workstation.market.tables.frames import array_of
+
+COLUMNS: Mapping[str, int] = {
+    "intensity": kernels.OUT_INTENSITY,
+    "velocity": kernels.OUT_VELOCITY,
+    "efficiency": kernels.OUT_EFFICIENCY,
+    "smoothed": kernels.OUT_SMOOTHED,
+    "mean_base": kernels.OUT_MEAN,
+    "sd_base": kernels.OUT_SD,
+    "buffer": kernels.OUT_BUFFER,
+}
+
+
+@dataclass(frozen=True)
+class IntensityParameters(TickWindowParameters):
+    """Parameters of ``Intensity``: those of the tick windows, and which rows come out.
+
+    Attributes
+    ----------
+    every
+        ``"0s"`` (default): a row per tick. Longer: per instrument the last row of each interval of event time in which it
+        ticked, given when the watermark leaves the interval; a screen needs no more than a few a second.
+    """
+
+    every: str = "0s"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if nanoseconds(self.every) < 0:
+            raise ValueError(f"every must not be negative, got {self.every!r}")
+
+
+class Waiting(NamedTuple):
+    """The newest row of each instrument that has not come out: when (``NO_TIME``: none), and its measures."""
+
+    event_ns: Any
+    values: Any
+
+
+@numba.njit(cache=True, nogil=True)
+def give_waiting(waiting: Waiting, instruments: int, of_out: Any, event_out: Any, out: Any, done: int) -> int:
+    """Let the waiting rows out, by state row."""
+    for r in range(instruments):
+        if waiting.event_ns[r] != NO_TIME:
+            of_out[done], event_out[done] = r, waiting.event_ns[r]
+            for place in range(out.shape[0]):
+                out[place, done] = waiting.values[r, place]
+            waiting.event_ns[r] = NO_TIME
+            done += 1
+    return done
+
+
+@numba.njit(cache=True, nogil=True)
+def thin(
+    event_ns: Any, owners: Any, rows: Any, values: Any, every: int, edge: int,
+    waiting: Waiting, instruments: int, of_out: Any, event_out: Any, out: Any,
+) -> tuple[int, int]:  # fmt: skip
+    """Hold each instrument's newest row until the watermark reaches ``edge``, the end of the interval.
+
+    Returns how many rows came out, at most those that waited and the measured ones, and the next edge.
+    """
+    done = measured = 0
+    for row in range(event_ns.size):
+        if event_ns[row] >= edge:
+            edge = (event_ns[row] // every + 1) * every
+            done = give_waiting(waiting, instruments, of_out, event_out, out, done)
+        if measured < rows.size and rows[measured] == row:
+            r = owners[measured]
+            waiting.event_ns[r] = event_ns[row]
+            for place in range(out.shape[0]):
+                waiting.values[r, place] = values[place, measured]
+            measured += 1
+    return done, edge
+
+
+class Intensity(TickEngine):
+    """Live intensity: a row for each tick once N + 1 prices are known, or the last of each interval.
+
+    Parameters
+    ----------
+    parameters, **changes
+        ``IntensityParameters``, or its fields.
+
+    Notes
+    -----
+    ``event_ns`` is the tick's. ``smoothed`` of an SMA is NaN for the first ``length - 1`` rows; ``mean_base``,
+    ``sd_base`` and ``buffer`` are NaN until ``window`` smoothed values are known, ``efficiency`` while price stood still,
+    ``buffer`` also while the mean of a part is not positive. Rows are never amended: a cancel takes nothing back.
+
+    Examples
+    --------
+    >>> engine = Intensity(ticks=2, smoothing="ema", length=3, window=4, split=0.5)
+    >>> trades = TRADES.conform(pd.DataFrame({
+    ...     "event_ns": np.arange(1, 6) * 10**9, "instrument": "X", "price": [100.0, 101.0, 100.0, 101.0, 102.0], "size": 1.0}))
+    >>> engine.update(trades)[["intensity", "velocity", "efficiency"]].round(2).values.tolist()
+    [[99.5, 0.0, 0.0], [99.5, 0.0, 0.0], [99.01, 99.01, 1.0]]
+    """
+
+    output: ClassVar[str] = "intensity"
+    parameters: IntensityParameters
+
+    def __init__(self, parameters: IntensityParameters | None = None, **changes: Any) -> None:
+        super().__init__(parameters or IntensityParameters(), **changes)
+
+    def _reset(self) -> None:
+        self._every_ns = nanoseconds(self.parameters.every)
+        self._edge_ns = int(NO_TIME)
+        self._waiting = RowArrays(
+            Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(kernels.OUTPUTS)}
+        )
+
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any]:
+        event_ns = array_of(trades, _EVENT_PLACE)
+        if not self._every_ns:
+            return _columns(measured.owners, event_ns[measured.rows], measured.values)
+        instruments = len(self._windows.rows)
+        waiting = self._waiting.make_room(instruments)
+        of, at, values = _room(instruments + measured.rows.size)
+        done, self._edge_ns = thin(
+            event_ns, measured.owners, measured.rows, measured.values, self._every_ns, self._edge_ns,
+            waiting, instruments, of, at, values,
+        )  # fmt: skip
+        return _columns(of[:done], at[:done], values[:, :done])
+
+    def _beat(self, event_ns: int) -> dict[str, Any] | None:
+        if not self._every_ns or event_ns < self._edge_ns:
+            return None
+        self._edge_ns = (event_ns // self._every_ns + 1) * self._every_ns
+        return self._given(self._waiting.make_room(len(self._windows.rows)))
+
+    def in_progress(self) -> pd.DataFrame:
+        """The rows that wait for the end of their interval."""
+        held = self._waiting.make_room(len(self._windows.rows))
+        return self._frame(self._given(Waiting(held.event_ns.copy(), held.values)))
+
+    def _given(self, waiting: Waiting) -> dict[str, Any]:
+        instruments = len(self._windows.rows)
+        of, at, values = _room(instruments)
+        done = give_waiting(waiting, instruments, of, at, values, 0)
+        return _columns(of[:done], at[:done], values[:, :done])
+
+    def _forget(self, rows: npt.NDArray[np.int64]) -> None:
+        """What waits is of before the break and stays true."""
+
+    def _own_state(self) -> dict[str, Any]:
+        rows = len(self._windows.rows)
+        self._waiting.make_room(rows)
+        return {"edge_ns": self._edge_ns, "waiting": self._waiting.snapshot(rows)}
+
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        self._edge_ns = int(state["edge_ns"])
+        self._waiting.restore(state["waiting"])
+
+
+_EVENT_PLACE = TRADES.names.index("event_ns")
+
+
+def _room(rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    return np.empty(rows, np.int32), np.empty(rows, np.int64), np.empty((kernels.OUTPUTS, rows))
+
+
+def _columns(of: Any, event_ns: Any, values: Any) -> dict[str, Any]:
+    measures = {name: values[place] for name, place in COLUMNS.items()}
+    return {"of": of, "event_ns": event_ns, **measures}
+
+
+def intensity(
+    trades: pd.DataFrame, ticks: int = 100, smoothing: str = "zlma", length: int = 20, **parameters: Any
+) -> pd.DataFrame:
+    """Intensity of a whole history of trades.
+
+    Parameters
+    ----------
+    trades
+        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Quotes:
+        ``ticks_from_quotes``.
+    ticks, smoothing, length, **parameters
+        ``IntensityParameters``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the ``intensity`` table as ``Intensity`` gives them: bps per second, one per tick from the
+        ``ticks + 1``-th of an instrument on; with ``every`` also those still waiting.
+
+    Raises
+    ------
+    TableError
+        ``trades`` do not fit their table.
+    ValueError
+        A parameter that cannot be.
+
+    Examples
+    --------
+    >>> trades = pd.DataFrame({
+    ...     "event_ns": np.arange(200) * 10**8, "instrument": "X", "price": np.exp(np.arange(200) * 1e-4), "size": 1.0})
+    >>> intensity(trades)[["intensity", "efficiency"]].round(9).drop_duplicates().values.tolist()
+    [[10.0, 1.0]]
+    """
+    engine = Intensity(ticks=ticks, smoothing=smoothing, length=length, **parameters)
+    rows = engine.update(TRADES.conform(trades))
+    waiting = engine.in_progress()
+    return INTENSITY.concat([rows, waiting]) if len(waiting) else rows

@@ -1,0 +1,117 @@
+"""What the engines over tick windows share: how rows reach them, parameters, state."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import asdict, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators.tick_windows import Measured, TickWindowParameters, TickWindows
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import frame_of
+
+
+class TickEngine(Engine):
+    """An engine over the ticks of trades.
+
+    Reads ``health`` too: a gap, a stale or a lost feed (``TickWindowParameters.breaks``) empties the windows of the
+    instruments it concerns, so that no row speaks across it; ``readiness()`` tells which are filling and why.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat", "health")
+
+    def __init__(self, parameters: TickWindowParameters, **changes: Any) -> None:
+        self.parameters = replace(parameters, **changes)
+        self._windows = TickWindows(self.parameters)
+        self._empty = table_named(self.output).empty()
+        self._reset()
+
+    @property
+    def late(self) -> int:
+        """Ticks too old to count."""
+        return self._windows.late
+
+    @property
+    def unpriced(self) -> int:
+        """Ticks whose price was not positive and finite."""
+        return self._windows.unpriced
+
+    def readiness(self) -> pd.DataFrame:
+        """Instrument by instrument: ticks taken, needed, ready, reset_ns, reset_reason."""
+        return self._windows.readiness()
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take trades, heartbeats or health rows and give the rows they complete."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        made: dict[str, Any] | None = None
+        if len(batch) and table == "trades":
+            made = self._take(batch, self._windows.take(batch))
+        elif len(batch) and table == "heartbeat":
+            made = self._beat(int(batch["event_ns"].to_numpy().max()))
+        elif len(batch):
+            rows = self._windows.heed(batch)
+            if rows.size:
+                self._forget(rows)
+        return self._frame(made) if made is not None else self._empty.copy(deep=False)
+
+    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
+        """A conformed frame of columns with ``of``, the state row of each one's instrument."""
+        of = columns["of"]
+        rows = of.size
+        if not rows:
+            return self._empty.copy(deep=False)
+        codes = np.array(self._windows.rows.codes, dtype=np.int32)[of]
+        zeros = np.zeros(rows, dtype=np.int64)
+        whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": REGISTRY.categorical(codes), **columns}
+        schema = table_named(self.output)
+        return schema.conform(frame_of([whole[name] for name in schema.names], schema.index, rows))
+
+    @abstractmethod
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
+        """Columns that a batch of trades completes, and ``of``."""
+
+    def _beat(self, event_ns: int) -> dict[str, Any] | None:
+        """Columns that a heartbeat completes, and ``of``."""
+        return None
+
+    @abstractmethod
+    def _forget(self, rows: npt.NDArray[np.int64]) -> None:
+        """Drop what is under way of these state rows."""
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Begin anew."""
+
+    @abstractmethod
+    def _own_state(self) -> dict[str, Any]:
+        """State beside the windows."""
+
+    @abstractmethod
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        """Go on from ``_own_state()``; the windows are restored already."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        return {
+            "parameters": asdict(self.parameters),
+            "windows": self._windows.snapshot(),
+            "own": self._own_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()`` of an engine with the same parameters."""
+        if state["parameters"] != asdict(self.parameters):
+            raise ValueError(
+                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
+            )
+        self._windows.restore(state["windows"])
+        self._reset()
+        self._restore_own(state["own"])

@@ -1,0 +1,275 @@
+"""Tick windows: what intensity, spikes and reversals have in common, for many instruments at once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators import tick_kernels as kernels
+from workstation.indicators.candles import VOLUME_ONLY
+from workstation.indicators.rolling import Floats, reciprocals
+from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
+from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
+from workstation.market.tables import NO_TIME, TRADES, TradeFlag
+from workstation.market.tables.frames import array_of
+
+BREAKS = ("gap", "stale", "disconnected")
+"""Health events after which a window would join what does not belong together."""
+
+
+@dataclass(frozen=True)
+class TickWindowParameters:
+    """Parameters of the tick windows; sources publish no numbers, so all defaults are ours.
+
+    Attributes
+    ----------
+    ticks
+        N, returns in a window: enough to average the bounce between bid and ask, few enough to follow a burst.
+    smoothing, length
+        ``sma``, ``ema`` or ``zlma`` (follows a burst with the least lag), over 20 ticks: a fifth of the window.
+    window, split
+        W smoothed values of the adaptive buffer, and the share of them (the older) that is the baseline: ten windows,
+        so that a burst is measured against the market before it.
+    k
+        Buffer in baseline variations: 2, as in two standard deviations.
+    base_weight
+        Weight of the baseline's coefficient of variation in the buffer; the recent one has the rest.
+    least_seconds
+        A window is taken to last at least so long (venues stamp milliseconds).
+    lateness
+        A tick older than its instrument's newest by more is no tick (``late``): a backfill, not the market now. Consolidated
+        tapes interleave by less than 1 s. Up to it a tick counts in the order it arrived, at the newest time.
+    breaks
+        ``health`` events that reset the windows of the instruments concerned.
+    unpriced
+        Bits of ``TradeFlag`` of trades that are no ticks: ``candles.VOLUME_ONLY`` and cancels.
+    kinds
+        Kinds of instruments followed; options print too rarely.
+    """
+
+    ticks: int = 100
+    smoothing: str = "zlma"
+    length: int = 20
+    window: int = 1000
+    split: float = 0.8
+    k: float = 2.0
+    base_weight: float = 0.8
+    least_seconds: float = 0.001
+    lateness: str = "1s"
+    breaks: tuple[str, ...] = BREAKS
+    unpriced: int = int(VOLUME_ONLY | TradeFlag.CANCEL)
+    kinds: tuple[str, ...] = FOLLOWED_KINDS
+
+    def __post_init__(self) -> None:
+        for name, least in (("ticks", 1), ("length", 1), ("window", 2)):
+            require_whole(name, getattr(self, name), least)
+        if self.smoothing not in SMOOTHINGS:
+            raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {self.smoothing!r}")
+        if not 0 < round(self.window * self.split) < self.window:
+            raise ValueError(
+                f"split must leave at least one of {self.window} values on either side, got {self.split}"
+            )
+        if not 0 <= self.base_weight <= 1:
+            raise ValueError(f"base_weight must be between 0 and 1, got {self.base_weight}")
+        if not self.k > 0 or not self.least_seconds > 0:
+            raise ValueError(f"k and least_seconds must be positive, got {self.k} and {self.least_seconds}")
+        if nanoseconds(self.lateness) < 0:
+            raise ValueError(f"lateness must not be negative, got {self.lateness!r}")
+
+    @property
+    def ready_after(self) -> int:
+        """Ticks until the buffer is defined."""
+        return self.ticks + self.window + (self.length - 1 if self.smoothing == "sma" else 0)
+
+    def measures(self) -> kernels.Measures:
+        """As the kernels take them."""
+        recent = self.window - round(self.window * self.split)
+        return kernels.Measures(
+            self.ticks, list(SMOOTHINGS).index(self.smoothing), self.length, ema_alpha(self.length),
+            zlma_lag(self.length), self.window, recent, float(self.k), float(self.base_weight),
+            round(self.least_seconds * 1e9), nanoseconds(self.lateness), self.unpriced,
+        )  # fmt: skip
+
+
+def nanoseconds(time: str) -> int:
+    """Nanoseconds of anything ``pandas.Timedelta`` reads."""
+    return int(pd.Timedelta(time).as_unit("ns").value)
+
+
+def require_whole(name: str, value: object, least: int) -> None:
+    """``ValueError`` unless a parameter is a whole number of at least ``least``."""
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
+        raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+class Measured(NamedTuple):
+    """What a batch of trades gives.
+
+    ``of``: state row of each trade, negative if not followed; ``rows``, ``owners``: places of the measured trades in the
+    batch and their state rows; ``values``: shape (7, measured), see ``tick_kernels``.
+    """
+
+    of: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int32]
+    values: Floats
+
+
+class TickWindows:
+    """Windows of every instrument, and why those that are filling were reset.
+
+    Attributes
+    ----------
+    late
+        Ticks too old to count.
+    unpriced
+        Ticks whose price is not positive and finite: no return can be made of them.
+    """
+
+    def __init__(self, parameters: TickWindowParameters) -> None:
+        self.parameters = parameters
+        self._by = parameters.measures()
+        self._inverse = reciprocals(parameters.window)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        p, by = self.parameters, self._by
+        base = by.window - by.recent
+        self.late = 0
+        self.unpriced = 0
+        self.rows = InstrumentRows(p.kinds)
+        self._breaks: dict[int, tuple[int, str]] = {}
+        self._venues: dict[str, int] = {}
+        self._state = RowArrays(
+            kernels.Windows,
+            {
+                "counters": Field(kernels.COUNTERS, "int64"),
+                "heads": Field(kernels.HEADS),
+                "prices": Field(by.ticks),
+                "times": Field(by.ticks, "int64"),
+                "paths": Field(by.ticks),
+                "smoothing": Field(by.length if p.smoothing == "sma" else max(by.lag, 1)),
+                "newest": Field(by.recent),
+                "recent_means": Field(by.recent),
+                "recent_squares": Field(by.recent),
+                "base_means": Field(base),
+                "base_squares": Field(base),
+            },
+        )
+
+    def take(self, trades: pd.DataFrame) -> Measured:
+        """Add trades in row order."""
+        codes, event_ns, price, flags = (array_of(trades, place) for place in _TRADE_PLACES)
+        of = self.rows.of(np.asarray(codes.codes))
+        state = self._state.make_room(len(self.rows))
+        rows, owners = np.empty(of.size, dtype=np.int64), np.empty(of.size, dtype=np.int32)
+        values = np.empty((kernels.OUTPUTS, of.size))
+        done, late, unpriced = kernels.measure(
+            of, event_ns, price, flags, self._venue_bits(array_of(trades, _VENUE_PLACE)), state, self._by,
+            rows, owners, values,
+        )  # fmt: skip
+        measured = Measured(of, rows[:done], owners[:done], values[:, :done])
+        kernels.buffer_ticks(measured.owners, state, self._by, self._inverse, values)
+        self.late += late
+        self.unpriced += unpriced
+        return measured
+
+    def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
+        """One bit per venue; from the 62nd on they share one."""
+        bits = [
+            1 << self._venues.setdefault(str(name), min(len(self._venues), 62)) for name in venue.categories
+        ]
+        of_venue: npt.NDArray[np.int64] = np.array(bits, dtype=np.int64)[venue.codes]
+        return of_venue
+
+    # -- breaks -------------------------------------------------------------------------------------------
+
+    def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Reset the windows that ``health`` rows concern; returns their state rows.
+
+        A row concerns trades when its channel is empty or speaks of trades, and then the instruments it names;
+        with none named those traded at the venue of the feed's name, and all if no venue bears that name.
+        """
+        events = health["event"].array
+        wanted = np.isin(np.asarray(events.categories, dtype=object), self.parameters.breaks)
+        concerned: set[int] = set()
+        for place in np.flatnonzero(wanted[events.codes]).tolist():
+            row = health.iloc[place]
+            if row["channel"] and "trade" not in row["channel"].lower():
+                continue
+            told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
+            for of in self._concerned(str(row["feed"]), str(row["instruments"])):
+                concerned.add(of)
+                self._breaks[of] = (int(row["event_ns"]), told)
+        rows = np.array(sorted(concerned), dtype=np.int64)
+        kernels.forget(self._state.arrays, rows)
+        return rows
+
+    def _concerned(self, feed: str, instruments: str) -> list[int]:
+        if instruments.strip():
+            text = f" {instruments.strip()} "  # a listed option's name holds blanks itself
+            return [of for of, name in enumerate(self.rows.names()) if f" {name} " in text]
+        rows = len(self.rows)
+        if feed not in self._venues:
+            return list(range(rows))
+        venues = self._state.arrays.counters[:rows, kernels.VENUES]
+        mine = venues & (
+            (1 << self._venues[feed]) | (1 << self._venues.get("", 63) if "" in self._venues else 0)
+        )
+        return [int(of) for of in np.flatnonzero(mine)]
+
+    def readiness(self) -> pd.DataFrame:
+        """How far the windows of each instrument are, and what emptied them last.
+
+        Returns
+        -------
+        pandas.DataFrame
+            instrument, ticks (taken since the start or the reset), needed (until the buffer is defined), ready,
+            reset_ns (``NO_TIME``: never) and reset_reason.
+        """
+        rows = len(self.rows)
+        ticks = self._state.make_room(rows).counters[:rows, kernels.TICKS].copy()
+        needed = self.parameters.ready_after
+        breaks = [self._breaks.get(of, (int(NO_TIME), "")) for of in range(rows)]
+        return pd.DataFrame(
+            {
+                "instrument": self.rows.names(),
+                "ticks": ticks,
+                "needed": needed,
+                "ready": ticks >= needed,
+                "reset_ns": np.array([at for at, _ in breaks], dtype=np.int64),
+                "reset_reason": [reason for _, reason in breaks],
+            }
+        )
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        return {
+            "instruments": self.rows.names(),
+            "state": self._state.snapshot(len(self.rows)),
+            "venues": dict(self._venues),
+            "breaks": [[of, at, told] for of, (at, told) in self._breaks.items()],
+            "late": self.late,
+            "unpriced": self.unpriced,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self.reset()
+        self.rows.restore(state["instruments"])
+        self._state.restore(state["state"])
+        self._venues = dict(state["venues"])
+        self._breaks = {int(of): (int(at), str(told)) for of, at, told in state["breaks"]}
+        self.late, self.unpriced = int(state["late"]), int(state["unpriced"])
+
+
+_TRADE_PLACES = tuple(TRADES.names.index(name) for name in ("instrument", "event_ns", "price", "flags"))
+_VENUE_PLACE = TRADES.names.index("venue")
