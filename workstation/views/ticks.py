@@ -38,6 +38,8 @@ _AHEAD = 0.17
 _HEADROOM = 0.08
 _SLACK = 0.35
 """The price axis is narrowed only when so much of it has become empty: nothing jumps."""
+RIGHT_BORDER = 66
+"""Room for the price axis, the same in panes above each other."""
 _COLUMNS = (
     "x", "open", "high", "low", "close", "volume", "width", "middle", "body",
     "up_width", "up_high", "up_low", "down_width", "down_high", "down_low",
@@ -84,6 +86,30 @@ def candle_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
     return columns
 
 
+def advance(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
+    """Amend the last row of a source by the first of ``columns`` and append the others; ``kept`` rows stay.
+
+    Only what changed is sent.
+
+    Examples
+    --------
+    >>> source = ColumnDataSource(data={"x": np.array([1.0, 2.0]), "y": np.array([5.0, 6.0])})
+    >>> advance(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
+    >>> source.data["x"].tolist(), source.data["y"].tolist()
+    ([2.0, 3.0], [7.0, 8.0])
+    """
+    last = len(source.data["x"]) - 1
+    changed = {
+        name: [(last, values[0])]
+        for name, values in columns.items()
+        if not np.array_equal(source.data[name][last], values[0], equal_nan=values.dtype.kind == "f")
+    }
+    if changed:
+        source.patch(changed)
+    if len(columns["x"]) > 1:
+        source.stream({name: values[1:] for name, values in columns.items()}, rollover=kept)
+
+
 class CandleChart:
     """Candles of the chosen instrument with key levels; follows the market until it is moved by hand.
 
@@ -124,6 +150,8 @@ class CandleChart:
         level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
         self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, level]))
         self.volume.add_tools(CrosshairTool(overlay=self.crosshair))
+        newest = self.figure.scatter("event_ms", "price", source=self._tip, size=6)
+        self._painter(newest.glyph, fill_color="text", line_color="card")
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
         self.panel = pn.Column(
@@ -145,7 +173,7 @@ class CandleChart:
             y_axis_location="right",
             tools=[PanTool(), wheel, WheelZoomTool(dimensions="height")],
             active_scroll=wheel,
-            min_border_right=66,
+            min_border_right=RIGHT_BORDER,
             min_border_bottom=2,
         )
         made.xaxis.visible = False
@@ -173,7 +201,7 @@ class CandleChart:
             x_axis_type="datetime",
             y_axis_location="right",
             toolbar_location=None,
-            min_border_right=66,
+            min_border_right=RIGHT_BORDER,
             min_border_top=0,
             sizing_mode="stretch_width",
             height=52,
@@ -231,19 +259,7 @@ class CandleChart:
         self._last_begin = -1
 
     def _extend(self, candles: pd.DataFrame, since: int) -> None:
-        columns = self._columns(candles, since)
-        last = len(self._candles.data["x"]) - 1
-        progress = {
-            name: [(last, values[0])] for name, values in columns.items() if name not in ("x", "width")
-        }
-        changed = any(
-            not np.array_equal(self._candles.data[name][last], patches[0][1], equal_nan=True)
-            for name, patches in progress.items()
-        )
-        if changed:
-            self._candles.patch(progress)
-        if len(candles) - since > 1:
-            self._candles.stream({name: values[1:] for name, values in columns.items()}, rollover=self.kept)
+        advance(self._candles, self._columns(candles, since), self.kept)
 
     def _move_tip(self, trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> float:
         code = REGISTRY.codes([name])[0] if name else -1
