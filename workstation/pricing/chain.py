@@ -49,6 +49,7 @@ UNITS: dict[str, str] = {
     "multiplier": "underlying units per contract",
     "inverse": "bool",
     "event_ns": "ns since 1970 UTC",
+    "quote_ns": "ns since 1970 UTC",
     "expiry_ns": "ns since 1970 UTC",
     "years": "years, ACT/365",
     "forward": "USD",
@@ -185,6 +186,7 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     columns |= {name: getattr(priced, name) for name in _BY_CONTRACT}
     columns |= priced.greeks
     columns["mark_iv"] = priced.vol
+    columns["quote_ns"] = latest.time("quote")[priced.codes]
     columns["instrument"] = REGISTRY.names(priced.codes)
     columns["iv_source"] = np.array(IV_SOURCES, dtype=object)[priced.iv_source]
     expiries, row = np.unique(priced.expiry_ns, return_inverse=True)

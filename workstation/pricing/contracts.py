@@ -166,15 +166,30 @@ def _id_of(latest: LatestMarks, underlying: str) -> int:
 
 
 def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
-    """By expiry, strike, call before put; then by values, so that the registry's order plays no part."""
+    """By expiry, strike, call before put; of equals by values, so that the registry's order plays no part."""
+    terms = ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]
+    order = np.lexsort(terms)
+    again = np.ones(max(order.size - 1, 0), dtype=bool)
+    for term in terms:
+        again &= term[order[1:]] == term[order[:-1]]
+    if not again.any():
+        return order
     values = latest.field("open_interest")[codes], latest.field("mark_iv")[codes]
-    return np.lexsort((*values, ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]))
+    return np.lexsort((*values, *terms))
 
 
 def _fresh(latest: LatestMarks, field: str, codes: Codes, limit_ns: int) -> Floats:
     """A field's newest values where they are positive and not older than the limit, else NaN."""
     values = latest.field(field)[codes]
     return np.where((values > 0) & (latest.time(GROUP_OF[field])[codes] >= limit_ns), values, np.nan)
+
+
+def fresh_quotes(
+    latest: LatestMarks, codes: Codes, *, asof_ns: int, stale_after_s: float = STALE_AFTER_S
+) -> dict[str, Floats]:
+    """Bid, ask and their vols as the venue says them, by name; NaN where older than ``stale_after_s``."""
+    limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
+    return {name: _fresh(latest, name, codes, limit_ns) for name in ("bid", "ask", "bid_iv", "ask_iv")}
 
 
 def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
