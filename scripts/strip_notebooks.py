@@ -17,12 +17,14 @@ def strip(path: Path) -> bool:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
-        cell.execution_count = None
         if COMPARED not in cell.metadata.get("tags", []):
             cell.outputs = []
+        cell.execution_count = (
+            1 if cell.outputs else None
+        )  # nbval compares nothing with a cell that never ran
         for output in cell.outputs:
             if "execution_count" in output:
-                output.execution_count = None
+                output.execution_count = 1
     if nbformat.writes(notebook) == before:
         return False
     nbformat.write(notebook, path)

@@ -1,0 +1,1 @@
+"""Ticks in space and time, on the screen."""

@@ -1,0 +1,96 @@
+"""The choices of a chart, in place: instrument, candle length, layers, and the way back to live."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.views.exposure.controls import buttons
+from workstation.views.spacetime.choice import LAYERS, LENGTHS, ChartChoice
+
+_CHIP_SX = {"py": "1px", "px": "6px", "minWidth": "64px", "fontSize": "12px", "whiteSpace": "nowrap"}
+_MENU_SX = {"py": "1px", "px": "6px", "fontSize": "12px", "textTransform": "none"}
+_SELECT_SX = {
+    "& .MuiSelect-select": {"py": "3px !important", "fontSize": "13px", "fontWeight": 700},
+    "& .MuiInputLabel-root": {"display": "none"},
+    "& legend": {"display": "none"},
+    "& fieldset": {"top": 0},
+}
+
+
+class ChartControls:
+    """Widgets of one chart.
+
+    Parameters
+    ----------
+    choice
+        What they change.
+    go_live
+        Called when the chip is pressed.
+    """
+
+    def __init__(self, choice: ChartChoice, go_live: Callable[[], None]) -> None:
+        self.choice = choice
+        self.instrument = pmui.Select(
+            value=choice.instrument, options=[choice.instrument], size="small", margin=0, width=158, label="Instrument",
+            sx=_SELECT_SX,
+        )  # fmt: skip
+        self.lengths = buttons(choice, "every_s", LENGTHS, "candle length")
+        self.layers = pmui.MenuToggle(
+            label="Layers", items=self._items(), size="small", margin=0, variant="text", sx=_MENU_SX
+        )
+        self.chip = pmui.Button(size="small", margin=0, sx=_CHIP_SX)
+        self.instrument.param.watch(self._picked, "value")
+        self.layers.param.watch(self._toggled, "toggled")
+        self.chip.on_click(lambda _: go_live())
+        choice.param.watch(lambda _: self._show_instrument(), "instrument")
+        choice.param.watch(lambda _: self._show_layers(), "layers")
+        self.mark(not choice.window)
+
+    @property
+    def actions(self) -> tuple[Any, ...]:
+        """The widgets in order."""
+        return (self.instrument, self.lengths, self.layers, self.chip)
+
+    def offer(self, names: list[str]) -> None:
+        """Let these instruments be chosen."""
+        chosen = self.choice.instrument
+        options = names if chosen in names else [chosen, *names]
+        if options != self.instrument.options:
+            self.instrument.param.update(options=options, value=chosen)
+
+    def mark(self, live: bool) -> None:
+        """Say whether the chart follows the market."""
+        self.chip.param.update(
+            label="● live" if live else "▶ go live",
+            variant="text" if live else "contained",
+            description="" if live else "Moved by hand; back to the newest candle (key L or End)",
+        )
+
+    def _picked(self, event: Any) -> None:
+        if event.new and event.new != self.choice.instrument:
+            self.choice.instrument = event.new
+
+    def _show_instrument(self) -> None:
+        self.offer(list(self.instrument.options))
+        self.instrument.value = self.choice.instrument
+
+    def _items(self) -> list[dict[str, Any]]:
+        return [
+            {"label": words, "icon": "check_box_outline_blank", "active_icon": "check_box", "toggled": name in self.choice.layers}
+            for name, words in LAYERS.items()
+        ]  # fmt: skip
+
+    def _toggled(self, event: Any) -> None:
+        names = [name for place, name in enumerate(LAYERS) if place in event.new]
+        if names != self.choice.layers:
+            self.choice.layers = names
+
+    def _show_layers(self) -> None:
+        wanted = [place for place, name in enumerate(LAYERS) if name in self.choice.layers]
+        if sorted(self.layers.toggled) != wanted:
+            with pn.io.hold():
+                self.layers.items = self._items()

@@ -1,0 +1,83 @@
+"""Stretches of time in which nothing was heard: no signal speaks across them, and the screen says so."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.tables import NO_TIME
+from workstation.views import formats
+
+_BREAKS = ("gap", "stale", "disconnected")
+_MENDED = ("connected", "fresh", "resubscribed", "backfilled")
+
+
+class Silence(NamedTuple):
+    """One stretch, and why."""
+
+    start_ns: int
+    end_ns: int
+    words: str
+    detail: str
+
+
+def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newest_ns: int) -> list[Silence]:
+    """Stretches that concern the trades of one instrument, oldest first.
+
+    Parameters
+    ----------
+    health
+        Rows of the ``health`` table.
+    instrument
+        Its name.
+    venues
+        Where it was seen traded: a feed of another venue does not concern it; none known, every feed does.
+    newest_ns
+        Where a stretch that has not ended is drawn to.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [10**9, 4 * 10**9], "feed": "deribit", "channel": "", "instruments": "",
+    ...     "event": ["disconnected", "connected"], "start_ns": NO_TIME, "end_ns": NO_TIME, "detail": "reset by peer"})
+    >>> [(made.start_ns // 10**9, made.end_ns // 10**9) for made in silences(rows, "X", frozenset(), 0)]
+    [(1, 4)]
+    """
+    events = health["event"].astype("str").to_numpy()
+    if not np.isin(events, _BREAKS).any():
+        return []
+    rows = health.to_dict("records")
+    found = []
+    for place in np.flatnonzero(np.isin(events, _BREAKS)):
+        row = rows[place]
+        if _concerns(row, instrument, venues):
+            start = row["start_ns"] if row["start_ns"] != NO_TIME else row["event_ns"]
+            end = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, place, newest_ns)
+            found.append(_silence(row, int(start), int(max(end, start))))
+    return sorted(found)
+
+
+def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -> bool:
+    channel, feed = str(row["channel"] or "").lower(), str(row["feed"] or "")
+    if channel and channel != "nan" and "trade" not in channel:
+        return False
+    named = str(row["instruments"] or "").strip()
+    if named:
+        return f" {instrument} " in f" {named} "
+    return not venues or not feed or feed in venues
+
+
+def _end(rows: list[dict[str, object]], place: int, newest_ns: int) -> int:
+    """When the feed was heard again."""
+    if rows[place]["event"] == "gap":
+        return int(rows[place]["event_ns"])  # type: ignore[call-overload, no-any-return]
+    for later in rows[place + 1 :]:
+        if later["feed"] == rows[place]["feed"] and later["event"] in _MENDED:
+            return int(later["event_ns"])  # type: ignore[call-overload, no-any-return]
+    return newest_ns
+
+
+def _silence(row: dict[str, object], start_ns: int, end_ns: int) -> Silence:
+    span = formats.age((end_ns - start_ns) / 1e9) if end_ns > start_ns else ""
+    return Silence(start_ns, end_ns, f"{row['event']} {span}".strip(), f"{row['feed']}: {row['detail']}")

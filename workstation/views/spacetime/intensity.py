@@ -1,0 +1,165 @@
+"""The lower pane: intensity in bars with its adaptive buffer, its averages, and spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span, WheelZoomTool
+from bokeh.models import DatetimeTickFormatter as TimeTicks
+
+from workstation.views import formats
+from workstation.views.spacetime.bars import COLUMNS, STATES, bar_ns, drawn, intensity_bars
+from workstation.views.spacetime.evidence import SIDES
+from workstation.views.theme import Painter, bare_figure
+from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS, advance
+
+STATE_ROLES = {"quiet": "axis", "active": "warn", "burst": "bad"}
+LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
+KEPT_BARS = 1_200
+_SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
+
+
+class IntensityPane:
+    """Intensity of one instrument under its candles.
+
+    Parameters
+    ----------
+    painter
+        Of the chart.
+    x_range, crosshair
+        Shared with the candles.
+    """
+
+    def __init__(self, painter: Painter, x_range: Range1d, crosshair: Span) -> None:
+        self._painter = painter
+        self.y_range = Range1d(0, 1)
+        self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
+        self.spikes = ColumnDataSource(data={name: np.empty(0) for name in _SPIKE_COLUMNS})
+        self._kept: dict[str, np.ndarray] = {}
+        self._spiked = -1
+        self.figure = self._figure(x_range, crosshair)
+
+    def _figure(self, x_range: Range1d, crosshair: Span) -> Any:
+        wheel = WheelZoomTool(dimensions="width")
+        made = bare_figure(
+            self._painter, x_range=x_range, y_range=self.y_range, x_axis_type="datetime", y_axis_location="right",
+            toolbar_location=None, min_border_right=RIGHT_BORDER, min_border_top=2, tools=[PanTool(dimensions="width"), wheel],
+            active_scroll=wheel,
+        )  # fmt: skip
+        made.xaxis.formatter = TimeTicks(**TIME_TICKS)
+        made.yaxis.formatter = formats.si_ticks()
+        made.yaxis.ticker.desired_num_ticks = 3
+        made.xgrid.visible = False
+        self.buffer = [
+            self._painted(
+                made.varea_step("x", "mean", "upper", source=self.bars, step_mode="center", fill_alpha=0.22), fill_color="accent"
+            ),
+            self._painted(made.step("x", "upper", source=self.bars, mode="center", line_width=1.2), line_color="accent"),
+            self._painted(
+                made.step("x", "burst_above", source=self.bars, mode="center", line_width=1, line_dash=[2, 3]), line_color="bad"
+            ),
+        ]  # fmt: skip
+        self.states = [
+            self._painted(made.vbar("x", "width", name, 0, source=self.bars, line_color=None), fill_color=STATE_ROLES[name])
+            for name in STATES
+        ]  # fmt: skip
+        self.lines = {
+            name: self._painted(made.line("x", name, source=self.bars, line_width=1.5), line_color=role)
+            for name, role in LINE_ROLES.items()
+        }
+        self.spike_bars = self._painted(
+            made.quad("left", "right", "peak", 0, source=self.spikes, line_width=1.2, fill_alpha=0.14, hatch_alpha=0.35,
+                      hatch_pattern="left_diagonal_line", hatch_scale=7, hatch_weight=0.8),
+            line_color="bad", fill_color="bad", hatch_color="bad",
+        )  # fmt: skip
+        made.add_tools(
+            CrosshairTool(overlay=crosshair),
+            HoverTool(
+                renderers=[self.spike_bars], visible=False, mode="mouse", point_policy="follow_mouse",
+                formatters={"@left": "datetime"},
+                tooltips=[("spike", "@left{%H:%M:%S}, @lasted"), ("height", "@height_sd{0.0} sd"),
+                          ("peak", "@peak{0,0.0} bps/s"), ("move", "@words")],
+            ),
+        )  # fmt: skip
+        return made
+
+    def _painted(self, renderer: Any, **roles: str) -> Any:
+        self._painter(renderer.glyph, **roles)
+        return renderer
+
+    # -- showing ------------------------------------------------------------------------------------------
+
+    def begin(self, rows: pd.DataFrame, every_ns: int, past: dict[str, np.ndarray] | None = None) -> None:
+        """Show these rows of one instrument, and bars of the past before them."""
+        length = bar_ns(every_ns)
+        bars = intensity_bars(rows, length)
+        if past is not None and past["begin_ns"].size:
+            older = past["begin_ns"] < (
+                bars["begin_ns"][0] if bars["begin_ns"].size else np.iinfo(np.int64).max
+            )
+            bars = {name: np.concatenate([past[name][older], values]) for name, values in bars.items()}
+        self._kept = bars
+        self.bars.data = drawn(bars, length)
+
+    def extend(self, rows: pd.DataFrame, every_ns: int) -> None:
+        """Amend the bar in progress and append what follows it."""
+        if not self._kept or not self._kept["begin_ns"].size:
+            self.begin(rows, every_ns)
+            return
+        length = bar_ns(every_ns)
+        last = int(self._kept["begin_ns"][-1])
+        newer = intensity_bars(rows, length, last)
+        if not newer["begin_ns"].size:
+            return
+        most = KEPT_BARS if len(self._kept["begin_ns"]) < 1.5 * KEPT_BARS else len(self._kept["begin_ns"])
+        same = int(newer["begin_ns"][0] == last)
+        count = len(self._kept["begin_ns"]) - same
+        self._kept = {
+            name: np.concatenate([values[:count], newer[name]])[-most:] for name, values in self._kept.items()
+        }
+        columns = drawn(self._kept, length)
+        shown = len(newer["begin_ns"]) + 1 - same
+        advance(self.bars, {name: values[-shown:] for name, values in columns.items()}, most)
+
+    def reach(self, start_ns: float, end_ns: float) -> None:
+        """Fit the height to what is in view; it is lowered only when much of it has become empty."""
+        x, data = self.bars.data["x"], self.bars.data
+        inside = (x >= start_ns / 1e6) & (x <= end_ns / 1e6)
+        values = np.nan_to_num(data["value"][inside])
+        if not values.size:
+            return
+        highest = max(float(values.max()), float(np.nan_to_num(data["upper"][inside]).max()), 1e-9)
+        if highest > self.y_range.end or highest < 0.45 * self.y_range.end:
+            self.y_range.update(start=0, end=1.12 * highest)
+
+    def mark(self, spikes: pd.DataFrame) -> None:
+        """Show the spikes of the instrument."""
+        newest = int(spikes["seq"].iloc[-1]) if len(spikes) else 0
+        if (newest, len(spikes)) == self._spiked:
+            return
+        self._spiked = (newest, len(spikes))
+        start, end = spikes["start_ns"].to_numpy(), spikes["end_ns"].to_numpy()
+        self.spikes.data = {
+            "left": start / 1e6,
+            "right": end / 1e6,
+            "peak": spikes["peak"].to_numpy(),
+            "height_sd": spikes["height_sd"].to_numpy(),
+            "words": np.array([SIDES[int(side)] for side in spikes["direction"]], dtype=object),
+            "lasted": np.array([formats.age(span / 1e9) for span in end - start], dtype=object),
+        }
+
+    def forget(self) -> None:
+        """Another instrument follows."""
+        self._spiked = -1
+
+    def show(self, layers: list[str]) -> None:
+        """Show these layers."""
+        for renderer in self.states:
+            renderer.visible = "intensity" in layers
+        for renderer in self.buffer:
+            renderer.visible = "buffer" in layers
+        for name, line in self.lines.items():
+            line.visible = f"intensity_{name}" in layers
+        self.spike_bars.visible = "spikes" in layers

@@ -1,0 +1,117 @@
+"""What stands on the candles: reversal signals with their reasons, and stretches of silence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
+
+from workstation.views import formats
+from workstation.views.spacetime.evidence import SIDES, tooltip
+from workstation.views.spacetime.gaps import Silence
+from workstation.views.theme import FONT, Painter
+
+SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
+"""Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
+_COLUMNS = ("x", "y", "marker", "angle", "colour", "label", "offset", "why", "version")
+_BANDS = ("x0", "x1", "words")
+
+
+class Signals:
+    """Reversal signals on a price figure."""
+
+    def __init__(self, figure: Any, painter: Painter) -> None:
+        self._painter = painter
+        self._shown: tuple[Any, ...] = ()
+        self._rows = pd.DataFrame()
+        self.source = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self.markers = figure.scatter(
+            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size=13,
+            line_width=1.5, level="overlay",
+        )  # fmt: skip
+        painter(self.markers.glyph, line_color="card")
+        text = figure.text(
+            "x", "y", "label", source=self.source, text_color="colour", y_offset="offset", text_align="center",
+            text_baseline="middle", text_font=value(FONT), text_font_size="10px", text_font_style="bold", level="overlay",
+        )  # fmt: skip
+        painter(text.glyph, text_outline_color="card")
+        figure.add_tools(
+            HoverTool(
+                renderers=[self.markers], visible=False, mode="mouse", tooltips="<div class='why'>@why{safe}</div>",
+            )
+        )  # fmt: skip
+
+    def show(self, rows: pd.DataFrame, versions: frozenset[int]) -> None:
+        """Show the signals of one instrument; nothing is sent when nothing changed."""
+        wanted = (len(rows), int(rows["seq"].iloc[-1]) if len(rows) else 0, versions, str(rows["instrument"].iloc[-1]) if len(rows) else "")  # fmt: skip
+        if wanted != self._shown:
+            self._shown = wanted
+            self._rows = rows[rows["version"].isin(versions)]
+            self._send()
+
+    def repaint(self) -> None:
+        """Take the painter's colours."""
+        if len(self._rows):
+            self._send()
+
+    def _send(self) -> None:
+        rows = self._rows
+        side = rows["side"].to_numpy()
+        colours = {
+            1: self._painter.colours.up,
+            -1: self._painter.colours.down,
+            0: self._painter.colours.muted,
+        }
+        versions = [int(version) for version in rows["version"]]
+        self.source.data = {
+            "x": rows["event_ns"].to_numpy() / 1e6,
+            "y": rows["price"].to_numpy(),
+            "marker": np.array([SHAPES.get(version, "hex") for version in versions], dtype=object),
+            "angle": np.where(side < 0, np.pi, 0.0),
+            "colour": np.array([colours[int(which)] for which in side], dtype=object),
+            "label": np.array([f"v{version}" for version in versions], dtype=object),
+            "offset": np.where(side < 0, -14.0, 14.0),
+            "version": rows["version"].to_numpy(),
+            "why": np.array([_why(row) for row in rows.to_dict("records")], dtype=object),
+        }
+
+
+def _why(row: dict[str, Any]) -> str:
+    when = pd.Timestamp(row["event_ns"], unit="ns").strftime("%H:%M:%S.%f")[:-3]
+    title = f"v{row['version']} {SIDES[int(row['side'])]} {formats.price(row['price'])} · strength {row['strength']:.2f} · {when}"
+    return tooltip(title, row["evidence"])
+
+
+class Bands:
+    """Hatched bands where nothing was heard, on any number of figures, with the reason on the first."""
+
+    def __init__(self, figures: tuple[Any, ...], painter: Painter) -> None:
+        self._shown: tuple[Silence, ...] = ()
+        self.source = ColumnDataSource(data={name: np.empty(0) for name in _BANDS})
+        for figure in figures:
+            strip = figure.vstrip(
+                "x0", "x1", source=self.source, fill_alpha=0.10, line_alpha=0.7, line_width=1, line_dash=[2, 2],
+                hatch_pattern="right_diagonal_line", hatch_scale=9, hatch_weight=1, hatch_alpha=0.45, level="underlay",
+            )  # fmt: skip
+            painter(strip.glyph, fill_color="warn", hatch_color="warn", line_color="warn")
+        first = figures[0]
+        first.extra_y_ranges = {**first.extra_y_ranges, "share": Range1d(0, 1)}
+        text = first.text(
+            "x0", 0.015, "words", source=self.source, y_range_name="share", text_font=value(FONT), text_font_size="11px",
+            text_font_style="bold", x_offset=4, text_baseline="bottom", background_fill_alpha=0.85, padding=2, level="overlay",
+        )  # fmt: skip
+        painter(text.glyph, text_color="warn", background_fill_color="card")
+
+    def show(self, silences: list[Silence]) -> None:
+        """Show these stretches."""
+        wanted = tuple(silences)
+        if wanted != self._shown:
+            self._shown = wanted
+            self.source.data = {
+                "x0": np.array([made.start_ns / 1e6 for made in wanted]),
+                "x1": np.array([made.end_ns / 1e6 for made in wanted]),
+                "words": np.array([f"{made.words} · no signals across it" for made in wanted], dtype=object),
+            }
