@@ -1,7 +1,9 @@
 """The desk: the one place that wires feeds -> hub -> engines -> history and board, once per process.
 
-The desk runs its own asyncio loop on its own thread. Feeds are supervised there, the hub runs there, and so
-do the engines; the recorder writes on a thread of its own; screens read the board.
+The desk runs its own asyncio loop on its own thread, where feeds are supervised. Feeds of a simulated clock (tape,
+synthetic) publish into the hub right there, and so go no faster than the engines. A live venue does not wait: its
+batches pass through a bounded backlog to the hub's thread. The recorder writes on a thread of its own; screens read the
+board.
 """
 
 from __future__ import annotations
@@ -9,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -25,11 +28,13 @@ from workstation.history import History, open_history
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles import Candles
 from workstation.market.instruments import REGISTRY
+from workstation.market.tables import TABLES
 from workstation.settings import Settings
 from workstation.streams.board import FEED_COLUMNS, Board
 from workstation.streams.engines import standard_engines
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
+from workstation.streams.pace import Backlog
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
@@ -55,13 +60,18 @@ class Desk:
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         for engine in engines:
             self.hub.add_engine(engine)
-        self._supervisors = [Supervisor(feed, self._publish) for feed in feeds]
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
+        self._supervisors = [
+            Supervisor(feed, self._accept if self._live_clock else self._publish) for feed in feeds
+        ]
         self.hub.attach("board", self.board.tables, self.board.add)
         if self.recorder:
             self.hub.attach("recorder", tuple(self.board.tables) + ("frames",), self.recorder.put)
+        self._backlog = Backlog(self._spill, settings.backlog)
+        self._told: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
+        self._pump: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     # -- life ---------------------------------------------------------------------------------------------
@@ -73,6 +83,9 @@ class Desk:
         self._seed_board()
         if self.recorder:
             self.recorder.start()
+        if self._live_clock:
+            self._pump = threading.Thread(target=self._pump_backlog, name="hub", daemon=True)
+            self._pump.start()
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
         self._thread.start()
         return self
@@ -83,6 +96,11 @@ class Desk:
         if thread is None:
             return
         self._call(self._shut_down()).result(timeout)
+        self._backlog.close()
+        if self._pump:
+            self._pump.join(timeout)
+        self._publish_forming()
+        self._publish_status()
         self._loop.call_soon_threadsafe(self._loop.stop)
         thread.join(timeout)
         if thread.is_alive():
@@ -124,7 +142,59 @@ class Desk:
 
     def report(self, rows: pd.DataFrame) -> None:
         """Publish rows of the `health` table from any thread: what a screen or the recorder has to tell."""
-        self._loop.call_soon_threadsafe(self.hub.publish, "health", rows)
+        if self._thread is None:
+            self.hub.publish("health", rows)
+        else:
+            self._loop.call_soon_threadsafe(self.hub.publish, "health", rows)
+
+    def _accept(self, table: str, frame: pd.DataFrame) -> None:
+        """A live venue's batch: never waited for."""
+        self._backlog.put(table, TABLES[table].conform(frame))
+
+    def _spill(self, table: str, frame: pd.DataFrame) -> None:
+        """What found no room goes to history unseen by the engines, as rows that no hub numbered."""
+        if self.recorder:
+            self.recorder.put(table, frame)
+
+    def _pump_backlog(self) -> None:
+        forming_s = 0.0
+        while (item := self._backlog.get(FORMING_SECONDS)) is not None or not self._backlog.closed:
+            if item:
+                self._publish_guarded(*item)
+            if time.monotonic() >= forming_s:
+                forming_s = time.monotonic() + FORMING_SECONDS
+                self._publish_forming()
+                self._tell_backlog()
+
+    def _publish_guarded(self, table: str, frame: pd.DataFrame) -> None:
+        try:
+            self._publish(table, frame)
+        except Exception as error:  # noqa: BLE001 - told in `health`; the market goes on
+            self.hub.tell(
+                "failed",
+                channel=table,
+                count=len(frame),
+                detail=f"{type(error).__name__}: {error}",
+                feed="desk",
+            )
+
+    def _tell_backlog(self) -> None:
+        """A row of ``health`` for what was merged or spilled since the last time."""
+        for event, counts in (
+            ("conflated", self._backlog.conflated_rows),
+            ("spilled", self._backlog.overflowed_rows),
+        ):
+            for table, rows in list(counts.items()):
+                new = rows - self._told[f"{event} {table}"]
+                if new:
+                    self._told[f"{event} {table}"] = rows
+                    self.hub.tell(
+                        event,
+                        channel=table,
+                        count=new,
+                        detail=f"{len(self._backlog)} batches waited",
+                        feed="desk",
+                    )
 
     def _publish(self, table: str, frame: pd.DataFrame) -> None:
         if table == "instruments":
@@ -145,9 +215,10 @@ class Desk:
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
         self._tasks = [self._loop.create_task(supervisor.run()) for supervisor in self._supervisors]
-        timers = [(self._publish_forming, FORMING_SECONDS), (self._publish_status, STATUS_SECONDS)]
-        if self._live_clock:
-            timers.append((self._beat, STATUS_SECONDS))
+        for task in self._tasks:
+            task.add_done_callback(self._supervision_ended)
+        live, simulated = (self._beat, STATUS_SECONDS), (self._publish_forming, FORMING_SECONDS)
+        timers = [live if self._live_clock else simulated, (self._publish_status, STATUS_SECONDS)]
         self._tasks += [self._loop.create_task(self._every(seconds, tick)) for tick, seconds in timers]
         self._loop.run_forever()
 
@@ -157,8 +228,6 @@ class Desk:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._publish_forming()
-        self._publish_status()
 
     def _call(self, coroutine: Coroutine[Any, Any, None]) -> Future[None]:
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop)
@@ -176,8 +245,20 @@ class Desk:
                     self.hub.tell("failed", channel="desk", count=1, detail=reason)
             await asyncio.sleep(seconds)
 
+    def _supervision_ended(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self.hub.tell(
+                "failed",
+                channel="supervision",
+                count=1,
+                detail=f"{type(error).__name__}: {error}",
+                feed="desk",
+            )
+
     def _beat(self) -> None:
-        self.hub.heartbeat(time.time_ns())
+        now_ns = time.time_ns()
+        self._accept("heartbeat", pd.DataFrame({"event_ns": [now_ns], "seen_ns": [now_ns], "feed": [""]}))
 
     def _publish_forming(self) -> None:
         for engine in self._candles:

@@ -79,6 +79,9 @@ class Settings(BaseSettings):
     )
     exposure: ExposureSettings = ExposureSettings()
     server: ServerSettings = ServerSettings()
+    backlog: int = Field(
+        default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
+    )
     recorder_backlog: int = Field(default=10_000, gt=0, description="batches that may wait for the recorder")
 
     @classmethod

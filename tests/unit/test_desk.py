@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -10,9 +11,11 @@ import pytest
 
 from workstation import open_desk, open_feed, open_history
 from workstation.desk import Desk
+from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.tape import Tape
 from workstation.history import History
 from workstation.market.digest import digest
+from workstation.market.tables import TABLES
 from workstation.research.replay import replay
 from workstation.settings import Settings
 from workstation.streams.board import FEED_COLUMNS
@@ -141,3 +144,52 @@ def test_stop_is_idempotent_and_start_returns_the_desk(settings: Settings) -> No
     desk.start()
     desk.stop()
     desk.stop()
+
+
+class Burst(Feed):
+    """A live venue that sends everything at once and waits for nobody."""
+
+    name = "burst"
+    capabilities = Capabilities(tables=frozenset({"trades", "quotes"}))
+
+    def __init__(self, batches: int) -> None:
+        self.count = batches
+
+    async def connect(self) -> None: ...
+
+    async def instruments(self) -> pd.DataFrame:
+        return TABLES["instruments"].empty()
+
+    async def subscribe(self, channels: Sequence[str] = ()) -> Subscription:
+        return Subscription(("trades", "quotes"))
+
+    async def snapshot(self) -> list[Batch]:
+        return []
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        for number in range(self.count):
+            stamp = {"event_ns": [START_NS + number], "instrument": ["BURST"]}
+            trade = {**stamp, "price": [1.0], "size": [1.0], "trade_id": [str(number)]}
+            yield Batch("trades", TABLES["trades"].conform(pd.DataFrame(trade)))
+            yield Batch("quotes", TABLES["quotes"].conform(pd.DataFrame({**stamp, "bid": [float(number)]})))
+
+    async def close(self) -> None: ...
+
+
+def test_a_market_faster_than_the_desk_loses_nothing_in_silence(tmp_path: Path) -> None:
+    settings = Settings(candles=("1s",), backlog=20, _env_file=None)  # type: ignore[call-arg]
+    desk = open_desk([Burst(400)], str(tmp_path / "store"), settings=settings)
+    gate = threading.Event()
+    desk.hub.attach("slow", ["trades"], lambda table, frame: gate.wait(30))
+    with desk:
+        assert desk.wait(60), "a live feed must not wait for the hub"
+        gate.set()
+    assert not desk.hub.set_aside
+    store = open_history(str(tmp_path / "store"))
+    trades = store.read("trades")
+    assert sorted(map(int, trades["trade_id"])) == list(range(400)), "every print is in history, once"
+    health = store.read("health")
+    spilled = health[(health["event"] == "spilled") & (health["channel"] == "trades")]
+    assert spilled["count"].sum() == (trades["seq"] == 0).sum() > 0
+    assert health.loc[health["event"] == "conflated", "channel"].unique().tolist() == ["quotes"]
+    assert desk.board.latest("quotes")["bid"].tolist() == [399.0], "the newest quote arrives"

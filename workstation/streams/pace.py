@@ -68,6 +68,11 @@ class Backlog:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more is taken."""
+        return self._closed
+
     def put(self, table: str, frame: pd.DataFrame) -> None:
         """Queue a batch; never blocks."""
         with self._changed:
