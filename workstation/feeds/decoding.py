@@ -12,7 +12,10 @@ from workstation.feeds.feed import Batch
 Decoder = Callable[[pd.DataFrame], list[Batch]]
 """Rows of the ``frames`` table in, batches of the tables decoded from them out; pure."""
 
-_DECODERS: Mapping[str, str] = {"deribit": "workstation.feeds.deribit.decode:decode"}
+_DECODERS: Mapping[str, str] = {
+    "deribit": "workstation.feeds.deribit.decode:decode",
+    "iqfeed": "workstation.feeds.iqfeed.decode:decode",
+}
 
 
 def decoder_of(feed: str) -> Decoder | None:

@@ -1,0 +1,256 @@
+"""Columns of tables from parsed fields."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from workstation.feeds.iqfeed import clock, scan
+from workstation.feeds.iqfeed.fields import Fields, condition_text
+from workstation.feeds.iqfeed.layout import Layout
+from workstation.feeds.iqfeed.names import NAMES, OPTION
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import NO_TIME, TradeFlag, table
+
+FEED = "iqfeed"
+_SIDES = np.array([0, 0, 1, -1, 0], dtype=np.int8)
+"""By aggressor plus one: not told, invalid, buyer, seller, neither."""
+_TOLD = 200
+
+
+class Rejection(NamedTuple):
+    """A row of ``health`` about one line."""
+
+    seen_ns: int
+    channel: str
+    event: str
+    detail: str
+
+
+class Part(NamedTuple):
+    """Rows of a table."""
+
+    table: str
+    frame: pd.DataFrame
+
+
+class Lines(NamedTuple):
+    """Scanned lines and the reads they came by."""
+
+    data: npt.NDArray[np.uint8]
+    start: npt.NDArray[np.int64]
+    end: npt.NDArray[np.int64]
+    kind: npt.NDArray[np.int8]
+    symbol: npt.NDArray[np.int64]
+    frame_seen_ns: npt.NDArray[np.int64]
+    frame_ends: npt.NDArray[np.int64]
+
+    def text(self, line: int) -> str:
+        """A line as text, its beginning when it is long."""
+        return self.data[self.start[line] : self.end[line]].tobytes()[:_TOLD].decode("latin-1")
+
+    def seen_at(self, line: int) -> int:
+        """When a line was seen."""
+        return int(self.seen(np.array([line]))[0])
+
+    def seen(self, at: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """When lines were seen."""
+        return self.frame_seen_ns[np.searchsorted(self.frame_ends, self.start[at], side="right")]
+
+
+def of_updates(
+    lines: Lines, at: npt.NDArray[np.intp], fields: Fields, layout: Layout
+) -> tuple[list[Part], npt.NDArray[np.intp]]:
+    """Trades, quotes and marks of updates and summaries; and the lines of prints without price, size or time."""
+    good = fields.bad < 0
+    kind, contents = lines.kind[at], fields.whole["contents"]
+    seen = lines.seen(at)
+    codes = NAMES.code[lines.symbol[at]]
+    printed = good & (kind == scan.PRINT)
+    told = ~(np.isnan(fields.numbers["price"]) | np.isnan(fields.numbers["size"])) & (
+        fields.whole["time_us"] >= 0
+    )
+    parts: list[Part] = []
+    if (rows := np.flatnonzero(printed & told)).size:
+        parts.append(Part("trades", trades(rows, codes, seen, fields, layout)))
+    quoted = contents & (scan.BID | scan.ASK) != 0
+    updated = good & (kind != scan.SUMMARY) & quoted
+    summed = good & (kind == scan.SUMMARY)
+    if (rows := np.flatnonzero(updated | summed)).size:
+        parts.append(Part("quotes", quotes(rows, codes, seen, fields, summed)))
+    options = (NAMES.traits[lines.symbol[at]] & OPTION) != 0
+    if (rows := np.flatnonzero(summed & options)).size:
+        parts.append(Part("marks", marks(rows, codes, seen, fields)))
+    return parts, at[printed & ~told]
+
+
+def trades(
+    rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields,
+    layout: Layout,
+) -> pd.DataFrame:  # fmt: skip
+    """Prints. The time is Eastern wall time of the print's own date; without a date the newest such time."""
+    whole = {name: values[rows] for name, values in fields.whole.items()}
+    seen = seen_ns[rows]
+    side = _SIDES[np.clip(whole["aggressor"], -1, 3) + 1]
+    text, flags = _conditions(whole["conditions"], layout)
+    flags[(whole["contents"] & scan.EXTENDED) != 0] |= int(TradeFlag.EXTENDED_HOURS)
+    exchange, off = _markets(whole["market"], layout)
+    flags[off] |= int(TradeFlag.OFF_EXCHANGE)
+    event, day = _print_times(whole["day"], whole["time_us"], seen)
+    columns: dict[str, Any] = {
+        "event_ns": event,
+        "seen_ns": seen,
+        "instrument": REGISTRY.categorical(codes[rows]),
+        "price": fields.numbers["price"][rows],
+        "size": fields.numbers["size"][rows],
+        "side": side,
+        "side_source": pd.Categorical.from_codes((side != 0).astype(np.int8), dtype=_SIDE_SOURCES),
+        "flags": flags,
+        "trade_id": _trade_ids(day, whole["id"]),
+        "venue_seq": np.maximum(whole["count"], 0),
+        "condition": text,
+        "exchange": exchange,
+        "venue": constant(FEED, len(rows)),
+    }
+    return table("trades").conform(pd.DataFrame(columns, copy=False))
+
+
+_SIDE_SOURCES = pd.CategoricalDtype(pd.Index(["", "venue"], dtype="str"))
+
+
+def _print_times(
+    day: npt.NDArray[np.int64], time_us: npt.NDArray[np.int64], seen_ns: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    dated = day >= 0
+    event = clock.utc_ns(np.maximum(day, 0) * clock.DAY_US + time_us, seen_ns)
+    if not dated.all():
+        event = np.where(dated, event, clock.latest_ns(time_us, seen_ns))
+        day = np.where(dated, day, clock.eastern_days(event))
+    return event, day
+
+
+def quotes(
+    rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields,
+    summed: npt.NDArray[np.bool_],
+) -> pd.DataFrame:  # fmt: skip
+    """Best bid and offer; the time is that of the side that changed, on the newest day it can be."""
+    numbers = {name: values[rows] for name, values in fields.numbers.items()}
+    whole = {name: values[rows] for name, values in fields.whole.items()}
+    whole["contents"] = np.where(summed[rows], scan.BID | scan.ASK, whole["contents"])
+    columns: dict[str, Any] = {
+        "event_ns": _quote_times(whole, seen_ns[rows]),
+        "seen_ns": seen_ns[rows],
+        "instrument": REGISTRY.categorical(codes[rows]),
+        **_best(numbers),
+        "venue": constant(FEED, len(rows)),
+    }
+    return table("quotes").conform(pd.DataFrame(columns, copy=False))
+
+
+def marks(
+    rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields
+) -> pd.DataFrame:  # fmt: skip
+    """Summaries of options: quote, last, volume and open interest as of now; the venue does not date the open interest."""
+    numbers = {name: values[rows] for name, values in fields.numbers.items()}
+    columns: dict[str, Any] = {
+        "event_ns": seen_ns[rows],
+        "seen_ns": seen_ns[rows],
+        "instrument": REGISTRY.categorical(codes[rows]),
+        **_best(numbers),
+        "last": numbers["price"],
+        "open_interest": numbers["open_interest"],
+        "open_interest_ns": np.full(len(rows), NO_TIME),
+        "volume_24h": numbers["volume"],
+        "venue": constant(FEED, len(rows)),
+    }
+    return table("marks").conform(pd.DataFrame(columns, copy=False))
+
+
+def _best(numbers: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
+    """Both sides, NaN where nobody quotes: the venue prints a zero price or leaves it empty."""
+    best: dict[str, npt.NDArray[np.float64]] = {}
+    for side in ("bid", "ask"):
+        price = numbers[side]
+        nobody = np.isnan(price) | (price == 0.0)
+        best[side] = np.where(nobody, np.nan, price)
+        best[f"{side}_size"] = np.where(nobody, np.nan, numbers[f"{side}_size"])
+    return best
+
+
+def _quote_times(
+    whole: dict[str, npt.NDArray[np.int64]], seen_ns: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Newest of the changed sides' times; when it was seen, where the venue gives none."""
+    event = np.full(len(seen_ns), NO_TIME)
+    for bit, name in ((scan.BID, "bid_us"), (scan.ASK, "ask_us")):
+        timed = ((whole["contents"] & bit) != 0) & (whole[name] >= 0)
+        at = clock.latest_ns(np.maximum(whole[name], 0), seen_ns)
+        event = np.where(timed, np.maximum(event, at), event)
+    return np.where((event == NO_TIME) | (seen_ns == 0), seen_ns, event)
+
+
+def _conditions(keys: npt.NDArray[np.int64], layout: Layout) -> tuple[pd.Categorical, npt.NDArray[np.int32]]:
+    """Condition codes as printed, and the flags they stand for."""
+    places, distinct = pd.factorize(keys)
+    texts = [condition_text(int(key)) if key > 0 else "" for key in distinct]
+    bits = np.zeros(len(texts), dtype=np.int32)
+    for at, text in enumerate(texts):
+        for digit in range(0, len(text), 2):
+            bits[at] |= layout.flags.get(int(text[digit : digit + 2], 16), 0)
+    return _category(places, texts), bits[places]
+
+
+def _markets(markets: npt.NDArray[np.int64], layout: Layout) -> tuple[pd.Categorical, npt.NDArray[np.bool_]]:
+    """Market centers as printed, and which of them are off exchange."""
+    places, distinct = pd.factorize(markets)
+    off = np.array([int(each) in layout.off for each in distinct], dtype=bool)
+    return _category(places, [str(each) if each >= 0 else "" for each in distinct]), off[places]
+
+
+def _category(places: npt.NDArray[np.intp], texts: Sequence[str]) -> pd.Categorical:
+    """Texts by place; texts may repeat (a code that is not there and an empty one)."""
+    distinct = list(dict.fromkeys(texts))
+    if len(distinct) != len(texts):
+        places = np.array([distinct.index(text) for text in texts], dtype=np.intp)[places]
+    dtype = pd.CategoricalDtype(pd.Index(distinct, dtype="str"))
+    return pd.Categorical.from_codes(places, dtype=dtype, validate=False)
+
+
+_DASH = pa.scalar("-", pa.large_string())
+
+
+def _trade_ids(day: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> Any:
+    """``20261120-4377589``: the venue's tick id starts anew some day, the date keeps it apart; empty without one."""
+    places, distinct = pd.factorize(day)
+    dates = pa.array(
+        [f"{np.datetime64(int(each), 'D')!s}".replace("-", "") for each in distinct], pa.large_string()
+    )
+    text = pc.binary_join_element_wise(
+        dates.take(pa.array(places)), pc.cast(pa.array(ids), pa.large_string()), _DASH
+    )
+    if (ids < 0).any():
+        text = pc.if_else(pa.array(ids < 0), pa.scalar("", pa.large_string()), text)
+    return pd.array(text, dtype="str")
+
+
+def constant(value: str, rows: int) -> pd.Categorical:
+    """A category column of one value."""
+    dtype = pd.CategoricalDtype(pd.Index([value], dtype="str"))
+    return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), dtype=dtype, validate=False)
+
+
+def health(aside: Sequence[Rejection]) -> pd.DataFrame:
+    """Rows of ``health`` about lines."""
+    times = [each.seen_ns for each in aside]
+    columns = {
+        "event_ns": times, "seen_ns": times, "start_ns": times, "end_ns": times, "feed": FEED, "count": 1,
+        "channel": [each.channel for each in aside], "event": [each.event for each in aside],
+        "detail": [each.detail for each in aside],
+    }  # fmt: skip
+    return table("health").conform(pd.DataFrame(columns))
