@@ -54,6 +54,12 @@ def _spikes(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
     return spikes(trades, **parameters)
 
 
+def _reversals(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
+    from workstation.indicators.reversals import reversals
+
+    return reversals(trades, version=(1, 2, 3, 4), **parameters)
+
+
 SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 0.6, "lateness": "3s"}
 
 
@@ -73,6 +79,29 @@ CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.spikes.Spikes": (
         Case({**SHORT_WINDOWS, "start_sd": 1.0, "end_sd": 0.5, "unpriced": 0}, _spikes, max_rows=120),
     ),
+    "workstation.indicators.reversals.Reversals": (
+        Case(
+            {
+                **SHORT_WINDOWS,
+                "unpriced": 0,
+                "k": 0.2,
+                "momentum": 2,
+                "moves": 4,
+                "low": "1s",
+                "high": "10s",
+                "fast": 1,
+                "slow": 2,
+                "atr": 2,
+                "volume": 2,
+                "volume_factor": 0.5,
+                "choppiness": 2,
+                "choppiness_below": 150.0,
+                "volume_over": 0.5,
+            },
+            _reversals,
+            max_rows=120,
+        ),
+    ),
     "workstation.exposure.book.ExposureBook": (
         Case({"every": "10s"}, max_rows=25, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=15),
@@ -80,6 +109,10 @@ CASES: dict[str, tuple[Case, ...]] = {
     "workstation.exposure.levels.Levels": (
         Case({"every": "10s"}, max_rows=25, examples=10),
         Case({"every": "1min", "basis": "volume", "stale_after_s": 30.0}, max_rows=25, examples=10),
+    ),
+    "workstation.exposure.cascade_engine.Cascade": (
+        Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
+        Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
 }
 """Engine -> cases. A new engine adds its line here, and rows of tables it is the first to read to ``ROWS`` of engine_streams.py."""

@@ -219,9 +219,9 @@ class TickWindows:
         if feed not in self._venues:
             return list(range(rows))
         venues = self._state.arrays.counters[:rows, kernels.VENUES]
-        mine = venues & (
-            (1 << self._venues[feed]) | (1 << self._venues.get("", 63) if "" in self._venues else 0)
-        )
+        mine = np.zeros(rows, dtype=np.bool_)
+        for name in {feed, ""} & set(self._venues):
+            mine |= (venues & (1 << self._venues[name])) != 0
         return [int(of) for of in np.flatnonzero(mine)]
 
     def readiness(self) -> pd.DataFrame:
