@@ -168,7 +168,7 @@ def test_the_chart_moved_by_hand_stays_until_live_is_pressed(opened: Callable[..
 def test_the_keyboard_reaches_and_works_the_choices(opened: Callable[..., Page]) -> None:
     page = full(opened())
     page.get_by_role("button", name="BTC", exact=True).focus()
-    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     expect(page.locator("dt", has_text="ETH price")).to_be_visible()
 

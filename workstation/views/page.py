@@ -31,6 +31,7 @@ _SX = {
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
     "& .main-content": {"overflowY": "auto !important"},
     "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
+    "& .MuiLinearProgress-root": {"display": "none"},
     "& .MuiDrawer-paper": {"backgroundImage": "none"},
 }  # fmt: skip
 _HEADER = f"""

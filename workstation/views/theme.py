@@ -136,15 +136,14 @@ class Painter:
 
 
 def bare_figure(painter: Painter, **options: Any) -> Any:
-    """An empty figure in the house style: transparent, no logo, toolbar on hover, grid barely there.
+    """An empty figure in the house style: transparent, no logo, no toolbar (drag and wheel work), grid barely there.
 
     ``options`` are those of ``bokeh.plotting.figure``.
     """
     made = figure(
         **{
             "sizing_mode": "stretch_both",
-            "toolbar_location": "above",
-            "toolbar_inner": True,
+            "toolbar_location": None,
             "background_fill_color": None,
             "border_fill_color": None,
             "outline_line_color": None,

@@ -20,6 +20,8 @@ _SMALL = {"margin": 0, "size": "small"}
 _BUTTONS_SX = {
     "& .MuiToggleButton-root": {
         "py": "2px",
+        "color": "var(--mui-palette-text-secondary)",
+        "&.Mui-selected": {"color": "var(--mui-palette-primary-contrastText) !important"},
         "px": "9px",
         "fontSize": "12px",
         "textTransform": "none",

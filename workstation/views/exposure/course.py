@@ -74,7 +74,7 @@ class Course(View):
             "Net GEX over time",
             pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
             area="course",
-            keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "zero gamma", "dashed")),
+            keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "0γ", "dashed")),
         )
 
     def refresh(self, source: Source) -> None:

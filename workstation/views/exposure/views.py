@@ -36,7 +36,16 @@ class PriceCard(View):
         self.choice, self._snapshots, self._by_strike = choice, snapshots, by_strike
         self.chart = CandleChart(choice, colours)
         self.chip = pmui.Button(
-            label="live", size="small", margin=0, sx={"py": "1px", "minWidth": "58px", "fontSize": "12px"}
+            label="live",
+            size="small",
+            margin=0,
+            sx={
+                "py": "1px",
+                "lineHeight": "20px",
+                "textTransform": "none",
+                "minWidth": "58px",
+                "fontSize": "12px",
+            },
         )
         self.chip.on_click(lambda _: self.chart.follow())
         self._mark_chip()
@@ -54,7 +63,6 @@ class PriceCard(View):
         self.chip.param.update(
             label="● live" if live else "▶ go live",
             variant="text" if live else "contained",
-            description="" if live else "The chart was moved by hand; back to the newest candle",
         )
 
     def refresh(self, source: Source) -> None:

@@ -179,18 +179,18 @@ class ChartView(View):
             (("reversals",), self._show_signals),
             (("health",), self._show_silences),
         )
+        anew = (name, self.choice.every_s) != self._seen.get("candles", ())[:2]
         for tables, show in parts:
             state = (name, self.choice.every_s, *(source.version(table) for table in tables))
             if self._seen.get(tables[0]) != state:
                 show(source, name)
                 self._seen[tables[0]] = state
+        if anew:
+            self._reach_back()
         self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
 
     def _show_candles(self, source: Source, name: str) -> None:
-        anew = self.chart.shown_instrument != name or self._seen == {}
         self.chart.refresh(source)
-        if anew:
-            self._reach_back()
 
     def _show_intensity(self, source: Source, name: str) -> None:
         rows = rows_of(source.latest("intensity"), name)
@@ -276,7 +276,7 @@ class ChartView(View):
     def _first_ms(self) -> float:
         """From when on candles and intensity are both held."""
         bars = self.chart.intensity.bars.data["x"]
-        return max(self.chart.first_ms, float(bars[0]) if len(bars) else float("-inf"))
+        return max(self.chart.first_ms, float(bars[0]) if len(bars) else float("inf"))
 
     def _read(self, past: Past, start_ns: int) -> None:
         name, every_ns, first_ns = (

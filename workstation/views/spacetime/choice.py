@@ -111,9 +111,9 @@ class SpacetimeChoice(param.Parameterized):
             name = f"chart{place}"
             if getattr(self, name):
                 chart.take(getattr(self, name))
-            self.param.watch(lambda event, chart=chart: self._decode(chart, event.new), name)
+            self.param.watch(lambda event, *, chart=chart: self._decode(chart, event.new), name)
             chart.param.watch(
-                lambda _, chart=chart, name=name: self.param.update(**{name: chart.code}),
+                lambda *_, chart=chart, name=name: self.param.update(**{name: chart.code}),
                 ["instrument", "every_s", "layers", "window"],
             )
 

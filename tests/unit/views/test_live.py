@@ -1,0 +1,104 @@
+"""The bridge: what is refreshed when, and what becomes of a view that fails."""
+
+from __future__ import annotations
+
+import pandas as pd
+import panel as pn
+
+from tests.unit.views.market import SECOND, Market
+from workstation.views.choice import Choice
+from workstation.views.exposure.views import ExposureViews
+from workstation.views.live import Live, Source, View
+from workstation.views.theme import DARK, LIGHT
+
+
+class Counting(View):
+    inputs = ("levels",)
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+        self.failure = ""
+        self.broken = False
+
+    def refresh(self, source: Source) -> None:
+        if self.broken:
+            raise ValueError("no expiry")
+        self.seen.append(source.version("levels"))
+
+    def show_failure(self, reason: str) -> None:
+        self.failure = reason
+
+
+def test_a_view_is_refreshed_only_when_its_table_changed() -> None:
+    market, view = Market(), Counting()
+    live = Live(market)
+    live.add(view)
+    live.tick()
+    market.put("trades", market.latest("trades"))
+    live.tick()
+    assert len(view.seen) == 1
+    market.put("levels", market.latest("levels"))
+    live.tick()
+    assert len(view.seen) == 2
+
+
+def test_a_failure_is_shown_and_reported_once_and_its_neighbours_go_on() -> None:
+    market, broken, sound = Market(), Counting(), Counting()
+    reported: list[pd.DataFrame] = []
+    live = Live(market, report=reported.append)
+    broken.broken = True
+    live.add(broken)
+    live.add(sound)
+    live.touch()
+    live.touch()
+    assert broken.failure == "ValueError: no expiry"
+    assert [frame["channel"].iloc[0] for frame in reported] == ["Counting"]
+    assert len(sound.seen) == 3
+    broken.broken = False
+    live.touch(broken)
+    assert broken.failure == ""
+
+
+def views_over(market: Market) -> tuple[ExposureViews, Live]:
+    views, live = ExposureViews(market, Choice(), DARK), Live(market)
+    for view in views.all:
+        live.add(view)
+    views.follow_choices(live)
+    return views, live
+
+
+def test_every_view_of_the_page_shows_the_market_without_failing() -> None:
+    views, live = views_over(Market())
+    assert views.choice.underlying == "BTC"
+    assert live.refreshes == len(views.all)
+    live.repaint(LIGHT)
+    assert views.strikes.figure.xaxis[0].major_label_text_color == LIGHT.muted
+
+
+def test_a_new_print_moves_the_candle_in_progress_and_a_later_one_appends() -> None:
+    pn.config.design = None
+    market = Market()
+    views, live = views_over(market)
+    source = views.price.chart._candles
+    before = len(source.data["x"])
+    market.tick("BTC", 104_321.0)
+    live.tick()
+    assert source.data["close"][-1] == 104_321.0
+    market.tick("BTC", 104_400.0, seconds=61)
+    live.tick()
+    assert len(source.data["x"]) in (before + 1, before + 2)
+    assert source.data["close"][-1] == 104_400.0
+    x = source.data["x"]
+    assert (x[1:] > x[:-1]).all()
+    assert x[-1] * 1e6 >= market.asof_ns - 60 * SECOND
+
+
+def test_the_sign_model_turns_the_bars_round() -> None:
+    market = Market()
+    views, _ = views_over(market)
+    market.put("exposures", market.latest("exposures"))
+    long = views.strikes._bars.data["net"].copy()
+    views.choice.sign_model = "calls_short"
+    short = views.strikes._bars.data["net"]
+    assert long.shape == short.shape
+    assert (abs(long + short) <= 1e-3 * abs(long).max()).all()

@@ -1,0 +1,193 @@
+"""All views of the space-time page: one, two or four charts side by side, and what they found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models import Span
+from panel.custom import JSComponent
+
+from workstation.views.exposure.controls import buttons
+from workstation.views.live import Live, Source, View
+from workstation.views.spacetime.chart import ChartView
+from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice, followed
+from workstation.views.spacetime.lists import SignalList, SpikeList
+from workstation.views.spacetime.past import Ask, Past
+from workstation.views.theme import Palette, stylesheet
+
+_ADDRESS = ("layout", "chart1", "chart2", "chart3", "chart4")
+_CHARTS = stylesheet(
+    """
+:host { display: grid !important; gap: 6px; min-height: 0; }
+:host > * { min-width: 0; min-height: 0; }
+:host(.of-1) { grid-template: minmax(0, 1fr) / minmax(0, 1fr); }
+:host(.of-2) { grid-template: minmax(0, 1fr) / repeat(2, minmax(0, 1fr)); }
+:host(.of-4) { grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
+@media (max-width: 900px) {
+  :host { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; }
+  :host > .ws-chart ~ .ws-chart { display: none !important; }
+}
+"""
+)
+_BAR = stylesheet(
+    """
+:host { display: flex !important; gap: 10px; align-items: center; min-height: 32px; flex-wrap: wrap; }
+@media (max-width: 900px) { :host > .ws-layout { display: none !important; } }
+"""
+)
+_LEGEND = """
+:host { width: auto; }
+.legend { display: flex; gap: 4px 12px; flex-wrap: wrap; align-items: center; font-size: 11px; color: var(--ws-muted); }
+.legend span { display: inline-flex; gap: 5px; align-items: center; white-space: nowrap; }
+i { width: 9px; height: 9px; display: inline-block; background: var(--c); border-radius: 1px; }
+i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
+"""
+_LEGEND_HTML = """<div class="legend">
+<span><i style="--c:var(--ws-axis)"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
+<span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span>
+<span><i class="line" style="--c:var(--ws-net)"></i>SMA</span><span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span>
+<span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span><span>▲ v1 ◆ v2 ★ v3 ■ v4</span><span><kbd>L</kbd> live</span></div>"""
+
+
+class Keys(JSComponent):
+    """Listens for the key that leads every chart back to live: L or End, outside of text fields."""
+
+    _esm = """
+    export function render({model, el}) {
+      const pressed = event => {
+        const typed = event.composedPath()[0]
+        if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(typed.tagName ?? '')) return
+        if (event.key === 'l' || event.key === 'L' || event.key === 'End') model.send_msg('live')
+      }
+      window.addEventListener('keydown', pressed)
+      model.on('remove', () => window.removeEventListener('keydown', pressed))
+    }
+    """
+
+    def __init__(self, on_live: Any) -> None:
+        super().__init__(width=0, height=0, margin=0, sizing_mode="fixed")
+        self._on_live = on_live
+
+    def _handle_msg(self, msg: Any) -> None:
+        self._on_live()
+
+
+class InstrumentOffer(View):
+    """Lets every chart choose among the instruments that have come."""
+
+    every_s = 5.0
+
+    def __init__(self, views: SpacetimeViews) -> None:
+        self._views = views
+
+    def refresh(self, source: Source) -> None:
+        """Offer what has candles now."""
+        self._views.offer(source)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it where the instruments are chosen."""
+        for chart in self._views.built:
+            chart.show_failure(reason)
+
+
+class SpacetimeViews:
+    """Everything the space-time page shows.
+
+    Parameters
+    ----------
+    source
+        What is shown.
+    choice
+        The session's choices; every change is shown at once.
+    colours
+        Of the first paint.
+    ask
+        A history's ``sql`` to read the past with; none: only what the source holds can be seen.
+    """
+
+    def __init__(
+        self, source: Source, choice: SpacetimeChoice, colours: Palette, ask: Ask | None = None
+    ) -> None:
+        self.choice, self._source, self._colours = choice, source, colours
+        self._past = Past(ask) if ask is not None else None
+        self._live: Live | None = None
+        self._crosshair = Span(dimension="height", line_width=1, line_dash="dotted")
+        self.built: list[ChartView] = []
+        self._names: list[str] = []
+        self.signals, self.spikes = SignalList(self.instruments), SpikeList(self.instruments)
+        self.charts = pn.Column(stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
+        self.keys = Keys(self.go_live)
+
+    @property
+    def on_screen(self) -> list[ChartView]:
+        """The charts of the layout."""
+        return self.built[: self.choice.layout]
+
+    def instruments(self) -> list[str]:
+        """Instruments of the charts on screen."""
+        return [chart.choice.instrument for chart in self.on_screen]
+
+    def start(self, live: Live) -> None:
+        """Keep everything live and the choices in the page's address."""
+        self._live = live
+        if pn.state.location is not None:
+            pn.state.location.sync(self.choice, list(_ADDRESS))
+        self.offer(self._source)
+        self.choice.param.watch(lambda _: self._lay_out(), "layout")
+        for chart in self.choice.charts:
+            chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
+        self._lay_out()
+        for view in (InstrumentOffer(self), self.signals, self.spikes):
+            live.add(view)
+
+    def offer(self, source: Source) -> None:
+        """Let every chart choose among the instruments the source has candles of."""
+        self._names = followed(source)
+        self.choice.fill(self._names)
+        for chart in self.built:
+            chart.controls.offer(self._names)
+
+    def _lay_out(self) -> None:
+        """Show as many charts as chosen; a chart is made when it is first shown and rests while it is not."""
+        with pn.io.hold():
+            while len(self.built) < self.choice.layout:
+                place = len(self.built)
+                made = ChartView(
+                    self.choice.charts[place], self._colours, place + 1, self._crosshair, self._past
+                )
+                made.controls.offer(self._names)
+                self.built.append(made)
+                if self._live is not None:
+                    self._live.add(made)
+            for place, chart in enumerate(self.built):
+                chart.on_screen = place < self.choice.layout
+            self.charts.css_classes = ["ws-charts", f"of-{self.choice.layout}"]
+            self.charts.objects = [chart.card.panel for chart in self.on_screen]
+        if self._live is not None:
+            self._live.touch(*self.on_screen, self.signals, self.spikes)
+
+    def go_live(self) -> None:
+        """Every chart back to the newest candle."""
+        for chart in self.on_screen:
+            chart.go_live()
+
+    def repaint(self, colours: Palette) -> None:
+        """Charts made from now on take these colours; those there are repainted by the bridge."""
+        self._colours = colours
+
+    def bar(self) -> pn.Row:
+        """How many charts, and what the colours mean."""
+        layouts = buttons(self.choice, "layout", LAYOUTS, "charts")
+        layouts.css_classes = ["ws-layout"]
+        return pn.Row(
+            pmui.Typography("Charts", margin=0, sx={"fontSize": "12px"}, css_classes=["ws-layout"]),
+            layouts,
+            pn.pane.HTML(_LEGEND_HTML, stylesheets=[stylesheet(_LEGEND)], margin=0),
+            self.keys,
+            stylesheets=[_BAR],
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"grid-area": "bar"},
+        )
