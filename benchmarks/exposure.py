@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,11 @@ import pandas as pd
 from scipy.special import ndtr
 
 from workstation.exposure.book import ExposureBook, exposure, exposure_columns
+from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels, key_levels, levels
 from workstation.exposure.signs import positions
 from workstation.exposure.zero_gamma import zero_gamma
+from workstation.market.engine import Engine
 from workstation.market.tables import HEARTBEAT, MARKS
 from workstation.pricing.chain import chain
 from workstation.pricing.contracts import contracts
@@ -111,8 +113,8 @@ def median_ms(function: Callable[[], object], rounds: int) -> float:
     return float(np.median(times)) * 1e3
 
 
-def engine_step(engine: ExposureBook | Levels, marks: pd.DataFrame) -> Callable[[], pd.DataFrame]:
-    """One timer tick: a batch of all marks, then the heartbeat that crosses the tick."""
+def engines_step(engines: Sequence[Engine], marks: pd.DataFrame) -> Callable[[], None]:
+    """One timer tick through several engines: a batch of all marks, then the heartbeat that crosses the tick."""
     batches = iter(
         (
             marks.assign(event_ns=START + tick * TICK_NS + 1),
@@ -123,10 +125,11 @@ def engine_step(engine: ExposureBook | Levels, marks: pd.DataFrame) -> Callable[
     ready = [(MARKS.conform(rows), beat) for rows, beat in (next(batches) for _ in range(400))]
     step = iter(ready)
 
-    def run() -> pd.DataFrame:
+    def run() -> None:
         rows, beat = next(step)
-        engine.update(rows, "marks")
-        return engine.update(beat, "heartbeat")
+        for table, frame in (("marks", rows), ("heartbeat", beat)):
+            for engine in engines:
+                engine.update(frame, table)
 
     return run
 
@@ -164,8 +167,14 @@ def main(size: int = 1000, rounds: int = 100) -> None:
         "of it the grid": median_ms(lambda: zero_gamma(priced, position=position, net_gex=net), rounds),
         "WHOLE: marks -> exposures and levels": median_ms(whole, rounds),
         "peer: NumPy + SciPy, ready arrays": median_ms(peer, rounds),
-        "ExposureBook tick, marks to rows": median_ms(engine_step(ExposureBook(), marks), rounds),
-        "Levels tick, marks to row": median_ms(engine_step(Levels(), marks), rounds),
+        "ExposureBook tick, marks to rows": median_ms(engines_step([ExposureBook()], marks), rounds),
+        "Levels tick, marks to row": median_ms(engines_step([Levels()], marks), rounds),
+        "BOTH ENGINES: marks to rows, changes too": median_ms(
+            engines_step([ExposureBook(), Levels()], marks), rounds
+        ),
+        "with Cascade: marks to rows": median_ms(
+            engines_step([ExposureBook(), Levels(), Cascade()], marks), rounds
+        ),
         "Dataset: chain(marks)": median_ms(lambda: chain(marks), rounds),
         "Dataset: exposure(chain)": median_ms(lambda: exposure(view), rounds),
         "Dataset: levels(chain)": median_ms(lambda: levels(view), rounds),

@@ -71,6 +71,16 @@ def _quote(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
+def _liquidation(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "instrument": draw(st.sampled_from(("BTC/USD:BTC", "ETH/USD"))),
+        "side": draw(st.sampled_from((-1, 1))),
+        "price": 100.0,
+        "size": draw(st.sampled_from((0.5, 20.0))),
+        "usd": draw(st.sampled_from((np.nan, 70.0))),
+    }
+
+
 def _instrument(draw: st.DrawFn) -> dict[str, object]:
     return {"instrument": draw(st.sampled_from(SPOTS)), "kind": "spot"}
 
@@ -89,6 +99,7 @@ ROWS = {
     "marks": _mark,
     "quotes": _quote,
     "instruments": _instrument,
+    "liquidations": _liquidation,
     "health": _health,
     "heartbeat": lambda draw: {"feed": ""},
 }
@@ -164,4 +175,6 @@ def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
     if table == "health":
         gap = number % 50 == 0
         return {"feed": "deribit", "event": "gap" if gap else "fresh", "instruments": instrument}
+    if table == "liquidations":
+        return {"instrument": instrument, "price": 100.0, "size": 1.0 + number % 3}
     return {"instrument": instrument, "kind": "spot"} if table == "instruments" else {"feed": ""}

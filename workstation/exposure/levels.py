@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -53,6 +54,25 @@ def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
         strikes=strikes,
         gex=both.sum(axis=1),
     )
+
+
+_KNOWN: WeakKeyDictionary[ContractArrays, dict[tuple[str, str], tuple[Floats, KeyLevels]]] = (
+    WeakKeyDictionary()
+)
+
+
+def priced_levels(
+    contracts: ContractArrays, *, sign_model: str, basis: str, flow: Floats | None
+) -> tuple[Floats, KeyLevels]:
+    """Dealers' positions in contracts and their levels: computed once per contracts, but for those that ``flow`` makes."""
+    if sign_model == "flow":
+        position = positions(contracts, sign_model=sign_model, basis=basis, flow=flow)
+        return position, key_levels(contracts, position=position)
+    known = _KNOWN.setdefault(contracts, {})
+    if (sign_model, basis) not in known:
+        position = positions(contracts, sign_model=sign_model, basis=basis)
+        known[sign_model, basis] = position, key_levels(contracts, position=position)
+    return known[sign_model, basis]
 
 
 def wall(*, strikes: npt.ArrayLike, sizes: npt.ArrayLike, spot: float) -> float:
@@ -169,8 +189,7 @@ class Levels(ChainSnapshots):
 
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         sign_model, basis = self.parameters.sign_model, self.parameters.basis
-        position = positions(contracts, sign_model=sign_model, basis=basis, flow=flow)
-        found = key_levels(contracts, position=position)
+        _, found = priced_levels(contracts, sign_model=sign_model, basis=basis, flow=flow)
         history = self._history.setdefault(contracts.underlying, GexHistory())
         row: dict[str, Any] = {
             "spot": contracts.spot,

@@ -158,8 +158,8 @@ class _Grid:
 
     def _summed(self, values: Floats) -> Floats:
         size = self._shape[0] * self._shape[1]
-        summed = np.bincount(self._cell, weights=values, minlength=size).reshape(self._shape)
-        return np.asarray(summed, dtype=np.float64)
+        sums = np.bincount(self._cell, weights=values, minlength=size)
+        return sums.astype(np.float64).reshape(self._shape)
 
 
 def _distribution(name: str, call: Floats, put: Floats) -> dict[str, Any]:
@@ -173,7 +173,8 @@ def _distribution(name: str, call: Floats, put: Floats) -> dict[str, Any]:
 
 def _ratio(put: npt.ArrayLike, call: npt.ArrayLike) -> Floats:
     puts, calls = np.asarray(put, dtype=np.float64), np.asarray(call, dtype=np.float64)
-    return np.divide(puts, calls, out=np.full(calls.shape, np.nan), where=calls > 0)
+    ratio: Floats = np.divide(puts, calls, out=np.full(calls.shape, np.nan), where=calls > 0)
+    return ratio
 
 
 def _padded(values: Floats, count: int) -> Floats:

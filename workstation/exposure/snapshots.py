@@ -12,12 +12,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.exposure.flow import TakerFlow
+from workstation.exposure.priced import priced
 from workstation.exposure.signs import check
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME, TABLES
-from workstation.market.tables.frames import frame_of
-from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, Floats, contracts
+from workstation.market.tables import NO_TIME, TABLES, Column
+from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, Floats
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
 
@@ -56,10 +56,6 @@ class ChainSnapshotsParameters:
         return int(pd.Timedelta(self.every).as_unit("ns").value)
 
 
-_WORDS = ("zero_gamma_reason",)
-"""Columns of categories, one word per snapshot."""
-
-
 @dataclass(frozen=True)
 class _Shown:
     underlying: str
@@ -87,6 +83,7 @@ class ChainSnapshots(Engine):
 
     def __init__(self, parameters: ChainSnapshotsParameters, **changes: Any) -> None:
         self.parameters = replace(parameters, **changes)
+        self._every_ns = self.parameters.every_ns
         self._reset()
 
     def _reset(self) -> None:
@@ -111,10 +108,11 @@ class ChainSnapshots(Engine):
             before = np.concatenate(
                 (watermark[:1] if self._watermark_ns == NO_TIME else [self._watermark_ns], watermark[:-1])
             )
-            every = self.parameters.every_ns
+            every = self._every_ns
             start = 0
             for row in np.flatnonzero(watermark // every > before // every):
-                self._take(batch.iloc[start:row], table)
+                if row > start:
+                    self._take(batch.iloc[start:row], table)
                 parts += self._tick(
                     int(before[row] // every + 1) * every, int(watermark[row] // every) * every
                 )
@@ -136,10 +134,10 @@ class ChainSnapshots(Engine):
         elif table == "trades" and self.parameters.sign_model == "flow":
             self._flow.take(rows)
         elif table == "instruments":
-            self._latest.describe(_terms(rows))
+            self._latest.describe(terms_of(rows))
 
     def _tick(self, first_ns: int, last_ns: int) -> list[_Shown]:
-        due = []
+        due: list[tuple[int, str, npt.NDArray[np.int64]]] = []
         for order, underlying in enumerate(self._latest.underlyings):
             if self.parameters.underlyings and underlying not in self.parameters.underlyings:
                 continue
@@ -148,9 +146,10 @@ class ChainSnapshots(Engine):
             if underlying in self._fresh:
                 ticks.add(first_ns)
             if options.size:
-                due += [(tick, underlying) for tick in ticks]
+                due += [(tick, underlying, options) for tick in ticks]
         self._fresh.clear()
-        return [self._show(underlying, tick) for tick, underlying in sorted(due)]
+        due.sort(key=lambda snapshot: snapshot[:2])
+        return [self._show(underlying, tick, options) for tick, underlying, options in due]
 
     def _options(self, order: int) -> npt.NDArray[np.int64]:
         latest = self._latest
@@ -158,45 +157,42 @@ class ChainSnapshots(Engine):
         return ours[(latest.times[:, ours] > NO_TIME).any(axis=0)]
 
     def _expiry_ticks(self, options: npt.NDArray[np.int64], first_ns: int, last_ns: int) -> set[int]:
-        every = self.parameters.every_ns
+        every = self._every_ns
         expiry_ns = np.unique(self._latest.expiry_ns[options])
         ticks = np.maximum(-(-expiry_ns // every) * every, first_ns)
         newest = int(self._latest.priced_ns()[options].max(initial=NO_TIME))
         alive = newest + int(self.parameters.stale_after_s * 1e9) if newest > NO_TIME else NO_TIME
         return {int(tick) for tick in ticks[(ticks <= last_ns) & (ticks <= alive)]}
 
-    def _show(self, underlying: str, tick_ns: int) -> _Shown:
+    def _show(self, underlying: str, tick_ns: int, options: npt.NDArray[np.int64]) -> _Shown:
         latest = self._latest
-        found = contracts(
+        found = priced(
             latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=self.parameters.stale_after_s
         )
         flow = self._flow.of(found.codes) if self.parameters.sign_model == "flow" else None
         columns = self._rows(found, flow)
-        expired = self._options(latest.underlyings.index(underlying))
-        expired = expired[latest.expiry_ns[expired] <= tick_ns]
-        latest.forget(expired)
-        self._flow.forget(expired)
+        expired = options[latest.expiry_ns[options] <= tick_ns]
+        if expired.size:
+            latest.forget(expired)
+            self._flow.forget(expired)
         return _Shown(underlying, tick_ns, len(next(iter(columns.values()))), columns)
 
     def _batch(self, shown: list[_Shown]) -> pd.DataFrame:
-        if not sum(part.rows for part in shown):
-            return TABLES[self.output].empty()
+        rows = sum(part.rows for part in shown)
+        if not rows:
+            return _empty(self.output).copy(deep=False)
         counts = [part.rows for part in shown]
-        names = [part.underlying for part in shown]
-        fixed = {"sign_model": self.parameters.sign_model, "basis": self.parameters.basis}
         columns: dict[str, Any] = {
             "event_ns": np.repeat([part.tick_ns for part in shown], counts),
-            "underlying": _category(names, counts),
-            **{column: _category([value], [sum(counts)]) for column, value in fixed.items()},
+            "underlying": _category([part.underlying for part in shown], counts),
+            "sign_model": _category([self.parameters.sign_model], [rows]),
+            "basis": _category([self.parameters.basis], [rows]),
         }
-        for column in shown[0].columns:
-            parts = [part.columns[column] for part in shown]
-            told = column in _WORDS
-            columns[column] = (
-                _category([part[0] for part in parts], counts) if told else np.concatenate(parts)
-            )
-        names_in_order = pd.Index(list(columns), dtype="str")
-        return TABLES[self.output].conform(frame_of(list(columns.values()), names_in_order, sum(counts)))
+        table = TABLES[self.output]
+        for column in table.columns:
+            if column.name not in columns:
+                columns[column.name] = _joined(column, shown, counts)
+        return table.assembled([columns[name] for name in table.names], rows)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
@@ -216,6 +212,24 @@ class ChainSnapshots(Engine):
         self._fresh = set(state["fresh"])
 
 
+@lru_cache(maxsize=16)
+def _empty(table: str) -> pd.DataFrame:
+    return TABLES[table].empty()
+
+
+def _joined(column: Column, shown: list[_Shown], counts: list[int]) -> Any:
+    """One column of all snapshots; a category is one word per snapshot, order and time of arrival are the hub's."""
+    if column.name in ("seq", "seen_ns"):
+        return np.zeros(sum(counts), dtype=np.int64)
+    parts = [part.columns[column.name] for part in shown]
+    if column.kind == "category":
+        return _category([part[0] for part in parts], counts)
+    if column.kind == "str":
+        return pd.array([text for part in parts for text in part], dtype="str")
+    whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
+    return np.array(whole, dtype=column.dtype)
+
+
 def _category(names: list[str], counts: list[int]) -> pd.Categorical:
     """Each name repeated as often as its count."""
     known = list(dict.fromkeys(names))
@@ -228,7 +242,7 @@ def _category_dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
     return pd.CategoricalDtype(pd.Index(names, dtype="str"))
 
 
-def _terms(rows: pd.DataFrame) -> pd.DataFrame:
+def terms_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms as the rows say, and as the registry knows where they do not."""
     rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
     terms = REGISTRY.describe(rows["instrument"].astype("str").tolist())

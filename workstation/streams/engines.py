@@ -6,18 +6,24 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from workstation.exposure.book import ExposureBook
+from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels
 from workstation.indicators.candles import Candles
+from workstation.indicators.intensity import Intensity
+from workstation.indicators.reversals import Reversals
+from workstation.indicators.spikes import Spikes
 from workstation.market.engine import Engine
 
 LENGTHS = ("1s", "10s", "1min", "5min")
 """Candle lengths a desk keeps."""
+INTENSITY_EVERY = "1s"
+"""How often a desk gives a row of intensity per instrument: what a screen shows; spikes and reversals see every tick."""
 
 
 def standard_engines(
     candles: Sequence[str] = LENGTHS, lateness: str = "0s", exposure: Mapping[str, Any] | None = None
 ) -> list[Engine]:
-    """Fresh engines: candles of every length, exposures and levels.
+    """Fresh engines: candles of every length, exposures, levels and the cascade risk.
 
     Parameters
     ----------
@@ -29,11 +35,12 @@ def standard_engines(
     Examples
     --------
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels']
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade']
     """
     exposure = dict(exposure or {})
     return [
         *(Candles(every=every, lateness=lateness) for every in candles),
         ExposureBook(**exposure),
         Levels(**exposure),
+        Cascade(**exposure),
     ]

@@ -12,6 +12,8 @@ from workstation.market.errors import TableError
 from workstation.market.tables.derived import (
     ALERTS,
     CANDLES,
+    CASCADE,
+    CASCADE_PARTS,
     DERIVED,
     EXPOSURES,
     HITS,
@@ -23,6 +25,7 @@ from workstation.market.tables.derived import (
     PNL,
     REVERSALS,
     SPIKES,
+    SURFACES,
 )
 from workstation.market.tables.raw import (
     BALANCES,
@@ -56,6 +59,8 @@ __all__ = [
     "ALERTS",
     "BALANCES",
     "CANDLES",
+    "CASCADE",
+    "CASCADE_PARTS",
     "EXPOSURES",
     "FILLS",
     "FRAMES",
@@ -76,6 +81,7 @@ __all__ = [
     "QUOTES",
     "REVERSALS",
     "SPIKES",
+    "SURFACES",
     "TABLES",
     "TRADES",
     "Column",

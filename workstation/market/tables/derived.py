@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from workstation.market.tables.raw import INSTRUMENT, SEEN, SEQ, STAMP
 from workstation.market.tables.schema import Column, Table
 
@@ -128,6 +130,64 @@ LEVELS = Table(
     raw=False,
     doc="Key levels of a chain, one row per snapshot, with their ledger.",
 )  # fmt: skip
+CASCADE_PARTS: Mapping[str, str] = {
+    "below_zero_gamma": "daily sd",
+    "forced_selling_1pct": "minutes of median volume",
+    "forced_selling_3pct": "minutes of median volume",
+    "put_wall_distance": "daily sd",
+    "liquidations": "times the day's median",
+    "open_interest_fall": "1",
+}
+"""Parts of the cascade risk and the unit of each one's raw number."""
+CASCADE = Table(
+    "cascade",
+    (
+        *STAMP,
+        UNDERLYING,
+        SIGN_MODEL,
+        BASIS,
+        Column("spot", "float64", "USD"),
+        Column("score", "float64", "1", doc="0-1; NaN without any part"),
+        Column("known", "float64", "1", doc="share of the parts' weight that is known"),
+        *(Column(part, "float64", unit, doc="the number as measured; NaN when missing") for part, unit in CASCADE_PARTS.items()),
+        *(Column(f"{part}_score", "float64", "1", doc="0-1; NaN when missing") for part in CASCADE_PARTS),
+        Column("unwind", "category", doc="long liquidation, short squeeze or empty"),
+        Column("missing", "str", doc="parts that are missing and why; empty when none is"),
+        Column("ledger", "str", doc="inputs, scales, conventions and sources, as JSON"),
+    ),
+    key=("event_ns", "underlying", "sign_model", "basis"),
+    raw=False,
+    doc="Cascade risk with its parts, one row per snapshot.",
+)  # fmt: skip
+_VOL = "annual decimal"
+SURFACES = Table(
+    "surfaces",
+    (
+        *STAMP,
+        UNDERLYING,
+        Column("expiry_ns", "int64", "ns", required=True),
+        Column("forward", "float64", "USD"),
+        Column("years", "float64", "years, ACT/365"),
+        Column("atm_iv", "float64", _VOL, doc="of the smile at K = F; NaN outside the strikes fitted to, as the next four"),
+        *(Column(f"{kind}{delta}", "float64", _VOL, doc=f"{name} of {delta} delta (forward delta)")
+          for delta in (25, 10) for kind, name in (("rr", "risk reversal, call less put vol,"), ("bf", "butterfly, mean less atm_iv,"))),
+        *(Column(f"svi_{name}", "float64", unit, doc="raw SVI over ln(K/F)")
+          for name, unit in (("a", "total variance"), ("b", "total variance"), ("rho", "1"), ("m", "1"), ("sigma", "1"))),
+        Column("first_log_moneyness", "float64", "1", doc="ln(K/F) of the least strike fitted to"),
+        Column("last_log_moneyness", "float64", "1"),
+        Column("rmse", "float64", _VOL, doc="root mean square of the residuals"),
+        Column("within_spread", "float64", "1", doc="share of the fitted quotes with the smile inside bid and ask"),
+        Column("contracts", "int64", "1", doc="fitted to"),
+        Column("left_out", "int64", "1", doc="priced and not fitted to; reasons in the ledger"),
+        Column("butterfly_violations", "int64", "1", doc="points of the grid with g < 0 before repair"),
+        Column("calendar_violations", "int64", "1", doc="points of the grid under the expiry before, before repair"),
+        Column("refused", "category", doc="why there is no smile; empty when there is one"),
+        Column("ledger", "str", doc="conventions, sources, ages and what was left out, as JSON"),
+    ),
+    key=("event_ns", "underlying", "expiry_ns"),
+    raw=False,
+    doc="Smiles of a surface, one row per expiry and snapshot.",
+)  # fmt: skip
 NBBO_BUCKETS = ("AA", "A", "MID", "B", "BB", "STALE", "MISSING")
 """Where a print lies against the NBBO, from beyond the ask to beyond the bid; the last two cannot tell."""
 _EVIDENCE = Column("evidence", "str", doc="ids and numbers that back it, as JSON")
@@ -239,18 +299,25 @@ PNL = Table(
     "pnl",
     (
         *STAMP,
-        Column("instrument", "instrument"),
+        Column("instrument", "instrument", doc="missing in the row of the whole book"),
         Column("venue", "category"),
         Column("account", "category"),
+        Column("total", "float64", "USD", doc="since the first fill, as all the others: realised + unrealised + funding + fees"),
+        Column("realised", "float64", "USD", doc="trades and settlements, at the index of their moment"),
+        Column("unrealised", "float64", "USD", doc="at the index"),
         *(
-            Column(part, "float64", "USD")
+            Column(part, "float64", "USD", doc="these and funding and fees add up to total")
             for part in (
-                "total", "realised", "unrealised", "delta_pnl", "gamma_pnl", "vega_pnl", "theta_pnl", "vanna_pnl",
-                "charm_pnl", "funding", "fees", "residual",
+                "delta_pnl", "gamma_pnl", "vega_pnl", "theta_pnl", "vanna_pnl", "charm_pnl", "currency", "new_trades",
+                "settlement", "residual",
             )
         ),
+        Column("funding", "float64", "USD", doc="positive = received"),
+        Column("fees", "float64", "USD", doc="negative = paid"),
     ),
     raw=False,
-    doc="PnL snapshots and what explains them.",
+    doc="PnL snapshots and what explains them; a period's explain is the difference of two rows.",
 )  # fmt: skip
-DERIVED = (CANDLES, INTENSITY, SPIKES, REVERSALS, EXPOSURES, LEVELS, PACKETS, HITS, ALERTS, OFFEXCHANGE, PNL)
+DERIVED = (
+    CANDLES, INTENSITY, SPIKES, REVERSALS, EXPOSURES, LEVELS, CASCADE, SURFACES, PACKETS, HITS, ALERTS, OFFEXCHANGE, PNL,
+)  # fmt: skip
