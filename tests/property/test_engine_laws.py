@@ -110,6 +110,10 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "10s"}, max_rows=25, examples=10),
         Case({"every": "1min", "basis": "volume", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
+    "workstation.pricing.surface_engine.Surface": (
+        Case({"every": "10s"}, max_rows=25, examples=15),
+        Case({"every": "1min", "target": "mark", "stale_after_s": 30.0}, max_rows=25, examples=10),
+    ),
     "workstation.exposure.cascade_engine.Cascade": (
         Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),

@@ -13,6 +13,7 @@ from workstation.indicators.intensity import Intensity
 from workstation.indicators.reversals import Reversals
 from workstation.indicators.spikes import Spikes
 from workstation.market.engine import Engine
+from workstation.pricing.surface_engine import Surface
 
 LENGTHS = ("1s", "10s", "1min", "5min")
 """Candle lengths a desk keeps."""
@@ -21,9 +22,12 @@ INTENSITY_EVERY = "1s"
 
 
 def standard_engines(
-    candles: Sequence[str] = LENGTHS, lateness: str = "0s", exposure: Mapping[str, Any] | None = None
+    candles: Sequence[str] = LENGTHS,
+    lateness: str = "0s",
+    exposure: Mapping[str, Any] | None = None,
+    surface: Mapping[str, Any] | bool = True,
 ) -> list[Engine]:
-    """Fresh engines: candles of every length, exposures, levels and the cascade risk.
+    """Fresh engines: candles of every length, exposures, levels, the cascade risk and the surface.
 
     Parameters
     ----------
@@ -31,11 +35,13 @@ def standard_engines(
         Lengths, and how long a candle waits for late ticks.
     exposure
         Parameters of the exposure engines (``every``, ``sign_model``, ``basis``, ...).
+    surface
+        Parameters of the surface (``every``, ``target``, ``widest``, ...); True for their defaults, False for none.
 
     Examples
     --------
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels', 'Cascade']
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'Surface']
     """
     exposure = dict(exposure or {})
     return [
@@ -43,4 +49,5 @@ def standard_engines(
         ExposureBook(**exposure),
         Levels(**exposure),
         Cascade(**exposure),
+        *([] if surface is False else [Surface(**({} if surface is True else surface))]),
     ]

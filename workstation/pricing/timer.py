@@ -1,0 +1,184 @@
+"""The event-time timer under engines that look at whole chains: which underlying, when, from what state."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import NO_TIME, table
+from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, contracts
+from workstation.pricing.latest import OPTION, TERMS, LatestMarks
+
+
+@dataclass(frozen=True)
+class ChainTimerParameters:
+    """Parameters of an engine that looks at chains on a timer.
+
+    Attributes
+    ----------
+    every
+        Time between looks, anything ``pandas.Timedelta`` reads; ticks fall on its multiples in UTC.
+    stale_after_s
+        Contracts whose newest price or vol is older are left out and counted.
+    underlyings
+        Which ones; empty: all that marks arrive of.
+    """
+
+    every: str = "10s"
+    stale_after_s: float = STALE_AFTER_S
+    underlyings: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.every_ns <= 0:
+            raise ValueError(f"every must be a positive time, got {self.every!r}")
+        if not self.stale_after_s > 0:
+            raise ValueError(f"stale_after_s must be positive, got {self.stale_after_s!r}")
+
+    @property
+    def every_ns(self) -> int:
+        """``every`` in nanoseconds."""
+        return int(pd.Timedelta(self.every).as_unit("ns").value)
+
+
+class TimerParameters(Protocol):
+    """What the timer needs to know."""
+
+    @property
+    def every_ns(self) -> int: ...
+    @property
+    def stale_after_s(self) -> float: ...
+    @property
+    def underlyings(self) -> tuple[str, ...]: ...
+
+
+class ChainTimer(Engine):
+    """Looks at chains on an event-time timer.
+
+    The timer ticks at the multiples of ``every``. When a row moves the watermark (the running maximum of
+    ``event_ns`` over all inputs) to or past a tick, the state before that row is looked at as of the tick. An underlying is looked at
+    only if
+
+    - marks of it arrived since the last look: at the first tick after them, however many the row skips; or
+    - a contract of it expired since, and its newest price is not older than ``stale_after_s``: at the first
+      tick at or after the expiry.
+
+    So a recording of sparse snapshots gives one look each, not one per tick of the gaps between them. Expired
+    contracts are counted in the ledger of the look they first miss, then forgotten.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "instruments")
+
+    def __init__(self, parameters: TimerParameters) -> None:
+        self._timer = parameters
+        self._every_ns = parameters.every_ns
+        self._reset()
+
+    def _reset(self) -> None:
+        self._latest = LatestMarks()
+        self._watermark_ns = NO_TIME
+        self._fresh: set[str] = set()
+
+    @abstractmethod
+    def _look(self, latest: LatestMarks, priced: ContractArrays) -> pd.DataFrame:
+        """Conformed rows of one underlying's chain at a tick, ``priced.asof_ns``."""
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take rows of one of ``inputs`` and give the rows of the looks they complete."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        parts: list[pd.DataFrame] = []
+        if len(batch):
+            watermark = np.maximum(np.maximum.accumulate(batch["event_ns"].to_numpy()), self._watermark_ns)
+            first = watermark[0] if self._watermark_ns == NO_TIME else self._watermark_ns
+            before = np.append(first, watermark[:-1])
+            every, start = self._every_ns, 0
+            for row in np.flatnonzero(watermark // every > before // every):
+                self._take(batch.iloc[start:row], table)
+                ticks = int(before[row] // every + 1) * every, int(watermark[row] // every) * every
+                parts += self._tick(*ticks)
+                start = int(row)
+            self._take(batch.iloc[start:], table)
+            self._watermark_ns = int(watermark[-1])
+        return self._joined(parts)
+
+    def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
+        return parts[0] if len(parts) == 1 else table(self.output).concat(parts)
+
+    def _take(self, rows: pd.DataFrame, table: str) -> None:
+        if not len(rows):
+            return
+        if table == "marks":
+            codes = self._latest.take(rows)
+            underlyings = np.unique(self._latest.underlying[codes])
+            self._fresh |= {self._latest.underlyings[row] for row in underlyings if row >= 0}
+        elif table == "instruments":
+            self._latest.describe(_terms(rows))
+
+    def _tick(self, first_ns: int, last_ns: int) -> list[pd.DataFrame]:
+        due: list[tuple[int, str, npt.NDArray[np.int64]]] = []
+        for order, underlying in enumerate(self._latest.underlyings):
+            if self._timer.underlyings and underlying not in self._timer.underlyings:
+                continue
+            options = self._options(order)
+            ticks = self._expiry_ticks(options, first_ns, last_ns)
+            if underlying in self._fresh:
+                ticks.add(first_ns)
+            if options.size:
+                due += [(tick, underlying, options) for tick in ticks]
+        self._fresh.clear()
+        due.sort(key=lambda look: look[:2])
+        return [self._looked(tick, underlying, options) for tick, underlying, options in due]
+
+    def _looked(self, tick_ns: int, underlying: str, options: npt.NDArray[np.int64]) -> pd.DataFrame:
+        stale_after_s = self._timer.stale_after_s
+        priced = contracts(self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=stale_after_s)
+        rows = self._look(self._latest, priced)
+        self._latest.forget(options[self._latest.expiry_ns[options] <= tick_ns])
+        return rows
+
+    def _options(self, order: int) -> npt.NDArray[np.int64]:
+        latest = self._latest
+        ours = np.flatnonzero((latest.underlying == order) & (latest.kind == OPTION))
+        return ours[(latest.times[:, ours] > NO_TIME).any(axis=0)]
+
+    def _expiry_ticks(self, options: npt.NDArray[np.int64], first_ns: int, last_ns: int) -> set[int]:
+        every = self._every_ns
+        expiry_ns = np.unique(self._latest.expiry_ns[options])
+        ticks = np.maximum(-(-expiry_ns // every) * every, first_ns)
+        newest = int(self._latest.priced_ns()[options].max(initial=NO_TIME))
+        alive = newest + int(self._timer.stale_after_s * 1e9) if newest > NO_TIME else NO_TIME
+        return {int(tick) for tick in ticks[(ticks <= last_ns) & (ticks <= alive)]}
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state."""
+        return {
+            "latest": self._latest.snapshot(),
+            "watermark_ns": self._watermark_ns,
+            "fresh": sorted(self._fresh),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._reset()
+        self._latest.restore(state["latest"])
+        self._watermark_ns = int(state["watermark_ns"])
+        self._fresh = set(state["fresh"])
+
+
+def _terms(rows: pd.DataFrame) -> pd.DataFrame:
+    """Terms as the rows say, and as the registry knows where they do not."""
+    rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
+    terms = REGISTRY.describe(rows["instrument"].astype("str").tolist())
+    for name in TERMS:
+        own = rows[name].astype("object")
+        known = own.notna() & (own != "") & (own != NO_TIME)
+        terms[name] = terms[name].astype("object").where(~known, own)
+    return terms
