@@ -35,9 +35,9 @@ def intensity_bars(rows: pd.DataFrame, length_ns: int, since_ns: int = 0) -> dic
     Returns
     -------
     dict
-        begin_ns; value: highest smoothed intensity in bps/s; mean, upper (mean + buffer), burst_above (mean + 3 sd),
-        velocity and efficiency as they were last in the bar (NaN while the windows fill); state: the
-        highest of the bar's rows.
+        begin_ns; value: highest smoothed intensity in bps/s; mean, upper (mean + buffer), burst_above (mean + 3 sd)
+        as they were then (NaN while the windows fill); velocity and efficiency as they were last; state: the highest of
+        the bar's rows.
 
     Examples
     --------
@@ -57,8 +57,11 @@ def intensity_bars(rows: pd.DataFrame, length_ns: int, since_ns: int = 0) -> dic
     begin = event_ns // length_ns * length_ns
     if not begin.size:
         return {"begin_ns": np.empty(0, np.int64)} | {name: np.empty(0) for name in MEASURES}
-    starts = np.flatnonzero(np.r_[True, begin[1:] != begin[:-1]])
+    changes = begin[1:] != begin[:-1]
+    starts = np.flatnonzero(np.r_[True, changes])
     ends = np.r_[starts[1:], begin.size] - 1
+    group = np.cumsum(np.r_[False, changes])
+    peaks = np.lexsort((np.nan_to_num(column["smoothed"], nan=-np.inf), group))[ends]
     upper = column["mean_base"] + column["buffer"]
     burst_above = column["mean_base"] + SPIKE_SD * column["sd_base"]
     state = np.where(
@@ -66,12 +69,12 @@ def intensity_bars(rows: pd.DataFrame, length_ns: int, since_ns: int = 0) -> dic
     )
     return {
         "begin_ns": begin[starts],
-        "value": np.fmax.reduceat(column["smoothed"], starts),
+        "value": column["smoothed"][peaks],
         "velocity": column["velocity"][ends],
         "efficiency": column["efficiency"][ends],
-        "mean": column["mean_base"][ends],
-        "upper": upper[ends],
-        "burst_above": burst_above[ends],
+        "mean": column["mean_base"][peaks],
+        "upper": upper[peaks],
+        "burst_above": burst_above[peaks],
         "state": np.maximum.reduceat(state, starts).astype(np.float64),
     }
 

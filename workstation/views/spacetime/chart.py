@@ -19,7 +19,7 @@ from workstation.views.spacetime.bars import bar_ns
 from workstation.views.spacetime.choice import ChartChoice
 from workstation.views.spacetime.controls import ChartControls
 from workstation.views.spacetime.gaps import silences
-from workstation.views.spacetime.intensity import IntensityPane
+from workstation.views.spacetime.intensity import HEIGHT, IntensityPane
 from workstation.views.spacetime.marks import Bands, Signals
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.readout import READOUT, READOUT_CSS
@@ -69,7 +69,7 @@ class TickChart(CandleChart):
         self._panes = {
             "price": pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=110),
             "volume": pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=54),
-            "intensity": pn.pane.Bokeh(self.intensity.figure, sizing_mode="stretch_width", height=108),
+            "intensity": pn.pane.Bokeh(self.intensity.figure, sizing_mode="stretch_width", height=HEIGHT),
         }
         self.panel = pn.Column(
             pn.pane.Bokeh(self.readout, sizing_mode="stretch_width", margin=0),

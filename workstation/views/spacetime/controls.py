@@ -13,12 +13,12 @@ from workstation.views.spacetime.choice import LAYERS, LENGTHS, ChartChoice
 
 _CHIP_SX = {"py": "1px", "px": "6px", "minWidth": "64px", "fontSize": "12px", "whiteSpace": "nowrap"}
 _MENU_SX = {"py": "1px", "px": "6px", "fontSize": "12px", "textTransform": "none"}
-_SELECT_SX = {
-    "& .MuiSelect-select": {"py": "3px !important", "fontSize": "13px", "fontWeight": 700},
-    "& .MuiInputLabel-root": {"display": "none"},
-    "& legend": {"display": "none"},
-    "& fieldset": {"top": 0},
-}
+_SELECT_CSS = """
+.MuiInputLabel-root { position: absolute; clip-path: inset(50%); }
+.MuiSelect-select { padding: 3px 28px 3px 8px !important; font-size: 13px !important; font-weight: 700; }
+fieldset { top: 0 !important; } legend { display: none !important; }
+"""
+_FIRST = {"order": "-1"}
 
 
 class ChartControls:
@@ -36,11 +36,18 @@ class ChartControls:
         self.choice = choice
         self.instrument = pmui.Select(
             value=choice.instrument, options=[choice.instrument], size="small", margin=0, width=158, label="Instrument",
-            sx=_SELECT_SX,
+            stylesheets=[_SELECT_CSS], styles=_FIRST,
         )  # fmt: skip
         self.lengths = buttons(choice, "every_s", LENGTHS, "candle length")
+        self.lengths.styles = _FIRST
         self.layers = pmui.MenuToggle(
-            label="Layers", items=self._items(), size="small", margin=0, variant="text", sx=_MENU_SX
+            label="Layers",
+            items=self._items(),
+            size="small",
+            margin=0,
+            variant="text",
+            sx=_MENU_SX,
+            styles=_FIRST,
         )
         self.chip = pmui.Button(size="small", margin=0, sx=_CHIP_SX)
         self.instrument.param.watch(self._picked, "value")

@@ -15,9 +15,12 @@ from workstation.views.spacetime.evidence import SIDES
 from workstation.views.theme import Painter, bare_figure
 from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS, advance
 
-STATE_ROLES = {"quiet": "axis", "active": "warn", "burst": "bad"}
+STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
 KEPT_BARS = 1_200
+HEIGHT = 112
+_RECENT = 30
+"""Bars that are never cut off at the top; older ones may be, so that one burst does not flatten the others."""
 _SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
 
 
@@ -46,7 +49,7 @@ class IntensityPane:
         made = bare_figure(
             self._painter, x_range=x_range, y_range=self.y_range, x_axis_type="datetime", y_axis_location="right",
             toolbar_location=None, min_border_right=RIGHT_BORDER, min_border_top=2, tools=[PanTool(dimensions="width"), wheel],
-            active_scroll=wheel,
+            active_scroll=wheel, sizing_mode="stretch_width", height=HEIGHT,
         )  # fmt: skip
         made.xaxis.formatter = TimeTicks(**TIME_TICKS)
         made.yaxis.formatter = formats.si_ticks()
@@ -130,7 +133,12 @@ class IntensityPane:
         values = np.nan_to_num(data["value"][inside])
         if not values.size:
             return
-        highest = max(float(values.max()), float(np.nan_to_num(data["upper"][inside]).max()), 1e-9)
+        most = 4.0 * float(np.quantile(values, 0.95))
+        highest = max(
+            min(float(values.max()), max(most, float(values[-_RECENT:].max()))),
+            min(float(np.nan_to_num(data["upper"][inside]).max()), most),
+            1e-9,
+        )
         if highest > self.y_range.end or highest < 0.45 * self.y_range.end:
             self.y_range.update(start=0, end=1.12 * highest)
 

@@ -16,7 +16,8 @@ from workstation.views.theme import FONT, Painter
 
 SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
 """Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
-_COLUMNS = ("x", "y", "marker", "angle", "colour", "label", "offset", "why", "version")
+_SIZES = {1: 13.0, 2: 15.0, 3: 18.0, 4: 11.0}
+_COLUMNS = ("x", "y", "marker", "angle", "colour", "label", "offset", "why", "version", "size")
 _BANDS = ("x0", "x1", "words")
 
 
@@ -29,15 +30,14 @@ class Signals:
         self._rows = pd.DataFrame()
         self.source = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
         self.markers = figure.scatter(
-            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size=13,
+            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
             line_width=1.5, level="overlay",
         )  # fmt: skip
         painter(self.markers.glyph, line_color="card")
-        text = figure.text(
+        figure.text(
             "x", "y", "label", source=self.source, text_color="colour", y_offset="offset", text_align="center",
             text_baseline="middle", text_font=value(FONT), text_font_size="10px", text_font_style="bold", level="overlay",
         )  # fmt: skip
-        painter(text.glyph, text_outline_color="card")
         figure.add_tools(
             HoverTool(
                 renderers=[self.markers], visible=False, mode="mouse", tooltips="<div class='why'>@why{safe}</div>",
@@ -75,6 +75,7 @@ class Signals:
             "label": np.array([f"v{version}" for version in versions], dtype=object),
             "offset": np.where(side < 0, -14.0, 14.0),
             "version": rows["version"].to_numpy(),
+            "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
             "why": np.array([_why(row) for row in rows.to_dict("records")], dtype=object),
         }
 

@@ -21,8 +21,8 @@ WHERE instrument = $instrument AND every_ns = $every AND event_ns >= $start AND 
 _BARS = """
 SELECT (event_ns / $bar) * $bar AS begin_ns, max(smoothed) AS value,
   last_value(velocity ORDER BY event_ns) AS velocity, last_value(efficiency ORDER BY event_ns) AS efficiency,
-  last_value(mean_base ORDER BY event_ns) AS mean, last_value(mean_base + buffer ORDER BY event_ns) AS upper,
-  last_value(mean_base + $sd * sd_base ORDER BY event_ns) AS burst_above,
+  last_value(mean_base ORDER BY smoothed) AS mean, last_value(mean_base + buffer ORDER BY smoothed) AS upper,
+  last_value(mean_base + $sd * sd_base ORDER BY smoothed) AS burst_above,
   max(CASE WHEN smoothed > mean_base + $sd * sd_base THEN 2.0 WHEN smoothed > mean_base + buffer THEN 1.0 ELSE 0.0 END) AS state
 FROM intensity WHERE instrument = $instrument AND event_ns >= $start AND event_ns < $until
 GROUP BY begin_ns ORDER BY begin_ns
