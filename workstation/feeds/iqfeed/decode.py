@@ -120,20 +120,18 @@ def _level1(
     at, aside = _named(lines, at)
     fields = parse(data, found.start[at], found.end[at], layout.roles)
     wrong = fields.bad >= 0
-    if wrong.any():
-        aside += [
-            rejection(lines, int(line), f"field: {ROLES[role]} of {lines.text(int(line))!r}")
-            for line, role in zip(at[wrong], fields.bad[wrong], strict=True)
-        ]
+    for line, role in zip(at[wrong].tolist(), fields.bad[wrong].tolist(), strict=True):
+        aside[line] = f"field: {ROLES[role]} of {lines.text(line)!r}"
     parts, unpriced = rows.of_updates(lines, at, fields, layout)
-    aside += [
-        rejection(lines, int(line), f"field: price or size of {lines.text(int(line))!r}") for line in unpriced
-    ]
-    aside += [_garbage(lines, int(line)) for line in np.flatnonzero(found.kind == scan.GARBAGE)]
-    for line in np.flatnonzero(found.kind == scan.CONTROL):
-        if said := refusal(lines.text(int(line))):
-            aside.append(Rejection(lines.seen_at(int(line)), said[0], "refused", said[1]))
-    return parts, sorted(aside, key=lambda each: each.seen_ns)
+    for line in unpriced.tolist():
+        aside[line] = f"field: price or size of {lines.text(line)!r}"
+    for line in np.flatnonzero(found.kind == scan.GARBAGE).tolist():
+        aside[line] = f"line: no message of level 1, or cut short: {lines.text(line)!r}"
+    told = {line: Rejection(lines.seen_at(line), LEVEL1, "rejected", words) for line, words in aside.items()}
+    for line in np.flatnonzero(found.kind == scan.CONTROL).tolist():
+        if said := refusal(lines.text(line)):
+            told[line] = Rejection(lines.seen_at(line), said[0], "refused", said[1])
+    return parts, [told[line] for line in sorted(told)]
 
 
 def kinds(found: scan.Lines, *wanted: int) -> npt.NDArray[np.bool_]:
@@ -166,15 +164,6 @@ def refusal(line: str) -> tuple[str, str] | None:
     return None
 
 
-def rejection(lines: Lines, line: int, words: str) -> Rejection:
-    """A line set aside."""
-    return Rejection(lines.seen_at(line), LEVEL1, "rejected", words)
-
-
-def _garbage(lines: Lines, line: int) -> Rejection:
-    return rejection(lines, line, f"line: no message of level 1, or cut short: {lines.text(line)!r}")
-
-
 def _symbols(
     data: npt.NDArray[np.uint8], found: scan.Lines, at: npt.NDArray[np.intp], place: int
 ) -> list[str]:
@@ -182,13 +171,8 @@ def _symbols(
     return list(dict.fromkeys(text.split(",", place + 1)[place] for text in texts))
 
 
-def _named(lines: Lines, at: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], list[Rejection]]:
-    """Lines whose symbol is an instrument; the others set aside."""
+def _named(lines: Lines, at: npt.NDArray[np.intp]) -> tuple[npt.NDArray[np.intp], dict[int, str]]:
+    """Lines whose symbol is an instrument; why the others are set aside."""
     known = NAMES.code[lines.symbol[at]] >= 0
-    if known.all():
-        return at, []
-    aside = [
-        rejection(lines, int(line), f"symbol: {NAMES.reasons[int(lines.symbol[line])]}")
-        for line in at[~known]
-    ]
-    return at[known], aside
+    reasons = {line: f"symbol: {NAMES.reasons[int(lines.symbol[line])]}" for line in at[~known].tolist()}
+    return at[known], reasons
