@@ -81,6 +81,36 @@ def _liquidation(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
+def _leg(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "instrument": draw(st.sampled_from((*SPOTS[:2], "BTC/USD:BTC", *OPTIONS[:2]))),
+        "venue": draw(st.sampled_from(("deribit", "bybit"))),
+        "account": "",
+    }
+
+
+def _fill(draw: st.DrawFn) -> dict[str, object]:
+    return _leg(draw) | {
+        "side": draw(st.sampled_from((-1, 1))),
+        "price": draw(st.sampled_from((0.01, 0.02, 90.0))),
+        "size": draw(st.sampled_from((0.1, 0.2, 1.0))),
+        "fee": draw(st.sampled_from((np.nan, 0.0003, -0.0001))),
+        "fee_currency": draw(st.sampled_from(("", "BTC", "USDT"))),
+        "kind": draw(st.sampled_from(("trade", "trade", "", "funding", "settlement", "liquidation"))),
+        "index": draw(st.sampled_from((np.nan, 99_500.0))),
+        "fill_id": draw(st.sampled_from(("", "", "1", "2"))),
+    }
+
+
+def _position(draw: st.DrawFn) -> dict[str, object]:
+    return _leg(draw) | {
+        "quantity": draw(st.sampled_from((-2.0, 0.0, 0.3))),
+        "entry": draw(st.sampled_from((0.01, 95.0))),
+        "mark": draw(st.sampled_from((np.nan, 0.02))),
+        "index": draw(st.sampled_from((np.nan, 99_000.0))),
+    }
+
+
 def _instrument(draw: st.DrawFn) -> dict[str, object]:
     return {"instrument": draw(st.sampled_from(SPOTS)), "kind": "spot"}
 
@@ -97,6 +127,8 @@ def _health(draw: st.DrawFn) -> dict[str, object]:
 ROWS = {
     "trades": _trade,
     "marks": _mark,
+    "fills": _fill,
+    "positions": _position,
     "quotes": _quote,
     "instruments": _instrument,
     "liquidations": _liquidation,
@@ -156,25 +188,23 @@ def fixed_stream(tables: Sequence[str], rows: int = 400, seed: int = 7) -> Strea
 
 
 def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
-    if table == "trades":
-        return {
-            "instrument": instrument,
-            "price": 100.0 + number % 13 / 4,
-            "size": 1.0 + number % 3,
-            "side": 1,
-        }
-    if table == "marks":
-        return {
-            "instrument": instrument,
-            "mark_iv": 0.5 + number % 7 / 100,
-            "open_interest": 1.0 + number % 11,
-            "index": 1e5,
-        }
-    if table == "quotes":
-        return {"instrument": instrument, "bid": 99.0 + number % 5, "ask": 100.0 + number % 5}
+    """The row of a table at a place of the fixed stream."""
+    row: dict[str, dict[str, object]] = {
+        "trades": {"price": 100.0 + number % 13 / 4, "size": 1.0 + number % 3, "side": 1},
+        "marks": {"mark_iv": 0.5 + number % 7 / 100, "open_interest": 1.0 + number % 11, "index": 1e5},
+        "quotes": {"bid": 99.0 + number % 5, "ask": 100.0 + number % 5},
+        "fills": {
+            "side": -1 if number % 3 == 0 else 1,
+            "price": 100.0,
+            "size": 1.0,
+            "fee": 0.1,
+            "fee_currency": "USD",
+        },
+        "positions": {"quantity": 1.0 + number % 3, "entry": 100.0, "venue": "okx"},
+        "liquidations": {"price": 100.0, "size": 1.0 + number % 3},
+        "instruments": {"kind": "spot"},
+    }
     if table == "health":
         gap = number % 50 == 0
         return {"feed": "deribit", "event": "gap" if gap else "fresh", "instruments": instrument}
-    if table == "liquidations":
-        return {"instrument": instrument, "price": 100.0, "size": 1.0 + number % 3}
-    return {"instrument": instrument, "kind": "spot"} if table == "instruments" else {"feed": ""}
+    return {"instrument": instrument, **row[table]} if table in row else {"feed": ""}

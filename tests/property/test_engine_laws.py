@@ -118,6 +118,10 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
+    "workstation.portfolio.pnl.PnlSnapshots": (
+        Case({"every": "10s"}, max_rows=30, examples=25),
+        Case({"every": "1min", "settle_after": "0s"}, max_rows=25, examples=10),
+    ),
 }
 """Engine -> cases. A new engine adds its line here, and rows of tables it is the first to read to ``ROWS`` of engine_streams.py."""
 

@@ -99,8 +99,9 @@ def _book(
         if kind[i] == SETTLEMENT:
             # a settlement closes what is open and opens nothing
             moved, field = -state[AMOUNT, at], SETTLED_USD
-            state[SETTLED_PRICE, at], state[SETTLED_INDEX, at] = price[i], index[i]
-            settled_ns[at] = event_ns[i]
+            if moved != 0.0:
+                state[SETTLED_PRICE, at], state[SETTLED_INDEX, at] = price[i], index[i]
+                settled_ns[at] = event_ns[i]
         _move(state, at, harmonic[at], moved, price[i], rate[i], field)
 
 
@@ -216,10 +217,11 @@ class Ledger:
             fills["size"].to_numpy(), settle, owing, np.where(fee == 0.0, 0.0, fee * priced), self.harmonic,
             self.adopted_ns, self.settled_ns, self.state,
         )  # fmt: skip
-        for at, source in zip(
-            leg[kind == SETTLEMENT], fills["fill_id"].to_numpy()[kind == SETTLEMENT], strict=True
-        ):
-            self.settlement_source[at] = source if str(source).startswith("index at ") else "venue"
+        settled = np.flatnonzero(kind == SETTLEMENT)
+        rows = fills.iloc[settled]
+        for at, source, at_ns in zip(leg[settled], rows["fill_id"], rows["event_ns"], strict=True):
+            if self.settled_ns[at] == at_ns:
+                self.settlement_source[at] = source if source.startswith("index at ") else "venue"
 
     def _repeated(self, fills: pd.DataFrame, leg: npt.NDArray[np.int64], kinds: Any) -> npt.NDArray[np.bool_]:
         named = fills["fill_id"].to_numpy() != ""

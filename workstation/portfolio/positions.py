@@ -82,7 +82,7 @@ def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
 def seeded(held: pd.DataFrame) -> Ledger:
     """A ledger that goes on from positions: their quantities and entries, nothing realised yet."""
     ledger = Ledger()
-    rows = POSITIONS.conform(held[[name for name in held.columns if name in POSITIONS.by_name]])
+    rows = POSITIONS.conform(held[[*LEG, "quantity", "entry"]].assign(event_ns=0))
     if len(rows):
         ledger.adopt(rows)
     ledger.adopted_ns[:] = NO_TIME

@@ -1,0 +1,122 @@
+"""The book: positions valued at the market, one row per leg."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import MARKS
+from workstation.portfolio.greeks import UNITS, usd_greeks
+from workstation.portfolio.ledger import Floats
+from workstation.portfolio.positions import CUMULATIVE, LEG
+from workstation.portfolio.valuation import Quoted, Terms, quoted, terms_of, unrealised
+from workstation.pricing.latest import LatestMarks
+
+MARKET = ("mark", "forward", "index", "iv", "years", "rate")
+"""Columns of a book that hold the market: as ``Quoted``."""
+
+
+def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) -> pd.DataFrame:
+    """Positions at the market: value, unrealised PnL and greeks of every leg.
+
+    Parameters
+    ----------
+    held
+        From ``positions``, or rows of the ``positions`` table as the venues tell them (of several per leg the newest).
+    marks
+        Rows of the ``marks`` table, perpetuals and futures too; of each instrument the newest known fields up to ``asof_ns`` count.
+    asof_ns
+        None: the newest time of ``marks``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        venue, account, instrument, underlying, kind, settle_currency, inverse, asof_ns, quantity, entry; ``mark``, ``forward``,
+        ``index``, ``iv``, ``years`` and ``rate`` (USD per settle currency); ``value_usd`` (of futures the unrealised PnL),
+        ``unrealised`` (settle currency), ``unrealised_usd`` at the index; the greeks of ``greeks.UNITS``; what ``positions`` says of
+        realised PnL, funding and fees. NaN where the market is unknown; attrs["units"] tells units.
+
+    Examples
+    --------
+    >>> option = "BTC/USD:BTC-261225-100000-C"
+    >>> held = pd.DataFrame({"event_ns": [0], "instrument": option, "quantity": 2.0, "entry": 0.05})
+    >>> marks = pd.DataFrame({"event_ns": [pd.Timestamp("2026-11-01").value], "instrument": option, "mark": 0.06,
+    ...                       "mark_iv": 0.5, "forward": 101_000.0, "index": 100_000.0})
+    >>> book(held, marks)[["unrealised", "unrealised_usd", "value_usd"]].round(6).values.tolist()
+    [[0.02, 2000.0, 12000.0]]
+    """
+    rows = MARKS.conform(marks)
+    asof = int(rows["event_ns"].max()) if asof_ns is None else asof_ns
+    latest = LatestMarks()
+    latest.take(rows[rows["event_ns"].to_numpy() <= asof])
+    newest = _newest(held)
+    names = newest["instrument"].astype("str").tolist()
+    terms = terms_of(names)
+    told = _told(newest, len(names))
+    market = quoted(terms, REGISTRY.codes(names), latest, asof, told)
+    return book_of(newest, terms, market, asof)
+
+
+def _newest(held: pd.DataFrame) -> pd.DataFrame:
+    known = {name: held[name].astype("str") if name in held else "" for name in LEG}
+    frame = held.assign(**known)
+    if "event_ns" in frame:
+        frame = frame.sort_values("event_ns", kind="stable")
+    return frame.drop_duplicates(LEG, keep="last").sort_index().reset_index(drop=True)
+
+
+def _told(held: pd.DataFrame, rows: int) -> Quoted:
+    unknown = np.full(rows, np.nan)
+
+    def column(name: str) -> Floats:
+        return held[name].to_numpy(dtype=np.float64) if name in held else unknown
+
+    return Quoted(column("mark"), unknown, column("index"), unknown, unknown, unknown)
+
+
+def worth(terms: Terms, quantity: Floats, entry: Floats, market: Quoted) -> dict[str, Floats]:
+    """Columns value_usd, unrealised and unrealised_usd of legs."""
+    gain = unrealised(terms, quantity, entry, market.mark)
+    nothing = quantity == 0.0
+    gain_usd = np.where(nothing, 0.0, gain * market.rate)
+    value = np.where(terms.is_future, gain, quantity * market.mark)
+    return {
+        "value_usd": np.where(nothing, 0.0, value * market.rate),
+        "unrealised": gain,
+        "unrealised_usd": gain_usd,
+    }
+
+
+def book_of(held: pd.DataFrame, terms: Terms, market: Quoted, asof_ns: int) -> pd.DataFrame:
+    """A book of legs whose market is known."""
+    quantity = held["quantity"].to_numpy(dtype=np.float64)
+    entry = held["entry"].to_numpy(dtype=np.float64)
+    columns: dict[str, Any] = {name: held[name].astype("str").to_numpy() for name in LEG}
+    columns |= {
+        "underlying": terms.underlying,
+        "kind": terms.kind,
+        "settle_currency": terms.settle,
+        "inverse": terms.inverse,
+        "asof_ns": np.full(quantity.size, asof_ns),
+        "quantity": quantity,
+        "entry": entry,
+        **{name: getattr(market, name) for name in MARKET},
+        **worth(terms, quantity, entry, market),
+        **usd_greeks(terms, quantity, entry, market),
+    }
+    for name in (*CUMULATIVE, "settled_price", "settled_index", "settled_ns"):
+        if name in held:
+            columns[name] = held[name].to_numpy()
+    frame = pd.DataFrame(columns)
+    frame.attrs["units"] = {
+        **UNITS,
+        "quantity": "underlying units",
+        "entry": "as price",
+        "unrealised": "settle currency",
+        "unrealised_usd": "USD",
+        "value_usd": "USD",
+    }
+    return frame

@@ -1,0 +1,354 @@
+"""PnL snapshots on an event-time timer, explained as they go, and the curves they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import FILLS, NO_TIME, PNL
+from workstation.portfolio.explain import PARTS, State, explained
+from workstation.portfolio.ledger import Ledger
+from workstation.portfolio.positions import positions_of, settlement_price, source_of
+from workstation.portfolio.prices import LegPrices
+from workstation.portfolio.valuation import Floats, Terms, index_time, quoted, terms_of
+from workstation.pricing.latest import LatestMarks
+
+COLUMNS = {
+    part: f"{part}_pnl" if part in ("delta", "gamma", "vega", "theta", "vanna", "charm") else part
+    for part in PARTS
+}
+"""Part of the explain -> column of ``pnl``."""
+
+
+@dataclass(frozen=True)
+class PnlSnapshotsParameters:
+    """Parameters of ``PnlSnapshots``.
+
+    Attributes
+    ----------
+    every
+        Time between snapshots, anything ``pandas.Timedelta`` reads; ticks fall on its multiples in UTC.
+    settle_after
+        How long after an expiry the venue's own settlement is waited for; then the index at the expiry settles.
+    """
+
+    every: str = "1min"
+    settle_after: str = "15min"
+
+    def __post_init__(self) -> None:
+        if self.every_ns <= 0:
+            raise ValueError(f"every must be a positive time, got {self.every!r}")
+        if self.settle_after_ns < 0:
+            raise ValueError(f"settle_after must not be negative, got {self.settle_after!r}")
+
+    @property
+    def every_ns(self) -> int:
+        """``every`` in nanoseconds."""
+        return int(pd.Timedelta(self.every).as_unit("ns").value)
+
+    @property
+    def settle_after_ns(self) -> int:
+        """``settle_after`` in nanoseconds."""
+        return int(pd.Timedelta(self.settle_after).as_unit("ns").value)
+
+
+class PnlSnapshots(Engine):
+    """Live PnL: one row per leg that is open or changed, and one of the whole book, per timer tick.
+
+    When a row moves the watermark to or past a tick, the state before that row is shown as of the first such tick, if
+    anything arrived about the book since the last. All columns count since the first fill; the explain is made from tick to
+    tick and added up, so that the difference of two rows explains the time between them. What
+    greeks cannot be had for (no vol known) goes to the residual; a leg without a mark has NaN and so has the book.
+
+    Positions are those the fills make. A row of ``positions`` opens a leg no fill has mentioned (fills up to its time
+    are then contained in it) and gives mark and index where ``marks``, ``quotes`` and ``trades`` have none. Before
+    the first leg nothing but the clock is kept.
+
+    An open position whose expiry has passed by ``settle_after`` is settled at the newest index at or before the
+    expiry; without one it stays open, unmarked.
+
+    Examples
+    --------
+    >>> from workstation.market.tables import MARKS
+    >>> engine, perp, minute = PnlSnapshots(every="1min"), "BTC/USDC:USDC", 60 * 10**9
+    >>> _ = engine.update(FILLS.conform(pd.DataFrame(
+    ...     {"event_ns": [1], "instrument": perp, "side": 1, "price": 100.0, "size": 2.0, "fee": 0.5})), "fills")
+    >>> marks = {"event_ns": [2, minute], "instrument": perp, "mark": [103.0, 104.0], "index": [103.0, 104.0]}
+    >>> engine.update(MARKS.conform(pd.DataFrame(marks)), "marks")[["total", "unrealised", "fees"]].values.tolist()
+    [[5.5, 6.0, -0.5], [5.5, 6.0, -0.5]]
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("fills", "positions", "marks", "heartbeat", "quotes", "trades")
+    output: ClassVar[str] = "pnl"
+
+    def __init__(self, parameters: PnlSnapshotsParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or PnlSnapshotsParameters(), **changes)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._ledger, self._latest, self._prices = Ledger(), LatestMarks(), LegPrices()
+        self._terms: Terms = terms_of([])
+        self._watermark_ns = NO_TIME
+        self._fresh = False
+        self._shown: Floats = np.zeros((len(PARTS), 0))
+        self._before: State | None = None
+        self._changed: npt.NDArray[np.bool_] = np.zeros(0, dtype=bool)
+        self._at_expiry: Floats = np.empty(0)
+        self._index_ns: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take rows of one of ``inputs`` and give the snapshots they complete."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        parts: list[pd.DataFrame] = []
+        if len(batch):
+            watermark = np.maximum(np.maximum.accumulate(batch["event_ns"].to_numpy()), self._watermark_ns)
+            first = watermark[0] if self._watermark_ns == NO_TIME else self._watermark_ns
+            before = np.concatenate(([first], watermark[:-1]))
+            start = 0
+            for row in self._cuts(batch, table, before, watermark):
+                self._take(batch.iloc[start:row], table)
+                self._catch_indices(int(before[row]), int(watermark[row]))
+                parts += self._tick(int(before[row]), int(watermark[row]))
+                start = row
+            self._take(batch.iloc[start:] if start else batch, table)
+            self._watermark_ns = int(watermark[-1])
+        return PNL.concat(parts) if parts else PNL.empty()
+
+    def _cuts(self, batch: pd.DataFrame, table: str, before: Any, watermark: Any) -> list[int]:
+        """Rows that move the watermark over a tick or over an expiry of a leg there is or may come to be."""
+        if not len(self._ledger) and table not in ("fills", "positions"):
+            return []
+        every = self.parameters.every_ns
+        cut = watermark // every > before // every
+        expiries = set(self._terms.expiry_ns.tolist())
+        if table in ("fills", "positions"):
+            expiries |= set(REGISTRY.describe(batch["instrument"])["expiry_ns"].tolist())
+        for expiry in expiries - {NO_TIME}:
+            cut |= (before <= expiry) & (expiry < watermark)
+        return [int(row) for row in np.flatnonzero(cut)]
+
+    # -- rows ---------------------------------------------------------------------------------------------
+
+    def _take(self, rows: pd.DataFrame, table: str) -> None:
+        if not len(rows) or table == "heartbeat":
+            return
+        if table == "fills":
+            self._take_fills(rows)
+        elif table == "positions":
+            self._ledger.adopt(rows)
+            self._grow()
+            self._fresh = True
+            self._prices.take(rows, table)
+        elif len(self._ledger):
+            if table == "marks":
+                codes = self._latest.take(rows)
+                self._fresh |= bool(np.isin(self._ledger.codes, codes).any())
+            else:
+                self._fresh |= self._prices.take(rows, table)
+
+    def _take_fills(self, rows: pd.DataFrame) -> None:
+        self._ledger.take(rows, self._rates())
+        self._grow()
+        self._changed[np.unique(self._ledger.legs(rows))] = True
+        self._prices.take(rows, "fills")
+        self._fresh = True
+
+    def _rates(self) -> dict[str, float]:
+        return self._prices.rates(self._terms, self._latest)
+
+    def _grow(self) -> None:
+        legs, known = len(self._ledger), self._changed.size
+        if legs == known:
+            return
+        self._terms = terms_of([key[2] for key in self._ledger.keys])
+        self._prices.grow(self._ledger.codes)
+        self._changed = np.append(self._changed, np.ones(legs - known, dtype=bool))
+        self._shown = np.concatenate((self._shown, np.zeros((len(PARTS), legs - known))), axis=1)
+        self._at_expiry = np.append(self._at_expiry, np.full(legs - known, np.nan))
+        self._index_ns = np.append(self._index_ns, np.full(legs - known, NO_TIME))
+
+    # -- expiry -------------------------------------------------------------------------------------------
+
+    def _catch_indices(self, before_ns: int, after_ns: int) -> None:
+        """Keep the index of legs whose expiry the watermark is about to leave behind."""
+        expiry = self._terms.expiry_ns
+        passed = (expiry != NO_TIME) & (before_ns <= expiry) & (expiry < after_ns)
+        if passed.any():
+            rates = self._rates()
+            for leg in np.flatnonzero(passed):
+                name = str(self._terms.underlying[leg])
+                told_ns = index_time(self._latest, name)
+                at_ns = before_ns if told_ns == NO_TIME else told_ns
+                self._at_expiry[leg], self._index_ns[leg] = rates.get(name, np.nan), at_ns
+
+    def _due_ns(self) -> npt.NDArray[np.int64]:
+        """When each open leg with a known index at its expiry is settled by it; NO_TIME for the others."""
+        open_legs = (self._ledger.row("amount") != 0.0) & ~np.isnan(self._at_expiry)
+        return np.where(open_legs, self._terms.expiry_ns + self.parameters.settle_after_ns, NO_TIME)
+
+    def _settle(self, tick_ns: int) -> None:
+        due = self._due_ns()
+        for leg in np.flatnonzero((due != NO_TIME) & (due <= tick_ns)):
+            terms, one = self._terms, slice(leg, leg + 1)
+            index = self._at_expiry[one]
+            price = settlement_price(
+                index=index, strike=terms.strike[one], is_call=terms.is_call[one],
+                is_option=terms.is_option[one], inverse=terms.inverse[one],
+            )  # fmt: skip
+            venue, account, instrument = self._ledger.keys[leg]
+            fill = {
+                "event_ns": [int(terms.expiry_ns[leg])], "instrument": instrument, "venue": venue, "account": account, "side": 0,
+                "price": price, "size": 0.0, "kind": "settlement", "index": index, "fill_id": source_of(int(self._index_ns[leg])),
+            }  # fmt: skip
+            self._ledger.take(FILLS.conform(pd.DataFrame(fill)), self._rates())
+            self._changed[leg] = True
+
+    # -- snapshots ----------------------------------------------------------------------------------------
+
+    def _tick(self, before_ns: int, watermark_ns: int) -> list[pd.DataFrame]:
+        every = self.parameters.every_ns
+        first, last = (before_ns // every + 1) * every, watermark_ns // every * every
+        if first > last or not len(self._ledger):
+            return []
+        due = self._due_ns()
+        due = due[(due != NO_TIME) & (due <= last)]
+        ticks = {max(first, int(-(-at // every) * every)) for at in due}
+        if self._fresh:
+            ticks.add(first)
+        rows = []
+        for tick in sorted(at for at in ticks if at <= last):
+            self._settle(tick)
+            rows.append(self._show(tick))
+        return rows
+
+    def _state(self, tick_ns: int) -> State:
+        ledger = self._ledger
+        market = quoted(self._terms, ledger.codes, self._latest, tick_ns, self._prices.quoted())
+        cumulative = (
+            "realised_usd",
+            "settled_usd",
+            "funding_usd",
+            "fees_usd",
+            "settled_price",
+            "settled_index",
+        )
+        return State(
+            quantity=ledger.quantity(), entry=ledger.row("entry").copy(), market=market,
+            **{name: ledger.row(name).copy() for name in cumulative}, settled_ns=ledger.settled_ns.copy(),
+        )  # fmt: skip
+
+    def _show(self, tick_ns: int) -> pd.DataFrame:
+        terms, now = self._terms, self._state(tick_ns)
+        total = now.total(terms)
+        known = ~np.isnan(total)
+        was = State.padded(self._before, now)
+        parts = explained(terms, was, now)
+        flows = [PARTS.index("funding"), PARTS.index("fees")]
+        made = np.stack([parts[name] for name in PARTS])
+        bare = known & np.isnan(made).any(axis=0)
+        gone = made.copy()
+        gone[[row for row in range(len(PARTS)) if row not in flows]] = 0.0
+        gone[PARTS.index("residual")] = parts["total"] - made[flows].sum(axis=0)
+        self._shown[:, known] += np.where(bare, gone, made)[:, known]
+        self._before = now.where(known, was)
+        shown = np.flatnonzero(self._changed | (now.quantity != 0.0))
+        self._changed[:] = False
+        self._fresh = False
+        return self._rows(tick_ns, shown, now, total)
+
+    def _rows(self, tick_ns: int, legs: npt.NDArray[np.int64], now: State, total: Floats) -> pd.DataFrame:
+        """Rows of the legs named, then of the whole book."""
+        values = {COLUMNS[part]: self._shown[row] for row, part in enumerate(PARTS)} | {
+            "total": total,
+            "realised": now.realised_usd + now.settled_usd,
+            "unrealised": now.unrealised_usd(self._terms),
+            "funding": now.funding_usd,
+            "fees": now.fees_usd,
+        }
+        keys = [self._ledger.keys[leg] for leg in legs]
+        columns: dict[str, Any] = {
+            "event_ns": np.full(legs.size + 1, tick_ns),
+            "instrument": REGISTRY.categorical(
+                np.append(self._ledger.codes[legs], np.int32(-1)).astype(np.int32)
+            ),
+            "venue": pd.Series([key[0] for key in keys] + [""], dtype="str"),
+            "account": pd.Series([key[1] for key in keys] + [""], dtype="str"),
+        }
+        columns |= {name: np.append(each[legs], each.sum()) for name, each in values.items()}
+        return PNL.conform(pd.DataFrame(columns))
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def positions(self) -> pd.DataFrame:
+        """Positions now, as ``workstation.portfolio.positions.positions`` gives them."""
+        return positions_of(self._ledger, self._watermark_ns)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state by leg and instrument name."""
+        return {
+            "ledger": self._ledger.snapshot(),
+            "latest": self._latest.snapshot(),
+            "prices": self._prices.snapshot(),
+            "watermark_ns": self._watermark_ns,
+            "fresh": self._fresh,
+            "shown": self._shown.copy(),
+            "before": None if self._before is None else self._before.as_arrays(),
+            "changed": self._changed.copy(),
+            "at_expiry": self._at_expiry.copy(),
+            "index_ns": self._index_ns.copy(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._reset()
+        self._ledger.restore(state["ledger"])
+        self._latest.restore(state["latest"])
+        self._terms = terms_of([key[2] for key in self._ledger.keys])
+        self._prices.restore(state["prices"], self._ledger.codes)
+        self._watermark_ns, self._fresh = state["watermark_ns"], state["fresh"]
+        self._shown, self._changed = state["shown"].copy(), state["changed"].copy()
+        self._at_expiry, self._index_ns = state["at_expiry"].copy(), state["index_ns"].copy()
+        self._before = None if state["before"] is None else State.of_arrays(state["before"])
+
+
+def curves(pnl: pd.DataFrame, column: str = "total") -> pd.DataFrame:
+    """Cumulative PnL curves from snapshots: one column per leg and ``book``, indexed by UTC time.
+
+    Parameters
+    ----------
+    pnl
+        Rows of the ``pnl`` table.
+    column
+        Any of its amounts: ``total``, ``delta_pnl``, ``fees``, ...
+
+    Returns
+    -------
+    pandas.DataFrame
+        USD; a leg's last value stands until its next row, NaN before its first.
+
+    Examples
+    --------
+    >>> rows = PNL.conform(pd.DataFrame({"event_ns": [0, 0, 60], "instrument": ["BTC/USDC:USDC", None, None],
+    ...                                  "venue": ["okx", "", ""], "total": [1.0, 1.0, 2.0]}))
+    >>> curves(rows).values.tolist()
+    [[1.0, 1.0], [1.0, 2.0]]
+    """
+    names = pnl["instrument"].astype("str").where(pnl["instrument"].notna().to_numpy(), "")
+    label = pnl["venue"].astype("str") + " " + pnl["account"].astype("str") + " " + names
+    label = label.str.split().str.join(" ").where(names != "", "book")
+    times = pd.DatetimeIndex(pnl["event_ns"].to_numpy().astype("datetime64[ns]"), name="time")
+    long = pd.DataFrame({"time": times, "leg": label.to_numpy(), "value": pnl[column].to_numpy()})
+    wide = long.drop_duplicates(["time", "leg"], keep="last").pivot(
+        index="time", columns="leg", values="value"
+    )
+    legs = [name for name in wide.columns if name != "book"]
+    found = wide[legs].ffill()
+    return found.assign(book=wide["book"]) if "book" in wide else found

@@ -1,0 +1,188 @@
+"""What legs are worth: marks, index, unrealised PnL and greeks as arrays, one element per leg."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market import calendar
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import NO_TIME
+from workstation.portfolio.ledger import USD_LIKE
+from workstation.pricing import black
+from workstation.pricing.implied import implied_vol
+from workstation.pricing.latest import LatestMarks
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Terms of n legs."""
+
+    underlying: npt.NDArray[np.object_]
+    kind: npt.NDArray[np.object_]
+    settle: npt.NDArray[np.object_]
+    expiry_ns: npt.NDArray[np.int64]
+    strike: Floats
+    is_call: Flags
+    inverse: Flags
+
+    @property
+    def is_option(self) -> Flags:
+        """Which are options."""
+        return np.asarray(self.kind == "option", dtype=bool)
+
+    @property
+    def is_future(self) -> Flags:
+        """Which are perpetuals or futures: nothing is paid at the start."""
+        return np.asarray((self.kind == "perpetual") | (self.kind == "future"), dtype=bool)
+
+    @property
+    def harmonic(self) -> Flags:
+        """Inverse futures: gains are in coin, contracts in USD."""
+        return self.inverse & self.is_future
+
+
+def terms_of(instruments: pd.Series[str] | list[str]) -> Terms:
+    """Terms of legs by their instruments' names."""
+    rows = REGISTRY.describe(instruments)
+
+    def words(name: str) -> npt.NDArray[np.object_]:
+        return rows[name].astype("str").to_numpy(dtype=object)
+
+    return Terms(
+        underlying=words("underlying"),
+        kind=words("kind"),
+        settle=words("settle_currency"),
+        expiry_ns=rows["expiry_ns"].to_numpy(dtype=np.int64),
+        strike=rows["strike"].to_numpy(dtype=np.float64),
+        is_call=words("right") == "C",
+        inverse=rows["inverse"].to_numpy(dtype=bool),
+    )
+
+
+@dataclass(frozen=True)
+class Quoted:
+    """The market of n legs: price in premium currency, the expiry's forward, index, vol, years left, USD per settle currency."""
+
+    mark: Floats
+    forward: Floats
+    index: Floats
+    iv: Floats
+    years: Floats
+    rate: Floats
+
+
+def newest_index(latest: LatestMarks) -> dict[str, float]:
+    """Newest known index of every underlying that ``marks`` named."""
+    index, at_ns = latest.field("index"), latest.time("index")
+    known = np.flatnonzero(~np.isnan(index) & (latest.underlying >= 0))
+    order = known[np.argsort(at_ns[known], kind="stable")]
+    newest = np.full(len(latest.underlyings), np.nan)
+    newest[latest.underlying[order]] = index[order]
+    return {
+        name: float(value) for name, value in zip(latest.underlyings, newest, strict=True) if value == value
+    }
+
+
+def index_time(latest: LatestMarks, underlying: str) -> int:
+    """When the newest known index of an underlying was told; NO_TIME when none was."""
+    if underlying not in latest.underlyings:
+        return NO_TIME
+    told = (latest.underlying == latest.underlyings.index(underlying)) & ~np.isnan(latest.field("index"))
+    return int(latest.time("index")[told].max(initial=NO_TIME))
+
+
+def quoted(
+    terms: Terms, codes: Codes, latest: LatestMarks, asof_ns: int, fallback: Quoted | None = None
+) -> Quoted:
+    """The newest known market of legs.
+
+    Parameters
+    ----------
+    terms, codes
+        The legs and their instruments' registry codes.
+    latest
+        What ``marks`` told.
+    asof_ns
+        Time to expiry counts from here.
+    fallback
+        Mark and index where ``latest`` knows none (a venue's position row, quotes).
+
+    Notes
+    -----
+    mark: the venue's, else the middle of its quotes, else the fallback, else (options) the price at the vol marked. forward: the
+    contract's, else any of its expiry, else the index; of perpetuals and futures their own mark. iv: as marked, else implied from
+    the mark.
+    """
+    rates = newest_index(latest)
+    index = np.array([rates.get(name, np.nan) for name in terms.underlying], dtype=np.float64)
+    known = codes < latest.kind.size
+    held = np.where(known, codes, 0)
+
+    def field(name: str) -> Floats:
+        values = latest.field(name)
+        return np.where(known, values[held], np.nan) if values.size else np.full(codes.size, np.nan)
+
+    middle = 0.5 * (field("bid") + field("ask"))
+    mark = _first(field("mark"), middle)
+    if fallback is not None:
+        mark, index = _first(mark, fallback.mark), _first(index, fallback.index)
+    years = calendar.years(asof_ns=asof_ns, expiry_ns=terms.expiry_ns)
+    forward = np.where(terms.is_option, _first(field("forward"), _of_expiry(terms, latest), index), mark)
+    per_unit = np.where(terms.inverse, forward, 1.0)
+    solved = implied_vol(
+        prices=mark * per_unit, forwards=forward, strikes=terms.strike, years=years, is_call=terms.is_call
+    )
+    iv = _first(field("mark_iv"), np.where(terms.is_option, solved, np.nan))
+    model = black.price(forwards=forward, strikes=terms.strike, years=years, vols=iv, is_call=terms.is_call)
+    mark = np.where(terms.is_option, _first(mark, model / per_unit), mark)
+    return Quoted(mark, forward, index, iv, years, _rate(terms, index, rates))
+
+
+def _first(*choices: Floats) -> Floats:
+    found = choices[0]
+    for other in choices[1:]:
+        found = np.where(np.isnan(found), other, found)
+    return found
+
+
+def _of_expiry(terms: Terms, latest: LatestMarks) -> Floats:
+    """Newest forward told of any contract of each leg's expiry."""
+    found = np.full(terms.strike.size, np.nan)
+    known = np.flatnonzero(~np.isnan(latest.field("forward")))
+    if known.size:
+        at_ns, forward = latest.time("forward")[known], latest.field("forward")[known]
+        expiry, underlying = latest.expiry_ns[known], latest.underlying[known]
+        for place in np.flatnonzero(terms.is_option):
+            name = str(terms.underlying[place])
+            if name in latest.underlyings:
+                same = (expiry == terms.expiry_ns[place]) & (underlying == latest.underlyings.index(name))
+                if same.any():
+                    found[place] = forward[same][at_ns[same].argmax()]
+    return found
+
+
+def _rate(terms: Terms, index: Floats, rates: dict[str, float]) -> Floats:
+    rate = np.array([rates.get(name, np.nan) for name in terms.settle], dtype=np.float64)
+    rate = np.where(terms.settle == terms.underlying, index, rate)
+    return np.where(np.isin(terms.settle.astype(str), list(USD_LIKE)), 1.0, rate)
+
+
+def unrealised(terms: Terms, quantity: Floats, entry: Floats, mark: Floats) -> Floats:
+    """Unrealised PnL in settle currency: quantity (mark - entry); of inverse futures quantity (1 - entry / mark), coin.
+
+    Examples
+    --------
+    >>> unrealised(terms_of(["BTC/USD:BTC"]), np.array([0.2]), np.array([50_000.0]), np.array([60_000.0])).round(6).tolist()
+    [0.033333]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        gain = np.where(terms.harmonic, quantity * (1.0 - entry / mark), quantity * (mark - entry))
+    return np.where(quantity == 0.0, 0.0, gain)
