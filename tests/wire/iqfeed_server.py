@@ -73,6 +73,8 @@ class Client:
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self.writer = writer
+        self.sent = 0
+        """Lines."""
         self.names: tuple[str, ...] = DEFAULT_FIELDS
         self.watches: dict[str, str] = {}
 
@@ -194,6 +196,8 @@ class IQFeedServer:
 
     def _say(self, writer: asyncio.StreamWriter, *lines: str) -> None:
         if lines and not self.silent and not writer.is_closing():
+            for client in self.clients:
+                client.sent += len(lines) if client.writer is writer else 0
             writer.write("".join(f"{line}\r\n" for line in lines).encode("latin-1"))
 
     async def _tell_time(self) -> None:
