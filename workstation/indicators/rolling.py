@@ -50,8 +50,8 @@ def fold_moments(means: Any, squares: Any, of: int, window: int, inverse: Any) -
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def larger(one: float, other: float) -> float:
-    """The larger of two; a NaN stays."""
-    return one if not one <= other else other
+    """The larger of two; NaN if either is."""
+    return one if one > other or one != one else other
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
