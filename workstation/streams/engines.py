@@ -26,6 +26,7 @@ def standard_engines(
     lateness: str = "0s",
     exposure: Mapping[str, Any] | None = None,
     surface: Mapping[str, Any] | bool = True,
+    ticks: Mapping[str, Any] | bool = True,
 ) -> list[Engine]:
     """Fresh engines: candles of every length, exposures, levels, the cascade risk and the surface.
 
@@ -37,11 +38,14 @@ def standard_engines(
         Parameters of the exposure engines (``every``, ``sign_model``, ``basis``, ...).
     surface
         Parameters of the surface (``every``, ``target``, ``widest``, ...); True for their defaults, False for none.
+    ticks
+        Parameters of the windows that intensity, spikes and reversals share (``ticks``, ``smoothing``, ``window``, ...); True
+        for their defaults, False for none of the three.
 
     Examples
     --------
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'Surface']
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'Surface', 'Intensity', 'Spikes', 'Reversals']
     """
     exposure = dict(exposure or {})
     return [
@@ -50,4 +54,9 @@ def standard_engines(
         Levels(**exposure),
         Cascade(**exposure),
         *([] if surface is False else [Surface(**({} if surface is True else surface))]),
+        *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
     ]
+
+
+def _tick_indicators(ticks: Mapping[str, Any]) -> list[Engine]:
+    return [Intensity(every=INTENSITY_EVERY, **ticks), Spikes(**ticks), Reversals(**ticks)]
