@@ -186,7 +186,7 @@ def choose(quotes: Quotes, parameters: SmileParameters) -> Choice:
         [1, 2, 3, 4, 5],
         0,
     ).astype(np.int8)
-    in_the_money = np.where(quotes.is_call, quotes.strike < quotes.forward, quotes.strike > quotes.forward)
+    in_the_money = quotes.is_call == (quotes.strike < quotes.forward)
     width = np.where(quoted, spread, np.inf)
     order = np.lexsort((width, reason != 0, in_the_money, quotes.strike, quotes.expiry_ns))
     same = (np.diff(quotes.expiry_ns[order]) == 0) & (np.diff(quotes.strike[order]) == 0)
