@@ -118,6 +118,29 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
+    "workstation.exposure.smart_money.SmartMoney": (
+        Case(
+            {
+                "block_usd": 2e7,
+                "large_option_usd": 100.0,
+                "large_usd": 200.0,
+                "z": 0.5,
+                "robust_z": 0.5,
+                "history": 4,
+                "samples": 2,
+                "quiet": "2s",
+                "walls": 2,
+                "wall_usd": 1.0,
+                "wall_every": "10s",
+            },  # fmt: skip
+            max_rows=60,
+        ),
+        Case(
+            {"samples": 2, "history": 8, "large_usd": 50.0, "wall_every": "1min", "gather": "30s"},
+            max_rows=40,
+            examples=20,
+        ),
+    ),
     "workstation.portfolio.pnl.PnlSnapshots": (
         Case({"every": "10s"}, max_rows=30, examples=25),
         Case({"every": "1min", "settle_after": "0s"}, max_rows=25, examples=10),
@@ -129,7 +152,8 @@ CASES: dict[str, tuple[Case, ...]] = {
 def engines() -> dict[str, type[Engine]]:
     """Every concrete engine of the package by its full name."""
     for module in pkgutil.walk_packages(workstation.__path__, "workstation."):
-        importlib.import_module(module.name)
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
     found: dict[str, type[Engine]] = {}
     waiting: list[type[Engine]] = [Engine]
     while waiting:

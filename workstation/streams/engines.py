@@ -8,6 +8,7 @@ from typing import Any
 from workstation.exposure.book import ExposureBook
 from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels
+from workstation.exposure.smart_money import SmartMoney
 from workstation.indicators.candles import Candles
 from workstation.indicators.intensity import Intensity
 from workstation.indicators.reversals import Reversals
@@ -28,7 +29,7 @@ def standard_engines(
     surface: Mapping[str, Any] | bool = True,
     ticks: Mapping[str, Any] | bool = True,
 ) -> list[Engine]:
-    """Fresh engines: candles of every length, exposures, levels, the cascade risk and the surface.
+    """Fresh engines: candles of every length, exposures, levels, the cascade risk and smart money, the surface.
 
     Parameters
     ----------
@@ -45,7 +46,7 @@ def standard_engines(
     Examples
     --------
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'Surface', 'Intensity', 'Spikes', 'Reversals']
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'SmartMoney', 'Surface', 'Intensity', 'Spikes', 'Reversals']
     """
     exposure = dict(exposure or {})
     return [
@@ -53,6 +54,7 @@ def standard_engines(
         ExposureBook(**exposure),
         Levels(**exposure),
         Cascade(**exposure),
+        SmartMoney(),
         *([] if surface is False else [Surface(**({} if surface is True else surface))]),
         *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
     ]
