@@ -64,7 +64,12 @@ def decode(frames: pd.DataFrame) -> list[Batch]:
         parts += made
         aside += bad
     batches = [
-        Batch(name, table(name).concat([part.frame for part in of_table]))
+        Batch(
+            name,
+            of_table[0].frame
+            if len(of_table) == 1
+            else table(name).concat([part.frame for part in of_table]),
+        )
         for name in _ORDER
         if (of_table := [part for part in parts if part.table == name])
     ]
@@ -112,11 +117,11 @@ def _level1(
     data, ends = joined(payloads)
     symbol_at, contents_at = layout.place("symbol"), layout.place("contents")
     found = scan.scan(data, symbol_at, contents_at, NAMES.table)
-    if (unknown := (found.symbol < 0) & kinds(found, scan.PRINT, scan.STATE, scan.SUMMARY)).any():
+    if (unknown := (found.symbol < 0) & updates(found)).any():
         NAMES.learn(_symbols(data, found, np.flatnonzero(unknown), symbol_at))
         found = scan.scan(data, symbol_at, contents_at, NAMES.table)
     lines = Lines(data, found.start, found.end, found.kind, found.symbol, seen_ns, ends)
-    at = np.flatnonzero(kinds(found, scan.PRINT, scan.STATE, scan.SUMMARY))
+    at = np.flatnonzero(updates(found))
     at, aside = _named(lines, at)
     fields = parse(data, found.start[at], found.end[at], layout.roles)
     wrong = fields.bad >= 0
@@ -134,9 +139,9 @@ def _level1(
     return parts, [told[line] for line in sorted(told)]
 
 
-def kinds(found: scan.Lines, *wanted: int) -> npt.NDArray[np.bool_]:
-    """Which lines are of some kinds."""
-    return np.isin(found.kind, wanted)
+def updates(found: scan.Lines) -> npt.NDArray[np.bool_]:
+    """Which lines are updates or summaries."""
+    return (found.kind >= scan.PRINT) & (found.kind <= scan.SUMMARY)
 
 
 def joined(payloads: Sequence[bytes]) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:

@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from workstation.feeds.feed import Batch, Gap
 from workstation.feeds.iqfeed.inbox import Read
-from workstation.feeds.iqfeed.rows import FEED
+from workstation.feeds.iqfeed.rows import FEED, category, conformed, constant
 from workstation.market.tables import table
 
 
 def frames(reads: Sequence[Read]) -> pd.DataFrame:
     """Rows of ``frames``, in the order given."""
-    seen = [read.seen_ns for read in reads]
+    seen = np.array([read.seen_ns for read in reads], dtype=np.int64)
+    payload = np.empty(len(reads), dtype=object)
+    payload[:] = [read.payload for read in reads]
     columns: dict[str, Any] = {
-        "event_ns": seen, "seen_ns": seen, "feed": [FEED] * len(reads), "channel": [read.channel for read in reads],
-        "payload": pd.Series([read.payload for read in reads], dtype=object),
+        "event_ns": seen, "seen_ns": seen, "feed": constant(FEED, len(reads)),
+        "channel": category([read.channel for read in reads]), "payload": payload,
     }  # fmt: skip
-    return table("frames").conform(pd.DataFrame(columns))
+    return conformed("frames", columns, len(reads))
 
 
 def notice(event: str, *, time_ns: int, detail: str, **fields: Any) -> dict[str, Any]:

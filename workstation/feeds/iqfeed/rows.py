@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from workstation.feeds.iqfeed.layout import Layout
 from workstation.feeds.iqfeed.names import NAMES, OPTION
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag, table
+from workstation.market.tables.frames import frame_of
 
 FEED = "iqfeed"
 _SIDES = np.array([0, 0, 1, -1, 0], dtype=np.int8)
@@ -110,7 +112,7 @@ def trades(
         "price": fields.numbers["price"][rows],
         "size": fields.numbers["size"][rows],
         "side": side,
-        "side_source": pd.Categorical.from_codes((side != 0).astype(np.int8), dtype=_SIDE_SOURCES),
+        "side_source": pd.Categorical.from_codes((side != 0).astype(np.int8), dtype=categories("", "venue")),
         "flags": flags,
         "trade_id": _trade_ids(day, whole["id"]),
         "venue_seq": np.maximum(whole["count"], 0),
@@ -118,10 +120,7 @@ def trades(
         "exchange": exchange,
         "venue": constant(FEED, len(rows)),
     }
-    return table("trades").conform(pd.DataFrame(columns, copy=False))
-
-
-_SIDE_SOURCES = pd.CategoricalDtype(pd.Index(["", "venue"], dtype="str"))
+    return conformed("trades", columns, len(rows))
 
 
 def _print_times(
@@ -150,7 +149,7 @@ def quotes(
         **_best(numbers),
         "venue": constant(FEED, len(rows)),
     }
-    return table("quotes").conform(pd.DataFrame(columns, copy=False))
+    return conformed("quotes", columns, len(rows))
 
 
 def marks(
@@ -169,7 +168,7 @@ def marks(
         "volume_24h": numbers["volume"],
         "venue": constant(FEED, len(rows)),
     }
-    return table("marks").conform(pd.DataFrame(columns, copy=False))
+    return conformed("marks", columns, len(rows))
 
 
 def _best(numbers: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
@@ -215,11 +214,15 @@ def _markets(markets: npt.NDArray[np.int64], layout: Layout) -> tuple[pd.Categor
 
 def _category(places: npt.NDArray[np.intp], texts: Sequence[str]) -> pd.Categorical:
     """Texts by place; texts may repeat (a code that is not there and an empty one)."""
-    distinct = list(dict.fromkeys(texts))
+    distinct = {text: at for at, text in enumerate(dict.fromkeys(texts))}
     if len(distinct) != len(texts):
-        places = np.array([distinct.index(text) for text in texts], dtype=np.intp)[places]
-    dtype = pd.CategoricalDtype(pd.Index(distinct, dtype="str"))
-    return pd.Categorical.from_codes(places, dtype=dtype, validate=False)
+        places = np.array([distinct[text] for text in texts], dtype=np.intp)[places]
+    return pd.Categorical.from_codes(places, dtype=categories(*distinct), validate=False)
+
+
+def category(texts: Sequence[str]) -> pd.Categorical:
+    """A category column of few distinct texts."""
+    return _category(np.arange(len(texts)), texts)
 
 
 _DASH = pa.scalar("-", pa.large_string())
@@ -229,20 +232,34 @@ def _trade_ids(day: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> Any:
     """``20261120-4377589``: the venue's tick id starts anew some day, the date keeps it apart; empty without one."""
     places, distinct = pd.factorize(day)
     dates = pa.array(
-        [f"{np.datetime64(int(each), 'D')!s}".replace("-", "") for each in distinct], pa.large_string()
+        [str(np.datetime64(int(each), "D")).replace("-", "") for each in distinct], pa.large_string()
     )
-    text = pc.binary_join_element_wise(
-        dates.take(pa.array(places)), pc.cast(pa.array(ids), pa.large_string()), _DASH
-    )
+    date = dates[0] if len(distinct) == 1 else dates.take(pa.array(places))
+    text = pc.binary_join_element_wise(date, pc.cast(pa.array(ids), pa.large_string()), _DASH)
     if (ids < 0).any():
         text = pc.if_else(pa.array(ids < 0), pa.scalar("", pa.large_string()), text)
     return pd.array(text, dtype="str")
 
 
+@lru_cache(maxsize=4096)
+def categories(*texts: str) -> pd.CategoricalDtype:
+    """The dtype of a category column; making one anew costs more than a hundred rows."""
+    return pd.CategoricalDtype(pd.Index(texts, dtype="str"))
+
+
+@lru_cache(maxsize=64)
+def _names(*names: str) -> pd.Index[str]:
+    return pd.Index(names, dtype="str")
+
+
 def constant(value: str, rows: int) -> pd.Categorical:
     """A category column of one value."""
-    dtype = pd.CategoricalDtype(pd.Index([value], dtype="str"))
-    return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), dtype=dtype, validate=False)
+    return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), dtype=categories(value), validate=False)
+
+
+def conformed(name: str, columns: dict[str, Any], rows: int) -> pd.DataFrame:
+    """A table's rows of ready column arrays."""
+    return table(name).conform(frame_of(list(columns.values()), _names(*columns), rows))
 
 
 def health(aside: Sequence[Rejection]) -> pd.DataFrame:
