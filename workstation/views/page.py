@@ -17,6 +17,8 @@ from workstation.views.live import Live, Source, View
 from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
 
 PRODUCT = "workstation"
+DASHBOARDS = ("exposure", "surface", "spacetime", "portfolio", "health")
+"""Routes of the dashboards, as the switcher offers them."""
 
 _SX = {
     "& .MuiToolbar-root": {"minHeight": "40px !important", "px": "10px !important", "m": "0 !important"},
@@ -118,7 +120,7 @@ class Page:
         self,
         title: str,
         source: Source,
-        dashboards: Sequence[str] = (),
+        dashboards: Sequence[str] = DASHBOARDS,
         report: Callable[[Any], None] | None = None,
     ) -> None:
         pn.extension(reconnect=True)
@@ -126,7 +128,7 @@ class Page:
         self.dark = _asked_for("theme", "dark") == "dark"
         self.live = Live(source, report)
         self._header = pn.pane.HTML(
-            _header_html(title, dashboards or (title,)),
+            _header_html(title, dashboards),
             stylesheets=[_HEADER],
             sizing_mode="stretch_width",
             margin=0,

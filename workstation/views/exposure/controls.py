@@ -13,7 +13,7 @@ from workstation.views.exposure.snapshot import chain_of
 from workstation.views.live import Source, View
 from workstation.views.theme import stylesheet
 
-_BAR = stylesheet(
+BAR = stylesheet(
     ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"
 )
 _SMALL = {"margin": 0, "size": "small"}
@@ -31,7 +31,7 @@ _BUTTONS_SX = {
 }
 
 
-def buttons(choice: Choice, name: str, labels: dict[Any, str], what: str) -> pmui.RadioButtonGroup:
+def buttons(choice: Any, name: str, labels: dict[Any, str], what: str) -> pmui.RadioButtonGroup:
     """One choice of few as a row of small buttons. ``labels``: value -> text."""
     return pmui.RadioButtonGroup.from_param(
         choice.param[name],
@@ -56,20 +56,21 @@ def scale_buttons(choice: Choice) -> pmui.RadioButtonGroup:
 def bar(choice: Choice, *more: Any) -> pn.Row:
     """The choices a desk changes all day, in one line; ``more`` stands at its end."""
     return pn.Row(
-        _underlyings(choice),
+        underlying_buttons(choice),
         buttons(choice, "measure", MEASURES, "measure"),
         buttons(choice, "basis", BASES, "basis"),
         buttons(choice, "sign_model", SIGN_MODELS, "sign model"),
         buttons(choice, "reach", REACHES, "strikes shown"),
         *more,
-        stylesheets=[_BAR],
+        stylesheets=[BAR],
         sizing_mode="stretch_width",
         margin=0,
         styles={"grid-area": "bar"},
     )
 
 
-def _underlyings(choice: Choice) -> pmui.RadioButtonGroup:
+def underlying_buttons(choice: Any) -> pmui.RadioButtonGroup:
+    """Whose options; offers what the choice offers."""
     made = buttons(
         choice, "underlying", {name: name or "…" for name in choice.param.underlying.objects}, "underlying"
     )

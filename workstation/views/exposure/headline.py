@@ -14,7 +14,7 @@ from workstation.views.choice import Choice, instruments
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.live import Source, View
 
-_CSS = """
+CSS = """
 :host { width: 100%; }
 .line { display: flex; flex-wrap: wrap; align-items: stretch; gap: 6px; }
 .cell { background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 3px 12px 4px;
@@ -48,7 +48,7 @@ class Headline(View):
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
         self.choice, self._snapshots = choice, snapshots
-        self._line = Markup(_CSS)
+        self._line = Markup(CSS)
         self._failure = ""
         self.panel = self._line.panel
 
@@ -63,13 +63,13 @@ class Headline(View):
         price, moved, since = self._price(source)
         late = _late(source)
         cells = [
-            _cell(
+            cell(
                 f"{escape(self.choice.underlying)} price",
                 formats.price(price),
                 f'<span class="{_role(moved)}">{formats.percent(moved, 2, signed=True)}</span> <span class="by">{since}</span>',
                 "first",
             ),
-            _cell(
+            cell(
                 "Net GEX",
                 formats.usd(made.net_gex, signed=True),
                 f'<span class="by">per 1 %</span>{_regime(made)}',
@@ -78,7 +78,7 @@ class Headline(View):
             _level("Zero gamma", made, made.zero_gamma, "zero", made.zero_gamma_reason),
             _level("Call wall", made, made.call_wall, "up"),
             _level("Put wall", made, made.put_wall, "down"),
-            _cell(
+            cell(
                 "ATM vol",
                 formats.percent(made.atm_iv),
                 f'<span class="by">day ± {formats.percent(made.daily_sd)}</span>',
@@ -124,7 +124,8 @@ class Headline(View):
             self._line.show(f'<dl class="line">{self._failure}</dl>')
 
 
-def _cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis") -> str:
+def cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis") -> str:
+    """One number of a value line: its name, the number (HTML), what is said beside it (HTML), the role of its edge."""
     return (
         f'<div class="cell {kind}" style="--role: var(--ws-{role})"><dt>{name}</dt>'
         f'<dd><span class="number">{number}</span>{by}</dd></div>'
@@ -133,10 +134,10 @@ def _cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis
 
 def _level(name: str, made: Snapshot, level: float, role: str, reason: str = "") -> str:
     if not np.isfinite(level):
-        return _cell(name, formats.UNKNOWN, f'<span class="by">{escape(reason)}</span>', role=role)
+        return cell(name, formats.UNKNOWN, f'<span class="by">{escape(reason)}</span>', role=role)
     share, deviations = made.distance(level)
     by = f"{formats.percent(share, signed=True)} {formats.sd(deviations)}"
-    return _cell(name, formats.number(level), f'<span class="by">{by}</span>', role=role)
+    return cell(name, formats.number(level), f'<span class="by">{by}</span>', role=role)
 
 
 def _regime(made: Snapshot) -> str:

@@ -13,7 +13,7 @@ from workstation.views.choice import Choice
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.live import Source, View
 
-_CSS = """
+CSS = """
 :host { width: 100%; box-sizing: border-box; padding: 12px 16px; overflow-y: auto; }
 h2 { font-size: 15px; margin: 0 0 2px; color: var(--ws-text); }
 p { color: var(--ws-muted); font-size: 12px; margin: 0 0 10px; }
@@ -43,7 +43,7 @@ class Ledger(View):
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
         self.choice, self._snapshots = choice, snapshots
-        self._page = Markup(_CSS)
+        self._page = Markup(CSS)
         self.panel = self._page.panel
 
     def refresh(self, source: Source) -> None:

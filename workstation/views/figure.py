@@ -1,0 +1,80 @@
+"""What figures on cards share: repainting, saying a failure, ranges that do not twitch, an axis on the right."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.models import DataRange1d, LinearAxis, Range1d, Span
+
+from workstation.views.card import Card
+from workstation.views.live import View
+from workstation.views.theme import FONT, Painter, Palette
+
+
+class FigureView(View):
+    """A view that draws one or more figures on a card; the subclass sets ``card`` and refreshes."""
+
+    card: Card
+
+    def __init__(self, colours: Palette) -> None:
+        self._painter = Painter(colours)
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self._painter.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)
+
+
+class TextView(View):
+    """A view of HTML on a card; the subclass sets ``card`` and refreshes."""
+
+    card: Card
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)
+
+
+def fit(axis: Range1d, values: np.ndarray, room: float = 0.08, slack: float = 0.5) -> None:
+    """Let a range hold the known values; it is narrowed only when more than ``slack`` of it has become empty.
+
+    Examples
+    --------
+    >>> axis = Range1d(0, 1)
+    >>> fit(axis, np.array([0.0, 10.0, np.nan]), room=0.1)
+    >>> axis.start, axis.end
+    (-1.0, 11.0)
+    """
+    known = values[np.isfinite(values)]
+    if not known.size:
+        return
+    low, high = float(known.min()), float(known.max())
+    space = room * (high - low) or 0.05 * abs(high) or 1.0
+    tight = (high - low + 2 * space) < slack * (axis.end - axis.start)
+    if low < axis.start or high > axis.end or tight:
+        axis.update(start=low - space, end=high + space)
+
+
+def right_axis(
+    made: Any, painter: Painter, name: str, axis_range: Range1d | DataRange1d, formatter: Any
+) -> None:
+    """Add a second value axis on the right of a figure."""
+    made.extra_y_ranges = {**made.extra_y_ranges, name: axis_range}
+    axis = LinearAxis(y_range_name=name, formatter=formatter)
+    axis.ticker.desired_num_ticks = 5
+    axis.update(
+        axis_line_color=None, major_tick_line_color=None, minor_tick_line_color=None, major_label_text_font=FONT,
+        major_label_text_font_size="11px", major_label_standoff=4,
+    )  # fmt: skip
+    made.add_layout(painter(axis, major_label_text_color="muted"), "right")
+
+
+def rule(made: Any, painter: Painter, at: float = 0.0, upright: bool = False, dash: str = "solid") -> Span:
+    """A thin line across a figure, at zero unless told otherwise."""
+    span = Span(location=at, dimension="height" if upright else "width", line_width=1, line_dash=dash)
+    made.add_layout(painter(span, line_color="axis"))
+    return span

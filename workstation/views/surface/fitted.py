@@ -1,0 +1,100 @@
+"""The newest surface of an underlying, fitted once for all sessions, and its skew through time."""
+
+from __future__ import annotations
+
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from workstation.pricing.smile import SVI
+from workstation.pricing.surface import surface
+from workstation.pricing.surface_engine import skew_history
+from workstation.views.exposure.snapshot import chain_of
+from workstation.views.live import Source
+
+_SURFACES: WeakKeyDictionary[Any, dict[str, tuple[Any, xr.Dataset | None]]] = WeakKeyDictionary()
+_HISTORIES: WeakKeyDictionary[Any, dict[tuple[str, int], tuple[int, xr.Dataset]]] = WeakKeyDictionary()
+MOST = 720
+"""Points of the skew's history; more are thinned evenly, the newest always kept."""
+RAW = ("svi_a", "svi_b", "svi_rho", "svi_m", "svi_sigma")
+
+
+def rows_of(source: Source, underlying: str) -> pd.DataFrame:
+    """Published rows of ``surfaces`` of an underlying."""
+    rows = source.latest("surfaces")
+    return rows[(rows["underlying"].astype("str") == underlying).to_numpy()]
+
+
+def surface_of(source: Source, underlying: str) -> xr.Dataset | None:
+    """The surface fitted to the newest chain; None when there are no marks.
+
+    It is fitted anew when the desk publishes one, so that page and record tell of the same moment; where the desk
+    publishes none, when it publishes exposures.
+    """
+    kept = _SURFACES.setdefault(source, {})
+    published = len(rows_of(source, underlying)) > 0
+    table = "surfaces" if published else "exposures"
+    key = (table, source.version(table))
+    if underlying not in kept or kept[underlying][0] != key or kept[underlying][1] is None:
+        chain = chain_of(source, underlying)
+        kept[underlying] = (key, None if chain is None else surface(chain))
+    return kept[underlying][1]
+
+
+def history_of(source: Source, underlying: str, days: int) -> xr.Dataset:
+    """At-the-money vol and skew of a constant maturity as the desk published them; empty when it did not."""
+    kept = _HISTORIES.setdefault(source, {})
+    version = source.version("surfaces")
+    if (underlying, days) not in kept or kept[underlying, days][0] != version:
+        rows = rows_of(source, underlying)
+        times = np.unique(rows["event_ns"].to_numpy())
+        step = max(-(-times.size // MOST), 1)
+        rows = rows[np.isin(rows["event_ns"].to_numpy(), times[::-step])]
+        kept[underlying, days] = (version, skew_history(rows, days=days, underlying=underlying))
+    return kept[underlying, days][1]
+
+
+def maturity(found: xr.Dataset, name: str, days: float) -> float:
+    """A number of a surface at a constant maturity: total variance linear in time, risk reversals and butterflies too.
+
+    NaN where no expiry with a number lies on both sides.
+    """
+    values, years = found[name].to_numpy(), found["years"].to_numpy()
+    known = np.isfinite(values)
+    if not known.any():
+        return float("nan")
+    at, is_vol = days / 365.0, name == "atm_iv"
+    amounts = values[known] ** 2 * years[known] if is_vol else values[known]
+    value = float(np.interp(at, years[known], amounts, left=np.nan, right=np.nan))
+    return float(np.sqrt(value / at)) if is_vol else value
+
+
+def curve(found: xr.Dataset, expiry: int, points: int = 121) -> tuple[np.ndarray, np.ndarray]:
+    """Moneyness K/F - 1 and vol of a smile over the strikes it is fitted to; empty where it is refused."""
+    if found["refused"].to_numpy()[expiry]:
+        return np.empty(0), np.empty(0)
+    first, last = (float(found[f"{side}_log_moneyness"][expiry]) for side in ("first", "last"))
+    k = np.linspace(first, last, points)
+    smile = SVI.of([float(found[name][expiry]) for name in RAW])
+    return np.expm1(k), smile.vol(k, years=float(found["years"][expiry]))
+
+
+def quotes(found: xr.Dataset, expiry: int) -> pd.DataFrame:
+    """Quotes of one expiry by strike: moneyness, strike, right, vol, bid, ask, residual, why left out."""
+    of = found.isel(expiry=expiry)
+    names = {
+        "quoted_vol": "vol", "bid_vol": "bid", "ask_vol": "ask", "residual": "residual", "left_out_reason": "why",
+    }  # fmt: skip
+    strikes, rights = of["strike"].to_numpy(), of["right"].to_numpy()
+    frame = pd.DataFrame(
+        {
+            "strike": np.repeat(strikes, rights.size),
+            "right": np.tile(rights, strikes.size),
+            **{new: of[old].transpose("strike", "right").to_numpy().ravel() for old, new in names.items()},
+        }
+    )
+    frame = frame[np.isfinite(frame["vol"].to_numpy())]
+    return frame.assign(moneyness=frame["strike"] / float(of["forward"]) - 1.0)

@@ -1,0 +1,112 @@
+"""All views of the surface page, wired to one choice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.views import formats
+from workstation.views.exposure.controls import BAR, buttons, underlying_buttons
+from workstation.views.live import Live, Source, View
+from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
+from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
+from workstation.views.surface.fitted import surface_of
+from workstation.views.surface.map import SurfaceMap
+from workstation.views.surface.smiles import Smiles
+from workstation.views.surface.term import SkewHistory, TermStructure
+from workstation.views.theme import Palette
+
+_ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")
+
+
+class SmileChoice(View):
+    """Which smiles are shown; none ticked means a spread of them."""
+
+    inputs = ("marks", "exposures")
+    every_s = 1.0
+
+    def __init__(self, choice: SurfaceChoice) -> None:
+        self.choice = choice
+        self._boxes = pmui.CheckBoxGroup(
+            options={}, value=[], label="Smiles shown (four at most)", size="small", margin=(0, 12)
+        )
+        self._boxes.param.watch(self._ticked, "value")
+        self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
+
+    def refresh(self, source: Source) -> None:
+        """Offer the underlyings the source has and the expiries of the surface."""
+        self.choice.offer(source)
+        found = surface_of(source, self.choice.underlying)
+        known = [] if found is None else [int(value) for value in found["expiry_ns"].to_numpy()]
+        options = {formats.expiry(value): value for value in known}
+        if options != self._boxes.options:
+            kept = [value for value in self.choice.expiries if value in known]
+            self._boxes.param.update(options=options, value=kept)
+            self.choice.expiries = kept
+
+    def _ticked(self, event: Any) -> None:
+        self.choice.expiries = sorted(event.new)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it in place of the label."""
+        self._boxes.label = reason or "Smiles shown (four at most)"
+
+
+class SurfaceViews:
+    """Everything the surface page shows.
+
+    Parameters
+    ----------
+    source
+        What is shown; its underlyings become the choices.
+    choice
+        The session's choices; every change is shown at once.
+    colours
+        Of the first paint.
+    """
+
+    def __init__(self, source: Source, choice: SurfaceChoice, colours: Palette) -> None:
+        self.choice = choice
+        choice.offer(source)
+        self._source = source
+        self.line = SurfaceLine(choice)
+        self.smiles = Smiles(choice, colours)
+        self.map = SurfaceMap(choice, colours)
+        self.term = TermStructure(choice, colours)
+        self.skew = SkewHistory(choice, colours)
+        self.fits = Fits(choice)
+        self.expiries = SmileChoice(choice)
+        self.ledger = SurfaceLedger(choice)
+
+    @property
+    def all(self) -> tuple[View, ...]:
+        """The views in the order they are refreshed."""
+        return (
+            self.expiries, self.line, self.smiles, self.map, self.term, self.skew, self.fits, self.ledger,
+        )  # fmt: skip
+
+    def bar(self, *more: Any) -> pn.Row:
+        """The choices in one line; ``more`` stands at its end."""
+        choice = self.choice
+        return pn.Row(
+            underlying_buttons(choice),
+            buttons(choice, "greek", GREEKS, "greek"),
+            buttons(choice, "grid", GRIDS, "surface over"),
+            buttons(choice, "reach", REACHES, "moneyness shown"),
+            buttons(choice, "days", MATURITIES, "maturity"),
+            *more,
+            stylesheets=[BAR], sizing_mode="stretch_width", margin=0, styles={"grid-area": "bar"},
+        )  # fmt: skip
+
+    def follow_choices(self, live: Live) -> None:
+        """Show every change of a choice at once, and keep the choices in the page's address."""
+        if pn.state.location is not None:
+            pn.state.location.sync(self.choice, list(_ADDRESS))
+        self.choice.param.watch(lambda *events: self._changed(live, events), list(_ADDRESS))
+
+    def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
+        if any(event.name == "underlying" and event.old for event in events):
+            self.choice.expiries = []
+        live.touch()
