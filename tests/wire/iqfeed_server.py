@@ -98,6 +98,8 @@ class IQFeedServer:
         Answers SELECT UPDATE FIELDS with a syntax error.
     leave_out
         Fields it does not have.
+    cut_answers
+        The lookup port closes its socket within every answer.
     history
         Prints by symbol, as the lookup port knows them.
     commands
@@ -115,6 +117,7 @@ class IQFeedServer:
         self.clients: list[Client] = []
         self.lookups: list[asyncio.StreamWriter] = []
         self.lookup_error = ""
+        self.cut_answers = False
         self.opened = dt.datetime.now(tz=NEW_YORK)
         self._newest = self.opened
         self._servers: list[asyncio.Server] = []
@@ -257,7 +260,11 @@ class IQFeedServer:
             while raw := await reader.readline():
                 command = raw.decode("latin-1").strip()
                 self.commands.append(command)
-                self._say(writer, *self._answer(command.split(",")))
+                answer = self._answer(command.split(","))
+                if self.cut_answers and len(answer) > 1:
+                    self._say(writer, *answer[:-1])
+                    break
+                self._say(writer, *answer)
         writer.close()
 
     def _answer(self, parts: list[str]) -> list[str]:

@@ -16,6 +16,7 @@ from tests.wire.iqfeed_server import CALL, UNIFIED, IQFeedServer
 from workstation.feeds.feed import Batch, Gap
 from workstation.feeds.iqfeed import IQFeed
 from workstation.feeds.iqfeed.decode import decode
+from workstation.feeds.iqfeed.wire import LONGEST_LINE
 from workstation.feeds.supervision import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES, TradeFlag
@@ -205,6 +206,7 @@ async def test_a_delayed_service_will_do_where_it_is_wanted(server: IQFeedServer
 async def test_lines_cut_anywhere_by_reads_are_whole_again(server: IQFeedServer) -> None:
     async with watched(feed_of(server)) as watcher:
         client = server.clients[0]
+        server.silent = True  # or the time would come between two pieces
         for _ in range(12):
             raw = f"{client.line('Q', server.trade().fields())}\r\n".encode()
             for start in range(0, len(raw), 37):
@@ -215,6 +217,27 @@ async def test_lines_cut_anywhere_by_reads_are_whole_again(server: IQFeedServer)
             each.trade_id for each in server.history["AAPL"]
         ]
         assert not len(watcher.events("rejected"))
+
+
+async def test_a_line_the_venue_did_not_end_is_told(server: IQFeedServer) -> None:
+    async with watched(feed_of(server)) as watcher:
+        server.push(server.trade())
+        server.push_raw(f"{server.clients[0].line('Q', server.trade().fields())}\r\nQ,AAPL,cut".encode())
+        await until(lambda: len(watcher.rows("trades")) == 2, "the whole lines")
+        await server.stop()
+        await until(lambda: watcher.task.done(), "the connection to end")
+        assert isinstance(watcher.task.exception(), FeedError)
+        assert "Q,AAPL,cut" in watcher.events("rejected")["detail"].tolist()[0]
+
+
+async def test_bytes_that_never_end_are_bounded(server: IQFeedServer) -> None:
+    async with watched(feed_of(server)) as watcher:
+        server.push_raw(b"x" * (3 * LONGEST_LINE))
+        server.push_raw(b"\r\n")
+        server.push(server.trade())
+        await until(lambda: len(watcher.rows("trades")) == 1, "the print after it")
+        assert len(watcher.events("rejected")) >= 3
+        assert watcher.rows("health")["detail"].str.len().max() < 1_000
 
 
 async def test_a_new_layout_holds_from_its_line_on(server: IQFeedServer) -> None:
@@ -373,3 +396,13 @@ async def test_a_lookup_port_that_falls_silent_does_not_hang_a_backfill(server: 
         feed = feed_of(server, timeout_s=0.3)
         with pytest.raises(FeedError, match="no whole line"):
             await feed.backfill(Gap("level1.AAPL", "AAPL", 0, 0, 1, 2))
+
+
+async def test_an_answer_that_is_cut_off_is_an_error_and_no_data(server: IQFeedServer) -> None:
+    feed = feed_of(server)
+    await feed.connect()
+    server.trade()
+    server.cut_answers = True
+    with pytest.raises(FeedError, match="within an answer"):
+        await feed.backfill(Gap("level1.AAPL", "AAPL", 0, 0, 0, time.time_ns()))
+    assert not (await refused(feed)).fatal

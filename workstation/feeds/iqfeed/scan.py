@@ -28,6 +28,10 @@ class Lines(NamedTuple):
     kind: npt.NDArray[np.int8]
     symbol: npt.NDArray[np.int64]
 
+    def head(self, count: int) -> Lines:
+        """The first lines."""
+        return Lines(self.start[:count], self.end[:count], self.kind[:count], self.symbol[:count])
+
 
 @numba.njit(cache=True)  # type: ignore[misc]
 def contents_bits(data: Any, first: int, last: int) -> int:

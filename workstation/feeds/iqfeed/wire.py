@@ -95,7 +95,7 @@ class Wire(asyncio.Protocol):
             turn = self._listen(payload, lines)
             if turn < lines.kind.size:
                 end = int(lines.start[turn])
-                lines = scan.Lines(*(column[:turn] for column in lines))
+                lines = lines.head(turn)
             else:
                 end = len(payload)
             self._on_read(Read(seen_ns, layout.channel, payload[:end]), lines)
