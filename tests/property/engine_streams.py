@@ -45,6 +45,8 @@ def _trade(draw: st.DrawFn) -> dict[str, object]:
         "flags": draw(st.sampled_from(FLAGS)),
         "trade_id": draw(st.sampled_from(("", "1", "2", "3"))),
         "venue": draw(st.sampled_from(("", "deribit", "bybit"))),
+        "block_id": draw(st.sampled_from(("", "", "A", "B"))),
+        "index": draw(st.sampled_from((np.nan, 99_500.0))),
     }
 
 

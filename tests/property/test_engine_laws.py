@@ -132,7 +132,7 @@ CASES: dict[str, tuple[Case, ...]] = {
                 "walls": 2,
                 "wall_usd": 1.0,
                 "wall_every": "10s",
-            },  # fmt: skip
+            },
             max_rows=60,
         ),
         Case(
