@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Column, Table
+from workstation.market.tables.frames import arrays_of
 
 ORDER = "_order"
 """Hidden int64 column of keyed tables: the running number of the row in its table, in order of writing."""
@@ -45,20 +46,20 @@ def _dictionary(values: Any) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, pa.array(categories.tolist(), pa.string()))
 
 
-def _array(column: Column, series: pd.Series[Any]) -> pa.Array:
+def _array(column: Column, values: Any) -> pa.Array:
     if column.kind in ("instrument", "category"):
-        return _dictionary(series.array)
+        return _dictionary(values)
     if column.kind == "str":
-        values = series.array.__arrow_array__()
+        values = values.__arrow_array__()
         if isinstance(values, pa.ChunkedArray):
             values = values.combine_chunks()
         return values.cast(pa.string())
-    return pa.array(series.to_numpy(), type=column.arrow)
+    return pa.array(values, type=column.arrow)
 
 
 def to_arrow(table: Table, frame: pd.DataFrame) -> pa.RecordBatch:
     """A conformed batch as one Arrow record batch of ``table.arrow``."""
-    arrays = [_array(column, frame[column.name]) for column in table.columns]
+    arrays = [_array(column, values) for column, values in zip(table.columns, arrays_of(frame), strict=True)]
     return pa.RecordBatch.from_arrays(arrays, schema=table.arrow)
 
 
@@ -159,25 +160,3 @@ def to_frame(table: Table, stored: pa.Table) -> pd.DataFrame:
         if name != ORDER
     }
     return pd.DataFrame(columns, copy=False)
-
-
-def joined(table: Table, frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Batches of one table as one, in order."""
-    if len(frames) == 1:
-        return frames[0]
-    if not frames:
-        return table.empty()
-    batches = [table.conform(frame) for frame in frames]
-    return pd.DataFrame(
-        {c.name: _joined(c, [batch[c.name] for batch in batches]) for c in table.columns}, copy=False
-    )
-
-
-def _joined(column: Column, parts: Sequence[pd.Series[Any]]) -> Any:
-    if column.kind == "instrument":
-        return REGISTRY.categorical(np.concatenate([part.cat.codes.to_numpy(np.int32) for part in parts]))
-    if column.kind == "category":
-        return pd.api.types.union_categoricals([part.array for part in parts])
-    if column.kind == "str":
-        return pd.concat(parts, ignore_index=True).array
-    return np.concatenate([part.to_numpy() for part in parts])

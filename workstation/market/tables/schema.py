@@ -191,7 +191,7 @@ class Table:
         return _trusted(frame_of(arrays, self.index, rows))
 
     def _is_conformed(self, frame: pd.DataFrame, arrays: list[Any], registry: InstrumentRegistry) -> bool:
-        if frame.columns is not self.index and not frame.columns.equals(self.index):
+        if not (frame.columns.is_(self.index) or frame.columns.equals(self.index)):
             return False
         trusted = _CONFORMED.get(id(frame)) is frame
         for column, values in zip(self.columns, arrays, strict=True):
