@@ -1,0 +1,183 @@
+"""Tick indicators: kernels beside pandas, polars, bottleneck and TA-Lib, and the engines through the hub, in one run.
+
+Run: ``python benchmarks/ticks_indicators.py [--rows 10000000] [--skip-kernels] [--skip-hub]``. One core. With
+``WORKSTATION_SAMPLE_DATA`` set, the hub also takes a recorded day of AIG quotes. TA-Lib is compared where installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from workstation.feeds.files.lean import read
+from workstation.feeds.files.reading import Rejections
+from workstation.indicators.candles import Candles
+from workstation.indicators.intensity import Intensity
+from workstation.indicators.quote_ticks import ticks_from_quotes
+from workstation.indicators.reversals import Reversals
+from workstation.indicators.rolling import rolling_sd
+from workstation.indicators.smoothing import ema, sma, zlma
+from workstation.indicators.spikes import Spikes
+from workstation.market.engine import Engine
+from workstation.market.tables import TABLES, TRADES
+from workstation.streams.hub import Hub
+
+LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")
+AIG = "equities_prints/lean/equity/usa/tick/aig/20131008_quote.zip"
+CHUNK = 1_000_000
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> float:
+    """Best of a few, after one to warm up."""
+    work()
+    taken = []
+    for _ in range(times):
+        begin = time.perf_counter()
+        work()
+        taken.append(time.perf_counter() - begin)
+    return min(taken)
+
+
+def optional(name: str) -> object | None:
+    """A peer, or None with a word when it is not installed."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        print(f"{name} is not installed: left out")
+        return None
+
+
+def kernels(rows: int) -> None:
+    """Moving averages and rolling deviations of an array."""
+    values = 100.0 + np.cumsum(np.random.default_rng(0).normal(0.0, 0.01, rows))
+    series = pd.Series(values)
+    bottleneck, polars, talib = optional("bottleneck"), optional("polars"), optional("talib")
+    peers: dict[str, dict[str, Callable[[], object]]] = {
+        "EMA(20)": {"ours": lambda: ema(values), "pandas": lambda: series.ewm(span=20, adjust=False).mean()},
+        "SMA(20)": {"ours": lambda: sma(values), "pandas": lambda: series.rolling(20).mean()},
+        "ZLMA(20)": {
+            "ours": lambda: zlma(values),
+            "pandas": lambda: (2 * series - series.shift(9)).fillna(series).ewm(span=20, adjust=False).mean(),
+        },
+        "sd(1000)": {
+            "ours": lambda: rolling_sd(values, 1000),
+            "pandas": lambda: series.rolling(1000).std(ddof=0),
+        },
+    }
+    if bottleneck:
+        peers["SMA(20)"]["bottleneck"] = lambda: bottleneck.move_mean(values, 20)  # type: ignore[attr-defined]
+        peers["sd(1000)"]["bottleneck"] = lambda: bottleneck.move_std(values, 1000)  # type: ignore[attr-defined]
+    if polars:
+        column = polars.Series(values)  # type: ignore[attr-defined]
+        peers["EMA(20)"]["polars"] = lambda: column.ewm_mean(span=20, adjust=False)
+        peers["SMA(20)"]["polars"] = lambda: column.rolling_mean(20)
+        peers["sd(1000)"]["polars"] = lambda: column.rolling_std(1000, ddof=0)
+    if talib:
+        peers["EMA(20)"]["TA-Lib"] = lambda: talib.EMA(values, 20)  # type: ignore[attr-defined]
+        peers["SMA(20)"]["TA-Lib"] = lambda: talib.SMA(values, 20)  # type: ignore[attr-defined]
+    print(f"\n{rows / 1e6:.0f} M values{'':14}{'ms':>9}{'M/s':>9}{'ours is faster by':>20}")
+    for label, works in peers.items():
+        ours = seconds(works["ours"])
+        for name, work in works.items():
+            taken = ours if name == "ours" else seconds(work, 2)
+            print(f"{label:10}{name:14}{taken * 1e3:9.1f}{rows / taken / 1e6:9.0f}{taken / ours:20.1f}")
+
+
+def engines() -> list[Engine]:
+    """Three smoothings of intensity with its buffer, spikes, four reversals, six candle lengths."""
+    return [
+        *(Intensity(smoothing=smoothing, every="1s") for smoothing in ("sma", "ema", "zlma")),
+        Spikes(),
+        Reversals(),
+        *(Candles(every=every) for every in LENGTHS),
+    ]
+
+
+def synthetic(rows: int, instruments: int = 10) -> Iterator[pd.DataFrame]:
+    """Ticks of several instruments interleaved, 500 a second, in chunks."""
+    rng = np.random.default_rng(1)
+    at, price = pd.Timestamp("2026-11-02").value, np.full(instruments, 100.0)
+    for begin in range(0, rows, CHUNK):
+        size = min(CHUNK, rows - begin)
+        of = rng.integers(0, instruments, size)
+        steps = rng.normal(0.0, 1e-5, size)
+        prices = np.empty(size)
+        for one in range(instruments):
+            mine = of == one
+            path = price[one] * np.exp(np.cumsum(steps[mine]))
+            prices[mine], price[one] = path, path[-1]
+        times = at + np.cumsum(rng.exponential(2e6, size)).astype(np.int64)
+        at = int(times[-1])
+        names = pd.Categorical.from_codes(of, [f"S{n}" for n in range(instruments)])
+        yield TRADES.conform(
+            pd.DataFrame(
+                {
+                    "event_ns": times,
+                    "instrument": names,
+                    "price": prices,
+                    "size": rng.integers(1, 100, size).astype(float),
+                }
+            )
+        )
+
+
+def recorded() -> pd.DataFrame | None:
+    """A day of AIG quotes as ticks of their mids, every exchange an instrument of its own."""
+    folder = os.environ.get("WORKSTATION_SAMPLE_DATA", "")
+    if not folder or not (Path(folder) / AIG).exists():
+        print("recorded AIG quotes are absent (WORKSTATION_SAMPLE_DATA): left out")
+        return None
+    quotes = TABLES["quotes"].concat([batch.frame for batch in read(Path(folder) / AIG, Rejections())])
+    ticks = ticks_from_quotes(quotes)
+    ticks["instrument"] = ticks["instrument"].astype("str") + "." + ticks["exchange"].astype("str")
+    return TRADES.conform(ticks.sort_values("event_ns", kind="stable"))
+
+
+def through_hub(label: str, chunks: Callable[[], Iterator[pd.DataFrame]], batch: int) -> None:
+    """Publish ticks in batches to a hub with all engines; the making of the ticks is not counted."""
+    hub = Hub()
+    for engine in engines():
+        hub.add_engine(engine)
+    taken, rows = 0.0, 0
+    for chunk in chunks():
+        parts = [TRADES.conform(chunk.iloc[row : row + batch]) for row in range(0, len(chunk), batch)]
+        begin = time.perf_counter()
+        for part in parts:
+            hub.publish("trades", part)
+        taken += time.perf_counter() - begin
+        rows += len(chunk)
+    derived = sum(hub.rows[table] for table in ("intensity", "spikes", "reversals", "candles"))
+    print(f"{label:22}{batch:>8}{rows / 1e6:9.2f}{taken:9.2f}{rows / taken / 1e6:9.2f}{derived:12}")
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=10_000_000)
+    parser.add_argument("--skip-kernels", action="store_true")
+    parser.add_argument("--skip-hub", action="store_true")
+    chosen = parser.parse_args()
+    if not chosen.skip_kernels:
+        kernels(chosen.rows)
+    if chosen.skip_hub:
+        return
+    aig = recorded()
+    print(
+        f"\n{len(engines())} engines on the hub{'':3}{'batch':>7}{'M rows':>9}{'s':>9}{'M/s':>9}{'derived':>12}"
+    )
+    through_hub("(first call compiles)", lambda: synthetic(20_000), 10_000)
+    for batch in (1_000, 10_000):
+        if aig is not None:
+            through_hub("AIG quotes 2013-10-08", lambda: iter([aig]), batch)
+        through_hub("synthetic", lambda: synthetic(chosen.rows), batch)
+
+
+if __name__ == "__main__":
+    main()
