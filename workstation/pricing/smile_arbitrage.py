@@ -48,6 +48,8 @@ _LIFTS: Final = (3.0, 30.0, 300.0, 3000.0)
 _OVER: Final = 1e-6
 """The last refit aims at a little more total variance than the smile before has, so that it seldom ends just under it."""
 _GRID: Final = 241
+_FINE: Final = 1921
+"""Points at which the last lift looks, so that next to nothing is left between those of the grid."""
 _HALVINGS: Final = 40
 _RHOS: Final = tuple(float(rho) for rho in np.linspace(-0.96, 0.96, 25))
 _ETAS: Final = np.geomspace(0.02, 1.0, 12)
@@ -60,11 +62,16 @@ def butterflies(calibration: Calibration) -> int:
     return max(under, int(least < -1e-10))
 
 
-def common_grid(calibrations: Sequence[Calibration]) -> Floats:
-    """Log-moneyness at which smiles are compared: all that is quoted of any of them, and the money."""
-    low = min((float(one.log_moneyness.min()) for one in calibrations), default=0.0)
-    high = max((float(one.log_moneyness.max()) for one in calibrations), default=0.0)
-    return np.unique(np.append(np.linspace(low, high, _GRID), 0.0))
+def common_grid(calibrations: Sequence[Calibration], points: int = _GRID) -> Floats:
+    """Log-moneyness at which smiles are compared: all that is quoted of any of them, densest at the money."""
+    if not calibrations:
+        return np.zeros(1)
+    low = min(float(one.log_moneyness.min()) for one in calibrations)
+    high = max(float(one.log_moneyness.max()) for one in calibrations)
+    narrowest = min(sqrt(float(np.median(one.total_variance))) for one in calibrations)
+    first, last = np.arcsinh(low / narrowest), np.arcsinh(high / narrowest)
+    grid = narrowest * np.sinh(np.linspace(first, last, points))
+    return np.unique(np.concatenate(([low, 0.0, high], grid[1:-1])))
 
 
 def crossings(calibrations: Sequence[Calibration], grid: Floats) -> npt.NDArray[np.int64]:
@@ -116,29 +123,35 @@ def without_arbitrage(calibrations: Sequence[Calibration]) -> list[Calibration]:
                 points[row], calibrations[row], _G_SCALES[-1], _MARGINS[1], (grid, floor, ceiling, in_vols)
             )
             w[row] = _variance(points[row], grid)
+    fine = common_grid(calibrations, _FINE)
     for row in range(len(w)):
-        points[row] = _lifted(points[row], points[row - 1] if row else None, calibrations[row], grid)
+        points[row] = _lifted(points[row], points[row - 1] if row else None, calibrations[row], grid, fine)
     return [replace(one, point=point) for one, point in zip(calibrations, points, strict=True)]
 
 
-def _lifted(point: Floats, before: Floats | None, calibration: Calibration, grid: Floats) -> Floats:
+def _lifted(
+    point: Floats, before: Floats | None, calibration: Calibration, grid: Floats, fine: Floats
+) -> Floats:
     """The smile over the one before it, without butterflies, as near to the point as can be had."""
     if before is None:
         return without_butterflies(replace(calibration, point=point)).point
-    point, floor = point.copy(), _variance(before, grid)
+    point, under, floor = point.copy(), _variance(before, grid), _variance(before, fine)
     no_butterfly = _free(calibration)
 
     def free(at: Floats) -> bool:
-        return bool((_variance(at, grid) >= floor).all()) and no_butterfly(at)
+        return bool((_variance(at, fine) >= floor).all()) and no_butterfly(at)
 
     if free(point):
         return point
-    aim = floor * (1.0 + _OVER)
-    calendar = (aim, np.full(grid.size, np.inf), 0.5 / np.sqrt(floor * calibration.years))
+    calendar = (
+        under * (1.0 + _OVER),
+        np.full(grid.size, np.inf),
+        0.5 / np.sqrt(under * calibration.years),
+    )
     for margin in _MARGINS:
         for w_scale in _LIFTS:
             _refit(point, calibration, _G_SCALES[-1], margin, (grid, *calendar[:2], w_scale * calendar[2]))
-        gap = float((floor - _variance(point, grid)).max())
+        gap = float((floor - _variance(point, fine)).max())
         raised = point.copy()
         if gap > 0.0:
             raised[0] = np.log(np.exp(point[0]) + gap * (1.0 + 1e-9) + 1e-15)
