@@ -31,6 +31,8 @@ def prints(*rows: dict[str, Any]) -> pd.DataFrame:
             "price": 0.02,
             "size": 1.0,
             "side": 1,
+            "flags": 0,
+            "block_id": "",
             "trade_id": f"t{at}-{number}",
             "index": 1e5,
         }
