@@ -14,6 +14,7 @@ What has state (duplicates, gaps) is the feed's.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -76,6 +77,13 @@ def decode(frames: pd.DataFrame) -> list[Batch]:
     if aside:
         batches.append(Batch("health", rows.health(aside)))
     return batches
+
+
+@lru_cache(maxsize=1)
+def warm() -> None:
+    """Have the kernels compiled (some seconds, once on a machine), so that no socket waits for it meanwhile."""
+    line = {"seen_ns": [0], "channel": "level1?fields=symbol.contents", "payload": [b"Q,@,C,\r\n"]}
+    decode(pd.DataFrame(line))
 
 
 def _runs(channels: Sequence[str]) -> list[tuple[int, int]]:

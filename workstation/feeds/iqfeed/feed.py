@@ -12,7 +12,7 @@ import pandas as pd
 from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
 from workstation.feeds.iqfeed import meanings, notices
 from workstation.feeds.iqfeed.continuity import Continuity, Hole
-from workstation.feeds.iqfeed.decode import decode
+from workstation.feeds.iqfeed.decode import decode, warm
 from workstation.feeds.iqfeed.inbox import Drained, Inbox, Lost, Read
 from workstation.feeds.iqfeed.layout import NOTHING, Layout
 from workstation.feeds.iqfeed.lookup import TABLES, Lookup
@@ -134,6 +134,7 @@ class IQFeed(Feed):
     async def connect(self) -> None:
         """Read the tables of codes, open level 1, agree on protocol and fields. Raises ``FeedError``."""
         await self.close()
+        await asyncio.to_thread(warm)
         self._lost = ""
         self._continuity.forget()
         self._layout = await self._read_tables()
