@@ -1,0 +1,81 @@
+"""Recorded days: batch and live through the hub give the same rows of the whole day, replay those of a part of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from workstation.feeds.files.lean import read
+from workstation.feeds.files.reading import Rejections
+from workstation.indicators.intensity import Intensity, intensity
+from workstation.indicators.quote_ticks import ticks_from_quotes
+from workstation.indicators.reversals import Reversals, reversals
+from workstation.indicators.spikes import Spikes, spikes
+from workstation.market.digest import digest
+from workstation.market.engine import Engine
+from workstation.market.tables import TABLES, TRADES
+from workstation.research.replay import replay
+from workstation.streams.hub import Hub
+
+pytestmark = pytest.mark.recorded
+REPLAYED = 6_000
+"""Ticks of the day that are replayed too: a tape's heartbeats, one a second, cost more than the ticks."""
+DAYS = {
+    "gold": ("ticks/lean/cfd/oanda/tick/xauusd/20140502_quote.zip", None),
+    "euro": ("ticks/lean/forex/fxcm/tick/eurusd/20140502_quote.zip", None),
+    "AIG": ("equities_prints/lean/equity/usa/tick/aig/20131008_quote.zip", "one"),
+}
+
+
+def ticks_of(sample_data: Path, day: str) -> pd.DataFrame:
+    path, exchange = DAYS[day]
+    if not (sample_data / path).exists():
+        pytest.skip(f"{path} is absent from the recorded market data")
+    quotes = TABLES["quotes"].concat([batch.frame for batch in read(sample_data / path, Rejections())])
+    if exchange:  # the busiest one: mids of several in turn are no price path
+        exchange = str(quotes["exchange"].value_counts().index[0])
+    ticks = ticks_from_quotes(quotes, exchange)
+    return TRADES.conform(ticks.sort_values("event_ns", kind="stable"))
+
+
+def engines() -> list[Engine]:
+    return [Intensity(), Spikes(), Reversals()]
+
+
+def live(ticks: pd.DataFrame, rows: int) -> dict[str, str]:
+    hub = Hub()
+    made: dict[str, list[pd.DataFrame]] = {}
+    for engine in engines():
+        made[engine.output] = []
+        hub.add_engine(engine)
+    hub.attach("keep", sorted(made), lambda table, frame: made[table].append(frame))
+    for begin in range(0, len(ticks), rows):
+        hub.publish("trades", ticks.iloc[begin : begin + rows])
+    assert set(hub.branches.values()) == {"running"}
+    return {table: digest(TABLES[table].concat(frames)) for table, frames in made.items()}
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_live_is_replay_is_batch(sample_data: Path, day: str) -> None:
+    ticks = ticks_of(sample_data, day)
+    batch = {
+        "intensity": intensity(ticks),
+        "spikes": spikes(ticks),
+        "reversals": reversals(ticks, version=(1, 2, 3, 4)),
+    }
+    assert len(ticks) > 50_000
+    assert all(len(rows) > 10 for rows in batch.values())
+    assert set(batch["reversals"]["version"]) == {1, 2, 3, 4}
+    wanted = {table: digest(rows) for table, rows in batch.items()}
+    assert live(ticks, 4_321) == wanted
+    part = TRADES.conform(ticks.iloc[len(ticks) // 2 :].iloc[:REPLAYED])
+    again = replay({"trades": part}, engines=engines())
+    assert len(again["intensity"]) > REPLAYED // 2
+    for table, rows in {
+        "intensity": intensity(part),
+        "spikes": spikes(part),
+        "reversals": reversals(part, version=(1, 2, 3, 4)),
+    }.items():
+        assert digest(again[table]) == digest(rows), table
