@@ -47,6 +47,8 @@ _W_SCALES: Final = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0)
 _LIFTS: Final = (3.0, 30.0, 300.0, 3000.0)
 _OVER: Final = 1e-6
 """The last refit aims at a little more total variance than the smile before has, so that it seldom ends just under it."""
+_LITTLE: Final = 1e-3
+"""A smile that lies under the one before by a smaller share of its least variance is simply raised."""
 _GRID: Final = 241
 _FINE: Final = 1921
 """Points at which the last lift looks, so that next to nothing is left between those of the grid."""
@@ -141,22 +143,22 @@ def _lifted(
     def free(at: Floats) -> bool:
         return bool((_variance(at, fine) >= floor).all()) and no_butterfly(at)
 
-    if free(point):
-        return point
-    calendar = (
-        under * (1.0 + _OVER),
-        np.full(grid.size, np.inf),
-        0.5 / np.sqrt(under * calibration.years),
-    )
+    def raised() -> Floats:
+        gap = float((floor - _variance(point, fine)).max())
+        higher = point.copy()
+        if gap > 0.0:
+            higher[0] = np.log(np.exp(point[0]) + gap * (1.0 + 1e-9) + 1e-15)
+        return higher
+
+    if (floor - _variance(point, fine)).max() < _LITTLE * floor.min() and free(raised()):
+        return raised()
+    calendar = (under * (1.0 + _OVER), np.full(grid.size, np.inf))
+    in_vols = 0.5 / np.sqrt(under * calibration.years)
     for margin in _MARGINS:
         for w_scale in _LIFTS:
-            _refit(point, calibration, _G_SCALES[-1], margin, (grid, *calendar[:2], w_scale * calendar[2]))
-        gap = float((floor - _variance(point, fine)).max())
-        raised = point.copy()
-        if gap > 0.0:
-            raised[0] = np.log(np.exp(point[0]) + gap * (1.0 + 1e-9) + 1e-15)
-        if free(raised):
-            return raised
+            _refit(point, calibration, _G_SCALES[-1], margin, (grid, *calendar, w_scale * in_vols))
+        if free(raised()):
+            return raised()
     return _towards(point, before, free)
 
 
