@@ -65,6 +65,22 @@ class Tail(Shelf):
         return frame.iloc[-self._rows :].reset_index(drop=True)
 
 
+class TailOfEach(Shelf):
+    """The last ``rows`` rows per value of one column; up to half as many more stay until there are too many."""
+
+    def __init__(self, table: Table, by: str, rows: int) -> None:
+        super().__init__(table)
+        self._by, self._rows = by, rows
+        self._trimmed = 0
+
+    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        if len(frame) <= self._trimmed + self._rows // 2:
+            return frame.reset_index(drop=True)
+        kept = frame.groupby(self._by, observed=True).tail(self._rows).reset_index(drop=True)
+        self._trimmed = len(kept)
+        return kept
+
+
 class Window(Shelf):
     """The rows of the last ``span_ns`` of event time."""
 
@@ -107,6 +123,10 @@ class CandleShelf(Shelf):
         super().__init__(table)
         self._rows = rows
         self._forming: dict[int, pd.DataFrame] = {}
+        self._cut: dict[tuple[str, int], pd.DataFrame] = {}
+        """Closed candles by instrument and length, cut once from what was merged last."""
+        self._answers: dict[tuple[str, int], tuple[int, pd.DataFrame]] = {}
+        """What was answered last, and of which version: many screens ask for the same candles."""
 
     def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
         """Replace the candles in progress of one length."""
@@ -119,9 +139,23 @@ class CandleShelf(Shelf):
 
     def of(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress last."""
-        closed = super().frame()
-        parts = [closed, self._forming[every_ns]] if every_ns in self._forming else [closed]
-        return self.table.concat([self._rows_of(part, instrument, every_ns) for part in parts])
+        key = instrument, every_ns
+        version, answer = self._answers.get(key, (-1, self._frame))
+        if version != self.version:
+            answer = self._find(instrument, every_ns)
+            self._answers[key] = self.version, answer
+        return answer
+
+    def _find(self, instrument: str, every_ns: int) -> pd.DataFrame:
+        frame = super().frame()
+        key = instrument, every_ns
+        if key not in self._cut:
+            self._cut[key] = self._rows_of(frame, instrument, every_ns).reset_index(drop=True)
+        closed = self._cut[key]
+        if every_ns not in self._forming:
+            return closed
+        forming = self._rows_of(self._forming[every_ns], instrument, every_ns)
+        return self.table.concat([closed, forming]) if len(forming) else closed
 
     @staticmethod
     def _rows_of(frame: pd.DataFrame, instrument: str, every_ns: int) -> pd.DataFrame:
@@ -132,6 +166,7 @@ class CandleShelf(Shelf):
         return frame.take(rows)
 
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
+        self._cut.clear()
         frame = frame.drop_duplicates(list(self.table.key), keep="last")
         if len(frame) <= self._rows:
             return frame.reset_index(drop=True)
@@ -149,6 +184,9 @@ _SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
     "health": lambda table: Tail(table, 500),
     "candles": lambda table: CandleShelf(table, 3_000),
     "levels": lambda table: Window(table, 36 * _HOUR_NS),
+    "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
+    "spikes": lambda table: TailOfEach(table, "instrument", 500),
+    "reversals": lambda table: TailOfEach(table, "instrument", 500),
     "exposures": lambda table: NewestSnapshot(table, "underlying"),
 }
 _UNSHELVED = frozenset({"frames"})
@@ -162,7 +200,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length, 36 h of levels, the newest exposures per
-    underlying, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 

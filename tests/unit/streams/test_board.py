@@ -105,3 +105,47 @@ def test_what_was_handed_out_does_not_change_afterwards() -> None:
     board.add("trades", trades(5, 5))
     board.latest("trades")
     pd.testing.assert_frame_equal(kept, copy)
+
+
+def test_intensity_keeps_the_last_rows_of_every_instrument_however_lively_its_neighbour() -> None:
+    board = Board()
+    quiet = conformed(
+        "intensity", event_ns=np.arange(50), instrument=["BOARD-A"] * 50, smoothed=np.arange(50.0)
+    )
+    board.add("intensity", quiet)
+    for batch in range(300):
+        times = 100 + 50 * batch + np.arange(50)
+        board.add(
+            "intensity",
+            conformed("intensity", event_ns=times, instrument=["BOARD-B"] * 50, smoothed=times * 1.0),
+        )
+    kept = board.latest("intensity")
+    of = kept["instrument"].astype("str")
+    assert (of == "BOARD-A").sum() == 50
+    assert 3_000 <= (of == "BOARD-B").sum() <= 4_600 + 50 * PENDING_BATCHES
+    assert kept["event_ns"].iloc[-1] == 100 + 50 * 300 - 1
+    for _ in range(3):
+        board.add("intensity", conformed("intensity", event_ns=times, instrument=["BOARD-B"] * 50))
+        kept = board.latest("intensity")
+    assert (kept["instrument"].astype("str") == "BOARD-B").sum() <= 3_000 + 1_500 + 50
+
+
+def test_the_same_candles_are_found_once_and_anew_when_they_change() -> None:
+    board = Board()
+    row = {
+        "instrument": ["BOARD-A"],
+        "every_ns": [10],
+        "open": [1.0],
+        "high": [1.0],
+        "low": [1.0],
+        "close": [1.0],
+    }
+    board.add("candles", conformed("candles", event_ns=[0], closed=[True], **row))
+    first = board.candles("BOARD-A", 10)
+    assert board.candles("BOARD-A", 10) is first
+    board.set_forming(10, conformed("candles", event_ns=[10], closed=[False], **row))
+    assert board.candles("BOARD-A", 10)["event_ns"].tolist() == [0, 10]
+    board.add("candles", conformed("candles", event_ns=[10], closed=[True], **row))
+    board.set_forming(10, conformed("candles", event_ns=[20], closed=[False], **row))
+    assert board.candles("BOARD-A", 10)["event_ns"].tolist() == [0, 10, 20]
+    assert board.candles("BOARD-A", 10)["closed"].tolist() == [True, True, False]
