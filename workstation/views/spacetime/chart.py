@@ -16,11 +16,11 @@ from workstation.market.tables import CANDLES
 from workstation.views.card import Card
 from workstation.views.live import Source, View
 from workstation.views.spacetime.bars import bar_ns
-from workstation.views.spacetime.choice import ChartChoice
+from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
 from workstation.views.spacetime.gaps import silences
-from workstation.views.spacetime.intensity import HEIGHT, IntensityPane
-from workstation.views.spacetime.marks import Bands, Signals
+from workstation.views.spacetime.intensity import HEIGHT, LOW, IntensityPane
+from workstation.views.spacetime.marks import KEPT_SIGNALS, Bands, Signals
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.readout import READOUT, READOUT_CSS
 from workstation.views.theme import Palette, stylesheet
@@ -32,6 +32,10 @@ BOARD_CANDLES = 3_000
 LENGTH = 20
 AVERAGES = {"sma": sma, "ema": ema, "zlma": zlma}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
+_HEAD_CSS = """
+:host { gap: 6px; min-height: 30px; }
+@media (max-width: 900px) { :host { flex-wrap: wrap; } }
+"""
 _READERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="past")
 
 
@@ -43,6 +47,7 @@ class TickChart(CandleChart):
     def __init__(self, choice: ChartChoice, colours: Palette, crosshair: Span | None) -> None:
         super().__init__(choice, colours, kept=KEPT, crosshair=crosshair)
         self.past = CANDLES.empty()
+        self._compact = False
         self.averages = {
             name: self.figure.line("x", name, source=self._candles, line_width=1.5) for name in AVERAGES
         }
@@ -72,7 +77,7 @@ class TickChart(CandleChart):
             "intensity": pn.pane.Bokeh(self.intensity.figure, sizing_mode="stretch_width", height=HEIGHT),
         }
         self.panel = pn.Column(
-            pn.pane.Bokeh(self.readout, sizing_mode="stretch_width", margin=0),
+            pn.pane.Bokeh(self.readout, sizing_mode="stretch_width", height=18, margin=0),
             *self._panes.values(), sizing_mode="stretch_both", margin=0, min_height=0,
         )  # fmt: skip
 
@@ -119,9 +124,20 @@ class TickChart(CandleChart):
         self._panes["volume"].visible = with_volume
         self._panes["intensity"].visible = with_intensity
         self.volume.xaxis.visible = not with_intensity
-        self._panes["volume"].height = 40 if with_intensity else 58
-        self.volume.height = self._panes["volume"].height
+        self._fit_volume_pane()
         self.figure.xaxis.visible = not with_volume and not with_intensity
+
+    def make_compact(self, compact: bool) -> None:
+        """Lower panes and fewer ticks, for a chart among four."""
+        self._compact = compact
+        self.figure.yaxis.ticker.desired_num_ticks = 4 if compact else 8
+        self.intensity.figure.height = self._panes["intensity"].height = LOW if compact else HEIGHT
+        self._fit_volume_pane()
+
+    def _fit_volume_pane(self) -> None:
+        height = 30 if self._compact else 40
+        self._panes["volume"].height = height if self._panes["intensity"].visible else height + 18
+        self.volume.height = self._panes["volume"].height
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""
@@ -155,11 +171,13 @@ class ChartView(View):
         self.chart = TickChart(choice, colours, crosshair)
         self.controls = ChartControls(choice, self.go_live)
         self._seen: dict[str, tuple[Any, ...]] = {}
+        self._last_seq: dict[str, int] = {}
         self._source: Source | None = None
         self._reading: Future[Any] | None = None
         self._asked_ms = float("inf")
-        self.card = Card(str(place), self.chart.panel, actions=self.controls.actions)
+        self.card = Card(f"Chart {place}", self.chart.panel, actions=self.controls.actions)
         self.card.panel.css_classes = ["ws-card", "ws-chart"]
+        self.card.panel[0].stylesheets = [_HEAD_CSS]
         self.chart.show_layers(choice.layers)
         choice.param.watch(self._changed, ["instrument", "every_s", "layers"])
         choice.param.watch(lambda _: self._reach_back(), "window")
@@ -192,22 +210,36 @@ class ChartView(View):
     def _show_candles(self, source: Source, name: str) -> None:
         self.chart.refresh(source)
 
+    def _news(self, source: Source, table: str, name: str) -> tuple[pd.DataFrame, bool]:
+        """Rows of the instrument that have come since the last look, and whether it is the first look at it."""
+        rows = source.latest(table)
+        seq = rows["seq"].to_numpy()
+        seen = self._seen.get(table)
+        anew = seen is None or seen[:2] != (name, self.choice.every_s)
+        last = 0 if anew else self._last_seq.get(table, 0)
+        if not anew:
+            rows = rows.iloc[int(np.searchsorted(seq, last, "right")) :]
+        if len(seq):
+            self._last_seq[table] = int(seq[-1])
+        return rows_of(rows, name), anew
+
     def _show_intensity(self, source: Source, name: str) -> None:
-        rows = rows_of(source.latest("intensity"), name)
-        seen = self._seen.get("intensity")
-        if seen is None or seen[:2] != (name, self.choice.every_s):
+        rows, anew = self._news(source, "intensity", name)
+        if anew:
             self.chart.intensity.begin(rows, self.choice.every_ns)
-        else:
+        elif len(rows):
             self.chart.intensity.extend(rows, self.choice.every_ns)
 
     def _show_spikes(self, source: Source, name: str) -> None:
-        self.chart.intensity.mark(rows_of(source.latest("spikes"), name))
+        self.chart.intensity.mark(*self._news(source, "spikes", name))
 
     def _show_signals(self, source: Source, name: str) -> None:
-        versions = frozenset(
-            int(layer[1:]) for layer in self.choice.layers if layer in ("v1", "v2", "v3", "v4")
-        )
-        self.chart.signals.show(rows_of(source.latest("reversals"), name), versions)
+        rows, anew = self._news(source, "reversals", name)
+        if anew:
+            layers = frozenset(int(layer[1:]) for layer in self.choice.layers if layer in VERSION_LAYERS)
+            self.chart.signals.begin(rows.tail(KEPT_SIGNALS), layers)
+        elif len(rows):
+            self.chart.signals.extend(rows)
 
     def _show_silences(self, source: Source, name: str) -> None:
         venues = rows_of(source.latest("trades"), name)["venue"].dropna().astype("str").unique()
@@ -235,7 +267,6 @@ class ChartView(View):
     def _start_over(self) -> None:
         self._seen.clear()
         self._asked_ms = float("inf")
-        self.chart.intensity.forget()
         self.chart.begin_anew()
 
     def go_live(self) -> None:
@@ -287,9 +318,11 @@ class ChartView(View):
         board = self._source.candles(name, every_ns) if self._source is not None else CANDLES.empty()
         until_ns = int(board["event_ns"].iloc[0]) if len(board) else first_ns
 
+        wanted = start_ns < until_ns and not self.chart.following
+
         def read() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
             return (
-                past.candles(name, every_ns, start_ns, until_ns),
+                past.candles(name, every_ns, start_ns, until_ns) if wanted else CANDLES.empty(),
                 past.bars(name, bar_ns(every_ns), start_ns, first_ns),
             )
 

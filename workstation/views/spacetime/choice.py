@@ -30,6 +30,7 @@ LAYERS = {
 SHOWN_LAYERS = (
     "candles", "ema", "zlma", "volume", "volume_zlma", "intensity", "buffer", "intensity_zlma", "spikes", "v1", "v2", "v3", "v4",
 )  # fmt: skip
+VERSION_LAYERS = ("v1", "v2", "v3", "v4")
 LENGTHS = {1: "1s", 10: "10s", 60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 LAYOUTS = {1: "1", 2: "2", 4: "4"}
 PLACES = 4

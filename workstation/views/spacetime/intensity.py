@@ -18,7 +18,8 @@ from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS, advance
 STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
 KEPT_BARS = 1_200
-HEIGHT = 112
+KEPT_SPIKES = 500
+HEIGHT, LOW = 112, 76
 _RECENT = 30
 """Bars that are never cut off at the top; older ones may be, so that one burst does not flatten the others."""
 _SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
@@ -41,7 +42,6 @@ class IntensityPane:
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
         self.spikes = ColumnDataSource(data={name: np.empty(0) for name in _SPIKE_COLUMNS})
         self._kept: dict[str, np.ndarray] = {}
-        self._spiked = -1
         self.figure = self._figure(x_range, crosshair)
 
     def _figure(self, x_range: Range1d, crosshair: Span) -> Any:
@@ -65,7 +65,7 @@ class IntensityPane:
             ),
         ]  # fmt: skip
         self.states = [
-            self._painted(made.vbar("x", "width", name, 0, source=self.bars, line_color=None), fill_color=STATE_ROLES[name])
+            self._painted(made.vbar("x", "width", name, 0, source=self.bars, line_color=None, fill_alpha=0.55 if name == "quiet" else 1.0), fill_color=STATE_ROLES[name])
             for name in STATES
         ]  # fmt: skip
         self.lines = {
@@ -118,6 +118,8 @@ class IntensityPane:
             return
         most = KEPT_BARS if len(self._kept["begin_ns"]) < 1.5 * KEPT_BARS else len(self._kept["begin_ns"])
         same = int(newer["begin_ns"][0] == last)
+        if same:
+            _join(self._kept, newer)
         count = len(self._kept["begin_ns"]) - same
         self._kept = {
             name: np.concatenate([values[:count], newer[name]])[-most:] for name, values in self._kept.items()
@@ -142,14 +144,10 @@ class IntensityPane:
         if highest > self.y_range.end or highest < 0.45 * self.y_range.end:
             self.y_range.update(start=0, end=1.12 * highest)
 
-    def mark(self, spikes: pd.DataFrame) -> None:
-        """Show the spikes of the instrument."""
-        newest = int(spikes["seq"].iloc[-1]) if len(spikes) else 0
-        if (newest, len(spikes)) == self._spiked:
-            return
-        self._spiked = (newest, len(spikes))
+    def mark(self, spikes: pd.DataFrame, anew: bool) -> None:
+        """Show these spikes of the instrument, or append them."""
         start, end = spikes["start_ns"].to_numpy(), spikes["end_ns"].to_numpy()
-        self.spikes.data = {
+        columns = {
             "left": start / 1e6,
             "right": end / 1e6,
             "peak": spikes["peak"].to_numpy(),
@@ -157,10 +155,10 @@ class IntensityPane:
             "words": np.array([SIDES[int(side)] for side in spikes["direction"]], dtype=object),
             "lasted": np.array([formats.age(span / 1e9) for span in end - start], dtype=object),
         }
-
-    def forget(self) -> None:
-        """Another instrument follows."""
-        self._spiked = -1
+        if anew:
+            self.spikes.data = columns
+        elif len(start):
+            self.spikes.stream(columns, rollover=KEPT_SPIKES)
 
     def show(self, layers: list[str]) -> None:
         """Show these layers."""
@@ -171,3 +169,11 @@ class IntensityPane:
         for name, line in self.lines.items():
             line.visible = f"intensity_{name}" in layers
         self.spike_bars.visible = "spikes" in layers
+
+
+def _join(kept: dict[str, np.ndarray], newer: dict[str, np.ndarray]) -> None:
+    """Let the first of the newer bars hold what the last kept one, its beginning, knew already."""
+    if not newer["value"][0] > kept["value"][-1]:
+        for name in ("value", "mean", "upper", "burst_above"):
+            newer[name][0] = kept[name][-1]
+    newer["state"][0] = max(newer["state"][0], kept["state"][-1])

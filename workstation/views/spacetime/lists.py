@@ -33,7 +33,7 @@ td.why { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis; c
 class _Listing(View):
     """Rows of one table as an HTML table."""
 
-    every_s = 0.25
+    every_s = 0.5
     heads: tuple[tuple[str, str], ...] = ()
     nothing = ""
 
@@ -42,6 +42,7 @@ class _Listing(View):
     ) -> None:
         self.inputs = (table,)
         self._shown = shown
+        self._written: dict[int, str] = {}
         self._table = Markup(_CSS, sizing_mode="stretch_both")
         self.card = Card(title, self._table.panel, unit=unit, area=area)
 
@@ -57,8 +58,13 @@ class _Listing(View):
             self._table.show(f'<p class="none">{self.nothing}</p>')
             return
         head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in self.heads)
-        rows = mine.sort_values("event_ns", kind="stable").iloc[::-1].head(SHOWN).to_dict("records")
-        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in rows)
+        mine = mine.iloc[-SHOWN:]
+        seqs = [int(seq) for seq in mine["seq"]]
+        unwritten = mine[[seq not in self._written for seq in seqs]]
+        for row in unwritten.to_dict("records"):
+            self._written[int(row["seq"])] = f"<tr>{self._cells(row)}</tr>"
+        self._written = {seq: self._written[seq] for seq in seqs}
+        body = "".join(reversed(self._written.values()))
         self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
     def _say(self, rows: pd.DataFrame) -> None:

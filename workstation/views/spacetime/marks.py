@@ -17,7 +17,8 @@ from workstation.views.theme import FONT, Painter
 SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
 """Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
 _SIZES = {1: 13.0, 2: 15.0, 3: 18.0, 4: 11.0}
-_COLUMNS = ("x", "y", "marker", "angle", "colour", "label", "offset", "why", "version", "size")
+_COLUMNS = ("x", "y", "marker", "angle", "colour", "why", "version", "side", "size")
+KEPT_SIGNALS = 500
 _BANDS = ("x0", "x1", "words")
 
 
@@ -26,55 +27,51 @@ class Signals:
 
     def __init__(self, figure: Any, painter: Painter) -> None:
         self._painter = painter
-        self._shown: tuple[Any, ...] = ()
-        self._rows = pd.DataFrame()
+        self._versions: frozenset[int] = frozenset()
         self.source = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
         self.markers = figure.scatter(
             "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
             line_width=1.5, level="overlay",
         )  # fmt: skip
         painter(self.markers.glyph, line_color="card")
-        figure.text(
-            "x", "y", "label", source=self.source, text_color="colour", y_offset="offset", text_align="center",
-            text_baseline="middle", text_font=value(FONT), text_font_size="10px", text_font_style="bold", level="overlay",
-        )  # fmt: skip
         figure.add_tools(
             HoverTool(
                 renderers=[self.markers], visible=False, mode="mouse", tooltips="<div class='why'>@why{safe}</div>",
             )
         )  # fmt: skip
 
-    def show(self, rows: pd.DataFrame, versions: frozenset[int]) -> None:
-        """Show the signals of one instrument; nothing is sent when nothing changed."""
-        wanted = (len(rows), int(rows["seq"].iloc[-1]) if len(rows) else 0, versions, str(rows["instrument"].iloc[-1]) if len(rows) else "")  # fmt: skip
-        if wanted != self._shown:
-            self._shown = wanted
-            self._rows = rows[rows["version"].isin(versions)]
-            self._send()
+    def begin(self, rows: pd.DataFrame, versions: frozenset[int]) -> None:
+        """Show these signals of one instrument, of these versions."""
+        self._versions = versions
+        self.source.data = self._columns(rows)
+
+    def extend(self, rows: pd.DataFrame) -> None:
+        """Append signals; what is shown already stays as it is: a signal is never repainted."""
+        if rows["version"].isin(self._versions).any():
+            self.source.stream(self._columns(rows), rollover=KEPT_SIGNALS)
 
     def repaint(self) -> None:
         """Take the painter's colours."""
-        if len(self._rows):
-            self._send()
+        if len(self.source.data["side"]):
+            self.source.data = {**self.source.data, "colour": self._colours(self.source.data["side"])}
 
-    def _send(self) -> None:
-        rows = self._rows
+    def _colours(self, sides: np.ndarray) -> np.ndarray:
+        colours = self._painter.colours
+        by_side = {1: colours.up, -1: colours.down, 0: colours.muted}
+        return np.array([by_side[int(side)] for side in sides], dtype=object)
+
+    def _columns(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
+        rows = rows[rows["version"].isin(self._versions)]
         side = rows["side"].to_numpy()
-        colours = {
-            1: self._painter.colours.up,
-            -1: self._painter.colours.down,
-            0: self._painter.colours.muted,
-        }
         versions = [int(version) for version in rows["version"]]
-        self.source.data = {
+        return {
             "x": rows["event_ns"].to_numpy() / 1e6,
             "y": rows["price"].to_numpy(),
             "marker": np.array([SHAPES.get(version, "hex") for version in versions], dtype=object),
             "angle": np.where(side < 0, np.pi, 0.0),
-            "colour": np.array([colours[int(which)] for which in side], dtype=object),
-            "label": np.array([f"v{version}" for version in versions], dtype=object),
-            "offset": np.where(side < 0, -14.0, 14.0),
+            "colour": self._colours(side),
             "version": rows["version"].to_numpy(),
+            "side": side,
             "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
             "why": np.array([_why(row) for row in rows.to_dict("records")], dtype=object),
         }

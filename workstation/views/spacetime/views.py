@@ -24,7 +24,7 @@ _CHARTS = stylesheet(
 :host > * { min-width: 0; min-height: 0; }
 :host(.of-1) { grid-template: minmax(0, 1fr) / minmax(0, 1fr); }
 :host(.of-2) { grid-template: minmax(0, 1fr) / repeat(2, minmax(0, 1fr)); }
-:host(.of-4) { grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
+:host(.of-4) {  grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
 @media (max-width: 900px) {
   :host { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; }
   :host > .ws-chart ~ .ws-chart { display: none !important; }
@@ -45,7 +45,7 @@ i { width: 9px; height: 9px; display: inline-block; background: var(--c); border
 i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
 """
 _LEGEND_HTML = """<div class="legend">
-<span><i style="--c:var(--ws-axis)"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
+<span><i style="--c:var(--ws-muted);opacity:.55"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
 <span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span>
 <span><i class="line" style="--c:var(--ws-net)"></i>SMA</span><span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span>
 <span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span><span>▲ v1 ◆ v2 ★ v3 ■ v4</span><span><kbd>L</kbd> live</span></div>"""
@@ -163,6 +163,7 @@ class SpacetimeViews:
                     self._live.add(made)
             for place, chart in enumerate(self.built):
                 chart.on_screen = place < self.choice.layout
+                chart.chart.make_compact(self.choice.layout == 4)
             self.charts.css_classes = ["ws-charts", f"of-{self.choice.layout}"]
             self.charts.objects = [chart.card.panel for chart in self.on_screen]
         if self._live is not None:
