@@ -21,6 +21,7 @@ from scipy.special import ndtr
 from workstation.exposure.book import ExposureBook, exposure, exposure_columns
 from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels, key_levels, levels
+from workstation.exposure.scenario import forced_flow_grid
 from workstation.exposure.signs import positions
 from workstation.exposure.zero_gamma import zero_gamma
 from workstation.market.engine import Engine
@@ -113,25 +114,18 @@ def median_ms(function: Callable[[], object], rounds: int) -> float:
     return float(np.median(times)) * 1e3
 
 
-def engines_step(engines: Sequence[Engine], marks: pd.DataFrame) -> Callable[[], None]:
-    """One timer tick through several engines: a batch of all marks, then the heartbeat that crosses the tick."""
-    batches = iter(
-        (
-            marks.assign(event_ns=START + tick * TICK_NS + 1),
-            HEARTBEAT.conform(pd.DataFrame({"event_ns": [START + (tick + 1) * TICK_NS]})),
-        )
-        for tick in range(1_000_000)
-    )
-    ready = [(MARKS.conform(rows), beat) for rows, beat in (next(batches) for _ in range(400))]
-    step = iter(ready)
-
-    def run() -> None:
-        rows, beat = next(step)
+def tick_ms(engines: Sequence[Engine], marks: pd.DataFrame, rounds: int) -> float:
+    """Median of one timer tick through several engines: a fresh batch of all marks, then the heartbeat that crosses the tick."""
+    times = []
+    for tick in range(rounds + 1):
+        rows = MARKS.conform(marks.assign(event_ns=START + tick * TICK_NS + 1))
+        beat = HEARTBEAT.conform(pd.DataFrame({"event_ns": [START + (tick + 1) * TICK_NS]}))
+        start = time.perf_counter()
         for table, frame in (("marks", rows), ("heartbeat", beat)):
             for engine in engines:
                 engine.update(frame, table)
-
-    return run
+        times.append(time.perf_counter() - start)
+    return float(np.median(times[1:])) * 1e3
 
 
 def main(size: int = 1000, rounds: int = 100) -> None:
@@ -167,13 +161,19 @@ def main(size: int = 1000, rounds: int = 100) -> None:
         "of it the grid": median_ms(lambda: zero_gamma(priced, position=position, net_gex=net), rounds),
         "WHOLE: marks -> exposures and levels": median_ms(whole, rounds),
         "peer: NumPy + SciPy, ready arrays": median_ms(peer, rounds),
-        "ExposureBook tick, marks to rows": median_ms(engines_step([ExposureBook()], marks), rounds),
-        "Levels tick, marks to row": median_ms(engines_step([Levels()], marks), rounds),
-        "BOTH ENGINES: marks to rows, changes too": median_ms(
-            engines_step([ExposureBook(), Levels()], marks), rounds
-        ),
-        "with Cascade: marks to rows": median_ms(
-            engines_step([ExposureBook(), Levels(), Cascade()], marks), rounds
+        "ExposureBook tick, marks to rows": tick_ms([ExposureBook()], marks, rounds),
+        "Levels tick, marks to row": tick_ms([Levels()], marks, rounds),
+        "BOTH ENGINES: marks to rows, changes too": tick_ms([ExposureBook(), Levels()], marks, rounds),
+        "with Cascade: marks to rows": tick_ms([ExposureBook(), Levels(), Cascade()], marks, rounds),
+        "forced flow, 21 spots x 9 vols": median_ms(
+            lambda: forced_flow_grid(
+                priced,
+                position=position,
+                spot_moves=np.linspace(-0.1, 0.1, 21),
+                vol_moves=np.linspace(-0.2, 0.2, 9),
+                days=np.zeros(1),
+            ),
+            rounds,
         ),
         "Dataset: chain(marks)": median_ms(lambda: chain(marks), rounds),
         "Dataset: exposure(chain)": median_ms(lambda: exposure(view), rounds),

@@ -133,12 +133,13 @@ CASES: dict[str, tuple[Case, ...]] = {
                 "wall_usd": 1.0,
                 "wall_every": "10s",
             },
-            max_rows=60,
+            max_rows=40,
+            examples=15,
         ),
         Case(
             {"samples": 2, "history": 8, "large_usd": 50.0, "wall_every": "1min", "gather": "30s"},
             max_rows=40,
-            examples=20,
+            examples=10,
         ),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (

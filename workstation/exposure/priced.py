@@ -14,6 +14,8 @@ import numpy.typing as npt
 from workstation.pricing.contracts import ContractArrays, contracts
 from workstation.pricing.latest import LatestMarks
 
+GREEKS = ("delta", "gamma", "vanna", "charm")
+"""What exposures, levels and forced flow are made of."""
 KEPT = 16
 """Chains kept: as many underlyings as may tick at one instant."""
 _STATE = (
@@ -49,13 +51,18 @@ _kept: tuple[_Kept, ...] = ()
 
 
 def priced(latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s: float) -> ContractArrays:
-    """``workstation.pricing.contracts.contracts``; of an equal state the same object. Not to be changed by the caller."""
+    """``workstation.pricing.contracts.contracts``; with ``GREEKS`` alone; of an equal state the same object.
+
+    Not to be changed by the caller.
+    """
     global _kept
     question = (underlying, asof_ns, stale_after_s)
     for kept in _kept:
         if kept.answers(question, latest):
             return kept.contracts
-    found = contracts(latest, underlying=underlying, asof_ns=asof_ns, stale_after_s=stale_after_s)
+    found = contracts(
+        latest, underlying=underlying, asof_ns=asof_ns, stale_after_s=stale_after_s, names=GREEKS
+    )
     state = [getattr(latest, name).copy() for name in _STATE]
     _kept = (_Kept(question, list(latest.underlyings), state, found), *_kept[: KEPT - 1])
     return found

@@ -81,9 +81,14 @@ class ContractArrays:
 
 
 def contracts(
-    latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s: float = STALE_AFTER_S
+    latest: LatestMarks,
+    *,
+    underlying: str,
+    asof_ns: int,
+    stale_after_s: float = STALE_AFTER_S,
+    names: tuple[str, ...] = GREEKS,
 ) -> ContractArrays:
-    """Price what is known of an underlying's options at an instant.
+    """Price what is known of an underlying's options at an instant; ``names``: which greeks.
 
     Vols, prices, forwards and indices older than ``stale_after_s`` are as good as unknown. Left out, and counted in ``ledger["dropped"]`` under the first reason that holds: ``expired``
     (``expiry_ns <= asof_ns``), ``stale`` (newest price or vol older than ``stale_after_s``), ``no_forward``,
@@ -131,7 +136,7 @@ def contracts(
         vols=vol[keep],
         is_call=latest.is_call[codes],
         discounts=discount[keep],
-        names=GREEKS,
+        names=names,
     )
     return ContractArrays(
         underlying=underlying,
