@@ -29,6 +29,7 @@ from workstation.history.recorder import Recorder
 from workstation.indicators.candles import Candles
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
+from workstation.portfolio.sample import sample_fills
 from workstation.settings import Settings
 from workstation.streams.board import FEED_COLUMNS, Board
 from workstation.streams.engines import standard_engines
@@ -38,9 +39,16 @@ from workstation.streams.pace import Backlog
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
-_SEEDED = ("levels", "candles")
-"""Tables whose recent past is read from history when the desk starts."""
-_SEED_SPAN_NS = 36 * 3_600 * 10**9
+SAMPLE_BRANCH = "sample book"
+_MINUTE_NS = 60 * 10**9
+_SEEDED = {
+    "levels": 36 * 60 * _MINUTE_NS,
+    "candles": 36 * 60 * _MINUTE_NS,
+    "intensity": 10 * _MINUTE_NS,
+    "spikes": 36 * 60 * _MINUTE_NS,
+    "reversals": 36 * 60 * _MINUTE_NS,
+}
+"""Tables whose recent past is read from history when the desk starts, and how much of it."""
 
 
 class Desk:
@@ -205,12 +213,12 @@ class Desk:
         if self.history is None:
             return
         known = set(self.history.tables()["name"])
-        for table in _SEEDED:
+        for table, span_ns in _SEEDED.items():
             if table in known:
                 newest = self.history.latest(table)
                 if len(newest):
                     end = int(newest["event_ns"].max()) + 1
-                    self.board.add(table, self.history.read(table, start=end - _SEED_SPAN_NS, end=end))
+                    self.board.add(table, self.history.read(table, start=end - span_ns, end=end))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -316,6 +324,27 @@ def _open(name: str, seed: int | None, settings: Settings) -> Feed:
     return open_feed(name, **options)
 
 
+def trade_sample_book(desk: Desk) -> None:
+    """Have the desk of an invented market trade the sample paper book once, as soon as it has levels.
+
+    Does nothing for a desk with any other feed, or one that holds something already.
+    """
+    if {supervisor.feed.name for supervisor in desk._supervisors} != {"synthetic"}:
+        return
+    traded = False
+
+    def trade(table: str, frame: pd.DataFrame) -> None:
+        nonlocal traded
+        if not traded:
+            traded = True
+            if not len(desk.board.latest("fills")) and not len(desk.board.latest("positions")):
+                fills = sample_fills(desk.board.latest("marks"), desk.board.latest("trades"))
+                desk.hub.publish("fills", fills)
+
+    if SAMPLE_BRANCH not in desk.hub.branches:
+        desk.hub.attach(SAMPLE_BRANCH, ("levels",), trade)
+
+
 _shared: Desk | None = None
 _shared_lock = threading.Lock()
 
@@ -329,6 +358,7 @@ def share(desk: Desk) -> Desk:
                 "this process shares a desk already; stop it and start a new process for another"
             )
         _shared = desk
+    trade_sample_book(desk)
     return desk
 
 
@@ -339,4 +369,5 @@ def shared_desk() -> Desk:
         if _shared is None:
             settings = Settings()
             _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
+            trade_sample_book(_shared)
         return _shared.start()

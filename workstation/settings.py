@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     Examples
     --------
     >>> Settings(feeds=["synthetic"], _env_file=None).candles
-    ('1s', '10s', '1min', '5min')
+    ('1s', '10s', '1min', '5min', '15min', '1h')
     """
 
     model_config = SettingsConfigDict(
@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     )
     record: bool = Field(default=True, description="write every row to history")
     candles: tuple[str, ...] = Field(
-        default=("1s", "10s", "1min", "5min"), description="lengths of the live candles"
+        default=("1s", "10s", "1min", "5min", "15min", "1h"), description="lengths of the live candles"
     )
     candle_lateness: str = Field(
         default="0s", description="how long a candle waits for late ticks after its end"

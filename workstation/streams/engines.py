@@ -14,11 +14,14 @@ from workstation.indicators.intensity import Intensity
 from workstation.indicators.reversals import Reversals
 from workstation.indicators.spikes import Spikes
 from workstation.market.engine import Engine
+from workstation.portfolio.pnl import PnlSnapshots
 from workstation.pricing.surface_engine import Surface
 
-LENGTHS = ("1s", "10s", "1min", "5min")
+LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")
 """Candle lengths a desk keeps."""
-INTENSITY_EVERY = "1s"
+PNL_EVERY = "10s"
+"""How often a desk gives a row of PnL per leg, once something is held."""
+INTENSITY_EVERY = "250ms"
 """How often a desk gives a row of intensity per instrument: what a screen shows; spikes and reversals see every tick."""
 
 
@@ -29,7 +32,7 @@ def standard_engines(
     surface: Mapping[str, Any] | bool = True,
     ticks: Mapping[str, Any] | bool = True,
 ) -> list[Engine]:
-    """Fresh engines: candles of every length, exposures, levels, the cascade risk and smart money, the surface.
+    """Fresh engines: candles of every length, exposures, levels, the cascade risk and smart money, the surface, PnL.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def standard_engines(
     Examples
     --------
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'SmartMoney', 'Surface', 'Intensity', 'Spikes', 'Reversals']
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'SmartMoney', 'Surface', 'PnlSnapshots', 'Intensity', 'Spikes', 'Reversals']
     """
     exposure = dict(exposure or {})
     return [
@@ -56,6 +59,7 @@ def standard_engines(
         Cascade(**exposure),
         SmartMoney(),
         *([] if surface is False else [Surface(**({} if surface is True else surface))]),
+        PnlSnapshots(every=PNL_EVERY),
         *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
     ]
 

@@ -35,6 +35,8 @@ FEWEST = 40
 KEPT = 3_000
 _AHEAD = 0.17
 """Share of the view kept free right of the newest candle, for the labels."""
+LABEL_PX, CANDLE_PX = 78, 3.6
+"""Room the newest price's label needs, and the least a candle needs, on narrow screens."""
 _HEADROOM = 0.08
 _SLACK = 0.35
 """The price axis is narrowed only when so much of it has become empty: nothing jumps."""
@@ -154,6 +156,7 @@ class CandleChart:
         self._painter(newest.glyph, fill_color="text", line_color="card")
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
+        self.figure.on_change("inner_width", lambda *_: self._follow(moved=True) if self.following else None)
         self.panel = pn.Column(
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
             pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=52),
@@ -282,12 +285,18 @@ class CandleChart:
         if not len(data["x"]):
             return
         if moved or self.x_range.start == 0:
-            span = min(SHOWN, max(len(data["x"]) / (1 - _AHEAD), FEWEST)) * self.choice.every_ns / 1e6
-            end = float(data["x"][-1]) + _AHEAD * span
+            shown, ahead = self._room()
+            span = min(shown, max(len(data["x"]) / (1 - ahead), FEWEST)) * self.choice.every_ns / 1e6
+            end = float(data["x"][-1]) + ahead * span
             self.x_range.update(start=end - span, end=end)
         inside = data["x"] >= self.x_range.start
         self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
         self._fit_volume(data["volume"][inside].max())
+
+    def _room(self) -> tuple[float, float]:
+        """Candles in view, and the share kept free for labels: as the width, once the browser has told it, allows."""
+        width = self.figure.inner_width or LABEL_PX / _AHEAD
+        return max(min(SHOWN, width / CANDLE_PX), FEWEST), min(max(_AHEAD, LABEL_PX / width), 0.4)
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:
         if self.choice.scale == "strikes":
