@@ -89,3 +89,5 @@ class Case:
     stage: Callable[..., AbstractAsyncContextManager[Stage]]
     options: dict[str, Any]
     """Options that make the stage's feed notice a silent socket within a second or so."""
+    market: bool = True
+    """False for private account data: no instruments and no trades, laws of its own in a test of its own."""

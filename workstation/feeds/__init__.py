@@ -12,6 +12,7 @@ FEEDS = {
     "synthetic": "workstation.feeds.synthetic:Synthetic",
     "tape": "workstation.feeds.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
+    "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""

@@ -234,7 +234,7 @@ def _check(ledger: Ledger, after: pd.DataFrame) -> None:
     if off.any():
         place = int(off.argmax())
         raise ValueError(
-            f"{' '.join(ledger.keys[place])}: the flows lead to a quantity of {ours[place]:.12g}, the later book holds "
+            f"{' '.join(filter(None, ledger.keys[place]))}: the flows lead to a quantity of {ours[place]:.12g}, the later book holds "
             f"{told[place]:.12g}; give all fills and settlements between the two books"
         )
 

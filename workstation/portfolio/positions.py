@@ -93,7 +93,7 @@ def settlements(held: pd.DataFrame, indices: pd.DataFrame, asof_ns: int) -> pd.D
     """Settlement fills for open positions that have expired and that no venue has settled.
 
     An option is worth its intrinsic value at the index (in coin, divided by it, when inverse), a future the index. The index is
-    the newest at or before the expiry, and ``fill_id`` says which: ``index at 2026-03-27T08:00:00Z``. A venue settles at its
+    the newest at or before the expiry (of equal times the median), and ``fill_id`` says which: ``index at 2026-03-27T08:00:00Z``. A venue settles at its
     average over the last half hour: give that as a fill of kind ``settlement`` where it is known.
 
     Parameters
@@ -133,8 +133,9 @@ def settlements(held: pd.DataFrame, indices: pd.DataFrame, asof_ns: int) -> pd.D
             (underlying == str(terms["underlying"].iloc[place])) & (at_ns <= expiry[place])
         )
         if before.size:
-            newest = int(before[at_ns[before].argmax()])
-            rows.append(_settlement(held.iloc[place], terms.iloc[place], index[newest], int(at_ns[newest])))
+            newest_ns = int(at_ns[before].max())
+            price = float(np.median(index[before][at_ns[before] == newest_ns]))
+            rows.append(_settlement(held.iloc[place], terms.iloc[place], price, newest_ns))
     frame = pd.DataFrame(rows)
     return FILLS.conform(frame) if rows else FILLS.empty()
 

@@ -13,6 +13,7 @@ from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
 from workstation.portfolio.ledger import USD_LIKE
 from workstation.pricing import black
+from workstation.pricing.forward import newest_per_group
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import LatestMarks
 
@@ -80,12 +81,15 @@ class Quoted:
 
 
 def newest_index(latest: LatestMarks) -> dict[str, float]:
-    """Newest known index of every underlying that ``marks`` named."""
-    index, at_ns = latest.field("index"), latest.time("index")
+    """Newest known index of every underlying that ``marks`` named; of equal times the median."""
+    index = latest.field("index")
     known = np.flatnonzero(~np.isnan(index) & (latest.underlying >= 0))
-    order = known[np.argsort(at_ns[known], kind="stable")]
-    newest = np.full(len(latest.underlyings), np.nan)
-    newest[latest.underlying[order]] = index[order]
+    newest = newest_per_group(
+        groups=latest.underlying[known],
+        times=latest.time("index")[known],
+        values=index[known],
+        count=len(latest.underlyings),
+    )
     return {
         name: float(value) for name, value in zip(latest.underlyings, newest, strict=True) if value == value
     }
