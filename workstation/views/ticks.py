@@ -141,6 +141,7 @@ class CandleChart:
         self._shown: tuple[str, int] = ("", 0)
         self._last_begin = -1
         self._amended = 0
+        self._width = 0.0
         self._candles = ColumnDataSource(data={name: np.empty(0) for name in self.columns})
         self._tip = ColumnDataSource(data={"event_ms": np.empty(0), "price": np.empty(0)})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
@@ -156,7 +157,7 @@ class CandleChart:
         self._painter(newest.glyph, fill_color="text", line_color="card")
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
-        self.figure.on_change("inner_width", lambda *_: self._follow(moved=True) if self.following else None)
+        self.figure.on_change("inner_width", self._resized)
         self.panel = pn.Column(
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
             pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=52),
@@ -293,9 +294,14 @@ class CandleChart:
         self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
         self._fit_volume(data["volume"][inside].max())
 
+    def _resized(self, attr: str, old: Any, new: Any) -> None:
+        self._width = float(new or 0)
+        if self.following:
+            self._follow(moved=True)
+
     def _room(self) -> tuple[float, float]:
         """Candles in view, and the share kept free for labels: as the width, once the browser has told it, allows."""
-        width = self.figure.inner_width or LABEL_PX / _AHEAD
+        width = self._width or CANDLE_PX * SHOWN
         return max(min(SHOWN, width / CANDLE_PX), FEWEST), min(max(_AHEAD, LABEL_PX / width), 0.4)
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:

@@ -1,0 +1,257 @@
+"""A chart of ticks: what it draws, what it appends, how it is moved and led back."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.unit.views.spacetime_market import (
+    NAME,
+    NOW_NS,
+    SECOND,
+    TickMarket,
+    candles,
+    health,
+    intensity,
+    reversal,
+    spike,
+)
+from workstation.market.tables import CANDLES, HEALTH
+from workstation.views.live import Live
+from workstation.views.spacetime.chart import BOARD_CANDLES, KEPT, ChartView
+from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
+from workstation.views.spacetime.past import Past
+from workstation.views.spacetime.views import SpacetimeViews
+from workstation.views.theme import DARK, LIGHT
+
+
+@pytest.fixture
+def market() -> TickMarket:
+    return TickMarket()
+
+
+def shown(market: TickMarket, past: Past | None = None, **choices: object) -> ChartView:
+    view = ChartView(ChartChoice(instrument=NAME, **choices), DARK, 1, past=past)
+    view.refresh(market)
+    return view
+
+
+def test_every_layer_has_its_data_at_first_sight(market: TickMarket) -> None:
+    view = shown(market)
+    data = view.chart._candles.data
+    assert len(data["x"]) == KEPT
+    closes = market.candles(NAME, 10 * SECOND)["close"]
+    assert data["close"].tolist() == closes.tail(KEPT).tolist()
+    expected = closes.rolling(20).mean().tail(KEPT).to_numpy()
+    np.testing.assert_allclose(data["sma"], expected, rtol=1e-12)
+    np.testing.assert_allclose(data["ema"][-1], closes.ewm(span=20, adjust=False).mean().iloc[-1], rtol=1e-12)
+    assert len(view.chart.intensity.bars.data["x"]) >= 60
+    assert view.chart.intensity.spikes.data["height_sd"].tolist() == [4.5]
+    signals = view.chart.signals.source.data
+    assert signals["marker"].tolist() == ["triangle", "star"]
+    assert signals["colour"].tolist() == [DARK.down, DARK.up]
+    assert "31.25" in signals["why"][0] and "buffer" in signals["why"][0]
+
+
+def test_a_live_update_sends_only_what_changed(market: TickMarket) -> None:
+    view = shown(market)
+    chart = view.chart
+    kinds: list[str] = []
+    for source in (chart._candles, chart.intensity.bars, chart.intensity.spikes, chart.signals.source):
+        source.on_change("data", lambda attr, old, new: kinds.append("replaced"))
+    before = {id(source): source.data for source in (chart._candles, chart.signals.source)}
+    rows = market.candles(NAME, 10 * SECOND).copy()
+    rows.loc[rows.index[-1], "close"] = 104_555.0
+    market.put("candles", CANDLES.concat([rows, candles(NAME, 10, 1, NOW_NS + 10 * SECOND)]))
+    market.append("reversals", reversal(3, 4, 1))
+    market.append("spikes", spike(2, -1))
+    view.refresh(market)
+    assert chart._candles.data is before[id(chart._candles)], "streamed and patched in place"
+    assert chart._candles.data["close"][-2] == 104_555.0
+    assert chart._candles.data["x"][-1] - chart._candles.data["x"][-2] == 10_000
+    assert chart.signals.source.data["version"].tolist() == [1, 3, 4]
+    assert chart.intensity.spikes.data["words"].tolist() == ["▲ up", "▼ down"]
+
+
+def test_tables_that_did_not_change_are_not_pulled(
+    market: TickMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    view = shown(market)
+    pulled: list[str] = []
+    latest = market.latest
+    monkeypatch.setattr(market, "latest", lambda table: (pulled.append(table), latest(table))[1])
+    view.refresh(market)
+    assert pulled == []
+    market.append("spikes", spike(2))
+    view.refresh(market)
+    assert set(pulled) == {"spikes"}
+
+
+def test_the_intensity_bar_in_progress_keeps_its_peak(market: TickMarket) -> None:
+    view = shown(market)
+    last = int(market.latest("intensity")["seq"].iloc[-1])
+    market.append("intensity", intensity(NAME, 1, last + 1, NOW_NS + 1 * SECOND, level=90.0))
+    view.refresh(market)
+    peak = view.chart.intensity.bars.data["value"][-1]
+    market.append("intensity", intensity(NAME, 1, last + 5, NOW_NS + 2 * SECOND, level=10.0))
+    view.refresh(market)
+    data = view.chart.intensity.bars.data
+    assert peak > 80 and data["value"][-1] == peak
+    assert data["burst"][-1] == peak and data["quiet"][-1] == 0.0
+
+
+def test_signals_are_never_repainted_and_take_the_theme(market: TickMarket) -> None:
+    view = shown(market)
+    before = view.chart.signals.source.data["y"].tolist()
+    market.append("reversals", reversal(3, 1, 1, price=1.0))
+    view.refresh(market)
+    assert view.chart.signals.source.data["y"].tolist()[:2] == before
+    view.repaint(LIGHT)
+    assert view.chart.signals.source.data["colour"].tolist() == [LIGHT.down, LIGHT.up, LIGHT.up]
+
+
+def test_layers_show_and_hide_what_they_name(market: TickMarket) -> None:
+    view = shown(market)
+    assert view.chart.averages["ema"].visible and not view.chart.averages["sma"].visible
+    view.choice.layers = ["candles", "sma", "v3"]
+    assert view.chart.averages["sma"].visible and not view.chart.averages["ema"].visible
+    assert not view.chart._panes["intensity"].visible and not view.chart._panes["volume"].visible
+    assert view.chart.figure.xaxis[0].visible, "the time axis moves to the lowest pane that is left"
+    assert view.chart.signals.source.data["version"].tolist() == [3]
+
+
+def test_moved_by_hand_it_stays_until_led_back(market: TickMarket) -> None:
+    view = shown(market)
+    chart = view.chart
+    middle = float(chart._candles.data["x"][300])
+    chart.x_range.update(start=middle - 1e5, end=middle + 1e5)
+    chart._moved(SimpleNamespace(x0=middle - 1e5, x1=middle + 1e5, y0=1.0, y1=2.0))
+    assert not chart.following
+    market.put(
+        "candles",
+        CANDLES.concat([market.candles(NAME, 10 * SECOND), candles(NAME, 10, 1, NOW_NS + 10 * SECOND)]),
+    )
+    view.refresh(market)
+    assert (chart.x_range.start, chart.x_range.end) == (middle - 1e5, middle + 1e5)
+    assert "go live" in view.controls.chip.label
+    view.go_live()
+    assert chart.following and chart.x_range.end > NOW_NS / 1e6
+    assert len(chart._candles.data["x"]) == KEPT
+
+
+def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket) -> None:
+    asked: list[dict[str, object]] = []
+
+    def sql(query: str, **params: object) -> pd.DataFrame:
+        asked.append({"table": "candles" if "FROM candles" in query else "intensity", **params})
+        if "FROM candles" in query:
+            return candles(NAME, 10, 500, int(params["until"]) - 1)
+        return pd.DataFrame(
+            {
+                name: []
+                for name in (
+                    "begin_ns",
+                    "value",
+                    "velocity",
+                    "efficiency",
+                    "mean",
+                    "upper",
+                    "burst_above",
+                    "state",
+                )
+            }
+        )
+
+    view = shown(market, Past(sql))
+    assert [ask["table"] for ask in asked] == ["intensity"], "the bars in view that the board no longer has"
+    first = view.chart.first_ms
+    view.chart._moved(SimpleNamespace(x0=first - 1e6, x1=first - 1e5, y0=1.0, y1=2.0))
+    assert len(view.chart._candles.data["x"]) == 900, "the board had more than the browser"
+    oldest = view.chart.first_ms
+    view.chart._moved(SimpleNamespace(x0=oldest - 2e6, x1=oldest - 1e6, y0=1.0, y1=2.0))
+    assert (
+        asked[-2]["table"] == "candles"
+        and asked[-2]["instrument"] == NAME
+        and asked[-2]["every"] == 10 * SECOND
+    )
+    x = view.chart._candles.data["x"]
+    assert len(x) == 1400 and (np.diff(x) == 10_000).all()
+    assert view.chart.kept >= BOARD_CANDLES
+
+
+def test_a_past_that_cannot_be_read_is_said_on_the_card(market: TickMarket) -> None:
+    def sql(query: str, **params: object) -> pd.DataFrame:
+        raise ValueError("no such store")
+
+    assert "no such store" in shown(market, Past(sql)).card.failure
+
+
+def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
+    market.put(
+        "health",
+        HEALTH.conform(
+            pd.DataFrame(
+                [
+                    health("disconnected", -60),
+                    health("connected", -20),
+                    health("gap", -5, start_s=-9, end_s=-7),
+                ]
+            )
+        ),
+    )
+    data = shown(market).chart.bands.source.data
+    assert ((data["x1"] - data["x0"]) / 1000).tolist() == [40, 2]
+    assert data["words"][0].startswith("disconnected") and "no signals across it" in data["words"][0]
+
+
+def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket) -> None:
+    view = ChartView(ChartChoice(instrument="NEVER-SEEN"), DARK, 1)
+    view.refresh(market)
+    assert len(view.chart._candles.data["x"]) == 0 and view.card.failure == ""
+
+
+def test_the_page_builds_charts_as_they_are_asked_for(market: TickMarket) -> None:
+    live = Live(market)
+    views = SpacetimeViews(market, SpacetimeChoice(), DARK)
+    views.start(live)
+    assert len(views.built) == 2 == len(views.charts.objects)
+    views.choice.layout = 4
+    assert [chart.choice.instrument for chart in views.on_screen] == [
+        NAME,
+        NAME,
+        "ETH/USD:ETH",
+        "ETH/USD:ETH",
+    ]
+    views.choice.layout = 1
+    assert len(views.charts.objects) == 1
+    resting = views.built[3]
+    before = resting.chart._tip.data
+    market.tick("ETH", 3_500.0)
+    live.tick()
+    assert resting.chart._tip.data is before, "a chart that is not shown costs nothing"
+
+
+def test_choices_survive_the_address() -> None:
+    choice = SpacetimeChoice()
+    choice.charts[0].param.update(
+        instrument="ES 12-26", every_s=300, layers=["candles", "v4"], window=[1.5, 2.0, 3.0, 4.0]
+    )
+    again = SpacetimeChoice(chart1=choice.chart1)
+    assert again.charts[0].instrument == "ES 12-26" and again.charts[0].every_s == 300
+    assert again.charts[0].layers == ["candles", "v4"] and again.charts[0].window == [1.5, 2.0, 3.0, 4.0]
+
+
+@pytest.mark.parametrize("code", ["", "~~~", "X~7~nonsense~a,b,c,d", "X~10~~1,2", "X~10~~nan,1,2,3"])
+def test_an_address_that_makes_no_sense_is_taken_as_far_as_it_does(code: str) -> None:
+    chart = ChartChoice(every_s=60)
+    chart.take(code)
+    assert chart.window == [] and chart.every_s in (10, 60)
+    assert chart.layers in ([], list(SHOWN_LAYERS))
+
+
+def test_options_are_not_offered(market: TickMarket) -> None:
+    market.append("candles", candles("BTC/USD:BTC-261225-100000-C", 10, 5))
+    assert followed(market) == [NAME, "ETH/USD:ETH"]
