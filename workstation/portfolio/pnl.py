@@ -92,6 +92,7 @@ class PnlSnapshots(Engine):
         self._reset()
 
     def _reset(self) -> None:
+        self._nothing = PNL.empty()
         self._ledger, self._latest, self._prices = Ledger(), LatestMarks(), LegPrices()
         self._terms: Terms = terms_of([])
         self._watermark_ns = NO_TIME
@@ -107,6 +108,10 @@ class PnlSnapshots(Engine):
         table = table or self.inputs[0]
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        if not len(self._ledger) and table not in ("fills", "positions"):
+            newest = int(batch["event_ns"].to_numpy().max(initial=self._watermark_ns))
+            self._watermark_ns = newest
+            return self._nothing.copy(deep=False)
         parts: list[pd.DataFrame] = []
         if len(batch):
             watermark = np.maximum(np.maximum.accumulate(batch["event_ns"].to_numpy()), self._watermark_ns)
@@ -120,12 +125,10 @@ class PnlSnapshots(Engine):
                 start = row
             self._take(batch.iloc[start:] if start else batch, table)
             self._watermark_ns = int(watermark[-1])
-        return PNL.concat(parts) if parts else PNL.empty()
+        return PNL.concat(parts) if parts else self._nothing.copy(deep=False)
 
     def _cuts(self, batch: pd.DataFrame, table: str, before: Any, watermark: Any) -> list[int]:
         """Rows that move the watermark over a tick or over an expiry of a leg there is or may come to be."""
-        if not len(self._ledger) and table not in ("fills", "positions"):
-            return []
         every = self.parameters.every_ns
         cut = watermark // every > before // every
         expiries = set(self._terms.expiry_ns.tolist())
@@ -332,7 +335,7 @@ def curves(pnl: pd.DataFrame, column: str = "total") -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        USD; a leg's last value stands until its next row, NaN before its first.
+        USD; a leg's last known value stands until its next, NaN before its first; ``book`` is NaN where a leg was unknown.
 
     Examples
     --------

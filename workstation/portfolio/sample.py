@@ -11,7 +11,7 @@ import pandas as pd
 from workstation.market.instruments import REGISTRY
 from workstation.portfolio.paper import paper_fills
 
-HEADER = "time,venue,instrument,side,size,price,fee,fee_currency,kind"
+HEADER = "time,venue,instrument,side,size,price,fee,fee_currency,kind,index"
 SIZES = {"BTC": 5.0, "ETH": 50.0}
 """Underlying units of each leg; else 200."""
 _DAY_NS = 86_400 * 10**9
@@ -41,7 +41,7 @@ def sample_book(marks: pd.DataFrame, trades: pd.DataFrame | None = None, most: i
     >>> marks = pd.DataFrame({"event_ns": pd.Timestamp("2026-11-25").value, "mark": [0.03, 0.02], "index": 1e5,
     ...     "instrument": ["BTC/USD:BTC-261225-100000-C", "BTC/USD:BTC-261225-90000-P"]})
     >>> print(sample_book(marks).splitlines()[1])
-    2026-11-25T00:00:00Z,paper,BTC/USD:BTC-261225-100000-C,sell,5,0.03,0.0015,BTC,trade
+    2026-11-25T00:00:00Z,paper,BTC/USD:BTC-261225-100000-C,sell,5,0.03,0.0015,BTC,trade,100000
     """
     terms = REGISTRY.describe(marks["instrument"].astype("str").tolist())
     rows = terms.assign(mark=marks["mark"].to_numpy(), index=marks["index"].to_numpy())
@@ -57,7 +57,8 @@ def sample_book(marks: pd.DataFrame, trades: pd.DataFrame | None = None, most: i
     lines = [HEADER]
     for name in sorted(names):
         lines += _legs(name, rows[rows["underlying"].astype("str") == name], now_ns)
-        lines += _hedge(name, trades, now_ns)
+        spot = float(rows["index"][rows["underlying"].astype("str") == name].iloc[-1])
+        lines += _hedge(name, trades, now_ns, spot)
     return "\n".join(lines) + "\n"
 
 
@@ -88,12 +89,13 @@ def _legs(name: str, rows: pd.DataFrame, now_ns: int) -> list[str]:
                     float(leg["mark"]),
                     fee,
                     str(leg["premium_currency"] or "USD"),
+                    spot,
                 )
             )
     return found
 
 
-def _hedge(name: str, trades: pd.DataFrame | None, now_ns: int) -> list[str]:
+def _hedge(name: str, trades: pd.DataFrame | None, now_ns: int, spot: float) -> list[str]:
     if trades is None or not len(trades):
         return []
     known = trades["instrument"].cat.remove_unused_categories().cat.categories.astype("str")
@@ -110,15 +112,33 @@ def _hedge(name: str, trades: pd.DataFrame | None, now_ns: int) -> list[str]:
     size = units * price if leg["inverse"] else units
     fee = 0.0005 * units * (1.0 if leg["inverse"] else price)
     return [
-        _line(now_ns, str(leg["instrument"]), "buy", size, price, fee, str(leg["settle_currency"] or "USD"))
+        _line(
+            now_ns,
+            str(leg["instrument"]),
+            "buy",
+            size,
+            price,
+            fee,
+            str(leg["settle_currency"] or "USD"),
+            spot,
+        )
     ]
 
 
 def _line(
-    time_ns: int, instrument: str, side: str, size: float, price: float, fee: float, currency: str
+    time_ns: int,
+    instrument: str,
+    side: str,
+    size: float,
+    price: float,
+    fee: float,
+    currency: str,
+    spot: float,
 ) -> str:
     time = pd.Timestamp(time_ns).strftime("%Y-%m-%dT%H:%M:%S.%fZ").replace(".000000Z", "Z")
-    return f"{time},paper,{instrument},{side},{size:.10g},{price:.10g},{fee:.10g},{currency},trade"
+    return (
+        f"{time},paper,{instrument},{side},{size:.10g},{price:.10g},{fee:.10g},{currency},trade,{spot:.10g}"
+    )
 
 
 def sample_fills(marks: pd.DataFrame, trades: pd.DataFrame | None = None) -> pd.DataFrame:

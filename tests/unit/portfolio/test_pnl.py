@@ -269,4 +269,6 @@ def test_the_live_engine_tells_the_same_and_history_gives_the_curves(
     assert lines["book"].iloc[-1] == pytest.approx(last["total"], abs=1e-9)
     legs = lines.drop(columns="book")
     assert legs.shape[1] == 5
-    np.testing.assert_allclose(legs.sum(axis=1), lines["book"], atol=1e-6)
+    known = lines["book"].notna()
+    assert known.sum() > 30
+    np.testing.assert_allclose(legs.sum(axis=1)[known], lines["book"][known], atol=1e-6)
