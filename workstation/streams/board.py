@@ -184,6 +184,10 @@ _SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
     "health": lambda table: Tail(table, 500),
     "candles": lambda table: CandleShelf(table, 3_000),
     "levels": lambda table: Window(table, 36 * _HOUR_NS),
+    "cascade": lambda table: Window(table, 36 * _HOUR_NS),
+    "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
+    "pnl": lambda table: Window(table, 36 * _HOUR_NS),
+    "fills": lambda table: Tail(table, 100_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
@@ -199,7 +203,7 @@ FEED_COLUMNS = (
 class Board:
     """The newest published state of every table.
 
-    Kept: the last 20 000 trades, 3 000 candles per instrument and length, 36 h of levels, the newest exposures per
+    Kept: the last 20 000 trades, 3 000 candles per instrument and length, 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
     underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """

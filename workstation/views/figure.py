@@ -39,8 +39,10 @@ class TextView(View):
         self.card.fail(reason)
 
 
-def fit(axis: Range1d, values: np.ndarray, room: float = 0.08, slack: float = 0.5) -> None:
-    """Let a range hold the known values; it is narrowed only when more than ``slack`` of it has become empty.
+def fit(
+    axis: Range1d, values: np.ndarray, room: float = 0.08, slack: float = 0.5, least: float = 0.0
+) -> None:
+    """Let a range hold the known values and span ``least``; it is narrowed only when more than ``slack`` of it is empty.
 
     Examples
     --------
@@ -53,6 +55,8 @@ def fit(axis: Range1d, values: np.ndarray, room: float = 0.08, slack: float = 0.
     if not known.size:
         return
     low, high = float(known.min()), float(known.max())
+    if high - low < least:
+        low, high = 0.5 * (low + high - least), 0.5 * (low + high + least)
     space = room * (high - low) or 0.05 * abs(high) or 1.0
     tight = (high - low + 2 * space) < slack * (axis.end - axis.start)
     if low < axis.start or high > axis.end or tight:

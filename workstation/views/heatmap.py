@@ -8,13 +8,20 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, FixedTicker, HoverTool, Range1d, Span
+from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, Range1d, Span
 from bokeh.palettes import Cividis256
 
 from workstation.views.theme import DARK, FONT, LIGHT, Painter, Palette, bare_figure
 
 _COLUMNS = ("x", "y", "colour", "text", "ink", "across", "up", "told")
 _CLEAR = "rgba(0, 0, 0, 0)"
+_ROOM = """
+const columns = figure.x_range.end - figure.x_range.start, rows = figure.y_range.end - figure.y_range.start
+let longest = 1
+for (const text of cells.data.text) longest = Math.max(longest, text.length)
+numbers.visible = figure.inner_width / columns >= 5.9 * longest + 2 && figure.inner_height / rows >= 12
+"""
+"""Numbers are written only where the cells have room for them."""
 
 
 def _rgb(colour: str) -> np.ndarray:
@@ -121,10 +128,14 @@ class HeatMap:
         made.grid.visible = False
         cells = made.rect("x", "y", 0.96, 0.96, source=self._cells, fill_color="colour", line_color=None)
         if numbers:
-            made.text(
+            written = made.text(
                 "x", "y", "text", source=self._cells, text_align="center", text_baseline="middle",
                 text_font=value(FONT), text_font_size=font_size, text_color="ink",
             )  # fmt: skip
+            room = CustomJS(args={"figure": made, "cells": self._cells, "numbers": written}, code=_ROOM)
+            made.js_on_change("inner_width", room)
+            made.js_on_change("inner_height", room)
+            self._cells.js_on_change("data", room)
         tooltips = [(names[0], "@across"), (names[1], "@up"), (names[2], "@told")]
         made.add_tools(HoverTool(renderers=[cells], visible=False, tooltips=tooltips))
         self._lines: list[Span] = []

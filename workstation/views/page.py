@@ -30,6 +30,7 @@ _SX = {
         "backgroundImage": "none",
     },
     "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px"},
+    "@media (max-width: 700px)": {"& .MuiAppBar-root .title": {"display": "none"}},
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
     "& .main-content": {"overflowY": "auto !important"},
     "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
@@ -50,7 +51,10 @@ nav a[aria-current] {{ color: {DARK.text}; background: {DARK.raised}; box-shadow
 .link i {{ width: 8px; height: 8px; border-radius: var(--ws-link-radius, 50%); background: var(--ws-link-colour, {DARK.good}); }}
 .link .on {{ display: var(--ws-link-on, inline); }}
 .link .off {{ display: var(--ws-link-off, none); color: {DARK.warn}; font-weight: 700; }}
-@media (max-width: 700px) {{ .local, .link .on {{ display: none; }} .bar, .right {{ gap: 8px; }} nav a {{ padding: 4px 6px; }} }}
+@media (max-width: 700px) {{
+  .local, .link .on, .clock span {{ display: none; }} .bar, .right {{ gap: 8px; }} .right {{ flex: none; }}
+  nav {{ overflow-x: auto; scrollbar-width: none; min-width: 0; }} nav a {{ padding: 4px 6px; }}
+}}
 """
 _GRID_CSS = """
 :host {{ display: grid !important; gap: 6px; padding: 6px; box-sizing: border-box; width: 100%; {wide} }}
@@ -205,6 +209,11 @@ class Page:
 
 
 def _forget_busy(page: pmui.Page) -> None:
+    """Unwatch the process-wide busy state: setting the page's own value alone leaves the watcher where it is."""
+    for watchers in pn.state.param.watchers.get("busy", {}).values():
+        for watcher in list(watchers):
+            if getattr(getattr(watcher.fn, "__self__", None), "self", None) is page:
+                pn.state.param.unwatch(watcher)
     with edit_readonly(page):
         page.busy = False
 

@@ -23,7 +23,7 @@ from workstation.views.surface.fitted import history_of, surface_of
 from workstation.views.theme import Palette, bare_figure
 from workstation.views.ticks import TIME_TICKS
 
-_SPANS = (0.25, 1, 2, 7, 14, 30, 60, 90, 180, 365, 730)
+_SPANS = (0.25, 1, 3, 7, 14, 30, 90, 365)
 _SKEW = (("rr25", "25Δ RR", "up", "solid"), ("bf25", "25Δ BF", "down", [5, 3]))
 
 
@@ -103,7 +103,7 @@ class TermStructure(FigureView):
                 "days": np.column_stack([left, days]).ravel(), "forward": np.repeat(forward, 2),
             }  # fmt: skip
             self.x_range.update(start=float(days[0]) - 0.15, end=float(days[-1]) + 0.12)
-            fit(self.y_range, np.concatenate([atm, forward]), room=0.1)
+            fit(self.y_range, np.concatenate([atm, forward]), room=0.1, least=0.01)
         self.card.say("")
 
 
@@ -163,7 +163,7 @@ class SkewHistory(FigureView):
         if x.size:
             self.x_range.update(start=x[0] - 1e3, end=max(x[-1], x[0] + 60e3))
             fit(self.y_range, np.concatenate([*values.values(), [0.0]]), room=0.12)
-            fit(self.vol_range, atm, room=0.3)
+            fit(self.vol_range, atm, room=0.3, least=0.01)
         self.card.say(
             "" if x.size > 1 else f"fills as the desk publishes; {x.size} so far", f"{self.choice.days} d"
         )

@@ -1,0 +1,1 @@
+"""What we hold, on the screen: greeks, positions, PnL with its explain, what-if."""

@@ -1,0 +1,205 @@
+"""The book of a session: what is held, at the newest marks, and its PnL as the desk published it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import pandas as pd
+import param
+
+from workstation.market.tables import MARKS
+from workstation.portfolio.book import book
+from workstation.portfolio.explain import PARTS, cents
+from workstation.portfolio.greeks import totals
+from workstation.portfolio.pnl import COLUMNS
+from workstation.portfolio.positions import LEG, positions
+from workstation.views.live import Source
+
+PERIODS = {"day": "Today", "hour": "1 h", "all": "Since start"}
+DAYS = {0.0: "now", 1.0: "+1 d", 7.0: "+7 d"}
+SHOWN = {"pnl": "PnL", "pa_pnl": "PnL, coin kept", "delta": "Delta"}
+CURVES = {"parts": "Total", "legs": "By leg"}
+ALL = "All"
+_DAY_NS = 86_400 * 10**9
+_HOUR_NS = 3_600 * 10**9
+
+
+class PortfolioChoice(param.Parameterized):
+    """The choices of a session; every one is in the page's address.
+
+    Examples
+    --------
+    >>> PortfolioChoice().period
+    'day'
+    """
+
+    underlying = param.Selector(default=ALL, objects=[ALL], doc="whose legs the what-if grid shocks")
+    period = param.Selector(default="day", objects=list(PERIODS), doc="what the explain spans")
+    curves = param.Selector(default="parts", objects=list(CURVES))
+    days = param.Selector(default=0.0, objects=list(DAYS), doc="time that passes in the what-if grid")
+    shown = param.Selector(default="pnl", objects=list(SHOWN), doc="what the what-if grid shows")
+
+    def offer(self, names: list[str]) -> None:
+        """Offer the underlyings held."""
+        wanted = [ALL, *names]
+        if self.param["underlying"].objects != wanted:
+            self.param["underlying"].objects = wanted
+        if self.underlying not in wanted:
+            self.underlying = ALL
+
+
+@dataclass(frozen=True, eq=False)
+class Holdings:
+    """Legs at the market and their sums by underlying."""
+
+    legs: pd.DataFrame
+    totals: pd.DataFrame
+    unpriced: list[str] = field(default_factory=list)
+    """Legs held whose market is not known, with what is missing."""
+
+    @property
+    def held(self) -> pd.DataFrame:
+        """Legs that are open."""
+        return self.legs[self.legs["quantity"].to_numpy() != 0.0] if len(self.legs) else self.legs
+
+
+_KEPT: WeakKeyDictionary[Any, tuple[tuple[int, ...], Holdings | None]] = WeakKeyDictionary()
+_TABLES = ("fills", "positions", "marks")
+
+
+def holdings(source: Source) -> Holdings | None:
+    """The newest book, made once for all sessions; None when nothing was ever held."""
+    key = tuple(source.version(table) for table in _TABLES)
+    kept = _KEPT.get(source)
+    if kept is None or kept[0] != key:
+        kept = (key, _made(source))
+        _KEPT[source] = kept
+    return kept[1]
+
+
+def _made(source: Source) -> Holdings | None:
+    held = held_legs(source)
+    if held is None:
+        return None
+    legs = book(held, _marks(source, held))
+    return Holdings(legs, totals(legs), _unpriced(legs))
+
+
+def held_legs(source: Source) -> pd.DataFrame | None:
+    """Positions as the fills make them, and those the venues tell of that no fill has touched; None without any."""
+    fills, told = source.latest("fills"), source.latest("positions")
+    parts = []
+    if len(fills):
+        parts.append(positions(fills))
+    if len(told):
+        told = told.sort_values("event_ns", kind="stable").drop_duplicates(LEG, keep="last")
+        if parts:
+            made = set(parts[0][LEG].astype("str").itertuples(index=False, name=None))
+            names = list(told[LEG].astype("str").itertuples(index=False, name=None))
+            told = told[[name not in made for name in names]]
+        parts.append(told)
+    parts = [part for part in parts if len(part)]
+    if not parts:
+        return None
+    texts = [part.assign(**{name: part[name].astype("str") for name in LEG}) for part in parts]
+    return pd.concat(texts, ignore_index=True)
+
+
+def _marks(source: Source, held: pd.DataFrame) -> pd.DataFrame:
+    """The marks, and for what has none (perpetuals, shares) the middle of the quotes, else the newest print."""
+    marks = source.latest("marks")
+    known = set(marks["instrument"].astype("str"))
+    wanted = [name for name in held["instrument"].astype("str").unique() if name not in known]
+    rows = [row for name in wanted for row in _priced(source, name)]
+    return marks if not rows else MARKS.concat([marks, MARKS.conform(pd.DataFrame(rows))])
+
+
+def _priced(source: Source, name: str) -> list[dict[str, Any]]:
+    quotes = _rows(source.latest("quotes"), name)
+    if len(quotes):
+        newest = quotes.iloc[-1]
+        middle = 0.5 * (float(newest["bid"]) + float(newest["ask"]))
+        if np.isfinite(middle):
+            return [{"event_ns": int(newest["event_ns"]), "instrument": name, "mark": middle}]
+    trades = _rows(source.latest("trades"), name)
+    if not len(trades):
+        return []
+    newest = trades.iloc[-1]
+    return [{"event_ns": int(newest["event_ns"]), "instrument": name, "mark": float(newest["price"])}]
+
+
+def _rows(frame: pd.DataFrame, name: str) -> pd.DataFrame:
+    code = frame["instrument"].cat.categories.get_indexer([name])[0]
+    return (
+        frame.take(np.flatnonzero(frame["instrument"].cat.codes.to_numpy() == code))
+        if code >= 0
+        else frame.iloc[:0]
+    )
+
+
+def _unpriced(legs: pd.DataFrame) -> list[str]:
+    held = legs[legs["quantity"] != 0.0]
+    option = (held["kind"] == "option").to_numpy()
+    found = []
+    for name, wanted in (
+        ("mark", np.ones(len(held), dtype=bool)),
+        ("iv", option),
+        ("rate", np.ones(len(held), dtype=bool)),
+    ):
+        missing = held["instrument"][held[name].isna().to_numpy() & wanted]
+        found += [f"{leg}: no {name}" for leg in missing]
+    return found
+
+
+def priced_legs(made: Holdings, underlying: str = ALL) -> pd.DataFrame:
+    """Open legs whose market is known, of one underlying or all."""
+    held = made.held
+    option = (held["kind"] == "option").to_numpy()
+    known = np.isfinite(held[["mark", "rate"]].to_numpy(dtype=np.float64)).all(axis=1)
+    known &= ~option | np.isfinite(held[["forward", "iv"]].to_numpy(dtype=np.float64)).all(axis=1)
+    if underlying != ALL:
+        known &= (held["underlying"].astype("str") == underlying).to_numpy()
+    return held[known]
+
+
+# -- PnL as published -------------------------------------------------------------------------------------
+
+
+def of_book(source: Source) -> pd.DataFrame:
+    """Published PnL rows of the whole book, in time order."""
+    rows = source.latest("pnl")
+    return rows[rows["instrument"].isna().to_numpy()].sort_values("event_ns", kind="stable")
+
+
+def span(rows: pd.DataFrame, period: str) -> tuple[pd.Series, pd.Series] | None:
+    """First and last row of a period: ``day`` since 00:00 UTC, ``hour``, or ``all``; None with less than one row.
+
+    A book younger than the period starts from nothing: its first row is all zeros.
+    """
+    rows = rows[np.isfinite(rows["total"].to_numpy())]
+    if not len(rows):
+        return None
+    last = rows.iloc[-1]
+    newest = int(last["event_ns"])
+    start = {"day": newest // _DAY_NS * _DAY_NS, "hour": newest - _HOUR_NS, "all": -1}[period]
+    before = rows[rows["event_ns"].to_numpy() <= start]
+    if len(before):
+        return before.iloc[-1], last
+    nothing = rows.iloc[0].copy()
+    numbers = ["total", "realised", "unrealised", *COLUMNS.values()]
+    nothing[numbers] = 0.0
+    return nothing, last
+
+
+def explained(rows: pd.DataFrame, period: str) -> pd.Series | None:
+    """``PARTS`` and ``total`` of a period in USD, to the cent and adding up; None without PnL."""
+    found = span(rows, period)
+    if found is None:
+        return None
+    first, last = found
+    parts = {part: float(last[COLUMNS[part]]) - float(first[COLUMNS[part]]) for part in PARTS}
+    parts["total"] = float(last["total"]) - float(first["total"])
+    return cents(pd.DataFrame([parts])).iloc[0]

@@ -1,0 +1,123 @@
+"""Loading a paper book: a CSV of the user's own, or the sample on the market that runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.market.errors import WorkstationError
+from workstation.market.instruments import REGISTRY
+from workstation.portfolio.paper import paper_fills
+from workstation.portfolio.sample import sample_fills
+from workstation.views.card import Markup
+from workstation.views.live import Source
+from workstation.views.theme import stylesheet
+
+_CSS = """
+:host { align-self: center; }
+.told { font-size: 12px; color: var(--ws-muted); white-space: nowrap; }
+.bad { font-size: 12px; color: var(--ws-bad); font-weight: 700; }
+"""
+_FILE = stylesheet(
+    """
+:host { max-width: 200px; }
+label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+input[type=file] { font-size: 12px; color: var(--ws-text); width: 100%; padding: 2px 0; border: none; background: none; }
+input[type=file]::file-selector-button { font: inherit; color: var(--ws-accent); background: transparent;
+  border: 1px solid var(--ws-line); border-radius: 4px; padding: 3px 8px; margin-right: 6px; }
+"""
+)
+
+
+def fills_of(content: bytes, name: str) -> pd.DataFrame:
+    """Fills of an uploaded paper book.
+
+    Raises
+    ------
+    FrameError
+        Names file, line and column, what stands there and what is expected.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / (Path(name).name or "book.csv")
+        path.write_bytes(content)
+        return paper_fills(path)
+
+
+def with_index(fills: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """Fills without an index given the newest one of the marks, and how many there were of them.
+
+    Coin amounts turn into USD at it; what the marks do not know stays unknown.
+    """
+    newest = marks[marks["index"].notna()].drop_duplicates("instrument", keep="last")
+    if not len(newest) or not len(fills):
+        return fills, 0
+    owners = REGISTRY.describe(newest["instrument"].astype("str").tolist())["underlying"].astype("str")
+    known = dict(zip(owners, newest["index"], strict=True))
+    names = REGISTRY.describe(fills["instrument"].astype("str").tolist())["underlying"].astype("str")
+    index = fills["index"].to_numpy(dtype=np.float64)
+    lent = np.isnan(index) & names.isin(list(known)).to_numpy()
+    return fills.assign(index=np.where(lent, names.map(known).to_numpy(dtype=np.float64), index)), int(
+        lent.sum()
+    )
+
+
+class BookLoader:
+    """The widgets that load a paper book.
+
+    Parameters
+    ----------
+    source
+        The market whose marks the sample book is made of.
+    publish
+        Takes the fills.
+    """
+
+    def __init__(self, source: Source, publish: Callable[[pd.DataFrame], Any]) -> None:
+        self._source, self._publish = source, publish
+        self.file = pn.widgets.FileInput(
+            accept=".csv", multiple=False, margin=0, stylesheets=[_FILE], label="paper book CSV"
+        )
+        self.file.param.watch(self._uploaded, "value")
+        self.sample = pmui.Button(
+            label="Load sample book",
+            size="small",
+            variant="text",
+            margin=0,
+            sx={"py": "1px", "fontSize": "12px", "textTransform": "none"},
+        )
+        self.sample.on_click(lambda _: self.load_sample())
+        self._told = Markup(_CSS, sizing_mode="fixed", width=300, height=24)
+        self.panel = pn.Row(
+            self.file, self.sample, self._told.panel, margin=0, styles={"align-items": "center"}
+        )
+
+    def _uploaded(self, event: Any) -> None:
+        if event.new:
+            self._load(
+                lambda: fills_of(event.new, self.file.filename or "book.csv"),
+                self.file.filename or "book.csv",
+            )
+
+    def load_sample(self) -> None:
+        """Trade the sample book at the newest marks."""
+        marks = self._source.latest("marks")
+        self._load(lambda: sample_fills(marks, self._source.latest("trades")), "sample book")
+
+    def _load(self, read: Callable[[], pd.DataFrame], name: str) -> None:
+        try:
+            fills = read()
+        except (WorkstationError, UnicodeDecodeError, ValueError) as error:
+            self._told.show(f'<span class="bad" role="alert">{escape(str(error))}</span>')
+            return
+        fills, lent = with_index(fills, self._source.latest("marks"))
+        self._publish(fills)
+        how = f"; {lent} without an index took the newest" if lent else ""
+        self._told.show(f'<span class="told" role="status">{len(fills)} fills of {escape(name)}{how}</span>')

@@ -1,0 +1,79 @@
+"""All views of the portfolio page, wired to one choice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+import panel as pn
+
+from workstation.views.exposure.controls import BAR, buttons, underlying_buttons
+from workstation.views.live import Live, Source, View
+from workstation.views.portfolio.figures import PnlCurves, Waterfall, WhatIf
+from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, PortfolioChoice
+from workstation.views.portfolio.loading import BookLoader
+from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
+from workstation.views.theme import Palette
+
+_ADDRESS = ("underlying", "period", "curves", "days", "shown")
+
+
+class PortfolioViews:
+    """Everything the portfolio page shows.
+
+    Parameters
+    ----------
+    source
+        What is shown.
+    choice
+        The session's choices; every change is shown at once.
+    colours
+        Of the first paint.
+    publish
+        Takes the fills of a paper book.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        choice: PortfolioChoice,
+        colours: Palette,
+        publish: Callable[[pd.DataFrame], Any],
+    ) -> None:
+        self.choice = choice
+        self.line = PortfolioLine(choice)
+        self.totals = Totals(choice)
+        self.curves = PnlCurves(choice, colours)
+        self.explain = Waterfall(choice, colours)
+        self.positions = Positions(choice)
+        self.what_if = WhatIf(choice, colours)
+        self.ledger = PortfolioLedger(choice)
+        self.loader = BookLoader(source, publish)
+
+    @property
+    def all(self) -> tuple[View, ...]:
+        """The views in the order they are refreshed."""
+        return (
+            self.totals, self.line, self.curves, self.explain, self.positions, self.what_if, self.ledger,
+        )  # fmt: skip
+
+    def bar(self, *more: Any) -> pn.Row:
+        """The choices in one line; ``more`` stands at its end."""
+        choice = self.choice
+        return pn.Row(
+            buttons(choice, "period", PERIODS, "period of the explain"),
+            buttons(choice, "curves", CURVES, "curves"),
+            underlying_buttons(choice),
+            buttons(choice, "shown", SHOWN, "what-if shows"),
+            buttons(choice, "days", DAYS, "time passed in the what-if"),
+            *more,
+            self.loader.panel,
+            stylesheets=[BAR], sizing_mode="stretch_width", margin=0, styles={"grid-area": "bar"},
+        )  # fmt: skip
+
+    def follow_choices(self, live: Live) -> None:
+        """Show every change of a choice at once, and keep the choices in the page's address."""
+        if pn.state.location is not None:
+            pn.state.location.sync(self.choice, list(_ADDRESS))
+        self.choice.param.watch(lambda *_: live.touch(), list(_ADDRESS))
