@@ -16,12 +16,13 @@ from workstation.exposure.book import ledger
 from workstation.exposure.cascade import CascadeScales, cascade_risk
 from workstation.exposure.levels import priced_levels
 from workstation.exposure.scenario import forced_flow_grid
-from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters, terms_of
+from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.traded import TimedSums, TradedTerms
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.latest import OPTION
+from workstation.pricing.timer import terms_of
 
 MINUTE_NS = 60_000_000_000
 DAY_MINUTES = 1440

@@ -11,13 +11,13 @@ import pandas as pd
 
 from workstation.exposure.print_history import Limits, PrintHistory
 from workstation.exposure.smart_money_rows import Leg, alerts, block_row, large_print_row, retracted, wall_row
-from workstation.exposure.snapshots import terms_of
 from workstation.exposure.traded import TradedTerms
 from workstation.exposure.wall_changes import WallWatch, spot_of
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag
 from workstation.pricing.latest import LatestMarks
+from workstation.pricing.timer import terms_of
 
 PARENT = int(TradeFlag.BLOCK | TradeFlag.COMBO)
 OFF_SCREEN = int(

@@ -12,8 +12,7 @@ import pandas as pd
 import xarray as xr
 
 from workstation.market.tables import SURFACES
-from workstation.pricing.contracts import ContractArrays
-from workstation.pricing.latest import LatestMarks
+from workstation.pricing.contracts import contracts
 from workstation.pricing.smile_quotes import SmileParameters, quotes_of_contracts
 from workstation.pricing.surface import SKEW, by_expiry, surface_ledger
 from workstation.pricing.surface_slices import fit_slices
@@ -40,7 +39,7 @@ class SurfaceParameters(ChainTimerParameters, SmileParameters):
         return SmileParameters(**{field.name: getattr(self, field.name) for field in fields(SmileParameters)})
 
 
-class Surface(ChainTimer):
+class Surface(ChainTimer[pd.DataFrame]):
     """Live surface: one row per expiry, underlying and timer tick, with the smile, its skew and the ledger.
 
     When a surface is fitted, and from what: see ``ChainTimer``. It is fitted as ``workstation.pricing.surface.surface``
@@ -53,13 +52,19 @@ class Surface(ChainTimer):
         self.parameters = replace(parameters or SurfaceParameters(), **changes)
         super().__init__(self.parameters)
 
-    def _look(self, latest: LatestMarks, priced: ContractArrays) -> pd.DataFrame:
-        parameters = self.parameters
+    def _look(self, underlying: str, tick_ns: int) -> pd.DataFrame:
+        parameters, latest = self.parameters, self._latest
+        priced = contracts(
+            latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=parameters.stale_after_s
+        )
         quotes = quotes_of_contracts(latest, priced, stale_after_s=parameters.stale_after_s)
         slices = fit_slices(quotes, parameters.smile)
         told = {**priced.ledger, **surface_ledger(slices, parameters.smile, extrapolate=False)}
         columns = by_expiry(slices)
         return _rows(columns, priced.asof_ns, priced.underlying, told)
+
+    def _joined(self, looks: list[pd.DataFrame]) -> pd.DataFrame:
+        return looks[0] if len(looks) == 1 else SURFACES.concat(looks)
 
 
 def surface_rows(found: xr.Dataset) -> pd.DataFrame:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,8 +12,8 @@ import pandas as pd
 
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME, table
-from workstation.pricing.contracts import STALE_AFTER_S, ContractArrays, contracts
+from workstation.market.tables import NO_TIME
+from workstation.pricing.contracts import STALE_AFTER_S
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
 
@@ -58,7 +58,11 @@ class TimerParameters(Protocol):
     def underlyings(self) -> tuple[str, ...]: ...
 
 
-class ChainTimer(Engine):
+Look = TypeVar("Look")
+"""What a look at one underlying's chain gives, before the looks of a batch are joined."""
+
+
+class ChainTimer(Engine, Generic[Look]):
     """Looks at chains on an event-time timer.
 
     The timer ticks at the multiples of ``every``. When a row moves the watermark (the running maximum of
@@ -86,31 +90,37 @@ class ChainTimer(Engine):
         self._fresh: set[str] = set()
 
     @abstractmethod
-    def _look(self, latest: LatestMarks, priced: ContractArrays) -> pd.DataFrame:
-        """Conformed rows of one underlying's chain at a tick, ``priced.asof_ns``."""
+    def _look(self, underlying: str, tick_ns: int) -> Look:
+        """Look at one underlying's chain, in ``self._latest``, as of a tick."""
+
+    @abstractmethod
+    def _joined(self, looks: list[Look]) -> pd.DataFrame:
+        """The conformed batch of all looks that a batch of input completed."""
+
+    def _expired(self, codes: npt.NDArray[np.int64]) -> None:
+        """Forget contracts whose expiry was shown."""
+        self._latest.forget(codes)
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of one of ``inputs`` and give the rows of the looks they complete."""
         table = table or self.inputs[0]
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
-        parts: list[pd.DataFrame] = []
+        looks: list[Look] = []
         if len(batch):
             watermark = np.maximum(np.maximum.accumulate(batch["event_ns"].to_numpy()), self._watermark_ns)
             first = watermark[0] if self._watermark_ns == NO_TIME else self._watermark_ns
             before = np.append(first, watermark[:-1])
             every, start = self._every_ns, 0
             for row in np.flatnonzero(watermark // every > before // every):
-                self._take(batch.iloc[start:row], table)
+                if row > start:
+                    self._take(batch.iloc[start:row], table)
                 ticks = int(before[row] // every + 1) * every, int(watermark[row] // every) * every
-                parts += self._tick(*ticks)
+                looks += self._tick(*ticks)
                 start = int(row)
-            self._take(batch.iloc[start:], table)
+            self._take(batch.iloc[start:] if start else batch, table)
             self._watermark_ns = int(watermark[-1])
-        return self._joined(parts)
-
-    def _joined(self, parts: list[pd.DataFrame]) -> pd.DataFrame:
-        return parts[0] if len(parts) == 1 else table(self.output).concat(parts)
+        return self._joined(looks)
 
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         if not len(rows):
@@ -120,9 +130,9 @@ class ChainTimer(Engine):
             underlyings = np.unique(self._latest.underlying[codes])
             self._fresh |= {self._latest.underlyings[row] for row in underlyings if row >= 0}
         elif table == "instruments":
-            self._latest.describe(_terms(rows))
+            self._latest.describe(terms_of(rows))
 
-    def _tick(self, first_ns: int, last_ns: int) -> list[pd.DataFrame]:
+    def _tick(self, first_ns: int, last_ns: int) -> list[Look]:
         due: list[tuple[int, str, npt.NDArray[np.int64]]] = []
         for order, underlying in enumerate(self._latest.underlyings):
             if self._timer.underlyings and underlying not in self._timer.underlyings:
@@ -135,14 +145,13 @@ class ChainTimer(Engine):
                 due += [(tick, underlying, options) for tick in ticks]
         self._fresh.clear()
         due.sort(key=lambda look: look[:2])
-        return [self._looked(tick, underlying, options) for tick, underlying, options in due]
-
-    def _looked(self, tick_ns: int, underlying: str, options: npt.NDArray[np.int64]) -> pd.DataFrame:
-        stale_after_s = self._timer.stale_after_s
-        priced = contracts(self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=stale_after_s)
-        rows = self._look(self._latest, priced)
-        self._latest.forget(options[self._latest.expiry_ns[options] <= tick_ns])
-        return rows
+        looks = []
+        for tick, underlying, options in due:
+            looks.append(self._look(underlying, tick))
+            expired = options[self._latest.expiry_ns[options] <= tick]
+            if expired.size:
+                self._expired(expired)
+        return looks
 
     def _options(self, order: int) -> npt.NDArray[np.int64]:
         latest = self._latest
@@ -173,7 +182,7 @@ class ChainTimer(Engine):
         self._fresh = set(state["fresh"])
 
 
-def _terms(rows: pd.DataFrame) -> pd.DataFrame:
+def terms_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms as the rows say, and as the registry knows where they do not."""
     rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
     terms = REGISTRY.describe(rows["instrument"].astype("str").tolist())
