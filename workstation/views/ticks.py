@@ -297,7 +297,7 @@ class CandleChart:
     def _resized(self, attr: str, old: Any, new: Any) -> None:
         self._width = float(new or 0)
         if self.following:
-            self._follow(moved=True)
+            self._follow(moved=True, at_once=True)
 
     def _room(self) -> tuple[float, float]:
         """Candles in view, and the share kept free for labels: as the width, once the browser has told it, allows."""
