@@ -10,13 +10,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
+PATIENCE_MS = 60_000
+"""A machine under load is slow, not wrong."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -24,9 +28,9 @@ FLAGS = [
 
 
 def chromium() -> str | None:
-    return (
-        os.environ.get("WORKSTATION_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
-    )
+    """The browser named by WORKSTATION_CHROMIUM, else the system's."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    return os.environ.get("WORKSTATION_CHROMIUM") or next(filter(None, map(shutil.which, names)), None)
 
 
 def free_port() -> int:
@@ -47,17 +51,20 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
     raise TimeoutError(f"{url} did not answer within {seconds} s")
 
 
-def start_server(port: int, log: Path) -> subprocess.Popen[bytes]:
+def start_server(port: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
+    """Every dashboard on the synthetic market; sessions end soon after their page is closed."""
     environment = {
         **os.environ,
         "WORKSTATION_SEED": "7",
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_FEEDS": '["synthetic"]',
+        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 500}}',
     }
     pages = [str(path) for path in sorted((ROOT / "dashboards").glob("*.py"))]
     server = subprocess.Popen(
         [sys.executable, "-m", "panel", "serve", *pages, "--port", str(port), "--address", "127.0.0.1",
-         "--allow-websocket-origin", f"127.0.0.1:{port}", "--liveness", "--warm"],
+         "--allow-websocket-origin", f"127.0.0.1:{port}", "--liveness", "--warm",
+         "--check-unused-sessions", "500", "--unused-session-lifetime", "10000", *options],
         cwd=ROOT, env=environment, stdout=log.open("ab"), stderr=subprocess.STDOUT,
     )  # fmt: skip
     wait_until_alive(f"http://127.0.0.1:{port}", server)
@@ -80,10 +87,45 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def browser(served: str) -> Iterator[object]:
-    from playwright.sync_api import sync_playwright
+def browser() -> Iterator[Any]:
+    from playwright.sync_api import expect, sync_playwright
 
+    if chromium() is None:
+        pytest.skip("no Chromium: install Debian's chromium or name one with WORKSTATION_CHROMIUM")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         made = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         yield made
         made.close()
+
+
+@pytest.fixture
+def opened(served: str, browser: Any) -> Iterator[Callable[..., Any]]:
+    """Opens a page of the served workstation; at the end its console must be clean and no request have left."""
+    pages: list[Any] = []
+    complaints: list[str] = []
+
+    def open_page(route: str = "exposure", query: str = "", width: int = 1440, height: int = 900) -> Any:
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.set_default_timeout(PATIENCE_MS)
+        page.on("console", lambda said: _complain(complaints, said.type, said.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda asked: _stay_here(complaints, asked.url))
+        page.goto(f"{served}/{route}{query}")
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+    assert not complaints, complaints
+
+
+def _complain(complaints: list[str], kind: str, text: str) -> None:
+    if kind in ("error", "warning"):
+        complaints.append(text)
+
+
+def _stay_here(complaints: list[str], url: str) -> None:
+    if urlparse(url).hostname not in ("127.0.0.1", None):
+        complaints.append(f"request to {url}")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from urllib.parse import urlparse
+from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import ARTIFACTS
 
@@ -24,37 +23,6 @@ _TEXT = """() => {
   walk(document.body)
   return found.join(' ')
 }"""
-
-
-@pytest.fixture
-def opened(served: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    pages: list[Page] = []
-    complaints: list[str] = []
-
-    def open_page(route: str = "exposure", query: str = "", width: int = 1440, height: int = 900) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(30_000)
-        page.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: (
-                complaints.append(f"request to {asked.url}")
-                if urlparse(asked.url).hostname not in ("127.0.0.1", None)
-                else None
-            ),
-        )
-        page.goto(f"{served}/{route}{query}")
-        pages.append(page)
-        return page
-
-    yield open_page
-    for page in pages:
-        page.context.close()
-    assert not complaints, complaints
 
 
 def full(page: Page) -> Page:
