@@ -1,4 +1,4 @@
-"""Where dealers must hedge: price with its levels, exposure by strike, what changed, and the vol market."""
+"""Where dealers must hedge: price with its levels, exposure by strike, what changed, what may come; the rest below the fold."""
 
 import panel_material_ui as pmui
 
@@ -9,7 +9,7 @@ from workstation.views.exposure.views import ExposureViews
 from workstation.views.page import Page
 
 desk = shared_desk()
-page = Page("exposure", desk.board, dashboards=("exposure", "health"), report=desk.report)
+page = Page("exposure", desk.board, report=desk.report)
 views = ExposureViews(desk.board, Choice(), page.colours)
 views.follow_choices(page.live)
 page.add(*views.all)
@@ -25,25 +25,40 @@ cards = page.grid(
         views.strikes.card.panel,
         views.change.card.panel,
         views.curve.card.panel,
-        views.smile.card.panel,
+        views.by_expiry.card.panel,
+        views.cascade.card.panel,
+        views.smart.card.panel,
+        views.interest.card.panel,
+        views.scenario.card.panel,
+        views.by_time.card.panel,
+        views.history.card.panel,
+        views.levels.card.panel,
         views.course.card.panel,
+        views.smile.card.panel,
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""
+        --room: min(calc(100vh - 188px), 1000px);
         grid-template-columns: repeat(12, minmax(0, 1fr));
-        grid-template-rows: auto auto minmax(260px, 1.45fr) minmax(200px, 1fr) auto;
+        grid-template-rows: min-content min-content max(260px, calc(var(--room) * 0.585)) max(200px, calc(var(--room) * 0.415))
+            320px 340px 300px min-content;
         grid-template-areas:
             "bar bar bar bar bar bar bar bar bar bar bar bar"
             "line line line line line line line line line line line line"
             "price price price price price price price strikes strikes strikes strikes strikes"
-            "change change change curve curve curve smile smile smile course course course"
+            "change change change curve curve curve by_expiry by_expiry by_expiry cascade cascade cascade"
+            "smart smart smart smart smart interest interest interest scenario scenario scenario scenario"
+            "by_time by_time by_time by_time by_time history history history history levels levels levels"
+            "course course course course course course smile smile smile smile smile smile"
             "feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds";
     """,
     narrow="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: min-content min-content 420px 400px 262px 300px 300px 300px auto;
-        grid-template-areas: "bar" "line" "strikes" "price" "change" "curve" "smile" "course" "feeds";
+        grid-template-rows: min-content min-content 420px 400px 262px 300px 260px 340px 320px 300px 320px 300px 320px 340px 300px 300px auto;
+        grid-template-areas: "bar" "line" "strikes" "price" "change" "levels" "cascade" "smart" "curve" "interest" "scenario"
+            "history" "by_expiry" "by_time" "course" "smile" "feeds";
     """,
+    tall=True,
 )
 shell = page.build(cards, drawer=[views.expiries.panel], aside=[views.ledger.panel])
 explain.js_on_click(args={"page": shell}, code="page.data.contextbar_open = true")

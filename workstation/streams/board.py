@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -174,7 +175,36 @@ class CandleShelf(Shelf):
         return kept.reset_index(drop=True)
 
 
+class ExposureShelf(NewestSnapshot):
+    """The newest snapshot per underlying, and net gex by strike of the first snapshot of every minute before."""
+
+    def __init__(self, table: Table, minutes: int = 720) -> None:
+        super().__init__(table, "underlying")
+        self._minutes = minutes
+        self._past: dict[tuple[str, str, str], deque[pd.DataFrame]] = {}
+
+    def add(self, frame: pd.DataFrame) -> None:
+        """Take a batch (conformed)."""
+        super().add(frame)
+        names = ["underlying", "sign_model", "basis"]
+        for key, rows in frame.groupby([*names, "event_ns"], observed=True, sort=False):
+            name, event_ns = tuple(str(part) for part in key[:3]), int(key[3])
+            past = self._past.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
+            if not past or event_ns // _MINUTE_NS != int(past[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+                gex = rows.groupby("strike", sort=True)["gex"].sum().reset_index()
+                past.append(gex.assign(event_ns=event_ns))
+
+    def past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        """Columns event_ns, strike, gex."""
+        kept = self._past.get((underlying, sign_model, basis))
+        none = pd.DataFrame(
+            {"strike": np.empty(0), "gex": np.empty(0), "event_ns": np.empty(0, dtype=np.int64)}
+        )
+        return pd.concat(list(kept), ignore_index=True) if kept else none
+
+
 _HOUR_NS = 3_600 * 10**9
+_MINUTE_NS = 60 * 10**9
 _SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
     "trades": lambda table: Tail(table, 20_000),
     "quotes": lambda table: Newest(table, "instrument"),
@@ -191,7 +221,7 @@ _SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
-    "exposures": lambda table: NewestSnapshot(table, "underlying"),
+    "exposures": ExposureShelf,
 }
 _UNSHELVED = frozenset({"frames"})
 
@@ -243,6 +273,13 @@ class Board:
         """Candles of one instrument and length in time order, the one in progress (``closed`` False) last."""
         with self._lock:
             return self._candle_shelf.of(instrument, every_ns)
+
+    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        """Net gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex."""
+        with self._lock:
+            shelf: Any = self._shelves["exposures"]
+            past: pd.DataFrame = shelf.past(underlying, sign_model, basis)
+            return past
 
     def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
         """Publish the candles in progress of one length."""

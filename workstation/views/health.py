@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import time
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
@@ -12,6 +14,7 @@ import pandas as pd
 from workstation.views import formats
 from workstation.views.card import Card, Markup
 from workstation.views.live import Source, View
+from workstation.views.theme import DARK
 
 _STRIP = """
 :host { width: 100%; }
@@ -35,6 +38,12 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 .event { font-weight: 700; }
 .none { color: var(--ws-muted); padding: 8px 0; }
 """
+_CLOCK = f"""
+.market {{ color: {DARK.warn}; font-size: 12px; line-height: 24px; white-space: nowrap; }}
+.market b {{ font-size: 14px; color: {DARK.text}; }}
+"""
+BEHIND_S = 90.0
+"""A market this much behind the wall clock, with rows arriving, is one of the past."""
 _FAILED = ("failed", "refused", "ended", "disconnected", "closed")
 _WORDS = {"live": "●", "quiet": "○", "stale": "■", "failed": "◆"}
 
@@ -78,6 +87,52 @@ class FeedStrip(View):
         """Say it in the strip."""
         if reason:
             self._strip.show(f'<div class="strip failed"><b>{escape(reason)}</b></div>')
+
+
+def replayed(feeds: pd.DataFrame, asof_ns: int, now_ns: int) -> bool:
+    """Whether the market shown is one of the past: rows arrive (or have ended), but what they tell of is long gone.
+
+    Examples
+    --------
+    >>> feeds = pd.DataFrame({"state": ["live"], "age_s": [0.2], "stale_after_s": [5.0]})
+    >>> replayed(feeds, 10**9, 10**15), replayed(feeds, 10**15, 10**15), replayed(feeds.assign(age_s=99.0), 10**9, 10**15)
+    (True, False, False)
+    """
+    if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * 10**9:
+        return False
+    arriving = (feeds["age_s"] <= feeds["stale_after_s"]) | (feeds["state"] == "ended")
+    return bool(arriving.any())
+
+
+class MarketClock(View):
+    """The market's own time where it is replayed; empty where it is the wall clock's.
+
+    ``told`` is called with whether it is replayed whenever that changes.
+    """
+
+    every_s = 0.5
+
+    def __init__(self, told: Callable[[bool], None]) -> None:
+        self._told, self.replayed = told, False
+        self._clock = Markup(_CLOCK, sizing_mode="fixed", width=1, height=24)
+        self.panel = self._clock.panel
+        self.panel.visible = False
+
+    def refresh(self, source: Source) -> None:
+        """Write the market's time."""
+        now = replayed(source.feeds(), source.asof_ns, time.time_ns())
+        if now != self.replayed:
+            self.replayed = now
+            self.panel.param.update(visible=now, width=208 if now else 1)
+            self._told(now)
+        if now:
+            moment = pd.Timestamp(source.asof_ns, unit="ns").strftime("%d %b %Y <b>%H:%M:%S</b>")
+            self._clock.show(f'<span class="market" role="timer">{moment} UTC · replay</span>')
+
+    def show_failure(self, reason: str) -> None:
+        """Say it in place of the time."""
+        if reason:
+            self._clock.show(f'<span class="market">{escape(reason)}</span>')
 
 
 def _time(event_ns: int) -> str:

@@ -47,6 +47,9 @@ class Source(Protocol):
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress last."""
 
+    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        """Net gex by strike of the past, once a minute: event_ns, strike, gex."""
+
     def feeds(self) -> pd.DataFrame:
         """One row per feed."""
 

@@ -12,7 +12,7 @@ import param
 from bokeh.models import CustomJS
 from panel.util import edit_readonly
 
-from workstation.views.health import FeedStrip
+from workstation.views.health import FeedStrip, MarketClock
 from workstation.views.live import Live, Source, View
 from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
 
@@ -61,6 +61,9 @@ _GRID_CSS = """
 :host > * {{ min-width: 0; }}
 @media (min-width: 901px) {{ :host {{ height: calc(100vh - 40px); }} }}
 @media (max-width: 900px) {{ :host {{ height: auto !important; flex: none !important; {narrow} }} }}
+"""
+_FOOT_CSS = """
+@media (min-width: 901px) { .ws-foot { position: sticky; bottom: 0; z-index: 4; background: var(--ws-page); padding: 2px 0; } }
 """
 _CLOCK = """
 const two = n => String(n).padStart(2, '0')
@@ -131,6 +134,7 @@ class Page:
         self.title = title
         self.dark = _asked_for("theme", "dark") == "dark"
         self.live = Live(source, report)
+        self._dashboards = tuple(dashboards)
         self._header = pn.pane.HTML(
             _header_html(title, dashboards),
             stylesheets=[_HEADER],
@@ -138,7 +142,12 @@ class Page:
             margin=0,
         )
         self.strip = FeedStrip()
+        self.clock = MarketClock(lambda replayed: self._head(replayed))
         self.live.add(self.strip)
+        self.live.add(self.clock)
+
+    def _head(self, replayed: bool) -> None:
+        self._header.object = _header_html(self.title, self._dashboards, own_clock=not replayed)
 
     @property
     def colours(self) -> Palette:
@@ -150,11 +159,20 @@ class Page:
         for view in views:
             self.live.add(view)
 
-    def grid(self, cards: Sequence[Any], wide: str, narrow: str) -> pn.Column:
-        """Cards in a CSS grid: ``wide`` and ``narrow`` are grid declarations (template areas, rows, columns)."""
+    def grid(self, cards: Sequence[Any], wide: str, narrow: str, tall: bool = False) -> pn.Column:
+        """Cards in a CSS grid: ``wide`` and ``narrow`` are grid declarations (template areas, rows, columns).
+
+        A ``tall`` page goes on below the fold on a desk; its last card stays at the foot of the window.
+        """
+        if tall:
+            cards[-1].css_classes = [*cards[-1].css_classes, "ws-foot"]
+            wide = f"height: auto !important; flex: none !important; {wide}"
         return pn.Column(
             *cards,
-            stylesheets=[stylesheet(_GRID_CSS.format(wide=wide, narrow=narrow))],
+            stylesheets=[
+                stylesheet(_GRID_CSS.format(wide=wide, narrow=narrow)),
+                *([_FOOT_CSS] if tall else []),
+            ],
             sizing_mode="stretch_both",
             margin=0,
         )
@@ -177,7 +195,7 @@ class Page:
             title=PRODUCT,
             meta_title=f"{PRODUCT} · {self.title}",
             main=[main],
-            header=[self._header],
+            header=[self._header, self.clock.panel],
             sidebar=list(drawer),
             sidebar_open=False,
             sidebar_variant="temporary",
@@ -223,15 +241,18 @@ def _asked_for(name: str, default: str) -> str:
     return values[0].decode() if values else default
 
 
-def _header_html(title: str, dashboards: Sequence[str]) -> str:
+def _header_html(title: str, dashboards: Sequence[str], own_clock: bool = True) -> str:
     links = "".join(
         f'<a href="./{escape(name)}"{" aria-current=page" if name == title else ""}>{escape(name)}</a>'
         for name in dashboards
     )
+    clock = (
+        '<span class="clock"><b class="utc"></b> <span>UTC</span></span>'
+        '<span class="clock local"><b class="here"></b> <span>local</span></span>'
+    )
     return (
         f'<div class="bar"><nav aria-label="dashboards">{links}</nav><div class="right">'
         '<span class="link" role="status"><i></i><span class="on">connected</span><span class="off">reconnecting</span></span>'
-        '<span class="clock"><b class="utc"></b> <span>UTC</span></span>'
-        '<span class="clock local"><b class="here"></b> <span>local</span></span></div></div>'
+        f"{clock if own_clock else ''}</div></div>"
         "<style>.utc::before{content:var(--ws-clock-utc)} .here::before{content:var(--ws-clock-local)}</style>"
     )

@@ -168,6 +168,7 @@ class Market:
         prints = trades(rng)
         quotes = marks(rng)
         self.asof_ns = NOW_NS
+        self.past = pd.DataFrame({"event_ns": [], "strike": [], "gex": []})
         self._frames = {name: table.empty() for name, table in TABLES.items()}
         self._versions = dict.fromkeys(TABLES, 0)
         self.put("trades", prints)
@@ -207,6 +208,9 @@ class Market:
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         frame = self._frames["candles"]
         return frame[(frame["instrument"] == instrument) & (frame["every_ns"] == every_ns)]
+
+    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        return self.past
 
     def feeds(self) -> pd.DataFrame:
         return self._feeds

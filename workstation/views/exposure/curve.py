@@ -14,6 +14,9 @@ from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
 
+BAND = 2.0
+"""The axis holds the chosen curve and as much of the band as fits into so many times its size."""
+
 
 class Curve(View):
     """Net gex over spot for the chosen sign model, within the band of all of them."""
@@ -68,13 +71,23 @@ class Curve(View):
             )
             inside = np.abs(spot / made.spot - 1) <= reach
             self.x_range.update(start=float(spot[inside][0]), end=float(spot[inside][-1]))
-            top, bottom = max(high[inside].max(), 0.0), min(low[inside].min(), 0.0)
+            widest = BAND * float(np.abs(net[inside]).max()) or np.inf
+            top = min(max(high[inside].max(), 0.0), widest)
+            bottom = max(min(low[inside].min(), 0.0), -widest)
             room = 0.06 * (top - bottom) or 1.0
             self.y_range.update(start=bottom - room, end=top + 5 * room)
         self._lines.show(
             [Level(made.zero_gamma, f"0γ {formats.number(made.zero_gamma)}", "zero"), Level(made.spot, f"Spot {formats.number(made.spot)}", "text")]
         )  # fmt: skip
-        self.card.say(made.zero_gamma_reason, f"USD per 1 %; {SIGN_MODELS[self.choice.sign_model].lower()}")
+        low, high = made.zero_gammas
+        between = (
+            f"0γ {formats.number(low)} – {formats.number(high)}"
+            if np.isfinite(low) and high > low * 1.00001
+            else ""
+        )
+        self.card.say(
+            made.zero_gamma_reason or between, f"USD per 1 %; {SIGN_MODELS[self.choice.sign_model].lower()}"
+        )
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

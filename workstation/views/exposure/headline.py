@@ -102,7 +102,7 @@ class Headline(View):
             else []
         )
         if not len(rows):
-            return float("nan"), float("nan"), "no trades"
+            return self._spot(source)
         newest = trades.iloc[rows[-1]]
         price, now = float(newest["price"]), int(newest["event_ns"])
         every = 300 * 10**9
@@ -114,6 +114,17 @@ class Headline(View):
         span = now - int(first["event_ns"])
         since = "24 h" if span >= _DAY_NS else f"since {pd.Timestamp(first['event_ns']).strftime('%H:%M')}"
         return price, price / float(first["open"]) - 1.0, since
+
+    def _spot(self, source: Source) -> tuple[float, float, str]:
+        """Where nothing trades: the spot of the newest levels, and its move since the first of a day."""
+        rows = source.latest("levels")
+        rows = rows[((rows["underlying"] == self.choice.underlying) & np.isfinite(rows["spot"])).to_numpy()]
+        if not len(rows):
+            return float("nan"), float("nan"), "no trades"
+        times, spots = rows["event_ns"].to_numpy(), rows["spot"].to_numpy()
+        first = int(np.searchsorted(times, times[-1] - _DAY_NS))
+        since = f"spot, since {pd.Timestamp(times[first]).strftime('%d %b %H:%M')}"
+        return float(spots[-1]), float(spots[-1] / spots[first] - 1.0), since
 
     def show_failure(self, reason: str) -> None:
         """Say it at the end of the line."""

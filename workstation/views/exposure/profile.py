@@ -14,7 +14,9 @@ from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
 
-_COLUMNS = ("strike", "height", "call_left", "call_right", "put_left", "put_right", "net", "call", "put")
+_COLUMNS = (
+    "strike", "height", "call_left", "call_right", "put_left", "put_right", "net", "call", "put", "cumulative", "drawn",
+)  # fmt: skip
 
 
 def bars(strikes: np.ndarray, call: np.ndarray, put: np.ndarray) -> dict[str, np.ndarray]:
@@ -38,6 +40,8 @@ def bars(strikes: np.ndarray, call: np.ndarray, put: np.ndarray) -> dict[str, np
         "net": call + put,
         "call": call,
         "put": put,
+        "cumulative": np.cumsum(call + put),
+        "drawn": np.zeros(strikes.size),
     }
 
 
@@ -69,7 +73,12 @@ class ByStrike(View):
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=200),
             unit=UNITS["gex"],
             area="strikes",
-            keys=(Key("up", "calls", "bar"), Key("down", "puts", "bar"), Key("net", "net")),
+            keys=(
+                Key("up", "calls", "bar"),
+                Key("down", "puts", "bar"),
+                Key("net", "net"),
+                Key("zero", "cumulative, own scale", "dashed"),
+            ),
         )
 
     def _build(self) -> object:
@@ -90,6 +99,8 @@ class ByStrike(View):
             )  # fmt: skip
             self._painter(bar.glyph, fill_color=role)
             renderers.append(bar)
+        running = made.line("drawn", "strike", source=self._bars, line_width=1.6, line_dash=[5, 3])
+        self._painter(running.glyph, line_color="zero")
         line = made.line("net", "strike", source=self._bars, line_width=1.6)
         dots = made.scatter("net", "strike", source=self._bars, size=5)
         self._painter(line.glyph, line_color="net")
@@ -106,6 +117,7 @@ class ByStrike(View):
                     ("calls", "@call{$0.00a}"),
                     ("puts", "@put{$0.00a}"),
                     ("net", "@net{$0.00a}"),
+                    ("cumulative", "@cumulative{$0.00a}"),
                 ],
             )
         )
@@ -115,14 +127,27 @@ class ByStrike(View):
         """Draw the newest snapshot."""
         made = self._snapshots.newest(source)
         shown = np.abs(made.strikes / made.spot - 1.0) <= 1.3 * self.choice.reach
-        self._bars.data = bars(made.strikes[shown], made.call[shown], made.put[shown])
+        columns = bars(made.strikes[shown], made.call[shown], made.put[shown])
+        columns["cumulative"] = np.cumsum(made.call + made.put)[shown]
+        self._bars.data = columns
         self._fit(made)
+        self._scale_running()
         self._lines.show(key_levels(made))
         net = float(np.nansum(made.call + made.put)) if made.strikes.size else float("nan")
         measure = self.choice.measure
         self.card.say(
             f"net {formats.usd(net, signed=True)}", UNITS[measure], f"{MEASURES[measure]} by strike"
         )
+
+    def _scale_running(self) -> None:
+        """The cumulative curve is drawn to the width of the bars: its shape and its zero matter, its size is told on hover."""
+        data = dict(self._bars.data)
+        largest = float(np.abs(data["cumulative"]).max(initial=0.0))
+        width = min(abs(self.x_range.start) or abs(self.x_range.end), abs(self.x_range.end)) / 1.1
+        if abs(self.x_range.start) < 0.1 * self.x_range.end:
+            width = self.x_range.end / 1.55
+        data["drawn"] = data["cumulative"] * (width / largest if largest else 0.0)
+        self._bars.data = data
 
     def _fit(self, made: Snapshot) -> None:
         if not np.isfinite(made.spot):

@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from workstation.exposure.band import band
 from workstation.exposure.book import exposure
 from workstation.exposure.levels import levels
 from workstation.pricing.chain import chain
-from workstation.views.choice import SIGN_MODELS, Choice, underlyings_of
+from workstation.views.choice import Choice, underlyings_of
 from workstation.views.live import Source
 
 NAN = float("nan")
@@ -46,6 +47,8 @@ class Snapshot:
     curve: np.ndarray = field(default_factory=lambda: np.empty(0))
     band: tuple[np.ndarray, np.ndarray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     """Lowest and highest net gex over the sign models, on ``curve_spot``."""
+    zero_gammas: tuple[float, float] = (NAN, NAN)
+    """Lowest and highest zero gamma over the sign models."""
     changes: dict[int, tuple[float, float]] = field(default_factory=dict)
     """Minutes -> change of net gex, strike changed most; empty when none are kept for this choice."""
     ledger: dict[str, Any] = field(default_factory=dict)
@@ -86,24 +89,19 @@ def snapshot(source: Source, choice: Choice) -> Snapshot:
     marks = _chain(source, choice.underlying)
     if marks is None:
         return _from_level(choice, level)
-    books = {
-        name: levels(_some_expiries(marks, choice.expiries), sign_model=name, basis=choice.basis)
-        for name in SIGN_MODELS
-    }
-    curves = (
-        np.stack([book["net_gex_curve"].to_numpy() for book in books.values()]) if _same_grid(books) else None
-    )
-    chosen = books[choice.sign_model]
+    some = some_expiries(marks, choice.expiries)
+    over = band(some, basis=choice.basis)
+    chosen = levels(some, sign_model=choice.sign_model, basis=choice.basis)
     strikes, call, put = _ladder(source, choice, marks, level is not None)
     parts = {
         "strikes": strikes,
         "call": call,
         "put": put,
-        "curve_spot": chosen["curve_spot"].to_numpy(),
-        "curve": chosen["net_gex_curve"].to_numpy(),
+        "curve_spot": over["curve_spot"].to_numpy(),
+        "curve": over["net_gex_curve"].sel(sign_model=choice.sign_model).to_numpy(),
+        "band": (over["net_gex_curve_low"].to_numpy(), over["net_gex_curve_high"].to_numpy()),
+        "zero_gammas": tuple(float(over[f"zero_gamma_{end}"]) for end in ("low", "high")),
     }
-    if curves is not None and curves.size:
-        parts["band"] = (curves.min(axis=0), curves.max(axis=0))
     if level is not None:
         return _from_level(choice, level, **parts)
     return Snapshot(
@@ -115,10 +113,6 @@ def snapshot(source: Source, choice: Choice) -> Snapshot:
         ledger=dict(chosen.attrs),
         **parts,
     )  # fmt: skip
-
-
-def _same_grid(books: dict[str, xr.Dataset]) -> bool:
-    return len({book.sizes["curve_spot"] for book in books.values()}) == 1
 
 
 def _from_level(choice: Choice, level: pd.Series | None, **parts: Any) -> Snapshot:
@@ -180,7 +174,8 @@ def chain_of(source: Source, underlying: str) -> xr.Dataset | None:
     return _chain(source, underlying)
 
 
-def _some_expiries(marks: xr.Dataset, expiries: list[int]) -> xr.Dataset:
+def some_expiries(marks: xr.Dataset, expiries: list[int]) -> xr.Dataset:
+    """The chosen expiries of a chain; all when none of the chosen is there."""
     known = marks["expiry_ns"].to_numpy()
     return marks.isel(expiry=np.isin(known, expiries)) if np.isin(known, expiries).any() else marks
 
@@ -195,6 +190,6 @@ def _ladder(
         rows = rows[(mask & (rows["basis"] == choice.basis)).to_numpy()]
         by_strike = rows.groupby("strike", sort=True)[["call_gex", "put_gex"]].sum()
         return by_strike.index.to_numpy(), by_strike["call_gex"].to_numpy(), by_strike["put_gex"].to_numpy()
-    book = exposure(_some_expiries(marks, choice.expiries), sign_model=choice.sign_model, basis=choice.basis)
+    book = exposure(some_expiries(marks, choice.expiries), sign_model=choice.sign_model, basis=choice.basis)
     call, put = (book[f"{right}_{choice.measure}"].sum("expiry").to_numpy() for right in ("call", "put"))
     return book["strike"].to_numpy(), call, put

@@ -9,14 +9,18 @@ import panel_material_ui as pmui
 
 from workstation.views.card import Card
 from workstation.views.chain import Smiles
-from workstation.views.choice import Choice
+from workstation.views.choice import Choice, instruments
 from workstation.views.exposure.change import ChangeTable
 from workstation.views.exposure.controls import ExpiryChoice, length_buttons, scale_buttons
 from workstation.views.exposure.course import Course
 from workstation.views.exposure.curve import Curve
 from workstation.views.exposure.headline import Headline
+from workstation.views.exposure.key_levels import LevelsCourse, LevelsTable
 from workstation.views.exposure.ledger import Ledger
+from workstation.views.exposure.maps import ByExpiry, ByTime, Scenario
+from workstation.views.exposure.open_interest import OpenInterest
 from workstation.views.exposure.profile import ByStrike, key_levels
+from workstation.views.exposure.risk import CascadeRisk, SmartMoneyList
 from workstation.views.exposure.snapshot import Snapshots
 from workstation.views.live import Live, Source, View
 from workstation.views.theme import Palette
@@ -48,13 +52,17 @@ class PriceCard(View):
             },
         )
         self.chip.on_click(lambda _: self.chart.follow())
+        self.spot = LevelsCourse(choice, colours)
+        pane = pn.pane.Bokeh(self.spot.figure, sizing_mode="stretch_both", min_height=150)
+        self._spot_pane = pn.Column(pane, sizing_mode="stretch_both", margin=0, visible=False)
+        self._actions = (scale_buttons(choice), length_buttons(choice), self.chip)
         self._mark_chip()
         choice.param.watch(lambda _: self._mark_chip(), "window")
         self.card = Card(
             "Price",
-            self.chart.panel,
+            pn.Column(self.chart.panel, self._spot_pane, sizing_mode="stretch_both", margin=0),
             unit="USD",
-            actions=(scale_buttons(choice), length_buttons(choice), self.chip),
+            actions=self._actions,
             area="price",
         )
 
@@ -66,7 +74,18 @@ class PriceCard(View):
         )
 
     def refresh(self, source: Source) -> None:
-        """Show the newest candles and levels."""
+        """Show the newest candles and levels; where nothing trades, spot as the levels had it."""
+        traded = bool(instruments(source, self.choice.underlying))
+        if self.chart.panel.visible != traded:
+            self.chart.panel.visible, self._spot_pane.visible = traded, not traded
+            for action in self._actions:
+                action.visible = traded
+        if not traded:
+            self.spot.refresh(source)
+            rows = len(self.spot.rows.data["x"])
+            said = f"nothing trades here: spot and levels of {rows} snapshots, USD"
+            self.card.say("", said if rows else "no trades and no levels yet")
+            return
         made = self._snapshots.newest(source)
         self.chart.levels = key_levels(made, with_spot=False)
         self.chart.span_strikes(self._by_strike.y_range.start, self._by_strike.y_range.end)
@@ -76,6 +95,7 @@ class PriceCard(View):
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""
         self.chart.repaint(colours)
+        self.spot.repaint(colours)
 
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
@@ -106,6 +126,14 @@ class ExposureViews:
         self.change = ChangeTable(choice, snapshots)
         self.curve = Curve(choice, snapshots, colours)
         self.smile = Smiles(choice, colours)
+        self.by_expiry = ByExpiry(choice, snapshots, colours)
+        self.by_time = ByTime(choice, snapshots, colours)
+        self.scenario = Scenario(choice, snapshots, colours)
+        self.interest = OpenInterest(choice, colours)
+        self.cascade = CascadeRisk(choice)
+        self.smart = SmartMoneyList(choice)
+        self.levels = LevelsTable(choice, snapshots)
+        self.history = LevelsCourse(choice, colours)
         self.course = Course(choice, colours)
         self.expiries = ExpiryChoice(choice)
         self.ledger = Ledger(choice, snapshots)
@@ -114,7 +142,8 @@ class ExposureViews:
     def all(self) -> tuple[View, ...]:
         """The views in the order they are refreshed."""
         return (
-            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.smile,
+            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.by_expiry,
+            self.cascade, self.smart, self.interest, self.scenario, self.by_time, self.history, self.levels, self.smile,
             self.course, self.ledger,
         )  # fmt: skip
 

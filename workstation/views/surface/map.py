@@ -64,7 +64,11 @@ class SurfaceMap(FigureView):
             self._painter, signed=True, names=names, numbers=True, ticks=(9, 14), font_size="10px"
         )
         self._panes = [
-            pn.pane.Bokeh(each.figure, sizing_mode="stretch_both", min_height=150)
+            pn.Column(
+                pn.pane.Bokeh(each.figure, sizing_mode="stretch_both", min_height=150),
+                sizing_mode="stretch_both",
+                margin=0,
+            )
             for each in (self.plain, self.signed)
         ]
         self._panes[1].visible = False

@@ -1,0 +1,188 @@
+"""What grew on the exposure page: maps, open interest, risk, smart money, key levels, and what is shown when nothing trades."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.unit.views.market import NOW_NS, SECOND, Market
+from workstation.exposure.book import exposure
+from workstation.exposure.open_interest import open_interest
+from workstation.exposure.scenario import forced_flow
+from workstation.market.tables import ALERTS, CASCADE
+from workstation.pricing.chain import chain
+from workstation.streams.board import Board
+from workstation.views.choice import Choice
+from workstation.views.exposure.views import ExposureViews
+from workstation.views.health import MarketClock
+from workstation.views.live import Live
+from workstation.views.theme import DARK, LIGHT
+
+
+def views_over(market: Market, **choice: object) -> tuple[ExposureViews, Live]:
+    views, live = ExposureViews(market, Choice(**choice), DARK), Live(market)
+    for view in views.all:
+        live.add(view)
+    views.follow_choices(live)
+    return views, live
+
+
+def failures(views: ExposureViews) -> list[str]:
+    return [view.card.failure for view in views.all if hasattr(view, "card") and view.card.failure]
+
+
+def test_nothing_fails_in_either_theme() -> None:
+    views, live = views_over(Market())
+    live.repaint(LIGHT)
+    assert failures(views) == []
+
+
+def test_the_map_by_expiry_is_the_book_of_the_choice() -> None:
+    market = Market()
+    views, _ = views_over(market)
+    views.choice.param.update(measure="vanna_exposure", sign_model="calls_short", reach=0.20)
+    book = exposure(chain(market.latest("marks"), underlying="BTC"), sign_model="calls_short")
+    wanted = book["vanna_exposure"].transpose("strike", "expiry")
+    wanted = wanted[np.abs(wanted["strike"].to_numpy() / float(book["spot"]) - 1.0) <= 0.20]
+    shown = views.by_expiry.map._grid
+    assert shown is not None
+    np.testing.assert_allclose(np.nansum(shown.values), np.nansum(wanted), rtol=1e-9)
+    assert views.by_expiry.card.title == "Vanna, strike × expiry"
+
+
+def test_the_scenario_grid_is_the_forced_flow() -> None:
+    market = Market()
+    views, _ = views_over(market)
+    marks = chain(market.latest("marks"), underlying="BTC")
+    wanted = forced_flow(marks, spot_moves=[-0.05, 0.0, 0.05], vol_moves=[-0.05, 0.0])["forced_flow"].isel(
+        days=0
+    )
+    cells = np.asarray(views.scenario.map._grid.values)  # type: ignore[union-attr]
+    np.testing.assert_allclose(cells[1:3][:, [1, 4, 7]], wanted.to_numpy(), rtol=1e-9)
+    assert cells[2, 4] == 0.0
+
+
+def test_open_interest_by_strike_has_calls_up_puts_down_and_max_pain_of_one_expiry() -> None:
+    market = Market()
+    views, _ = views_over(market, reach=0.40)
+    found = open_interest(chain(market.latest("marks"), underlying="BTC"))
+    assert views.interest.bars.data["call"].sum() == pytest.approx(
+        float(found["call_open_interest_by_strike"].sum())
+    )
+    assert views.interest.bars.data["put"].sum() == pytest.approx(
+        -float(found["put_open_interest_by_strike"].sum())
+    )
+    pain = float(found["max_pain"][0])
+    assert any(
+        level.value == pain and "Max pain 21 Nov" in level.text for level in views.interest._lines._levels
+    )
+    views.choice.basis = "volume"
+    assert views.interest.bars.data["call"].sum() == pytest.approx(
+        float(found["call_volume_by_strike"].sum())
+    )
+    assert views.interest.card.title == "Volume 24 h by strike"
+
+
+def test_cascade_risk_shows_its_parts_and_names_what_is_missing() -> None:
+    market = Market()
+    row = {
+        "event_ns": [NOW_NS], "underlying": "BTC", "sign_model": "calls_long", "basis": "open_interest", "score": 0.71,
+        "known": 0.8, "below_zero_gamma": 1.3, "below_zero_gamma_score": 0.65, "unwind": "long liquidation",
+        "missing": "liquidations: 2 of 6 earlier five minutes",
+    }  # fmt: skip
+    market.put("cascade", CASCADE.conform(pd.DataFrame(row)))
+    views, _ = views_over(market)
+    text = views.cascade._page.panel.object
+    assert "0.71" in text
+    assert "width:65%" in text
+    assert "long liquidation" in text
+    assert 'title="2 of 6 earlier five minutes"' in text
+    views.choice.underlying = "ETH"
+    assert "Not published yet" in views.cascade._page.panel.object
+
+
+def test_smart_money_is_that_of_the_underlying_with_its_evidence() -> None:
+    market = Market()
+    names = ["BTC/USD:BTC-261225-110000-C", "ETH/USD:ETH-261225-3500-P", None]
+    rows = {
+        "event_ns": [NOW_NS, NOW_NS + 1, NOW_NS + 2], "instrument": names, "alert_id": ["a", "b", "oi_wall_change:BTC:C:1"],
+        "kind": ["block", "large_print", "oi_wall_change"], "severity": ["high", "low", "medium"], "score": [88.0, 20.0, 50.0],
+        "direction": [1, -1, 0], "premium_usd": [1.2e6, 3e4, np.nan], "explanation": ["bought <5>", "sold", "wall grew"],
+        "evidence": [json.dumps({"legs": ["T1"]})] * 3, "verdict": "open",
+    }  # fmt: skip
+    market.put("alerts", ALERTS.conform(pd.DataFrame(rows)))
+    views, _ = views_over(market)
+    text = views.smart._table.panel.object
+    assert text.index("wall grew") < text.index("bought &lt;5&gt;")
+    assert "sold" not in text
+    assert "T1" in text
+    assert views.smart.card.value == "1 high of 2"
+
+
+def test_key_levels_are_sorted_by_price_with_their_distance() -> None:
+    market = Market()
+    views, _ = views_over(market)
+    text = views.levels._table.panel.object
+    assert text.index("Call wall") < text.index("Zero gamma") < text.index("Put wall")
+    made = views.levels._snapshots.newest(market)
+    assert f"{100 * (made.call_wall / made.spot - 1):+.1f}".replace("-", "−") in text
+    assert "unchanged" in text
+
+
+def test_the_map_over_time_shows_the_past_with_spot_on_it() -> None:
+    market = Market()
+    strikes = np.arange(98_000.0, 112_000.0, 2_000.0)
+    frames = [
+        pd.DataFrame(
+            {"event_ns": NOW_NS + 60 * SECOND * (step - 4), "strike": strikes, "gex": 1e6 * step + strikes}
+        )
+        for step in range(5)
+    ]
+    market.past = pd.concat(frames, ignore_index=True)
+    views, _ = views_over(market)
+    shown = views.by_time.map._grid
+    assert shown is not None
+    assert shown.values.shape == (strikes.size, 5)
+    np.testing.assert_allclose(np.diff(shown.values, axis=1), 1e6)
+    assert np.isfinite(views.by_time.spot.data["y"]).all()
+
+
+def test_the_board_keeps_one_snapshot_a_minute_by_strike() -> None:
+    board, rows = Board(), Market().latest("exposures")
+    for step in range(4):
+        board.add("exposures", rows.assign(event_ns=NOW_NS + 30 * SECOND * step))
+    past = board.exposure_past("BTC", "calls_long", "open_interest")
+    assert past["event_ns"].nunique() == 2
+    mine = rows[rows["underlying"] == "BTC"]
+    assert past["gex"].sum() == pytest.approx(2 * mine["gex"].sum())
+    assert len(board.exposure_past("BTC", "short_all", "open_interest")) == 0
+
+
+def test_without_trades_the_price_card_shows_spot_over_time() -> None:
+    market = Market()
+    for table in ("trades", "candles"):
+        market.put(table, market.latest(table).iloc[:0])
+    views, _ = views_over(market)
+    assert failures(views) == []
+    assert not views.price.chart.panel.visible
+    assert views.price._spot_pane.visible
+    levels = market.latest("levels")
+    spot = levels[levels["underlying"] == "BTC"]["spot"].iloc[-1]
+    assert views.price.spot.rows.data["spot"][-1] == spot
+    assert "no trades" not in views.headline.panel.object
+    assert "spot, since" in views.headline.panel.object
+
+
+def test_the_clock_is_the_markets_where_it_is_replayed() -> None:
+    market, told = Market(), []
+    clock = MarketClock(told.append)
+    market.asof_ns = pd.Timestamp("2026-03-26 08:00:05").value
+    clock.refresh(market)
+    assert told == [True]
+    assert "26 Mar 2026 <b>08:00:05</b>" in clock.panel.object
+    market.put_feeds(age_s=60.0)
+    clock.refresh(market)
+    assert told == [True, False]

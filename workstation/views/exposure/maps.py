@@ -1,0 +1,202 @@
+"""Exposure as maps: strike by expiry, strike by time, and what dealers must trade if spot and vol move."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import panel as pn
+
+from workstation.exposure.book import exposure
+from workstation.exposure.scenario import forced_flow
+from workstation.views import formats
+from workstation.views.card import Card
+from workstation.views.choice import MEASURES, UNITS, Choice
+from workstation.views.exposure.snapshot import Snapshots, chain_of, some_expiries
+from workstation.views.figure import FigureView
+from workstation.views.heatmap import Grid, HeatMap, between
+from workstation.views.live import Source
+from workstation.views.theme import Palette
+
+_SPOTS = (-0.10, -0.05, -0.03, -0.01, 0.0, 0.01, 0.03, 0.05, 0.10)
+_VOLS = (-0.10, -0.05, 0.0, 0.05, 0.10)
+_DAYS = 0.0
+_TIMES = 90
+"""Columns of the map over time at the most."""
+_STRIKES = 44
+
+
+def _usd(values: np.ndarray) -> np.ndarray:
+    told = [formats.usd(value, signed=True) for value in values.ravel().tolist()]
+    return np.array(told, dtype=object).reshape(values.shape)
+
+
+class _Map(FigureView):
+    """A heat map on a card."""
+
+    title, area, names, numbers = "", "", ("", "", ""), False
+    ticks = (12, 12)
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
+        super().__init__(colours)
+        self.choice, self._snapshots = choice, snapshots
+        self.map = HeatMap(
+            self._painter,
+            signed=True,
+            names=self.names,
+            numbers=self.numbers,
+            ticks=self.ticks,
+            font_size="10.5px",
+        )
+        pane = pn.pane.Bokeh(self.map.figure, sizing_mode="stretch_both", min_height=150)
+        self.card = Card(self.title, pane, area=self.area)
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        super().repaint(colours)
+        self.map.repaint(colours)
+
+    def _nothing(self, why: str) -> None:
+        self.map.show(Grid([], [], np.empty((0, 0))))
+        self.card.say(why)
+
+    def _scale(self) -> str:
+        low, high = self.map.limits
+        return self.map.scale(formats.usd(low, 2, signed=True), formats.usd(high, 2, signed=True))
+
+
+class ByExpiry(_Map):
+    """The chosen measure by strike and expiry."""
+
+    inputs = ("exposures",)
+    every_s = 1.0
+    title, area, names, ticks = "GEX, strike × expiry", "by_expiry", ("expiry", "strike", "net"), (6, 12)
+
+    def refresh(self, source: Source) -> None:
+        """Draw the newest book."""
+        choice = self.choice
+        marks = chain_of(source, choice.underlying)
+        title = f"{MEASURES[choice.measure]}, strike × expiry"
+        if marks is None:
+            self._nothing("no marks")
+            return
+        book = exposure(
+            some_expiries(marks, choice.expiries), sign_model=choice.sign_model, basis=choice.basis
+        )
+        spot = float(marks["spot"])
+        inside = np.abs(book["strike"].to_numpy() / spot - 1.0) <= choice.reach
+        cells = book[choice.measure].transpose("strike", "expiry").to_numpy()[inside]
+        strikes = book["strike"].to_numpy()[inside]
+        busy = np.nan_to_num(cells).any(axis=1)
+        cells, strikes = cells[busy], strikes[busy]
+        cells = np.where(cells == 0.0, np.nan, cells)
+        expiries = book["expiry"].to_numpy().astype("datetime64[ns]").astype(np.int64)
+        across = [formats.expiry(int(expiry))[:6] for expiry in expiries]
+        marks_at = ((between(strikes, spot), False, "text"),) if strikes.size > 1 else ()
+        self.map.show(
+            Grid(
+                across,
+                [formats.strike(strike) for strike in strikes],
+                cells,
+                told=_usd(cells),
+                marks=marks_at,
+            )
+        )
+        self.card.say(self._scale(), UNITS[choice.measure], title)
+
+
+class ByTime(_Map):
+    """Net gex by strike through time, with the way of spot over it."""
+
+    inputs = ("exposures", "levels")
+    every_s = 2.0
+    title, area, names, ticks = "GEX, strike × time", "by_time", ("time", "strike", "net"), (7, 12)
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
+        super().__init__(choice, snapshots, colours)
+        line = self.map.figure.line([], [], line_width=1.8)
+        self._painter(line.glyph, line_color="text")
+        self.spot = line.data_source
+
+    def refresh(self, source: Source) -> None:
+        """Draw what the desk published."""
+        choice = self.choice
+        past = source.exposure_past(choice.underlying, choice.sign_model, choice.basis)
+        if choice.expiries or choice.measure != "gex" or not len(past):
+            self._nothing("kept for the published choice: GEX, all expiries")
+            self.spot.data = {"x": np.empty(0), "y": np.empty(0)}
+            return
+        wide = past.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
+        step = max(-(-wide.shape[1] // _TIMES), 1)
+        wide = wide.iloc[:, ::-step].iloc[:, ::-1]
+        spot = self._snapshots.newest(source).spot
+        near = (
+            wide.index[np.abs(wide.index.to_numpy() / spot - 1.0) <= choice.reach]
+            if np.isfinite(spot)
+            else wide.index
+        )
+        wide = wide.loc[near]
+        if len(wide) > _STRIKES:
+            size = wide.abs().max(axis=1).nlargest(_STRIKES).index
+            wide = wide.loc[sorted(size)]
+        times, strikes = wide.columns.to_numpy(dtype=np.int64), wide.index.to_numpy(dtype=np.float64)
+        day = times.size > 1 and times[-1] - times[0] > 86_400 * 10**9
+        across = [pd.Timestamp(int(time)).strftime("%d %b %H:%M" if day else "%H:%M") for time in times]
+        cells = wide.to_numpy()
+        self.map.show(Grid(across, [formats.strike(strike) for strike in strikes], cells, told=_usd(cells)))
+        self._trace(source, times, strikes)
+        self.card.say(self._scale(), "USD per 1 %; line: spot")
+
+    def _trace(self, source: Source, times: np.ndarray, strikes: np.ndarray) -> None:
+        rows = source.latest("levels")
+        rows = rows[(rows["underlying"] == self.choice.underlying).to_numpy()]
+        if len(rows) < 1 or strikes.size < 2:
+            self.spot.data = {"x": np.empty(0), "y": np.empty(0)}
+            return
+        at = np.clip(np.searchsorted(rows["event_ns"].to_numpy(), times, side="right") - 1, 0, len(rows) - 1)
+        spots = rows["spot"].to_numpy()[at]
+        y = np.interp(spots, strikes, np.arange(strikes.size), left=np.nan, right=np.nan)
+        self.spot.data = {"x": np.arange(times.size, dtype=np.float64), "y": y}
+
+
+class Scenario(_Map):
+    """Forced flow: what dealers must buy or sell if spot and vol move now."""
+
+    inputs = ("exposures",)
+    every_s = 1.0
+    title, area, names = "Forced flow", "scenario", ("spot", "vol", "dealers")
+    numbers, ticks = True, (9, 5)
+
+    def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
+        super().__init__(choice, snapshots, colours)
+        self.map.figure.yaxis.axis_label = "vol, points"
+
+    def refresh(self, source: Source) -> None:
+        """Re-price the book."""
+        choice = self.choice
+        marks = chain_of(source, choice.underlying)
+        if marks is None:
+            self._nothing("no marks")
+            return
+        found = forced_flow(
+            some_expiries(marks, choice.expiries), spot_moves=_SPOTS, vol_moves=_VOLS, days=[_DAYS],
+            sign_model=choice.sign_model, basis=choice.basis,
+        )  # fmt: skip
+        cells = found["forced_flow"].isel(days=0).transpose("vol_move", "spot_move").to_numpy()
+        across = [formats.percent(move, 0, signed=True) for move in _SPOTS]
+        up = [formats.number(100 * move, 0, signed=True) for move in _VOLS]
+        texts = np.array(
+            [formats.usd(cell, 2, signed=True).replace("$", "") for cell in cells.ravel()], dtype=object
+        )
+        told = [
+            f"{'buy' if cell > 0 else 'sell'} {formats.usd(abs(cell))}" for cell in cells.ravel().tolist()
+        ]
+        self.map.show(
+            Grid(
+                across,
+                up,
+                cells,
+                texts.reshape(cells.shape),
+                np.array(told, dtype=object).reshape(cells.shape),
+            )
+        )
+        self.card.say("", "USD dealers must buy (+) or sell (−); spot × vol, at once")

@@ -1,0 +1,104 @@
+"""Open interest and volume by strike, with max pain and where support and resistance lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import panel as pn
+import xarray as xr
+from bokeh.models import ColumnDataSource, HoverTool, Range1d
+
+from workstation.exposure.open_interest import open_interest
+from workstation.views import formats
+from workstation.views.card import Card, Key
+from workstation.views.choice import Choice
+from workstation.views.exposure.snapshot import chain_of, some_expiries
+from workstation.views.figure import FigureView, rule
+from workstation.views.labels import Level, LevelLines
+from workstation.views.live import Source
+from workstation.views.theme import Palette, bare_figure
+
+_COLUMNS = ("strike", "width", "call", "put")
+
+
+def pain_of(found: xr.Dataset) -> tuple[float, str]:
+    """Max pain of the nearest expiry that has one, and the expiry's name; it is never of several expiries together."""
+    pain = found["max_pain"].to_numpy()
+    known = np.flatnonzero(np.isfinite(pain))
+    if not known.size:
+        return float("nan"), ""
+    expiry = found["expiry"].to_numpy().astype("datetime64[ns]").astype(np.int64)[known[0]]
+    return float(pain[known[0]]), formats.expiry(int(expiry))[:6]
+
+
+class OpenInterest(FigureView):
+    """Calls up and puts down by strike: open interest, or volume when that is the basis."""
+
+    inputs = ("exposures",)
+    every_s = 1.0
+
+    def __init__(self, choice: Choice, colours: Palette) -> None:
+        super().__init__(colours)
+        self.choice = choice
+        self.bars = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self.x_range, self.y_range = Range1d(0, 1), Range1d(-1, 1)
+        made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
+        made.xaxis.formatter = formats.price_ticks()
+        made.xaxis.ticker.desired_num_ticks = 5
+        made.yaxis.formatter = formats.si_ticks()
+        made.yaxis.ticker.desired_num_ticks = 5
+        drawn = []
+        for name, role in (("call", "up"), ("put", "down")):
+            bar = made.vbar("strike", "width", name, 0, source=self.bars, line_color=None, fill_alpha=0.85)
+            self._painter(bar.glyph, fill_color=role)
+            drawn.append(bar)
+        rule(made, self._painter)
+        told = [("strike", "@strike{0,0.##}"), ("calls", "@call{0,0}"), ("puts (down)", "@put{0,0}")]
+        made.add_tools(HoverTool(renderers=drawn[:1], mode="vline", visible=False, tooltips=told))
+        self.figure = made
+        self._lines = LevelLines(made, self._painter, vertical=True)
+        self.card = Card(
+            "Open interest by strike",
+            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            area="interest",
+            keys=(Key("up", "calls", "bar"), Key("down", "puts", "bar")),
+        )
+
+    def refresh(self, source: Source) -> None:
+        """Draw the newest distribution."""
+        choice = self.choice
+        marks = chain_of(source, choice.underlying)
+        volume = choice.basis == "volume"
+        title = "Volume 24 h by strike" if volume else "Open interest by strike"
+        if marks is None:
+            self.card.say("no marks", "contracts", title)
+            return
+        found = open_interest(some_expiries(marks, choice.expiries))
+        spot, strikes = float(marks["spot"]), found["strike"].to_numpy()
+        name = "volume" if volume else "open_interest"
+        call, put = (found[f"{side}_{name}_by_strike"].to_numpy() for side in ("call", "put"))
+        inside = np.abs(strikes / spot - 1.0) <= 1.5 * choice.reach
+        strikes, call, put = strikes[inside], call[inside], put[inside]
+        gap = float(np.diff(strikes).min()) if strikes.size > 1 else 0.01 * spot
+        self.bars.data = {
+            "strike": strikes,
+            "width": np.full(strikes.size, 0.7 * gap),
+            "call": call,
+            "put": -put,
+        }
+        self.x_range.update(start=spot * (1 - 1.5 * choice.reach), end=spot * (1 + 1.5 * choice.reach))
+        top, bottom = float(call.max(initial=0.0)), float(put.max(initial=0.0))
+        self.y_range.update(start=-1.1 * bottom or -1.0, end=max(1.45 * top, 0.4 * bottom) or 1.0)
+        pain, when = pain_of(found)
+        self._lines.show(
+            [
+                Level(pain, f"Max pain {when} {formats.strike(pain)}", "zero"),
+                Level(spot, f"Spot {formats.number(spot)}", "text"),
+            ]
+        )
+        ratio = float(found["total_volume_put_call_ratio" if volume else "total_put_call_ratio"])
+        self.card.say(f"put/call {formats.number(ratio, 2)}", "contracts", title)
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        super().repaint(colours)
+        self._lines.repaint(colours)
