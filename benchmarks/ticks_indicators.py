@@ -92,10 +92,16 @@ def kernels(rows: int) -> None:
 
 def engines() -> list[Engine]:
     """Three smoothings of intensity with its buffer, spikes, four reversals, six candle lengths."""
+    simple = Intensity(smoothing="sma", every="1s")
+    exponential, zero_lag = (
+        Intensity(smoothing=smoothing, every="1s", beside=simple) for smoothing in ("ema", "zlma")
+    )
     return [
-        *(Intensity(smoothing=smoothing, every="1s") for smoothing in ("sma", "ema", "zlma")),
-        Spikes(),
-        Reversals(),
+        simple,
+        exponential,
+        zero_lag,
+        Spikes(beside=zero_lag),
+        Reversals(beside=zero_lag),
         *(Candles(every=every) for every in LENGTHS),
     ]
 

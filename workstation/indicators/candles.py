@@ -11,10 +11,10 @@ import pandas as pd
 
 from workstation.indicators import candle_kernels as kernels
 from workstation.indicators.kept_trades import KeptTrades, TradeRows
+from workstation.indicators.trade_columns import trade_columns
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES, TradeFlag
-from workstation.market.tables.frames import array_of
 
 VOLUME_ONLY = (
     TradeFlag.BLOCK
@@ -135,6 +135,7 @@ class Candles(Engine):
         self._sums = np.zeros((0, kernels.SUM_FIELDS))
         self._kept = KeptTrades()
         self._revisions: dict[tuple[int, int], int] = {}
+        self._spare = _Done(0)
 
     # -- rows in, rows out --------------------------------------------------------------------------------
 
@@ -163,31 +164,40 @@ class Candles(Engine):
         return self._frame(done, closed=False)
 
     def _fold(self, batch: pd.DataFrame) -> _Done:
-        column = {name: array_of(batch, place) for name, place in _TRADE_PLACES.items()}
-        of = self._rows_of(np.asarray(column["instrument"].codes))
-        event_ns, flags = column["event_ns"], column["flags"]
+        columns = trade_columns(batch)
+        of = self._rows_of(columns.codes)
         trades = TradeRows(
-            of, event_ns, column["price"], column["size"], column["side"], flags, column["trade_id"],
+            of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id,
             np.zeros(of.size, dtype=np.bool_),
         )  # fmt: skip
         if self._within_ns:
-            self._kept.add(trades)
-        cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL))
-        done = _Done(of.size + len(self._instruments) * self._slots + cancels.size)
+            self._kept.add(trades, columns.newest_ns)
+        cancels = columns.cancels
+        done = self._room(of.size + len(self._instruments) * self._slots + cancels.size)
         start = 0
         for cancel in cancels.tolist():
-            self._fold_rows(trades, start, cancel, done)
-            self._advance(int(event_ns[cancel]), done)
+            self._fold_rows(trades, start, cancel, columns.alone, done)
+            self._advance(int(columns.event_ns[cancel]), done)
             self._cancel(int(of[cancel]), str(trades.trade_id[cancel]), done)
             start = cancel + 1
-        self._fold_rows(trades, start, of.size, done)
+        self._fold_rows(trades, start, of.size, columns.alone, done)
         return done
 
-    def _fold_rows(self, trades: TradeRows, start: int, stop: int, done: _Done) -> None:
+    def _room(self, rows: int) -> _Done:
+        """Room for what a batch makes final; of batches that are not a whole history the same one again."""
+        if rows > KEPT_ROOM:
+            return _Done(rows)
+        if rows > self._spare.of.size:
+            self._spare = _Done(2 * rows)
+        self._spare.clear()
+        return self._spare
+
+    def _fold_rows(self, trades: TradeRows, start: int, stop: int, alone: bool, done: _Done) -> None:
         if start == stop:
             return
+        trades.counted[start:stop] = True
         self._watermark_ns, self._next_close, done.rows, late = kernels.fold_trades(
-            trades.of, trades.event_ns, trades.price, trades.size, trades.side, trades.flags, start, stop,
+            trades.of, trades.event_ns, trades.price, trades.size, trades.side, trades.flags, start, stop, alone,
             self.every_ns, self._lateness_ns, self.parameters.volume_only, self.parameters.no_aggressor,
             self._bars, self._sums, self._slots, len(self._instruments), self._watermark_ns, self._next_close,
             trades.counted, done.of, done.bars, done.sums, done.rows,
@@ -278,7 +288,7 @@ class Candles(Engine):
             **{name: np.ascontiguousarray(sums[:, place]) for name, place in _SUM_COLUMNS.items()},
             "vwap": vwap,
             "trades": np.ascontiguousarray(bars[:, kernels.TRADES]),
-            "revision": done.revision[:rows],
+            "revision": done.revision[:rows].copy(),
             "closed": np.full(rows, closed),
         }
         return CANDLES.assembled([columns[name] for name in CANDLES.names], rows)
@@ -320,10 +330,8 @@ class Candles(Engine):
 
 
 _EMPTY = CANDLES.empty()
-_TRADE_PLACES = {
-    name: TRADES.places[name]
-    for name in ("instrument", "event_ns", "price", "size", "side", "flags", "trade_id")
-}
+KEPT_ROOM = 100_000
+"""Rows up to which the room for what comes out is kept for the next batch."""
 _SUM_COLUMNS = {
     "open": kernels.OPEN,
     "high": kernels.HIGH,
@@ -340,6 +348,7 @@ class _Done:
 
     def __init__(self, room: int) -> None:
         self.rows = 0
+        self.revised = False
         self.of = np.empty(room, dtype=np.int64)
         self.bars = np.empty((room, kernels.BAR_FIELDS), dtype=np.int64)
         self.sums = np.empty((room, kernels.SUM_FIELDS))
@@ -349,6 +358,14 @@ class _Done:
         self.of[self.rows], self.bars[self.rows], self.sums[self.rows] = of, bar, sums
         self.revision[self.rows] = revision
         self.rows += 1
+        self.revised = self.revised or revision > 0
+
+    def clear(self) -> None:
+        """As if new."""
+        self.rows = 0
+        if self.revised:
+            self.revision[:] = 0
+            self.revised = False
 
 
 def candles(trades: pd.DataFrame, every: str = "10s", **parameters: Any) -> pd.DataFrame:

@@ -117,8 +117,10 @@ class Intensity(TickEngine):
     output: ClassVar[str] = "intensity"
     parameters: IntensityParameters
 
-    def __init__(self, parameters: IntensityParameters | None = None, **changes: Any) -> None:
-        super().__init__(parameters or IntensityParameters(), **changes)
+    def __init__(
+        self, parameters: IntensityParameters | None = None, beside: TickEngine | None = None, **changes: Any
+    ) -> None:
+        super().__init__(parameters or IntensityParameters(), beside, **changes)
 
     def _reset(self) -> None:
         self._every_ns = nanoseconds(self.parameters.every)

@@ -45,10 +45,9 @@ class KeptTrades:
     def __len__(self) -> int:
         return len(self._batches)
 
-    def add(self, trades: TradeRows) -> None:
-        """Hold a batch."""
-        if trades.of.size:
-            self._batches.append((int(trades.event_ns.max()), trades))
+    def add(self, trades: TradeRows, newest_ns: int) -> None:
+        """Hold a batch whose largest ``event_ns`` is ``newest_ns``."""
+        self._batches.append((newest_ns, trades))
 
     def forget(self, before_ns: int) -> None:
         """Let go of leading batches that end before a time."""
@@ -92,7 +91,9 @@ class KeptTrades:
         """From a ``snapshot()``."""
         kept = cls()
         columns = {name: np.array(values) for name, values in state.items() if name != "trade_id"}
-        kept.add(TradeRows(**columns, trade_id=pd.array(state["trade_id"], dtype="str")))
+        if columns["of"].size:
+            rows = TradeRows(**columns, trade_id=pd.array(state["trade_id"], dtype="str"))
+            kept.add(rows, int(rows.event_ns.max()))
         return kept
 
 

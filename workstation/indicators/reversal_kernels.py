@@ -122,38 +122,38 @@ def fire(
     return done + 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy")
+@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
 def follow(
     bursts: Bursts, r: int, now: int, price: float, values: Any, tick: int, move: float, deviation: float,
     rules: Rules, signals: Signals, done: int,
 ) -> int:  # fmt: skip
     """One tick of an armed burst: v1, v2, and its end (smoothed intensity back at the baseline's mean)."""
-    marks, levels = bursts.marks[r], bursts.levels[r]
+    marks, levels = bursts.marks, bursts.levels
     smoothed, mean = values[ticks.OUT_SMOOTHED, tick], values[ticks.OUT_MEAN, tick]
     buffer, velocity = values[ticks.OUT_BUFFER, tick], values[ticks.OUT_VELOCITY, tick]
-    d = marks[DIRECTION]
-    seconds = max(now - marks[START_NS], 0) * 1e-9
-    levels[PEAK] = max(levels[PEAK], smoothed)
-    levels[EXTREME] = max(levels[EXTREME] * d, price * d) * d
-    peak, extreme = levels[PEAK], levels[EXTREME]
-    if not marks[FIRED] & 1 and smoothed < peak - buffer and velocity * d <= 0.0:
-        marks[FIRED] |= 1
-        marks[CANDIDATE], marks[CANDIDATE_NS] = -d, now
+    d = marks[r, DIRECTION]
+    seconds = max(now - marks[r, START_NS], 0) * 1e-9
+    levels[r, PEAK] = max(levels[r, PEAK], smoothed)
+    levels[r, EXTREME] = max(levels[r, EXTREME] * d, price * d) * d
+    peak, extreme = levels[r, PEAK], levels[r, EXTREME]
+    if not marks[r, FIRED] & 1 and smoothed < peak - buffer and velocity * d <= 0.0:
+        marks[r, FIRED] |= 1
+        marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = -d, now
         if rules.v1:
             done = fire(
                 signals, done, r, now, price, -d, 1, (peak - smoothed) / buffer,
                 smoothed, peak, mean, buffer, velocity, seconds, 0.0, 0.0,
             )  # fmt: skip
     pull_back = d * log_return(extreme, price)
-    if rules.v2 and not marks[FIRED] & 2 and pull_back > deviation and move * d < 0.0:
-        marks[FIRED] |= 2
+    if rules.v2 and not marks[r, FIRED] & 2 and pull_back > deviation and move * d < 0.0:
+        marks[r, FIRED] |= 2
         strength = pull_back / deviation if deviation > 0.0 else np.inf
         done = fire(
             signals, done, r, now, price, -d, 2, strength,
             extreme, pull_back, deviation, move, peak, mean, buffer, seconds,
         )  # fmt: skip
     if smoothed <= mean:
-        marks[ARMED] = 0
+        marks[r, ARMED] = 0
     return done
 
 
@@ -163,24 +163,26 @@ def confirm(
     low_lengths: Lengths, high_lengths: Lengths, rules: Rules, signals: Signals, done: int,
 ) -> int:  # fmt: skip
     """v3: whether the candidate fires at this tick, or is too old."""
-    marks, near, far = bursts.marks[r], low.levels[r], high.levels[r]
-    side, held_ns = marks[CANDIDATE], now - marks[CANDIDATE_NS]
+    marks, near, far = bursts.marks, low.levels, high.levels
+    side, held_ns = marks[r, CANDIDATE], now - marks[r, CANDIDATE_NS]
     if held_ns > rules.hold_ns:
-        marks[CANDIDATE] = 0
+        marks[r, CANDIDATE] = 0
         return done
     known = (
         low.marks[r, trend.CANDLES] >= low_lengths.fast and high.marks[r, trend.CANDLES] >= high_lengths.slow
     )
-    beyond = -side * (price - far[trend.SLOW])
-    stretched = beyond > rules.stretch * far[trend.ATR] and high.marks[r, trend.CANDLES] >= high_lengths.atr
-    agreed = far[trend.SLOW_SLOPE] * side >= 0.0 or stretched
-    least = rules.volume_factor * near[trend.VOLUME_MEAN]
-    if known and near[trend.FAST_SLOPE] * side > 0.0 and agreed and volume >= least:
-        marks[CANDIDATE] = 0
+    beyond = -side * (price - far[r, trend.SLOW])
+    stretched = (
+        beyond > rules.stretch * far[r, trend.ATR] and high.marks[r, trend.CANDLES] >= high_lengths.atr
+    )
+    agreed = far[r, trend.SLOW_SLOPE] * side >= 0.0 or stretched
+    least = rules.volume_factor * near[r, trend.VOLUME_MEAN]
+    if known and near[r, trend.FAST_SLOPE] * side > 0.0 and agreed and volume >= least:
+        marks[r, CANDIDATE] = 0
         done = fire(
             signals, done, r, now, price, side, 3, volume / least if least > 0.0 else np.inf,
-            max(held_ns, 0) * 1e-9, near[trend.FAST_SLOPE], far[trend.SLOW_SLOPE], far[trend.SLOW], beyond,
-            far[trend.ATR], volume, near[trend.VOLUME_MEAN],
+            max(held_ns, 0) * 1e-9, near[r, trend.FAST_SLOPE], far[r, trend.SLOW_SLOPE], far[r, trend.SLOW], beyond,
+            far[r, trend.ATR], volume, near[r, trend.VOLUME_MEAN],
         )  # fmt: skip
     return done
 
@@ -225,7 +227,8 @@ def find_reversals(
 ) -> int:  # fmt: skip
     """Measured ticks and closed candles in row order: a row's candles close before its tick is taken."""
     done = low_at = high_at = 0
-    marks, levels = bursts.marks, bursts.levels
+    marks, levels, near = bursts.marks, bursts.levels, low.levels
+    hold_ns, factor = rules.hold_ns, rules.volume_factor
     last = np.iinfo(np.int64).max
     for tick in range(owners.size):
         r, row = owners[tick], rows[tick]
@@ -250,7 +253,17 @@ def find_reversals(
                 bursts, r, event_ns[row], price[row], values, tick, moves[tick], deviations[tick],
                 rules, signals, done,
             )  # fmt: skip
-        if rules.v3 and marks[r, CANDIDATE]:
+        side = marks[r, CANDIDATE] if rules.v3 else 0
+        if (
+            side != 0
+            and (  # what confirm asks first, here because handing it arrays costs more than the question
+                event_ns[row] - marks[r, CANDIDATE_NS] > hold_ns
+                or (
+                    near[r, trend.FAST_SLOPE] * side > 0.0
+                    and volumes[row] >= factor * near[r, trend.VOLUME_MEAN]
+                )
+            )
+        ):
             done = confirm(
                 bursts, r, event_ns[row], price[row], volumes[row], low, high, low_lengths, high_lengths,
                 rules, signals, done,

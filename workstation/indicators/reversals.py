@@ -135,13 +135,14 @@ class Reversals(TickEngine):
     parameters: ReversalsParameters
 
     def __init__(
-        self, parameters: ReversalsParameters | None = None, version: int | None = None, **changes: Any
-    ) -> None:
+        self, parameters: ReversalsParameters | None = None, version: int | None = None,
+        beside: TickEngine | None = None, **changes: Any,
+    ) -> None:  # fmt: skip
         if version is not None:
             if "versions" in changes:
                 raise ValueError("give version or versions, not both")
             changes["versions"] = (version,)
-        super().__init__(parameters or ReversalsParameters(), **changes)
+        super().__init__(parameters or ReversalsParameters(), beside, **changes)
 
     def _reset(self) -> None:
         p = self.parameters

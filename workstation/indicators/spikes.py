@@ -94,8 +94,10 @@ class Spikes(TickEngine):
     output: ClassVar[str] = "spikes"
     parameters: SpikesParameters
 
-    def __init__(self, parameters: SpikesParameters | None = None, **changes: Any) -> None:
-        super().__init__(parameters or SpikesParameters(), **changes)
+    def __init__(
+        self, parameters: SpikesParameters | None = None, beside: TickEngine | None = None, **changes: Any
+    ) -> None:
+        super().__init__(parameters or SpikesParameters(), beside, **changes)
 
     def _reset(self) -> None:
         self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(2)})

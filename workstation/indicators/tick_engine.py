@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
@@ -14,7 +15,6 @@ from workstation.indicators.tick_windows import Measured, TickWindowParameters, 
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
-from workstation.market.tables.frames import frame_of
 
 
 class TickEngine(Engine):
@@ -22,25 +22,37 @@ class TickEngine(Engine):
 
     Reads ``health`` too: a gap, a stale or a lost feed (``TickWindowParameters.breaks``) empties the windows of the
     instruments it concerns, so that no row speaks across it; ``readiness()`` tells which are filling and why.
+
+    Parameters
+    ----------
+    parameters, **changes
+        What is measured, and changes of it.
+    beside
+        Another such engine that gets the same batches in the same order: what both measure is measured once. Engines
+        beside one another are restored together, before the next batch.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat", "health")
 
-    def __init__(self, parameters: TickWindowParameters, **changes: Any) -> None:
+    def __init__(
+        self, parameters: TickWindowParameters, beside: TickEngine | None = None, **changes: Any
+    ) -> None:
         self.parameters = replace(parameters, **changes)
-        self._windows = TickWindows(self.parameters)
+        other: TickWindows | None = beside._windows if beside is not None else None
+        self._windows: TickWindows = TickWindows(self.parameters, other).shared_with(other)
+        self._position = self._windows.turn.position
         self._empty = table_named(self.output).empty()
         self._reset()
 
     @property
     def late(self) -> int:
         """Ticks too old to count."""
-        return self._windows.late
+        return self._windows.paths.late
 
     @property
     def unpriced(self) -> int:
         """Ticks whose price was not positive and finite."""
-        return self._windows.unpriced
+        return self._windows.paths.unpriced
 
     def readiness(self) -> pd.DataFrame:
         """Instrument by instrument: ticks taken, needed, ready, reset_ns, reset_reason."""
@@ -53,14 +65,20 @@ class TickEngine(Engine):
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         made: dict[str, Any] | None = None
         if len(batch) and table == "trades":
-            made = self._take(batch, self._windows.take(batch))
+            made = self._take(batch, self._shared(batch, self._windows.take))
         elif len(batch) and table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
         elif len(batch):
-            rows = self._windows.heed(batch)
+            rows = self._shared(batch, self._windows.heed)
             if rows.size:
                 self._forget(rows)
         return self._frame(made) if made is not None else self._empty.copy(deep=False)
+
+    def _shared(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
+        """What the windows make of a batch, or made of it for an engine beside this one."""
+        made = self._windows.turn.take(batch, self._position, step)
+        self._position = self._windows.turn.position
+        return made
 
     def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
         """A conformed frame of columns with ``of``, the state row of each one's instrument."""
@@ -72,7 +90,13 @@ class TickEngine(Engine):
         zeros = np.zeros(rows, dtype=np.int64)
         whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": REGISTRY.categorical(codes), **columns}
         schema = table_named(self.output)
-        return schema.conform(frame_of([whole[name] for name in schema.names], schema.index, rows))
+        return schema.assembled(
+            [
+                np.ascontiguousarray(whole[name]) if type(whole[name]) is np.ndarray else whole[name]
+                for name in schema.names
+            ],
+            rows,
+        )
 
     @abstractmethod
     def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
@@ -113,5 +137,6 @@ class TickEngine(Engine):
                 f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
             )
         self._windows.restore(state["windows"])
+        self._position = self._windows.turn.position
         self._reset()
         self._restore_own(state["own"])

@@ -31,14 +31,21 @@ CLOSE_PRICES = 1.0 / 64.0
 """Up to here (p - q) / (p + q) the series of ln(p / q) is exact to the last digit with five terms."""
 
 
-class Windows(NamedTuple):
-    """State, one row per instrument. Rings hold what is in the window, or tails (see ``rolling``)."""
+class Paths(NamedTuple):
+    """State of the paths, one row per instrument. Rings hold what is in the window, or tails (see ``rolling``)."""
 
     counters: Any
     heads: Any
     prices: Any
     times: Any
     paths: Any
+
+
+class Windows(NamedTuple):
+    """State of smoothing and buffer, one row per instrument."""
+
+    counters: Any
+    heads: Any
     smoothing: Any
     newest: Any
     recent_means: Any
@@ -76,7 +83,7 @@ def log_return(price: float, before: float) -> float:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure(
-    of: Any, event_ns: Any, price: Any, flags: Any, venue: Any, state: Windows, by: Measures,
+    of: Any, event_ns: Any, price: Any, flags: Any, venue: Any, state: Paths, by: Measures,
     rows: Any, owners: Any, out: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Take ticks in row order; write intensity, velocity and efficiency of those whose window is full.
@@ -88,7 +95,7 @@ def measure(
     venue
         Bit of each tick's venue.
     rows, owners, out
-        Written: row in the batch, state row, and measures, shape (7, n), of each measured tick.
+        Written: row in the batch, state row, and measures, shape (3, n), of each measured tick.
 
     Returns
     -------
@@ -265,7 +272,7 @@ def buffer_ticks(owners: Any, state: Windows, by: Measures, inverse: Any, out: A
 
 
 @numba.njit(cache=True, nogil=True)
-def forget(state: Windows, of: Any) -> None:
+def forget(state: Any, of: Any) -> None:
     """Begin these instruments anew; their venues are kept."""
     for r in of:
         venues = state.counters[r, VENUES]

@@ -15,8 +15,8 @@ from workstation.indicators.candles import VOLUME_ONLY
 from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
-from workstation.market.tables import NO_TIME, TRADES, TradeFlag
-from workstation.market.tables.frames import array_of
+from workstation.indicators.tick_paths import TickPaths, Travelled, Turn
+from workstation.market.tables import NO_TIME, TradeFlag
 
 BREAKS = ("gap", "stale", "disconnected")
 """Health events after which a window would join what does not belong together."""
@@ -123,38 +123,49 @@ class Measured(NamedTuple):
 class TickWindows:
     """Windows of every instrument, and why those that are filling were reset.
 
-    Attributes
+    Parameters
     ----------
-    late
-        Ticks too old to count.
-    unpriced
-        Ticks whose price is not positive and finite: no return can be made of them.
+    parameters
+        What is measured.
+    beside
+        Windows that get the same batches: what of the parameters is the same is measured once for both.
     """
 
-    def __init__(self, parameters: TickWindowParameters) -> None:
+    def __init__(self, parameters: TickWindowParameters, beside: TickWindows | None = None) -> None:
         self.parameters = parameters
         self._by = parameters.measures()
+        self.paths = TickPaths(self._by, parameters.kinds, parameters.breaks)
+        if beside is not None and beside.paths.key == self.paths.key:
+            self.paths = beside.paths
         self._inverse = reciprocals(parameters.window)
-        self.reset()
+        self.turn = Turn()
+        self._reset()
 
-    def reset(self) -> None:
-        """Forget everything."""
-        p, by = self.parameters, self._by
+    def shared_with(self, beside: TickWindows | None) -> TickWindows:
+        """The other windows when they measure the same, else these."""
+        same = beside is not None and beside.paths is self.paths and beside.measures == self.measures
+        return beside if beside is not None and same else self
+
+    @property
+    def measures(self) -> kernels.Measures:
+        """The parameters as the kernels take them."""
+        return self._by
+
+    @property
+    def rows(self) -> InstrumentRows:
+        """State rows of the instruments."""
+        return self.paths.rows
+
+    def _reset(self) -> None:
+        by = self._by
         base = by.window - by.recent
-        self.late = 0
-        self.unpriced = 0
-        self.rows = InstrumentRows(p.kinds)
-        self._breaks: dict[int, tuple[int, str]] = {}
-        self._venues: dict[str, int] = {}
+        self._position = self.paths.turn.position
         self._state = RowArrays(
             kernels.Windows,
             {
                 "counters": Field(kernels.COUNTERS, "int64"),
                 "heads": Field(kernels.HEADS),
-                "prices": Field(by.ticks),
-                "times": Field(by.ticks, "int64"),
-                "paths": Field(by.ticks),
-                "smoothing": Field(by.length if p.smoothing == "sma" else max(by.lag, 1)),
+                "smoothing": Field(by.length if self.parameters.smoothing == "sma" else max(by.lag, 1)),
                 "newest": Field(by.recent),
                 "recent_means": Field(by.recent),
                 "recent_squares": Field(by.recent),
@@ -165,64 +176,22 @@ class TickWindows:
 
     def take(self, trades: pd.DataFrame) -> Measured:
         """Add trades in row order."""
-        codes, event_ns, price, flags = (array_of(trades, place) for place in _TRADE_PLACES)
-        of = self.rows.of(np.asarray(codes.codes))
+        travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
+        self._position = self.paths.turn.position
         state = self._state.make_room(len(self.rows))
-        rows, owners = np.empty(of.size, dtype=np.int64), np.empty(of.size, dtype=np.int32)
-        values = np.empty((kernels.OUTPUTS, of.size))
-        done, late, unpriced = kernels.measure(
-            of, event_ns, price, flags, self._venue_bits(array_of(trades, _VENUE_PLACE)), state, self._by,
-            rows, owners, values,
-        )  # fmt: skip
-        measured = Measured(of, rows[:done], owners[:done], values[:, :done])
-        kernels.buffer_ticks(measured.owners, state, self._by, self._inverse, values)
-        self.late += late
-        self.unpriced += unpriced
-        return measured
-
-    def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
-        """One bit per venue; from the 62nd on they share one."""
-        bits = [
-            1 << self._venues.setdefault(str(name), min(len(self._venues), 62)) for name in venue.categories
-        ]
-        of_venue: npt.NDArray[np.int64] = np.array(bits, dtype=np.int64)[venue.codes]
-        return of_venue
-
-    # -- breaks -------------------------------------------------------------------------------------------
+        measured = travelled.owners.size
+        values = np.empty((kernels.OUTPUTS, measured))
+        values[:3] = travelled.values[:, :measured]
+        kernels.buffer_ticks(travelled.owners, state, self._by, self._inverse, values)
+        return Measured(travelled.of, travelled.rows, travelled.owners, values)
 
     def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Reset the windows that ``health`` rows concern; returns their state rows.
-
-        A row concerns trades when its channel is empty or speaks of trades, and then the instruments it names;
-        with none named those traded at the venue of the feed's name, and all if no venue bears that name.
-        """
-        events = health["event"].array
-        wanted = np.isin(np.asarray(events.categories, dtype=object), self.parameters.breaks)
-        concerned: set[int] = set()
-        for place in np.flatnonzero(wanted[events.codes]).tolist():
-            row = health.iloc[place]
-            if row["channel"] and "trade" not in row["channel"].lower():
-                continue
-            told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
-            for of in self._concerned(str(row["feed"]), str(row["instruments"])):
-                concerned.add(of)
-                self._breaks[of] = (int(row["event_ns"]), told)
-        rows = np.array(sorted(concerned), dtype=np.int64)
+        """Reset the windows that ``health`` rows concern, as ``TickPaths.heed``; returns their state rows."""
+        rows: npt.NDArray[np.int64] = self.paths.turn.take(health, self._position, self.paths.heed)
+        self._position = self.paths.turn.position
+        self._state.make_room(len(self.rows))
         kernels.forget(self._state.arrays, rows)
         return rows
-
-    def _concerned(self, feed: str, instruments: str) -> list[int]:
-        if instruments.strip():
-            text = f" {instruments.strip()} "  # a listed option's name holds blanks itself
-            return [of for of, name in enumerate(self.rows.names()) if f" {name} " in text]
-        rows = len(self.rows)
-        if feed not in self._venues:
-            return list(range(rows))
-        venues = self._state.arrays.counters[:rows, kernels.VENUES]
-        mine = np.zeros(rows, dtype=np.bool_)
-        for name in {feed, ""} & set(self._venues):
-            mine |= (venues & (1 << self._venues[name])) != 0
-        return [int(of) for of in np.flatnonzero(mine)]
 
     def readiness(self) -> pd.DataFrame:
         """How far the windows of each instrument are, and what emptied them last.
@@ -234,9 +203,9 @@ class TickWindows:
             reset_ns (``NO_TIME``: never) and reset_reason.
         """
         rows = len(self.rows)
-        ticks = self._state.make_room(rows).counters[:rows, kernels.TICKS].copy()
+        ticks = self.paths.ticks()
         needed = self.parameters.ready_after
-        breaks = [self._breaks.get(of, (int(NO_TIME), "")) for of in range(rows)]
+        breaks = [self.paths.breaks.get(of, (int(NO_TIME), "")) for of in range(rows)]
         return pd.DataFrame(
             {
                 "instrument": self.rows.names(),
@@ -252,24 +221,11 @@ class TickWindows:
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
-        return {
-            "instruments": self.rows.names(),
-            "state": self._state.snapshot(len(self.rows)),
-            "venues": dict(self._venues),
-            "breaks": [[of, at, told] for of, (at, told) in self._breaks.items()],
-            "late": self.late,
-            "unpriced": self.unpriced,
-        }
+        self._state.make_room(len(self.rows))
+        return {"paths": self.paths.snapshot(), "state": self._state.snapshot(len(self.rows))}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
-        self.reset()
-        self.rows.restore(state["instruments"])
+        self.paths.restore(state["paths"])
+        self._reset()
         self._state.restore(state["state"])
-        self._venues = dict(state["venues"])
-        self._breaks = {int(of): (int(at), str(told)) for of, at, told in state["breaks"]}
-        self.late, self.unpriced = int(state["late"]), int(state["unpriced"])
-
-
-_TRADE_PLACES = tuple(TRADES.names.index(name) for name in ("instrument", "event_ns", "price", "flags"))
-_VENUE_PLACE = TRADES.names.index("venue")

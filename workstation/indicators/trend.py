@@ -54,6 +54,11 @@ class Closed(NamedTuple):
     sums: npt.NDArray[np.float64]
 
 
+NOTHING_CLOSED = Closed(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.int64), np.empty((0, 9))
+)
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def choppiness_of(ranges: Any, highs: Any, lows: Any) -> float:
     """100 log10(sum of true ranges / (highest high - lowest low)) / log10 n; NaN where price stood still."""
@@ -101,19 +106,25 @@ def close_candle(
 
 @numba.njit(cache=True, nogil=True)
 def forming_volumes(
-    of: Any, event_ns: Any, size: Any, newest_ns: Any, every: int, numbers: Any, volumes: Any, out: Any
+    of: Any, event_ns: Any, size: Any, watermark: int, every: int, numbers: Any, volumes: Any, out: Any
 ) -> None:
     """Volume of the instrument's candle in progress with each trade; late trades add nothing, as in ``fold_trades``."""
+    number = begin = end = np.int64(0)
     for row in range(of.size):
-        r, number = of[row], event_ns[row] // every
+        at, r = event_ns[row], np.int64(of[row])
+        watermark = max(watermark, at)
         if r < 0:
             continue
-        if (number + 1) * every > newest_ns[row]:
+        if not begin <= at < end:
+            number = at // every
+            begin = number * every
+            end = begin + every
+        if end > watermark:
             if number > numbers[r]:
                 numbers[r], volumes[r] = number, 0.0
             if number == numbers[r]:
                 volumes[r] += size[row]
-        out[row] = volumes[r] if (numbers[r] + 1) * every > newest_ns[row] else 0.0
+        out[row] = volumes[r] if (numbers[r] + 1) * every > watermark else 0.0
 
 
 class Bars(NamedTuple):
@@ -181,17 +192,19 @@ class Timeframe:
     def fold(self, of: Any, event_ns: Any, price: Any, size: Any, flags: Any) -> tuple[Closed, Any]:
         """Add trades in row order (``of`` negative: only their time counts); closed candles, volume in progress."""
         before = self._watermark_ns
-        newest = np.maximum.accumulate(np.maximum(event_ns, before))
         volumes = np.zeros(of.size)
         forming = self._forming.arrays
-        forming_volumes(of, event_ns, size, newest, self.every_ns, forming.numbers, forming.volumes, volumes)
+        forming_volumes(of, event_ns, size, before, self.every_ns, forming.numbers, forming.volumes, volumes)
         of_out, bars_out, sums_out = self._room(of.size)
         bars, sums = self._flat()
         self._watermark_ns, self._next_close, done, _ = candle_kernels.fold_trades(
-            np.maximum(of + 1, 0).astype(np.int32), event_ns, price, size, np.zeros(of.size, np.int8), flags, 0, of.size,
+            np.maximum(of + 1, 0).astype(np.int32), event_ns, price, size, np.zeros(of.size, np.int8), flags, 0, of.size, False,
             self.every_ns, 0, self._volume_only, 0, bars, sums, _SLOTS, self._instruments + 1,
             before, self._next_close, np.empty(of.size, np.bool_), of_out, bars_out, sums_out, 0,
         )  # fmt: skip
+        if not done:
+            return NOTHING_CLOSED, volumes
+        newest = np.maximum.accumulate(np.maximum(event_ns, before))
         finals = (bars_out[:done, candle_kernels.NUMBER] + 1) * self.every_ns
         rows = np.searchsorted(newest, finals)
         return Closed(rows, of_out[:done] - 1, bars_out[:done], sums_out[:done]), volumes

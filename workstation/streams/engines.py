@@ -65,4 +65,5 @@ def standard_engines(
 
 
 def _tick_indicators(ticks: Mapping[str, Any]) -> list[Engine]:
-    return [Intensity(every=INTENSITY_EVERY, **ticks), Spikes(**ticks), Reversals(**ticks)]
+    first = Intensity(every=INTENSITY_EVERY, **ticks)
+    return [first, Spikes(beside=first, **ticks), Reversals(beside=first, **ticks)]

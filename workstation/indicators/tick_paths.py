@@ -1,0 +1,176 @@
+"""Paths of price over the last N ticks: the part of the tick windows that no smoothing and no buffer changes."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators import tick_kernels as kernels
+from workstation.indicators.rolling import Floats
+from workstation.indicators.rows import Field, InstrumentRows, RowArrays
+from workstation.indicators.trade_columns import trade_columns
+
+
+class Travelled(NamedTuple):
+    """What a batch of trades gives.
+
+    ``of``: state row of each trade, negative if not followed; ``rows``, ``owners``: places in the batch of the trades whose
+    window is full, and their state rows; ``values``: shape (3, measured), intensity, velocity and efficiency.
+    """
+
+    of: npt.NDArray[np.int32]
+    rows: npt.NDArray[np.int64]
+    owners: npt.NDArray[np.int32]
+    values: Floats
+
+
+class Turn:
+    """A step that several take together: the first that comes with a batch makes it, the others get what it gave.
+
+    Each remembers the ``position`` after its last step; who comes twice with one batch makes two steps.
+    """
+
+    def __init__(self) -> None:
+        self.position = 0
+        self._batch: Callable[[], pd.DataFrame | None] = lambda: None
+        self._result: Any = None
+
+    def take(self, batch: pd.DataFrame, position: int, step: Callable[[pd.DataFrame], Any]) -> Any:
+        """What ``step(batch)`` gives or gave."""
+        if position < self.position and self._batch() is batch:
+            return self._result
+        self._result = step(batch)
+        self._batch = weakref.ref(batch)
+        self.position += 1
+        return self._result
+
+
+class TickPaths:
+    """Rings of the last prices, times and returns of every instrument.
+
+    Parameters
+    ----------
+    measures, kinds, breaks
+        As ``TickWindowParameters`` give them; of the measures those of the path.
+
+    Attributes
+    ----------
+    late
+        Ticks too old to count.
+    unpriced
+        Ticks whose price is not positive and finite: no return can be made of them.
+    """
+
+    def __init__(self, measures: kernels.Measures, kinds: tuple[str, ...], breaks: tuple[str, ...]) -> None:
+        self.key = (measures.ticks, measures.least_ns, measures.lateness_ns, measures.unpriced, kinds, breaks)
+        self._by, self._kinds, self._breaking = measures, kinds, breaks
+        self.turn = Turn()
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything."""
+        ticks = self._by.ticks
+        self.late = 0
+        self.unpriced = 0
+        self.rows = InstrumentRows(self._kinds)
+        self.breaks: dict[int, tuple[int, str]] = {}
+        self._venues: dict[str, int] = {}
+        self._state = RowArrays(
+            kernels.Paths,
+            {
+                "counters": Field(kernels.COUNTERS, "int64"), "heads": Field(kernels.HEADS),
+                "prices": Field(ticks), "times": Field(ticks, "int64"), "paths": Field(ticks),
+            },
+        )  # fmt: skip
+
+    def take(self, trades: pd.DataFrame) -> Travelled:
+        """Add trades in row order."""
+        columns = trade_columns(trades)
+        of = self.rows.of(columns.codes)
+        state = self._state.make_room(len(self.rows))
+        rows, owners = np.empty(of.size, dtype=np.int64), np.empty(of.size, dtype=np.int32)
+        values = np.empty((3, of.size))
+        done, late, unpriced = kernels.measure(
+            of, columns.event_ns, columns.price, columns.flags, self._venue_bits(columns.venue), state, self._by,
+            rows, owners, values,
+        )  # fmt: skip
+        self.late += late
+        self.unpriced += unpriced
+        return Travelled(of, rows[:done], owners[:done], values)
+
+    def ticks(self) -> npt.NDArray[np.int64]:
+        """Ticks taken of each instrument since its reset."""
+        rows = len(self.rows)
+        taken: npt.NDArray[np.int64] = self._state.make_room(rows).counters[:rows, kernels.TICKS].copy()
+        return taken
+
+    def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
+        """One bit per venue; from the 62nd on they share one."""
+        bits = [
+            1 << self._venues.setdefault(str(name), min(len(self._venues), 62)) for name in venue.categories
+        ]
+        of_venue: npt.NDArray[np.int64] = np.array(bits, dtype=np.int64)[venue.codes]
+        return of_venue
+
+    # -- breaks -------------------------------------------------------------------------------------------
+
+    def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Reset the paths that ``health`` rows concern; returns their state rows.
+
+        A row concerns trades when its channel is empty or speaks of trades, and then the instruments it names;
+        with none named those traded at the venue of the feed's name, and all if no venue bears that name.
+        """
+        events = health["event"].array
+        wanted = np.isin(np.asarray(events.categories, dtype=object), self._breaking)
+        concerned: set[int] = set()
+        for place in np.flatnonzero(wanted[events.codes]).tolist():
+            row = health.iloc[place]
+            if row["channel"] and "trade" not in row["channel"].lower():
+                continue
+            told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
+            for of in self._concerned(str(row["feed"]), str(row["instruments"])):
+                concerned.add(of)
+                self.breaks[of] = (int(row["event_ns"]), told)
+        rows = np.array(sorted(concerned), dtype=np.int64)
+        kernels.forget(self._state.arrays, rows)
+        return rows
+
+    def _concerned(self, feed: str, instruments: str) -> list[int]:
+        if instruments.strip():
+            text = f" {instruments.strip()} "  # a listed option's name holds blanks itself
+            return [of for of, name in enumerate(self.rows.names()) if f" {name} " in text]
+        rows = len(self.rows)
+        if feed not in self._venues:
+            return list(range(rows))
+        venues = self._state.arrays.counters[:rows, kernels.VENUES]
+        mine = np.zeros(rows, dtype=np.bool_)
+        for name in {feed, ""} & set(self._venues):
+            mine |= (venues & (1 << self._venues[name])) != 0
+        return [int(of) for of in np.flatnonzero(mine)]
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        return {
+            "instruments": self.rows.names(),
+            "state": self._state.snapshot(len(self.rows)),
+            "venues": dict(self._venues),
+            "breaks": [[of, at, told] for of, (at, told) in self.breaks.items()],
+            "late": self.late,
+            "unpriced": self.unpriced,
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self.reset()
+        self.rows.restore(state["instruments"])
+        self._state.restore(state["state"])
+        self._venues = dict(state["venues"])
+        self.breaks = {int(of): (int(at), str(told)) for of, at, told in state["breaks"]}
+        self.late, self.unpriced = int(state["late"]), int(state["unpriced"])

@@ -1,0 +1,70 @@
+"""Columns of a batch of trades, and what all engines ask of them, found once per batch."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.market.tables import TRADES, TradeFlag
+from workstation.market.tables.frames import arrays_of
+
+
+class TradeColumns(NamedTuple):
+    """Arrays of one batch, not copied, in row order.
+
+    ``codes`` are the instruments'; ``alone``: all rows are of one instrument; ``cancels``: rows that take a trade back;
+    ``newest_ns``: the largest ``event_ns``; ``venue`` and ``trade_id`` are extension arrays.
+    """
+
+    codes: npt.NDArray[Any]
+    event_ns: npt.NDArray[np.int64]
+    price: npt.NDArray[np.float64]
+    size: npt.NDArray[np.float64]
+    side: npt.NDArray[np.int8]
+    flags: npt.NDArray[np.int32]
+    trade_id: Any
+    venue: Any
+    alone: bool
+    cancels: npt.NDArray[np.int64]
+    newest_ns: int
+
+
+_ARRAYS = tuple(
+    TRADES.places[name] for name in ("event_ns", "price", "size", "side", "flags", "trade_id", "venue")
+)
+_INSTRUMENT = TRADES.places["instrument"]
+_NO_ROWS = np.empty(0, dtype=np.int64)
+_newest: list[tuple[weakref.ref[pd.DataFrame], TradeColumns]] = []
+"""The batch asked for last: the hub gives each batch to one engine after the other."""
+
+
+def trade_columns(trades: pd.DataFrame) -> TradeColumns:
+    """Columns of a conformed, not empty batch of ``trades``, which is not changed in place from then on.
+
+    Examples
+    --------
+    >>> batch = TRADES.conform(pd.DataFrame({"event_ns": [5, 4], "instrument": "X", "price": 1.0, "size": 1.0}))
+    >>> trade_columns(batch).newest_ns, trade_columns(batch) is trade_columns(batch)
+    (5, True)
+    """
+    held = _newest[:]
+    if held and held[0][0]() is trades:
+        return held[0][1]
+    columns = _read(trades)
+    _newest[:] = [(weakref.ref(trades), columns)]
+    return columns
+
+
+def _read(trades: pd.DataFrame) -> TradeColumns:
+    arrays = arrays_of(trades)
+    codes = np.asarray(arrays[_INSTRUMENT].codes)
+    event_ns, price, size, side, flags, trade_id, venue = (arrays[place] for place in _ARRAYS)
+    cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL)) if flags.any() else _NO_ROWS
+    alone = bool(codes.min() == codes.max())
+    return TradeColumns(
+        codes, event_ns, price, size, side, flags, trade_id, venue, alone, cancels, int(event_ns.max())
+    )
