@@ -48,6 +48,11 @@ def test_the_page_renders_and_is_photographed(
         "GEX by strike",
         "Change of net GEX",
         "Net GEX over spot",
+        "GEX, strike × expiry",
+        "Cascade risk",
+        "Smart money",
+        "Forced flow",
+        "Key levels",
         "IV smile",
         "Net GEX over time",
     ):

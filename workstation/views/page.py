@@ -30,7 +30,7 @@ _SX = {
         "backgroundImage": "none",
     },
     "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px"},
-    "@media (max-width: 700px)": {"& .MuiAppBar-root .title": {"display": "none"}},
+    "@media (max-width: 700px)": {"& .MuiAppBar-root .title": {"fontSize": "0 !important", "mr": "0"}},
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
     "& .main-content": {"overflowY": "auto !important"},
     "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
@@ -210,6 +210,7 @@ class Page:
             site_url=f"./{self.title}",
         )
         _forget_busy(page)
+        self._shell = page
         page.param.watch(self._toggled, "dark_theme")
         if document is not None:
             lost = CustomJS(code=_LOST)
@@ -218,6 +219,15 @@ class Page:
             document.js_on_event("document_ready", CustomJS(code=_CLOCK))
         self.live.start()
         return page
+
+    def open_aside(self, *_: Any) -> None:
+        """Open what explains; a click's handler.
+
+        A link in the browser (``js_on_click`` with the page among its arguments) would keep the session's document
+        for ever: Panel's registry of links holds their arguments, and through them the link's own source.
+        """
+        if self._shell is not None:
+            self._shell.contextbar_open = True
 
     def _toggled(self, event: param.parameterized.Event) -> None:
         self.dark = bool(event.new)

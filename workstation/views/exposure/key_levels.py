@@ -62,7 +62,9 @@ class LevelsTable(TextView):
             f'<th scope="col">{name}</th>' for name in ("level", "USD", "distance", "daily sd", "in 1 h")
         )
         body = "".join(_row(made, *row) for row in rows)
-        self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        self._table.show(
+            f'<table tabindex="0" aria-label="key levels"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
         self.card.say(f"spot {formats.price(made.spot)}" if np.isfinite(made.spot) else "no levels yet")
 
     def _hour_ago(self, source: Source, made: Snapshot) -> dict[str, float]:

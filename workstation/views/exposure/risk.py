@@ -85,7 +85,7 @@ class CascadeRisk(TextView):
         missing = dict(part.split(": ", 1) for part in str(row["missing"]).split("; ") if ": " in part)
         parts = "".join(_part(row, name, missing.get(name, "")) for name in CASCADE_PARTS)
         self._page.show(
-            f'<div class="risk"><div class="score"><b>{formats.number(score, 2)}</b>'
+            f'<div class="risk" tabindex="0" role="group" aria-label="cascade risk"><div class="score"><b>{formats.number(score, 2)}</b>'
             f"<span>{_words(score)}; {formats.percent(known, 0)} of the weight known</span>{unwind}</div>{parts}</div>"
         )
         self.card.say("", f"0–1, {row['sign_model'].replace('_', ' ')}")
@@ -137,7 +137,9 @@ class SmartMoneyList(TextView):
         heads = (("time UTC", ""), ("what", ""), ("side", ""), ("premium", "n"), ("score", "n"), ("why", ""))
         head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in heads)
         body = "".join(_alert(row) for row in rows.to_dict("records"))
-        self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        self._table.show(
+            f'<table tabindex="0" aria-label="smart money"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
         high = int((rows["severity"].astype("str") == "high").sum())
         self.card.say(f"{high} high of {len(rows)}" if high else f"{len(rows)}")
 

@@ -73,16 +73,15 @@ _WIDTHS = {
     "leg": 146, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 84, "delta": 68,
     "pa": 62, "gamma": 78, "vega": 62, "theta": 62,
 }  # fmt: skip
-_WHOLE = NumberFormatter(format="0,0", nan_format=formats.UNKNOWN)
-_FORMATTERS = {
-    "quantity": NumberFormatter(format="0,0.[0000]", nan_format=formats.UNKNOWN),
-    "entry": NumberFormatter(format="0,0.[0000]", nan_format=formats.UNKNOWN),
-    "mark": NumberFormatter(format="0,0.[0000]", nan_format=formats.UNKNOWN),
-    "iv": NumberFormatter(format="0.0", nan_format=formats.UNKNOWN),
-    "unrealised": NumberFormatter(format="0,0.00", nan_format=formats.UNKNOWN),
-    "pa": NumberFormatter(format="0,0.000", nan_format=formats.UNKNOWN),
-    **dict.fromkeys(("value", "delta", "gamma", "vega", "theta"), _WHOLE),
-}
+_FORMATS = {
+    "quantity": "0,0.[0000]", "entry": "0,0.[0000]", "mark": "0,0.[0000]", "iv": "0.0", "unrealised": "0,0.00",
+    "pa": "0,0.000", **dict.fromkeys(("value", "delta", "gamma", "vega", "theta"), "0,0"),
+}  # fmt: skip
+
+
+def _formatters() -> dict[str, NumberFormatter]:
+    """A session's own: models shared by sessions would keep the documents of all."""
+    return {name: NumberFormatter(format=text, nan_format=formats.UNKNOWN) for name, text in _FORMATS.items()}
 
 
 def _signed(value: float, unit: str = "$") -> str:
@@ -173,7 +172,10 @@ class Totals(TextView):
             whole = made.totals.sum(skipna=False)
             whole["pa_delta"] = np.nan
             rows.append(self._row("All", whole, "sum"))
-        self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table>")
+        body = "".join(rows)
+        self._table.show(
+            f'<table tabindex="0" aria-label="totals by underlying"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        )
         self.card.say(f"{len(made.unpriced)} legs lack a market" if made.unpriced else "")
 
     @staticmethod
@@ -204,7 +206,7 @@ class Positions(TextView):
         self.table = pn.widgets.Tabulator(
             pd.DataFrame(columns=list(_POSITION), dtype=object), titles=_POSITION, show_index=False, disabled=True,
             selectable=False, layout="fit_data_stretch", sizing_mode="stretch_both", min_height=120, theme="simple",
-            stylesheets=[_TABULATOR], frozen_columns=["leg"], formatters=_FORMATTERS, widths=_WIDTHS, margin=0, label="positions",
+            stylesheets=[_TABULATOR], frozen_columns=["leg"], formatters=_formatters(), widths=_WIDTHS, margin=0, label="positions",
             text_align={name: "right" for name in _POSITION if name not in ("leg", "venue")},
             configuration={"columnDefaults": {"headerSortTristate": True}},
         )  # fmt: skip

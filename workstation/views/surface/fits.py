@@ -158,7 +158,7 @@ class Fits(TextView):
         told = [f"{count} {reason(name)}" for name, count in out.items() if count]
         told += [f"{count} {name.replace('_', ' ')}" for name, count in dropped.items()]
         self._table.show(
-            f'<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p class="why">Left out: {escape(", ".join(told)) or "none"}.</p>'
+            f'<table tabindex="0" aria-label="fits by expiry"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p class="why">Left out: {escape(", ".join(told)) or "none"}.</p>'
         )
         after = violations(found, "_after")
         self.card.say(f"{after} points of arbitrage left" if after else "free of arbitrage")
