@@ -39,7 +39,7 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 .none { color: var(--ws-muted); padding: 8px 0; }
 """
 _CLOCK = f"""
-.market {{ color: {DARK.warn}; font-size: 12px; line-height: 24px; white-space: nowrap; }}
+.market {{ color: {DARK.warn}; padding-left: 14px; font-size: 12px; line-height: 24px; white-space: nowrap; }}
 .market b {{ font-size: 14px; color: {DARK.text}; }}
 """
 BEHIND_S = 90.0
@@ -101,7 +101,7 @@ def replayed(feeds: pd.DataFrame, asof_ns: int, now_ns: int) -> bool:
     if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * 10**9:
         return False
     arriving = (feeds["age_s"] <= feeds["stale_after_s"]) | (feeds["state"] == "ended")
-    return bool(arriving.any())
+    return bool((arriving & (feeds["state"] != "connecting")).any())
 
 
 class MarketClock(View):
@@ -123,7 +123,7 @@ class MarketClock(View):
         now = replayed(source.feeds(), source.asof_ns, time.time_ns())
         if now != self.replayed:
             self.replayed = now
-            self.panel.param.update(visible=now, width=208 if now else 1)
+            self.panel.param.update(visible=now, width=226 if now else 1)
             self._told(now)
         if now:
             moment = pd.Timestamp(source.asof_ns, unit="ns").strftime("%d %b %Y <b>%H:%M:%S</b>")

@@ -66,8 +66,8 @@ _HEADS = {
 }  # fmt: skip
 _POSITION = {
     "leg": "instrument", "venue": "venue", "quantity": "qty", "entry": "entry", "mark": "mark", "iv": "IV %",
-    "value": "value $", "unrealised": "unrealised $", "delta": "delta $", "pa": "PA delta", "gamma": "gamma $/1 %",
-    "vega": "vega $/pt", "theta": "theta $/d",
+    "value": "value $", "unrealised": "unrealised $", "delta": "delta $", "pa": "PA delta", "gamma": "gamma $",
+    "vega": "vega $", "theta": "theta $",
 }  # fmt: skip
 _WIDTHS = {
     "leg": 146, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 84, "delta": 68,
@@ -213,7 +213,7 @@ class Positions(TextView):
         self.card = Card(
             "Positions",
             self.table,
-            unit="qty in underlying units, prices in premium currency, PA delta in coin",
+            unit="qty in underlying units, prices in premium currency, PA delta in coin, gamma per 1 %, vega per point, theta per day",
             area="positions",
         )
 
