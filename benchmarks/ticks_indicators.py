@@ -12,13 +12,14 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from workstation.feeds.files.lean import read
 from workstation.feeds.files.reading import Rejections
-from workstation.indicators.candles import Candles
+from workstation.indicators.candles import Candles, candles
 from workstation.indicators.intensity import Intensity
 from workstation.indicators.quote_ticks import ticks_from_quotes
 from workstation.indicators.reversals import Reversals
@@ -29,20 +30,29 @@ from workstation.market.engine import Engine
 from workstation.market.tables import TABLES, TRADES
 from workstation.streams.hub import Hub
 
+THREADED = ("polars",)
+"""Works in threads of its own: its CPU time is not this thread's, and its ratio is of wall clocks."""
 LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")
 AIG = "equities_prints/lean/equity/usa/tick/aig/20131008_quote.zip"
 CHUNK = 1_000_000
 
 
-def seconds(work: Callable[[], object], times: int = 3) -> float:
+class Taken(NamedTuple):
+    """Seconds by the wall clock and of this thread's CPU; on a machine that others load only the second says much."""
+
+    wall: float
+    cpu: float
+
+
+def seconds(work: Callable[[], object], times: int = 3) -> Taken:
     """Best of a few, after one to warm up."""
     work()
     taken = []
     for _ in range(times):
-        begin = time.perf_counter()
+        wall, cpu = time.perf_counter(), time.thread_time()
         work()
-        taken.append(time.perf_counter() - begin)
-    return min(taken)
+        taken.append(Taken(time.perf_counter() - wall, time.thread_time() - cpu))
+    return Taken(min(one.wall for one in taken), min(one.cpu for one in taken))
 
 
 def optional(name: str) -> object | None:
@@ -82,12 +92,14 @@ def kernels(rows: int) -> None:
     if talib:
         peers["EMA(20)"]["TA-Lib"] = lambda: talib.EMA(values, 20)  # type: ignore[attr-defined]
         peers["SMA(20)"]["TA-Lib"] = lambda: talib.SMA(values, 20)  # type: ignore[attr-defined]
-    print(f"\n{rows / 1e6:.0f} M values{'':14}{'ms':>9}{'M/s':>9}{'ours is faster by':>20}")
+    print(f"\n{rows / 1e6:.0f} M values{'':14}{'ms':>9}{'CPU ms':>9}{'M/CPU s':>9}{'ours is faster by':>20}")
     for label, works in peers.items():
         ours = seconds(works["ours"])
         for name, work in works.items():
             taken = ours if name == "ours" else seconds(work, 2)
-            print(f"{label:10}{name:14}{taken * 1e3:9.1f}{rows / taken / 1e6:9.0f}{taken / ours:20.1f}")
+            rate = rows / max(taken.cpu, 1e-9) / 1e6
+            ratio = taken.wall / ours.wall if name in THREADED else taken.cpu / ours.cpu
+            print(f"{label:10}{name:14}{taken.wall * 1e3:9.1f}{taken.cpu * 1e3:9.1f}{rate:9.0f}{ratio:20.1f}")
 
 
 def engines() -> list[Engine]:
@@ -146,21 +158,61 @@ def recorded() -> pd.DataFrame | None:
     return TRADES.conform(ticks.sort_values("event_ns", kind="stable"))
 
 
+def bars(rows: int) -> None:
+    """Candles of a whole history, of one instrument and of 2 000, beside polars' (POLARS_MAX_THREADS=1: one thread)."""
+    polars = optional("polars")
+    rng = np.random.default_rng(2)
+    times = pd.Timestamp("2026-11-02").value + np.cumsum(rng.exponential(2e6, rows)).astype(np.int64)
+    price, size = 100.0 + np.cumsum(rng.normal(0.0, 0.01, rows)), rng.integers(1, 100, rows).astype(float)
+    threads = polars.thread_pool_size() if polars else 0  # type: ignore[attr-defined]
+    print(
+        f"\n10 s candles, {rows / 1e6:.0f} M ticks{'':4}{'ms':>9}{'CPU ms':>9}   by wall clock; polars has {threads} thread(s)"
+    )
+    for many in (1, 2_000):
+        of = rng.integers(0, many, rows)
+        names = pd.Categorical.from_codes(of, [f"C{n}" for n in range(many)])
+        ticks = TRADES.conform(
+            pd.DataFrame({"event_ns": times, "instrument": names, "price": price, "size": size})
+        )
+        works: dict[str, Callable[[], object]] = {"ours": lambda ticks=ticks: candles(ticks, every="10s")}  # type: ignore[misc]
+        if polars:
+            table = polars.DataFrame({"of": of, "time": times.view("M8[ns]"), "price": price, "size": size})  # type: ignore[attr-defined]
+            works["polars"] = lambda table=table, many=many: by_polars(table, many)  # type: ignore[misc]
+        ours = seconds(works["ours"], 2)
+        for name, work in works.items():
+            taken = ours if name == "ours" else seconds(work, 2)
+            ratio = taken.wall / ours.wall
+            print(f"{many:6} of {name:14}{taken.wall * 1e3:15.1f}{taken.cpu * 1e3:9.1f}{ratio:9.1f}")
+
+
+def by_polars(table: Any, instruments: int) -> object:
+    """The peer's candles."""
+    polars = importlib.import_module("polars")
+    price, size = polars.col("price"), polars.col("size")
+    by = {"group_by": "of"} if instruments > 1 else {}
+    return table.set_sorted("time").group_by_dynamic("time", every="10s", **by).agg(
+        price.first().alias("open"), price.max().alias("high"), price.min().alias("low"), price.last().alias("close"),
+        size.sum().alias("volume"), ((price * size).sum() / size.sum()).alias("vwap"), polars.len(),
+    )  # fmt: skip
+
+
 def through_hub(label: str, chunks: Callable[[], Iterator[pd.DataFrame]], batch: int) -> None:
     """Publish ticks in batches to a hub with all engines; the making of the ticks is not counted."""
     hub = Hub()
     for engine in engines():
         hub.add_engine(engine)
-    taken, rows = 0.0, 0
+    wall, cpu, rows = 0.0, 0.0, 0
     for chunk in chunks():
         parts = [TRADES.conform(chunk.iloc[row : row + batch]) for row in range(0, len(chunk), batch)]
-        begin = time.perf_counter()
+        began = time.perf_counter(), time.thread_time()
         for part in parts:
             hub.publish("trades", part)
-        taken += time.perf_counter() - begin
+        wall += time.perf_counter() - began[0]
+        cpu += time.thread_time() - began[1]
         rows += len(chunk)
     derived = sum(hub.rows[table] for table in ("intensity", "spikes", "reversals", "candles"))
-    print(f"{label:22}{batch:>8}{rows / 1e6:9.2f}{taken:9.2f}{rows / taken / 1e6:9.2f}{derived:12}")
+    rates = f"{rows / wall / 1e6:9.2f}{rows / cpu / 1e6:9.2f}{cpu / rows * 1e9:9.0f}"
+    print(f"{label:22}{batch:>8}{rows / 1e6:9.2f}{rates}{derived:12}")
 
 
 def main() -> None:
@@ -172,11 +224,12 @@ def main() -> None:
     chosen = parser.parse_args()
     if not chosen.skip_kernels:
         kernels(chosen.rows)
+        bars(chosen.rows // 2)
     if chosen.skip_hub:
         return
     aig = recorded()
     print(
-        f"\n{len(engines())} engines on the hub{'':3}{'batch':>7}{'M rows':>9}{'s':>9}{'M/s':>9}{'derived':>12}"
+        f"\n{len(engines())} engines on the hub{'':3}{'batch':>7}{'M rows':>9}{'M/s':>9}{'M/CPU s':>9}{'CPU ns':>9}{'derived':>12}"
     )
     through_hub("(first call compiles)", lambda: synthetic(20_000), 10_000)
     for batch in (1_000, 10_000):

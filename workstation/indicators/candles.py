@@ -11,6 +11,7 @@ import pandas as pd
 
 from workstation.indicators import candle_kernels as kernels
 from workstation.indicators.kept_trades import KeptTrades, TradeRows
+from workstation.indicators.rows import nothing
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
@@ -145,7 +146,7 @@ class Candles(Engine):
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         if not len(batch):
-            return _EMPTY.copy(deep=False)
+            return nothing(CANDLES)
         if table == "heartbeat":
             done = _Done(len(self._instruments) * self._slots)
             self._advance(int(batch["event_ns"].to_numpy().max()), done)
@@ -273,7 +274,7 @@ class Candles(Engine):
     def _frame(self, done: _Done, *, closed: bool) -> pd.DataFrame:
         rows = done.rows
         if not rows:
-            return _EMPTY.copy(deep=False)
+            return nothing(CANDLES)
         bars, sums = done.bars[:rows], done.sums[:rows]
         codes = np.array(self._instruments, dtype=np.int32)[done.of[:rows]]
         size = sums[:, kernels.PRICED_SIZE]
@@ -329,7 +330,6 @@ class Candles(Engine):
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}
 
 
-_EMPTY = CANDLES.empty()
 KEPT_ROOM = 100_000
 """Rows up to which the room for what comes out is kept for the next batch."""
 _SUM_COLUMNS = {

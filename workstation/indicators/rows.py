@@ -10,10 +10,20 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.instruments import REGISTRY
+from workstation.market.tables import Table
 
+_NOTHING: dict[str, pd.DataFrame] = {}
 FOLLOWED_KINDS = ("spot", "perpetual", "future", "equity", "index", "")
 """Options are left out: they print too rarely for windows of ticks, and their price moves with the underlying's."""
 _NEW, _NOT_FOLLOWED = -1, -2
+
+
+def nothing(schema: Table) -> pd.DataFrame:
+    """A table's frame of no rows, one for all who have nothing to give: not to be changed; made anew when it was."""
+    held = _NOTHING.get(schema.name)
+    if held is None or held.columns is not schema.index:
+        held = _NOTHING[schema.name] = schema.empty()
+    return held
 
 
 class Field(NamedTuple):

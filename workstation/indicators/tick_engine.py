@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.indicators.rows import nothing
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, TickWindows
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
@@ -41,7 +42,7 @@ class TickEngine(Engine):
         other: TickWindows | None = beside._windows if beside is not None else None
         self._windows: TickWindows = TickWindows(self.parameters, other).shared_with(other)
         self._position = self._windows.turn.position
-        self._empty = table_named(self.output).empty()
+        self._schema = table_named(self.output)
         self._reset()
 
     @property
@@ -72,7 +73,7 @@ class TickEngine(Engine):
             rows = self._shared(batch, self._windows.heed)
             if rows.size:
                 self._forget(rows)
-        return self._frame(made) if made is not None else self._empty.copy(deep=False)
+        return self._frame(made) if made is not None else nothing(self._schema)
 
     def _shared(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What the windows make of a batch, or made of it for an engine beside this one."""
@@ -85,11 +86,11 @@ class TickEngine(Engine):
         of = columns["of"]
         rows = of.size
         if not rows:
-            return self._empty.copy(deep=False)
+            return nothing(self._schema)
         codes = np.array(self._windows.rows.codes, dtype=np.int32)[of]
         zeros = np.zeros(rows, dtype=np.int64)
         whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": REGISTRY.categorical(codes), **columns}
-        schema = table_named(self.output)
+        schema = self._schema
         return schema.assembled(
             [
                 np.ascontiguousarray(whole[name]) if type(whole[name]) is np.ndarray else whole[name]
