@@ -66,9 +66,8 @@ def test_the_page_renders_and_is_photographed(
 
 def test_the_desk_sees_everything_without_scrolling(opened: Callable[..., Page]) -> None:
     page = full(opened())
-    bottom = page.locator(".strip").bounding_box()
-    assert bottom is not None
-    assert bottom["y"] + bottom["height"] <= 900
+    expect(page.locator(".strip")).to_be_visible()
+    assert page.locator(".strip").evaluate("strip => strip.getBoundingClientRect().bottom") <= 900
 
 
 def test_the_newest_price_keeps_moving(opened: Callable[..., Page]) -> None:
