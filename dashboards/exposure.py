@@ -61,5 +61,5 @@ cards = page.grid(
     tall=True,
 )
 shell = page.build(cards, drawer=[views.expiries.panel], aside=[views.ledger.panel])
-explain.js_on_click(args={"page": shell}, code="page.data.contextbar_open = true")
+explain.on_click(page.open_aside)
 shell.servable()

@@ -49,5 +49,5 @@ cards = page.grid(
     """,
 )
 shell = page.build(cards, aside=[views.ledger.panel])
-explain.js_on_click(args={"page": shell}, code="page.data.contextbar_open = true")
+explain.on_click(page.open_aside)
 shell.servable()
