@@ -166,7 +166,10 @@ class Candles(Engine):
 
     def _fold(self, batch: pd.DataFrame) -> _Done:
         columns = trade_columns(batch)
-        of = self._rows_of(columns.codes)
+        if columns.alone:
+            of = np.full(columns.codes.size, self._rows_of(columns.codes[:1])[0], dtype=np.int32)
+        else:
+            of = self._rows_of(columns.codes)
         trades = TradeRows(
             of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id,
             np.zeros(of.size, dtype=np.bool_),
