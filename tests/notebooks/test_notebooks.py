@@ -1,0 +1,114 @@
+"""Every notebook is clean, and is a page: served by Panel it shows its panels without an error."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[2]
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+COMPARED = "nbval-check-output"
+SECONDS = 150.0
+
+each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+
+
+def code_cells(path: Path) -> list[nbformat.NotebookNode]:
+    return [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+
+
+def python_of(cell: nbformat.NotebookNode) -> str:
+    return "\n".join(line for line in cell.source.splitlines() if not line.lstrip().startswith(("%", "!")))
+
+
+def test_there_are_notebooks() -> None:
+    assert NOTEBOOKS
+
+
+@each
+def test_only_compared_cells_keep_outputs(path: Path) -> None:
+    kept = [cell.source for cell in code_cells(path) if cell.outputs]
+    compared = [cell.source for cell in code_cells(path) if COMPARED in cell.metadata.get("tags", [])]
+    assert compared, "nothing of this notebook is compared"
+    assert kept == compared
+
+
+@each
+def test_it_runs_on_any_python_3(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.metadata.kernelspec.name == "python3"
+
+
+@each
+def test_nothing_is_awaited_at_the_top(path: Path) -> None:
+    for cell in code_cells(path):
+        compile(
+            python_of(cell), path.name, "exec"
+        )  # refuses `await` outside a coroutine, as `panel serve` does
+
+
+@each
+def test_it_ends_with_what_is_served(path: Path) -> None:
+    assert ".servable(" in code_cells(path)[-1].source
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    log = tmp_path_factory.mktemp("notebooks") / "server.log"
+    environment = {
+        **os.environ,
+        "WORKSTATION_FEEDS": '["synthetic"]',
+        "WORKSTATION_RECORD": "false",
+        "WORKSTATION_SEED": "7",
+        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 200}}',
+    }
+    server = subprocess.Popen(
+        [sys.executable, "-m", "panel", "serve", *map(str, NOTEBOOKS), "--port", str(port), "--address", "127.0.0.1",
+         "--liveness"],
+        cwd=ROOT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + SECONDS
+        while not _alive(url):
+            assert server.poll() is None, log.read_text(errors="replace")[-4000:]
+            assert time.monotonic() < deadline, "the server did not come up"
+            time.sleep(0.1)
+        yield url, log
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def _alive(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/liveness", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return False
+
+
+@each
+@pytest.mark.timeout(200)
+def test_it_is_a_page(path: Path, served: tuple[str, Path]) -> None:
+    url, log = served
+    with urllib.request.urlopen(f"{url}/{path.stem}", timeout=SECONDS) as answer:
+        page = answer.read().decode()
+    told = log.read_text(errors="replace")
+    assert "Error running application" not in told, told[-4000:]
+    assert '"roots":{' in page.replace(" ", "")
+    assert '"roots":{}' not in page.replace(" ", "")
