@@ -249,13 +249,32 @@ def fold_trades(
 
 @numba.njit(cache=True, nogil=True)
 def fold_bar(
-    event_ns: Any, price: Any, size: Any, side: Any, flags: Any, number: int, unpriced: int, unsided: int,
-    bars: Any, sums: Any,
+    event_ns: Any, price: Any, size: Any, side: Any, flags: Any, unpriced: int, unsided: int, bars: Any, sums: Any
 ) -> None:  # fmt: skip
-    """One bar anew, at place 0, from its trades in row order."""
-    begin_bar(bars, sums, 0, number)
+    """Add trades in row order to the one bar at place 0."""
     for row in range(event_ns.size):
         add_trade(
             bars, sums, 0, event_ns[row], price[row], size[row], side[row],
+            flags[row] & unpriced == 0, flags[row] & unsided == 0,
+        )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def freeze_rows(
+    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, counted: Any,
+    every: int, unpriced: int, unsided: int, bars: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Fold trades that no cancel can reach any more into the begun part of their instrument's newest such bar.
+
+    One bar per instrument, at place ``of``: a bar before it cannot be amended any more.
+    """
+    for row in range(of.size):
+        place, number = of[row], event_ns[row] // every
+        if not counted[row] or number < bars[place, NUMBER]:
+            continue
+        if number > bars[place, NUMBER]:
+            begin_bar(bars, sums, place, number)
+        add_trade(
+            bars, sums, place, event_ns[row], price[row], size[row], side[row],
             flags[row] & unpriced == 0, flags[row] & unsided == 0,
         )  # fmt: skip

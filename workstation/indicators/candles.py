@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,80 +10,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators import candle_kernels as kernels
+from workstation.indicators.candle_parameters import CandlesParameters, nanoseconds
 from workstation.indicators.kept_trades import KeptTrades, TradeRows
 from workstation.indicators.rows import nothing
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import CANDLES, NO_TIME, TRADES, TradeFlag
-
-VOLUME_ONLY = (
-    TradeFlag.BLOCK
-    | TradeFlag.COMBO
-    | TradeFlag.MULTI_LEG
-    | TradeFlag.STOCK_TIED
-    | TradeFlag.COMPRESSION
-    | TradeFlag.LATE
-    | TradeFlag.OUT_OF_SEQUENCE
-    | TradeFlag.AVERAGE_PRICE
-    | TradeFlag.ODD_LOT
-)
-"""Prints that count as volume but do not set a price: reported late or out of sequence, or at a price that is not the
-market's at that moment (negotiated blocks, legs of a package, averages), or too small to set the tape's last."""
-NO_AGGRESSOR = (
-    TradeFlag.COMBO
-    | TradeFlag.MULTI_LEG
-    | TradeFlag.STOCK_TIED
-    | TradeFlag.COMPRESSION
-    | TradeFlag.LATE
-    | TradeFlag.OUT_OF_SEQUENCE
-    | TradeFlag.AVERAGE_PRICE
-    | TradeFlag.AUCTION
-    | TradeFlag.CROSS
-    | TradeFlag.FLOOR
-)
-"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
-
-
-@dataclass(frozen=True)
-class CandlesParameters:
-    """Parameters of ``Candles``.
-
-    Attributes
-    ----------
-    every
-        Length, anything ``pandas.Timedelta`` reads; candles begin at its multiples in UTC since 1970.
-    lateness
-        A candle is final, and comes out, when the watermark reaches its end plus this. Trades behind the
-        watermark amend it until then and are counted as ``late`` afterwards.
-    cancels_within
-        A cancel takes back a trade at most so old (event time); older ones are counted in ``unmatched_cancels``. Trades
-        are held so long, and at least to the begin of their candle.
-    volume_only, no_aggressor
-        Bits of ``TradeFlag``; see ``VOLUME_ONLY`` and ``NO_AGGRESSOR``.
-    """
-
-    every: str = "10s"
-    lateness: str = "0s"
-    cancels_within: str = "1min"
-    volume_only: int = int(VOLUME_ONLY)
-    no_aggressor: int = int(NO_AGGRESSOR)
-
-    def __post_init__(self) -> None:
-        if self.every_ns <= 0:
-            raise ValueError(f"every must be a positive time, got {self.every!r}")
-        for name in ("lateness", "cancels_within"):
-            if _nanoseconds(getattr(self, name)) < 0:
-                raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
-
-    @property
-    def every_ns(self) -> int:
-        """``every`` in nanoseconds."""
-        return _nanoseconds(self.every)
-
-
-def _nanoseconds(time: str) -> int:
-    return int(pd.Timedelta(time).as_unit("ns").value)
+from workstation.market.tables import CANDLES, NO_TIME, TRADES
 
 
 class Candles(Engine):
@@ -120,8 +53,8 @@ class Candles(Engine):
     def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or CandlesParameters(), **changes)
         self.every_ns = self.parameters.every_ns
-        self._lateness_ns = _nanoseconds(self.parameters.lateness)
-        self._within_ns = _nanoseconds(self.parameters.cancels_within)
+        self._lateness_ns = nanoseconds(self.parameters.lateness)
+        self._within_ns = nanoseconds(self.parameters.cancels_within)
         self._reset()
 
     def _reset(self) -> None:
@@ -135,6 +68,8 @@ class Candles(Engine):
         self._bars = np.full((0, kernels.BAR_FIELDS), kernels.VACANT)
         self._sums = np.zeros((0, kernels.SUM_FIELDS))
         self._kept = KeptTrades()
+        self._frozen_bars = np.full((0, kernels.BAR_FIELDS), kernels.VACANT)
+        self._frozen_sums = np.zeros((0, kernels.SUM_FIELDS))
         self._revisions: dict[tuple[int, int], int] = {}
         self._spare = _Done(0)
 
@@ -226,10 +161,11 @@ class Candles(Engine):
             return
         number = event_ns // self.every_ns
         left = self._kept.of_bar(of, number * self.every_ns, (number + 1) * self.every_ns)
-        bar = np.empty((1, kernels.BAR_FIELDS), dtype=np.int64)
-        sums = np.empty((1, kernels.SUM_FIELDS))
+        bar, sums = self._frozen_bars[of : of + 1].copy(), self._frozen_sums[of : of + 1].copy()
+        if bar[0, kernels.NUMBER] != number:
+            kernels.begin_bar(bar, sums, 0, number)
         kernels.fold_bar(
-            left.event_ns, left.price, left.size, left.side, left.flags, number,
+            left.event_ns, left.price, left.size, left.side, left.flags,
             self.parameters.volume_only, self.parameters.no_aggressor, bar, sums,
         )  # fmt: skip
         if (number + 1) * self.every_ns + self._lateness_ns > self._watermark_ns:
@@ -242,12 +178,18 @@ class Candles(Engine):
         done.add(of, bar[0], sums[0], revision)
 
     def _forget(self) -> None:
-        """Let go of trades that no cancel can reach and no candle needs."""
+        """Let go of trades that no cancel can reach: what a candle needs of them is folded into its begun part."""
         if self._watermark_ns == NO_TIME or not len(self._kept):
             return
-        oldest = (self._watermark_ns - self._within_ns) // self.every_ns
-        self._kept.forget(oldest * self.every_ns)
+        reach_ns = self._watermark_ns - self._within_ns
+        for gone in self._kept.forget(reach_ns):
+            kernels.freeze_rows(
+                gone.of, gone.event_ns, gone.price, gone.size, gone.side, gone.flags, gone.counted,
+                self.every_ns, self.parameters.volume_only, self.parameters.no_aggressor,
+                self._frozen_bars, self._frozen_sums,
+            )  # fmt: skip
         if self._revisions:
+            oldest = reach_ns // self.every_ns
             self._revisions = {key: n for key, n in self._revisions.items() if key[1] >= oldest}
 
     # -- instruments and frames ---------------------------------------------------------------------------
@@ -273,6 +215,8 @@ class Candles(Engine):
             vacant = np.full((more, kernels.BAR_FIELDS), kernels.VACANT)
             self._bars = np.concatenate((self._bars, vacant))
             self._sums = np.concatenate((self._sums, np.zeros((more, kernels.SUM_FIELDS))))
+            self._frozen_bars = np.concatenate((self._frozen_bars, vacant))
+            self._frozen_sums = np.concatenate((self._frozen_sums, np.zeros((more, kernels.SUM_FIELDS))))
 
     def _frame(self, done: _Done, *, closed: bool) -> pd.DataFrame:
         rows = done.rows
@@ -313,6 +257,8 @@ class Candles(Engine):
             "late": self.late,
             "unmatched_cancels": self.unmatched_cancels,
             "kept": self._kept.snapshot(),
+            "frozen_bars": self._frozen_bars[: len(self._instruments)].copy(),
+            "frozen_sums": self._frozen_sums[: len(self._instruments)].copy(),
             "revisions": np.array(revisions, dtype=np.int64).reshape(-1, 3),
         }
 
@@ -330,6 +276,10 @@ class Candles(Engine):
         self._watermark_ns, self._next_close = int(state["watermark_ns"]), int(state["next_close"])
         self.late, self.unmatched_cancels = int(state["late"]), int(state["unmatched_cancels"])
         self._kept = KeptTrades.of(state["kept"])
+        self._frozen_bars[: codes.size], self._frozen_sums[: codes.size] = (
+            state["frozen_bars"],
+            state["frozen_sums"],
+        )
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,10 +50,10 @@ class KeptTrades:
         """Hold a batch whose largest ``event_ns`` is ``newest_ns``."""
         self._batches.append((newest_ns, trades))
 
-    def forget(self, before_ns: int) -> None:
-        """Let go of leading batches that end before a time."""
+    def forget(self, before_ns: int) -> Iterator[TradeRows]:
+        """Let go of leading batches that end before a time, and give them."""
         while self._batches and self._batches[0][0] < before_ns:
-            self._batches.popleft()
+            yield self._batches.popleft()[1]
 
     def take_back(self, of: int, trade_id: str, since_ns: int) -> int | None:
         """Uncount the newest counted trade with this id; its ``event_ns``, None when there is none since then."""

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators import reversal_kernels as kernels
-from workstation.indicators.candles import VOLUME_ONLY
+from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.rolling import reciprocals
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.tick_engine import TickEngine

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators import tick_kernels as kernels
-from workstation.indicators.candles import VOLUME_ONLY
+from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
@@ -47,7 +47,7 @@ class TickWindowParameters:
     breaks
         ``health`` events that reset the windows of the instruments concerned.
     unpriced
-        Bits of ``TradeFlag`` of trades that are no ticks: ``candles.VOLUME_ONLY`` and cancels.
+        Bits of ``TradeFlag`` of trades that are no ticks: ``VOLUME_ONLY`` and cancels.
     kinds
         Kinds of instruments followed; options print too rarely.
     """

@@ -34,7 +34,7 @@ class Choice(param.Parameterized):
 
     Examples
     --------
-    >>> Choice(underlying="BTC").every_ns
+    >>> Choice().every_ns
     60000000000
     """
 

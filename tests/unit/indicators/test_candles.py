@@ -145,3 +145,30 @@ def test_parameters_that_make_no_sense_are_refused() -> None:
         Candles().update(trades(event_ns=[1]), "quotes")
     with pytest.raises(ValueError, match="the snapshot is of"):
         Candles(every="1s").restore(Candles(every="10s").snapshot())
+
+
+def test_a_cancel_amends_a_long_candle_whose_early_trades_are_no_longer_held() -> None:
+    """Trades are held for a minute only; what an hour's candle needs of the older ones is not lost with them."""
+    minute = 60 * 10**9
+    rows = [(0, 10.0, "a", 0), (1, 7.0, "b", 0), (2, 12.0, "c", 0), (50 * minute, 99.0, "d", 0)]
+    rows += [(50 * minute + 1, 11.0, "e", 0), (50 * minute + 2, 99.0, "d", int(TradeFlag.CANCEL))]
+    columns = dict(zip(("event_ns", "price", "trade_id", "flags"), zip(*rows, strict=True), strict=True))
+    trades = TRADES.conform(
+        pd.DataFrame({**columns, "instrument": "LONG", "size": 1.0}).astype({"flags": "int32"})
+    )
+    engine = Candles(every="1h")
+    for row in range(len(trades)):
+        engine.update(trades.iloc[row : row + 1].reset_index(drop=True))
+    candle = engine.in_progress().iloc[0]
+    assert candle[["open", "high", "low", "close", "volume", "trades"]].tolist() == [
+        10.0,
+        12.0,
+        7.0,
+        11.0,
+        4.0,
+        4,
+    ]
+    assert engine.unmatched_cancels == 0
+    whole = Candles(every="1h")
+    whole.update(trades)
+    pd.testing.assert_frame_equal(whole.in_progress(), engine.in_progress())

@@ -1,7 +1,7 @@
 """Every table of the workstation, one declared schema each.
 
->>> sorted(TABLES)[:4]
-['alerts', 'balances', 'candles', 'exposures']
+>>> "trades" in TABLES, TABLES["candles"].key
+(True, ('instrument', 'every_ns', 'event_ns'))
 """
 
 from __future__ import annotations
