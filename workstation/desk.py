@@ -27,11 +27,12 @@ from workstation.feeds.supervision import Supervisor
 from workstation.history import History, open_history
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles import Candles
+from workstation.indicators.rows import FOLLOWED_KINDS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
 from workstation.portfolio.sample import sample_fills
 from workstation.settings import Settings
-from workstation.streams.board import FEED_COLUMNS, Board
+from workstation.streams.board import CANDLES_KEPT, FEED_COLUMNS, Board
 from workstation.streams.engines import standard_engines
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
@@ -218,7 +219,8 @@ class Desk:
                 newest = self.history.latest(table)
                 if len(newest):
                     end = int(newest["event_ns"].max()) + 1
-                    self.board.add(table, self.history.read(table, start=end - span_ns, end=end))
+                    read = _recent_candles if table == "candles" else _recent
+                    self.board.add(table, read(self.history, table, end - span_ns, end))
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -276,6 +278,20 @@ class Desk:
         lag = self.recorder.lag_seconds if self.recorder else float("nan")
         rows = [{**supervisor.status(), "recorder_lag_s": lag} for supervisor in self._supervisors]
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
+
+
+def _recent(history: History, table: str, start_ns: int, end_ns: int) -> pd.DataFrame:
+    return history.read(table, start=start_ns, end=end_ns)
+
+
+def _recent_candles(history: History, table: str, start_ns: int, end_ns: int) -> pd.DataFrame:
+    """As many candles of each length as the board keeps, without those of options."""
+    query = f"SELECT * FROM {table} WHERE event_ns >= $start AND event_ns >= $end - $kept * every_ns"
+    rows = history.sql(query, start=start_ns, end=end_ns, kept=CANDLES_KEPT)
+    kinds = REGISTRY.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
+    followed = rows["instrument"].astype("str").map(kinds).isin(FOLLOWED_KINDS)
+    schema = TABLES[table]
+    return schema.conform(rows[followed][list(schema.names)].sort_values(["event_ns", "seq"]))
 
 
 def _next_seq(history: History | None) -> int:

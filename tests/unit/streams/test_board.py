@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from workstation.market.tables import TABLES
-from workstation.streams.board import PENDING_BATCHES, Board
+from workstation.streams.board import Board
+from workstation.streams.shelves import PENDING_BATCHES
 
 HOUR_NS = 3_600 * 10**9
 
@@ -89,12 +90,30 @@ def test_the_candle_in_progress_stands_last_and_a_revision_replaces() -> None:
     board.add("candles", candle(0, 1.5, revision=1))
     board.set_forming(10, candle(20, 3.0, closed=False))
     shown = board.candles("BOARD-A", 10)
-    assert sorted(shown["close"][:2]) == [1.5, 2.0]
-    assert shown["close"].iloc[-1] == 3.0
+    assert shown["event_ns"].tolist() == [0, 10, 20]
+    assert shown["close"].tolist() == [1.5, 2.0, 3.0]
     assert not shown["closed"].iloc[-1]
     assert board.candles("BOARD-A", 60).empty
     assert board.candles("", 10).empty
     assert board.candles("NEVER HEARD OF", 10).empty
+
+
+def test_candles_of_options_are_bounded_together_and_found_one_by_one() -> None:
+    board = Board()
+    for minute in range(60):
+        names = [f"BOARD/USD:BOARD-261225-{strike}-C" for strike in range(1_000, 2_000)]
+        board.add(
+            "candles",
+            conformed("candles", event_ns=[minute * 60] * 1_000, instrument=names, every_ns=[60] * 1_000),
+        )
+        board.add(
+            "candles", conformed("candles", event_ns=[minute * 60], instrument=["BOARD-A"], every_ns=[60])
+        )
+    kept = board.latest("candles")
+    options = kept["instrument"].astype("str").str.endswith("-C").sum()
+    assert 20_000 <= options < 22_000
+    assert len(board.candles("BOARD-A", 60)) == 60
+    assert board.candles("BOARD/USD:BOARD-261225-1500-C", 60)["event_ns"].tolist()[-3:] == [3420, 3480, 3540]
 
 
 def test_what_was_handed_out_does_not_change_afterwards() -> None:
