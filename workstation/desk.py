@@ -24,7 +24,7 @@ import streamz.dataframe
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision import Supervisor
-from workstation.history import History, open_history
+from workstation.history import History, open_history, recent
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles import Candles
 from workstation.indicators.rows import FOLLOWED_KINDS
@@ -37,6 +37,7 @@ from workstation.streams.engines import standard_engines
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
 from workstation.streams.pace import Backlog
+from workstation.streams.shelves import PAST_MINUTES
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
@@ -48,6 +49,8 @@ _SEEDED = {
     "intensity": 10 * _MINUTE_NS,
     "spikes": 36 * 60 * _MINUTE_NS,
     "reversals": 36 * 60 * _MINUTE_NS,
+    "cascade": 36 * 60 * _MINUTE_NS,
+    "alerts": 36 * 60 * _MINUTE_NS,
 }
 """Tables whose recent past is read from history when the desk starts, and how much of it."""
 
@@ -221,6 +224,10 @@ class Desk:
                     end = int(newest["event_ns"].max()) + 1
                     read = _recent_candles if table == "candles" else _recent
                     self.board.add(table, read(self.history, table, end - span_ns, end))
+        self.board.remember_exposures(recent.exposures_by_minute(self.history, PAST_MINUTES))
+        flow = recent.flow_of_the_day(self.history)
+        if flow is not None:
+            self.board.remember_flow(*flow)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

@@ -13,7 +13,7 @@ from workstation.market.tables import NO_TIME, TradeFlag
 from workstation.pricing.contracts import Floats
 
 DAY_NS = 86_400_000_000_000
-_NO_DAY = NO_TIME // DAY_NS
+NO_DAY = NO_TIME // DAY_NS
 
 
 class TakerFlow:
@@ -34,7 +34,7 @@ class TakerFlow:
         if needed > held:
             extra = max(needed, 2 * held, 1024) - held
             self._signed = np.concatenate((self._signed, np.zeros(extra)))
-            self._day = np.concatenate((self._day, np.full(extra, _NO_DAY)))
+            self._day = np.concatenate((self._day, np.full(extra, NO_DAY)))
 
     def take(self, trades: pd.DataFrame) -> None:
         """Absorb conformed ``trades`` rows."""
@@ -50,7 +50,7 @@ class TakerFlow:
         day = published_ns // DAY_NS
         later = day > self._day[codes]
         fresh = codes[later]
-        self._signed[fresh[self._day[fresh] != _NO_DAY]] = 0.0
+        self._signed[fresh[self._day[fresh] != NO_DAY]] = 0.0
         self._day[fresh] = day[later]
 
     def of(self, codes: npt.NDArray[Any]) -> Floats:
@@ -59,14 +59,20 @@ class TakerFlow:
         signed: Floats = self._signed[codes]
         return signed
 
+    def day_of(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
+        """UTC day (days since 1970) of the open interest that contracts' flow counts from; ``NO_DAY``: none is known."""
+        self._grow(int(codes.max(initial=-1)) + 1)
+        day: npt.NDArray[np.int64] = self._day[codes]
+        return day
+
     def forget(self, codes: npt.NDArray[Any]) -> None:
         """Drop the flow of expired contracts."""
         self._grow(int(codes.max(initial=-1)) + 1)
-        self._signed[codes], self._day[codes] = 0.0, _NO_DAY
+        self._signed[codes], self._day[codes] = 0.0, NO_DAY
 
     def snapshot(self) -> dict[str, Any]:
         """The flow by instrument name."""
-        held = np.flatnonzero((self._signed != 0) | (self._day != _NO_DAY))
+        held = np.flatnonzero((self._signed != 0) | (self._day != NO_DAY))
         names = [str(name) for name in REGISTRY.names(held)]
         return {"instruments": names, "signed": self._signed[held], "day": self._day[held]}
 
