@@ -17,6 +17,8 @@ _GROUPS = {
     "balances": ("venue", "account", "currency"),
     "levels": ("underlying", "sign_model", "basis"),
     "exposures": ("underlying", "sign_model", "basis"),
+    "cascade": ("underlying", "sign_model", "basis"),
+    "surfaces": ("underlying", "expiry_ns"),
     "frames": ("feed", "channel"),
     "health": ("feed", "channel"),
     "heartbeat": ("feed",),

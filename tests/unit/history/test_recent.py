@@ -10,8 +10,9 @@ import pandas as pd
 import pytest
 
 from workstation.history import History, open_history
+from workstation.history.latest import groups_of
 from workstation.history.recent import exposures_by_minute, flow_of_the_day
-from workstation.market.tables import TradeFlag
+from workstation.market.tables import TABLES, TradeFlag
 
 START = pd.Timestamp("2026-11-20 23:50").value
 SECOND = 10**9
@@ -79,3 +80,8 @@ def test_the_flow_is_that_of_the_newest_utc_day_with_cancels_taken_back(history:
 def test_an_empty_store_has_no_past(history: History) -> None:
     assert exposures_by_minute(history, 60).empty
     assert flow_of_the_day(history) is None
+
+
+@pytest.mark.parametrize("table", sorted(set(TABLES)))
+def test_every_table_knows_what_it_has_one_newest_row_of(table: str) -> None:
+    assert set(groups_of(TABLES[table])) <= set(TABLES[table].names)
