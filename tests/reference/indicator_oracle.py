@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_left, bisect_right
 from itertools import pairwise
 from statistics import fmean, pstdev
 from typing import Any
@@ -171,18 +172,19 @@ def confirmations(
 ) -> list[tuple[int, int, int]]:  # fmt: skip
     """v3: v1's signals (event_ns, 1, side) against closed candles and the one in progress."""
     found = []
+    times = [event_ns for event_ns, _, _ in trades]
     for number, (at, _, side) in enumerate(candidates):
         until = candidates[number + 1][0] if number + 1 < len(candidates) else 2**63
-        for event_ns, price, _ in trades:
-            if event_ns < at or event_ns > at + 60 * 10**9 or event_ns >= until:
-                continue
-            near, far = TrendOracle(), TrendOracle()
-            near.candles = [c for c in low if c["event_ns"] + 10 * 10**9 <= event_ns]
-            far.candles = [c for c in high if c["event_ns"] + 60 * 10**9 <= event_ns]
+        last = min(bisect_right(times, at + 60 * 10**9), bisect_left(times, until))
+        for event_ns, price, _ in trades[bisect_left(times, at) : last]:
+            near = closed_by(low, 10 * 10**9, event_ns)
+            far = closed_by(high, 60 * 10**9, event_ns)
             if len(near.candles) < 20 or len(far.candles) < 21:
                 continue
             begin = event_ns // (10 * 10**9) * 10 * 10**9
-            volume = sum(size for t, _, size in trades if begin <= t <= event_ns)
+            volume = sum(
+                size for _, _, size in trades[bisect_left(times, begin) : bisect_right(times, event_ns)]
+            )
             fast, slow = near.ema(9), far.ema(21)
             agreed = side * (slow[-1] - slow[-2]) >= 0 or -side * (price - slow[-1]) > 2 * far.atr()
             usual = fmean(c["volume"] for c in near.candles[-20:])
@@ -190,3 +192,10 @@ def confirmations(
                 found.append((event_ns, 3, side))
                 break
     return found
+
+
+def closed_by(candles: list[dict[str, float]], every_ns: int, event_ns: int) -> TrendOracle:
+    """The trend over candles, in time order, that had ended by a time."""
+    trend = TrendOracle()
+    trend.candles = candles[: bisect_right(candles, event_ns - every_ns, key=lambda c: c["event_ns"])]
+    return trend
