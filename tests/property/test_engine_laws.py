@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given, settings
@@ -23,6 +24,7 @@ from tests.property.engine_streams import ROWS, Stream, cuts, fixed_stream, stre
 from workstation.market.digest import digest
 from workstation.market.engine import Engine
 from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import arrays_of
 
 
 @dataclass(frozen=True)
@@ -254,6 +256,34 @@ def test_inputs_stay_and_outputs_conform(name: str, case: Case) -> None:
             pd.testing.assert_frame_equal(frame, copy, check_exact=True)
             pd.testing.assert_frame_equal(schema.conform(out), out, check_exact=True)
             assert not out["seq"].any(), "the hub numbers rows, engines do not"
+
+    law()
+
+
+def _spoil(frame: pd.DataFrame) -> None:
+    """Write over every NumPy column in place, as an owner may."""
+    for values in arrays_of(frame):
+        if isinstance(values, np.ndarray) and values.flags.writeable and values.dtype != object:
+            values.fill(77)
+
+
+@every_case
+def test_what_comes_out_belongs_to_the_caller(name: str, case: Case) -> None:
+    @settings(max_examples=case.examples)
+    @given(st.data())
+    def law(data: st.DataObject) -> None:
+        straight, spoilt = _make(name, case), _make(name, case)
+        stream = data.draw(cuts(data.draw(streams(straight.inputs, case.max_rows))))
+        before = [frame.copy(deep=True) for _, frame in stream]
+        wanted = [digest(straight.update(frame, table)) for table, frame in stream]
+        for (table, frame), copy, rows in zip(stream, before, wanted, strict=True):
+            out = spoilt.update(frame, table)
+            assert digest(out) == rows
+            _spoil(out)
+            pd.testing.assert_frame_equal(frame, copy, check_exact=True)
+            forming = getattr(spoilt, "in_progress", None)
+            if forming:
+                _spoil(forming())
 
     law()
 

@@ -16,7 +16,7 @@ import pandas as pd
 
 from workstation.market.errors import CalendarError
 from workstation.market.symbology.terms import Terms
-from workstation.market.tables.schema import NO_TIME
+from workstation.market.tables.columns import NO_TIME
 
 Instants = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]

@@ -14,8 +14,8 @@ from workstation.market.errors import CalendarError, SymbolError
 from workstation.market.symbology import Terms, parse
 from workstation.market.symbology.listed import AMERICAN_INDEX_ROOTS
 from workstation.market.symbology.terms import INDEX_OF_ROOT
+from workstation.market.tables.columns import NO_TIME
 from workstation.market.tables.raw import INSTRUMENTS
-from workstation.market.tables.schema import NO_TIME
 
 
 def _style(terms: Terms) -> str:

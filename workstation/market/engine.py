@@ -12,7 +12,9 @@ class Engine(ABC):
     """A pure stream computation.
 
     Laws (proved for every subclass by one shared test): any split of the input into batches gives the same
-    rows; ``restore(snapshot())`` in a fresh instance goes on as if nothing had happened; inputs are not mutated.
+    rows; ``restore(snapshot())`` in a fresh instance goes on as if nothing had happened; inputs are not mutated; what
+    comes out belongs to the caller: the engine keeps no reference to its NumPy columns and shares none with its inputs,
+    so that the hub writes ``seq`` into the frame it is given. A frame of no rows may be shared and is not changed.
 
     Attributes
     ----------

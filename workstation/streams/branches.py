@@ -73,6 +73,8 @@ class TableStream(streamz.Stream):  # type: ignore[misc]
         raise TypeError(f"publish rows of {self.table} with Hub.publish; its stream only gives them")
 
     def _keep(self, node: Any, result: Any) -> None:
+        if result is None or (type(result) is list and not result):
+            return
         for element in result if isinstance(result, list) else [result]:
             if inspect.iscoroutine(element):
                 element = asyncio.get_running_loop().create_task(element)

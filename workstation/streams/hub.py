@@ -167,11 +167,12 @@ class Hub:
         """
         with self._lock:
             name = name or self._free_name(type(engine).__name__)
+            output = table_named(engine.output)
 
             def run(table: str, frame: pd.DataFrame) -> None:
                 made = engine.update(frame, table)
                 if len(made):
-                    self._accept(table_named(engine.output), made, strict=True)
+                    self._enqueue(output, output.number(made, self._next_seq, self.registry))
                 self._tell_late(name, engine)
 
             self.attach(name, engine.inputs, run)
@@ -198,7 +199,7 @@ class Hub:
         """
         schema = table_named(table)
         with self._lock:
-            self._accept(schema, frame, strict=False)
+            self._accept(schema, frame)
             last = self._next_seq - 1
             self._drain()
             return last
@@ -233,12 +234,10 @@ class Hub:
             number += 1
         return f"{name}#{number}"
 
-    def _accept(self, schema: Table, frame: pd.DataFrame, *, strict: bool) -> None:
+    def _accept(self, schema: Table, frame: pd.DataFrame) -> None:
         try:
             numbered = schema.numbered(frame, self._next_seq, self.registry)
         except TableError as error:
-            if strict:
-                raise
             self.rejected[schema.name] += len(frame)
             self.set_aside.append(SetAside("edge", schema.name, frame, str(error)))
             self.tell("rejected", channel=schema.name, count=len(frame), detail=str(error))
@@ -248,8 +247,9 @@ class Hub:
 
     def _enqueue(self, schema: Table, numbered: pd.DataFrame) -> None:
         event_ns = array_of(numbered, schema.places["event_ns"])
-        self._next_seq += len(numbered)
-        self.rows[schema.name] += len(numbered)
+        rows: int = event_ns.size
+        self._next_seq += rows
+        self.rows[schema.name] += rows
         if schema.raw and schema is not HEALTH and schema is not HEARTBEAT:
             self.late[schema.name] += int(np.count_nonzero(event_ns < self._watermark_ns))
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
@@ -273,6 +273,8 @@ class Hub:
 
     def _tell_late(self, name: str, engine: Engine) -> None:
         late = int(getattr(engine, "late", 0))
+        if not late:
+            return
         told, at = self._late_told.get(name, (0, int(NO_TIME)))
         if late > told and self._watermark_ns >= at + LATE_REPORT_NS:
             self._late_told[name] = (late, self._watermark_ns)

@@ -194,6 +194,32 @@ def test_a_frame_built_quickly_is_the_frame_pandas_builds(rows: int) -> None:
         assert got.dtype == given.dtype, name
 
 
+def test_a_frame_of_ones_own_is_numbered_where_it_is(registry: InstrumentRegistry) -> None:
+    own = TRADES.conform(trades(["A", "B"]), registry)
+    assert TRADES.number(own, 5, registry) is own
+    assert own["seq"].tolist() == [5, 6]
+    shared = own.copy(deep=False)
+    assert TRADES.number(shared, 8, registry)["seq"].tolist() == [8, 9]
+    assert own["seq"].tolist() == [5, 6]
+    assert TRADES.number(own[1:], 3, registry)["seq"].tolist() == [3]
+    with pytest.raises(TableError, match=r"trades\.price: required column is missing"):
+        TRADES.number(own.drop(columns="price"), 1, registry)
+
+
+def test_numbering_changes_neither_the_frame_brought_nor_later_the_frame_made(
+    registry: InstrumentRegistry,
+) -> None:
+    brought = TRADES.conform(trades(["A", "B"]), registry)
+    made = TRADES.numbered(brought, 5, registry)
+    made.loc[0, "price"] = 99.0
+    brought.loc[1, "size"] = 7.0
+    assert brought["seq"].tolist() == [0, 0]
+    assert brought["price"].tolist() == [1.0, 2.0]
+    assert made["size"].tolist() == [1.0, 1.0]
+    assert made["seq"].tolist() == [5, 6]
+    pd.testing.assert_frame_equal(TRADES.conform(made, registry), made)
+
+
 def test_describe_lists_every_column_with_its_unit() -> None:
     rows = MARKS.describe().set_index("column")
     assert rows.loc["mark_iv", "unit"] == "annual decimal"

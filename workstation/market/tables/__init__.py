@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workstation.market.errors import TableError
+from workstation.market.tables.columns import NO_TIME, Column
 from workstation.market.tables.derived import (
     ALERTS,
     CANDLES,
@@ -42,7 +43,7 @@ from workstation.market.tables.raw import (
     TRADES,
     TradeFlag,
 )
-from workstation.market.tables.schema import NO_TIME, Column, Table
+from workstation.market.tables.schema import Table
 
 TABLES: Mapping[str, Table] = {table.name: table for table in (*RAW, *DERIVED)}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from workstation.market.tables.columns import Column
 from workstation.market.tables.raw import INSTRUMENT, SEEN, SEQ, STAMP
-from workstation.market.tables.schema import Column, Table
+from workstation.market.tables.schema import Table
 
 UNDERLYING = Column("underlying", "category", required=True)
 SIGN_MODEL = Column("sign_model", "category", doc="calls_long, calls_short, short_all or flow")

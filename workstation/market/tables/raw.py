@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from enum import IntFlag
 
-from workstation.market.tables.schema import Column, Table
+from workstation.market.tables.columns import Column
+from workstation.market.tables.schema import Table
 
 SEQ = Column(
     "seq",
@@ -224,7 +225,7 @@ HEALTH = Table(
             "category",
             required=True,
             doc="connecting, connected, disconnected, gap, quiet, stale, fresh, resubscribed, refused, backfilled, "
-            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled",
+            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled, importing, imported",
         ),
         Column("start_ns", "int64", "ns", doc="begin of what the row is about"),
         Column("end_ns", "int64", "ns"),

@@ -1,0 +1,186 @@
+"""What a column is: its kind, its unknown, and the way from what a batch brings to the array the column holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from workstation.market.instruments import InstrumentRegistry
+
+NO_TIME = np.iinfo(np.int64).min
+"""The "unknown" of an int64 nanosecond column (pandas' NaT)."""
+
+Kind = Literal["int64", "int32", "int8", "float64", "bool", "instrument", "category", "str", "bytes"]
+
+_UNKNOWN: Mapping[str, Any] = {
+    "int64": 0, "int32": 0, "int8": 0, "float64": np.nan, "bool": False, "category": "", "str": "", "bytes": b"", "instrument": None,
+}  # fmt: skip
+_ARROW: Mapping[str, pa.DataType] = {
+    "int64": pa.int64(), "int32": pa.int32(), "int8": pa.int8(), "float64": pa.float64(), "bool": pa.bool_(),
+    "instrument": pa.dictionary(pa.int32(), pa.string()), "category": pa.dictionary(pa.int32(), pa.string()),
+    "str": pa.string(), "bytes": pa.binary(),
+}  # fmt: skip
+NUMERIC = ("int64", "int32", "int8", "float64", "bool")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: name, kind, unit, whether a batch must bring it, and what it means."""
+
+    name: str
+    kind: Kind
+    unit: str = ""
+    required: bool = False
+    doc: str = ""
+    dtype: np.dtype[Any] | None = field(init=False, repr=False, compare=False)
+    """NumPy dtype of a numeric column, None for the others."""
+    unknown: Any = field(init=False, repr=False, compare=False)
+    """The value that stands for "not known" when a batch does not bring the column."""
+
+    def __post_init__(self) -> None:
+        time = self.kind == "int64" and self.name.endswith("_ns") and self.name not in ("event_ns", "seen_ns")
+        object.__setattr__(self, "unknown", NO_TIME if time else _UNKNOWN[self.kind])
+        object.__setattr__(self, "dtype", np.dtype(self.kind) if self.kind in NUMERIC else None)
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """The Arrow type under which history keeps the column."""
+        return _ARROW[self.kind]
+
+
+@lru_cache(maxsize=4096)
+def _unknown_values(kind: str, value: Any, rows: int) -> Any:
+    """Shared, read-only columns of one unknown value; ``rows`` is a power of two."""
+    if kind in NUMERIC:
+        values = np.full(rows, value, dtype=kind)
+        values.setflags(write=False)
+        return values
+    if kind == "category":
+        return pd.Categorical.from_codes(
+            np.zeros(rows, dtype=np.int8), categories=pd.Index([""], dtype="str")
+        )
+    if kind == "str":
+        return pd.array([value], dtype="str").repeat(rows)
+    values = np.full(rows, value, dtype=object)
+    values.setflags(write=False)
+    return values
+
+
+@lru_cache(maxsize=4096)
+def unknowns(kind: str, value: Any, rows: int) -> Any:
+    """A shared column of one unknown value; read-only where it is a NumPy array."""
+    return _unknown_values(kind, value, 1 << max(rows - 1, 0).bit_length())[:rows]
+
+
+def settled(registry: InstrumentRegistry, column: Column, values: Any) -> bool:
+    """Whether an array is what the column holds."""
+    kind = column.kind
+    if kind in NUMERIC:
+        return type(values) is np.ndarray and values.dtype == column.dtype and values.flags.c_contiguous
+    if kind == "instrument":
+        return type(values) is pd.Categorical and registry.issued(values)
+    if kind == "category":
+        return (
+            type(values) is pd.Categorical and _is_str(values.categories.dtype) and not _any_negative(values)
+        )
+    if kind == "str":
+        return _is_str(values.dtype) and not values.isna().any()
+    return type(values) is np.ndarray and values.dtype == object
+
+
+def _is_str(dtype: Any) -> bool:
+    return type(dtype) is pd.StringDtype and dtype.na_value is np.nan
+
+
+def _any_negative(values: pd.Categorical) -> bool:
+    return bool((values.codes < 0).any())
+
+
+def join(column: Column, pieces: list[Any], registry: InstrumentRegistry) -> Any:
+    """Settled arrays of a column one after the other."""
+    if len(pieces) == 1:
+        return pieces[0]
+    if column.kind == "instrument":
+        return registry.categorical(np.concatenate([piece.codes for piece in pieces]))
+    if column.kind == "category":
+        return _join_categories(pieces)
+    if column.kind == "str":
+        return pd.array(pa.concat_arrays([_one_chunk(piece) for piece in pieces]), dtype="str")
+    return np.concatenate(pieces)
+
+
+def _one_chunk(strings: Any) -> Any:
+    values = pa.array(strings, type=pa.large_string())
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
+
+
+def _join_categories(pieces: list[pd.Categorical]) -> pd.Categorical:
+    first = pieces[0].dtype
+    if all(piece.categories is first.categories for piece in pieces):
+        return pd.Categorical.from_codes(
+            np.concatenate([p.codes for p in pieces]), dtype=first, validate=False
+        )
+    pool: dict[str, int] = {}
+    codes = []
+    for piece in pieces:
+        places = np.array([pool.setdefault(name, len(pool)) for name in piece.categories], dtype=np.int32)
+        codes.append(places[piece.codes])
+    dtype = pd.CategoricalDtype(pd.Index(list(pool), dtype="str"))
+    return pd.Categorical.from_codes(np.concatenate(codes), dtype=dtype, validate=False)
+
+
+def _numbers(column: Column, series: pd.Series[Any]) -> Any:
+    if series.dtype == column.kind:
+        return series.to_numpy()
+    if column.kind != "float64":
+        return _exact_integers(series, column.kind)
+    return series.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def convert(column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:
+    """A brought column as the array the column holds; ``TypeError``, ``ValueError`` or ``OverflowError`` where it cannot be."""
+    if column.kind in NUMERIC:
+        return _numbers(column, series)
+    if column.kind == "instrument":
+        return registry.conform(series)
+    if column.kind == "category":
+        known = isinstance(series.dtype, pd.CategoricalDtype) and series.dtype.categories.dtype == "str"
+        values = series.array if known else pd.Categorical(series.astype("str").fillna(""))
+        return values if not (values.codes < 0).any() else pd.Categorical(series.astype("str").fillna(""))
+    if column.kind == "str":
+        return (
+            series.array
+            if series.dtype == "str" and not series.hasnans
+            else series.fillna("").astype("str").array
+        )
+    return series.to_numpy(dtype=object)
+
+
+def _exact_integers(series: pd.Series[Any], kind: str) -> Any:
+    raw = series.to_numpy()
+    with np.errstate(invalid="ignore"):
+        values = raw.astype(kind)
+    if raw.dtype.kind in "fiu" and not np.array_equal(values, raw):
+        raise ValueError("not a whole number in range")
+    return values
+
+
+def first_bad(column: Column, series: pd.Series[Any]) -> int:
+    """First row of a numeric column that is no such number; -1 where none is found."""
+    if column.dtype is None:
+        return -1
+    for row, value in enumerate(series):
+        try:
+            if column.kind == "float64":
+                float(value)
+            elif column.dtype.type(int(value)) != float(value):
+                return row
+        except (TypeError, ValueError, OverflowError):
+            return row
+    return -1
