@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
-import secrets
 import socket
 import subprocess
 import sys
 import time
 import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+from tests.wire.tab import Tab, fetch
 
 pytestmark = pytest.mark.wire
 ROOT = Path(__file__).parents[2]
@@ -27,19 +24,6 @@ SESSIONS = 30
 SECONDS = 90.0
 PANELS_OWN = 1
 """Panel starts a clean-up task of the process in the first session, whose context holds that one document."""
-_READY = {
-    "events": [
-        {
-            "kind": "MessageSent", "msg_type": "bokeh_event",
-            "msg_data": {"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}},
-        }
-    ]
-}  # fmt: skip
-
-
-def fetch(url: str) -> str:
-    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
-        return str(answer.read().decode())
 
 
 @pytest.fixture(scope="module")
@@ -79,48 +63,10 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
-class Tab:
-    """What a browser's tab says to Bokeh's server, without a browser."""
-
-    def __init__(self, socket: WebSocketClientConnection) -> None:
-        self._socket = socket
-
-    @classmethod
-    async def open(cls, url: str, page: str) -> Tab:
-        html = await asyncio.to_thread(fetch, f"{url}/{page}")
-        token = re.search(r'"token":\s*"([^"]+)"', html)
-        assert token is not None, html[:2000]
-        address = f"{url.replace('http', 'ws', 1)}/{page}/ws"
-        tab = cls(await websocket_connect(address, subprotocols=["bokeh", token[1]]))
-        await tab.hear("ACK")
-        return tab
-
-    async def hear(self, kind: str) -> None:
-        """Read messages up to one of this kind."""
-        while True:
-            header, *_ = [await self._socket.read_message() for _ in range(3)]
-            assert header is not None, f"the server closed the connection before {kind}"
-            told: dict[str, Any] = json.loads(header)
-            for _ in range(2 * told.get("num_buffers", 0)):
-                await self._socket.read_message()
-            if told["msgtype"] == kind:
-                return
-
-    async def say(self, kind: str, content: dict[str, Any]) -> None:
-        for part in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
-            await self._socket.write_message(json.dumps(part))
-
-    def close(self) -> None:
-        self._socket.close()
-
-
 async def visit(url: str, page: str) -> None:
     """Open a page, let it become live, see it change, and leave."""
     tab = await Tab.open(url, page)
     try:
-        await tab.say("PULL-DOC-REQ", {})
-        await tab.hear("PULL-DOC-REPLY")
-        await tab.say("PATCH-DOC", _READY)
         await tab.hear("PATCH-DOC")
     finally:
         tab.close()

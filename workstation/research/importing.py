@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from workstation.feeds.files import FORMATS, Rejections, read
@@ -68,11 +71,17 @@ def import_files(
     Imported
         Counts; a file that cannot be read at all is named in ``failures``, the others go on. What was imported and
         what was set aside also stands in the ``health`` table (feed ``import``).
+
+    Notes
+    -----
+    An import that is cut off leaves the rows it had written. ``importing`` rows of ``health`` name the files they are
+    of, and the next import of such a file writes only what is missing.
     """
     if format_name not in FORMATS:
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     done = Imported()
-    known = set() if again else _known(history)
+    known = set() if again else _named(history, "imported")
+    cut_off = _named(history, "importing") - _named(history, "imported")
     writer = _Writer(history, done)
     for path in expand(paths):
         digest = _digest(path)
@@ -80,10 +89,15 @@ def import_files(
             done.known += 1
             continue
         rejections, before = Rejections(), sum(done.rows.values())
+        writer.begin(f"sha256:{digest} {path.name}", format_name)
+        written_before = Written(history) if digest in cut_off else None
         try:
             for name, frame in read(format_name, path, rejections, **options):
+                if written_before:
+                    writer.write(name)
+                    frame = written_before.missing(name, TABLES[name].conform(frame))
                 writer.add(name, frame)
-        except (FrameError, TableError, OSError) as error:
+        except (FrameError, TableError, OSError, ValueError, BadZipFile) as error:
             done.failures[str(path)] = str(error)
             writer.health("rejected", format_name, 1, f"{path.name}: {error}")
             continue
@@ -125,12 +139,54 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _known(history: History) -> set[str]:
+def _named(history: History, event: str) -> set[str]:
+    """Digests that ``health`` rows of this event name."""
     if "health" not in set(history.tables()["name"]):
         return set()
     health = history.read("health", columns=["feed", "event", "detail"])
-    rows = health[(health["feed"] == "import") & (health["event"] == "imported")]
+    rows = health[(health["feed"] == "import") & (health["event"] == event)]
     return {detail.split(" ")[0].removeprefix("sha256:") for detail in rows["detail"]}
+
+
+class Written:
+    """What of a file an import that was cut off had written, by content."""
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._met: dict[str, Counter[int]] = {}
+        self._given: dict[str, Counter[int]] = {}
+
+    def missing(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows that were not in history, counting equal rows of the file one by one.
+
+        What was given before must be written by now: it is told from what was there by its number.
+        """
+        if not len(frame):
+            return frame
+        there = self._there(name, frame["event_ns"].to_numpy())
+        met, given = (counts.setdefault(name, Counter()) for counts in (self._met, self._given))
+        there.subtract(given)
+        wanted = np.ones(len(frame), dtype=np.bool_)
+        contents = _contents(frame).tolist()
+        for row, content in enumerate(contents):
+            met[content] += 1
+            wanted[row] = met[content] > there[content]
+        given.update(content for content, new in zip(contents, wanted.tolist(), strict=True) if new)
+        return frame[wanted].reset_index(drop=True)
+
+    def _there(self, name: str, times: npt.NDArray[np.int64]) -> Counter[int]:
+        """Rows of the span of these times that no hub numbered, as often as they are there."""
+        if name not in set(self._history.tables()["name"]):
+            return Counter()
+        held = self._history.read(name, start=int(times.min()), end=int(times.max()) + 1, revisions=True)
+        return Counter(_contents(held[held["seq"] == 0]).tolist())
+
+
+def _contents(rows: pd.DataFrame) -> npt.NDArray[np.uint64]:
+    """A hash per row of all it says."""
+    plain = rows.drop(columns="seq")
+    texts = {name: plain[name].astype("str") for name in plain if plain[name].dtype == "category"}
+    return pd.util.hash_pandas_object(plain.assign(**texts), index=False).to_numpy()
 
 
 class _Writer:
@@ -143,7 +199,12 @@ class _Writer:
     def __init__(self, history: History, done: Imported) -> None:
         self._history, self._done = history, done
         self._waiting: dict[str, list[pd.DataFrame]] = {}
+        self._begun: list[tuple[str, str]] = []
         self._codes: set[int] = set()
+
+    def begin(self, file: str, channel: str) -> None:
+        """The rows that come are of this file."""
+        self._begun.append((file, channel))
 
     def add(self, name: str, frame: pd.DataFrame) -> None:
         if "instrument" in frame.columns and name != "instruments":
@@ -152,9 +213,13 @@ class _Writer:
         waiting = self._waiting.setdefault(name, [])
         waiting.append(frame)
         if sum(map(len, waiting)) >= WRITE_ROWS:
-            self._write(name)
+            self.write(name)
 
     def health(self, event: str, channel: str, count: int, detail: str) -> None:
+        self._waiting.setdefault("health", []).append(self._told(event, channel, count, detail))
+
+    @staticmethod
+    def _told(event: str, channel: str, count: int, detail: str) -> pd.DataFrame:
         row = {
             "event_ns": [time.time_ns()],
             "feed": "import",
@@ -163,7 +228,7 @@ class _Writer:
             "count": count,
             "detail": detail,
         }
-        self._waiting.setdefault("health", []).append(table("health").conform(pd.DataFrame(row)))
+        return table("health").conform(pd.DataFrame(row))
 
     def instruments(self) -> None:
         """The terms of every instrument met, so that the store explains itself."""
@@ -174,12 +239,18 @@ class _Writer:
             terms = terms.assign(event_ns=np.where(terms["event_ns"] > 0, terms["event_ns"], time.time_ns()))
             self.add("instruments", table("instruments").conform(terms))
 
-    def _write(self, name: str) -> None:
+    def write(self, name: str) -> None:
+        """Make durable what waits of a table."""
+        if not self._waiting.get(name):
+            return
+        if self._begun and name != "health":
+            begun, self._begun = self._begun, []
+            told = [self._told("importing", channel, 0, file) for file, channel in begun]
+            self._history.write("health", TABLES["health"].concat(told))
         waiting, self._waiting[name] = self._waiting[name], []
         self._history.write(name, TABLES[name].concat(waiting))
 
     def flush(self) -> None:
         ordered: Sequence[str] = sorted(self._waiting, key=lambda name: name == "health")
         for name in ordered:
-            if self._waiting[name]:
-                self._write(name)
+            self.write(name)

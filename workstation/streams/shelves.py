@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -11,9 +12,10 @@ import pandas as pd
 from workstation.indicators.rows import InstrumentRows
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Table
+from workstation.market.tables.frames import array_of
 
-PENDING_BATCHES = 256
-"""Merge the waiting batches of a table at the latest after so many, so that memory stays bounded unread."""
+PENDING_BATCHES, PENDING_ROWS = 256, 20_000
+"""Merge the waiting batches of a table at the latest after so many, or so many rows, so that memory stays bounded unread."""
 
 
 PAST_MINUTES = 720
@@ -28,13 +30,15 @@ class Shelf(ABC):
         self.version = 0
         self._frame = table.empty()
         self._pending: list[pd.DataFrame] = []
+        self._pending_rows = 0
 
     def add(self, frame: pd.DataFrame) -> None:
         """Take a batch (conformed)."""
         if len(frame):
             self._pending.append(frame)
+            self._pending_rows += len(frame)
             self.version += 1
-            if len(self._pending) >= PENDING_BATCHES:
+            if len(self._pending) >= PENDING_BATCHES or self._pending_rows >= PENDING_ROWS:
                 self._merge()
 
     def frame(self) -> pd.DataFrame:
@@ -43,9 +47,30 @@ class Shelf(ABC):
             self._merge()
         return self._frame
 
+    def since(self, code: int, seq: int, columns: Sequence[str]) -> tuple[int, dict[str, np.ndarray]]:
+        """Newest ``seq`` of the table, and columns of the rows of one instrument after a ``seq``, in order of arrival.
+
+        Nothing is merged: it costs what has come since, whatever the shelf holds.
+        """
+        places = [self.table.places[name] for name in ("seq", "instrument", *columns)]
+        parts: list[list[np.ndarray]] = []
+        newest = seq
+        for frame in (*reversed(self._pending), self._frame):
+            seqs, instruments, *values = (array_of(frame, place) for place in places)
+            newest = max(newest, int(seqs[-1])) if len(seqs) else newest
+            mine = np.flatnonzero((instruments.codes == code) & (seqs > seq))
+            if len(mine):
+                parts.append([np.asarray(array[mine]) for array in values])
+            if len(seqs) and seqs[0] <= seq:
+                break
+        parts.reverse()
+        empty = [np.asarray(array_of(self._frame, place)[:0]) for place in places[2:]]
+        joined = [np.concatenate(pieces) for pieces in zip(*(parts or [empty]), strict=True)]
+        return newest, dict(zip(columns, joined, strict=True))
+
     def _merge(self) -> None:
         frames = [self._frame, *self._pending] if len(self._frame) else self._pending
-        self._pending = []
+        self._pending, self._pending_rows = [], 0
         self._frame = self._keep(self.table.concat(frames))
 
     @abstractmethod
@@ -169,7 +194,8 @@ class CandleShelf(Shelf):
         """Hand waiting batches to their instruments."""
         if not self._pending:
             return
-        new, self._pending = self.table.concat(self._pending), []
+        new = self.table.concat(self._pending)
+        self._pending, self._pending_rows = [], 0
         codes = np.asarray(new["instrument"].array.codes)
         followed = self._followed.of(codes) >= 0
         if not followed.all():

@@ -1,0 +1,73 @@
+"""A session of a served page without a browser: what a tab says to Bokeh's server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+import urllib.request
+from typing import Any
+
+from tornado.websocket import WebSocketClientConnection, websocket_connect
+
+SECONDS = 90.0
+_READY = {
+    "events": [
+        {
+            "kind": "MessageSent", "msg_type": "bokeh_event",
+            "msg_data": {"type": "event", "name": "document_ready", "values": {"type": "map", "entries": []}},
+        }
+    ]
+}  # fmt: skip
+
+
+def fetch(url: str) -> str:
+    """The body at this address."""
+    with urllib.request.urlopen(url, timeout=SECONDS) as answer:
+        return str(answer.read().decode())
+
+
+class Tab:
+    """What a browser's tab says to Bokeh's server, without a browser."""
+
+    def __init__(self, socket: WebSocketClientConnection) -> None:
+        self._socket = socket
+
+    @classmethod
+    async def open(cls, url: str, page: str) -> Tab:
+        """Open a dashboard's page and let it become live."""
+        html = await asyncio.to_thread(fetch, f"{url}/{page}")
+        token = re.search(r'"token":\s*"([^"]+)"', html)
+        assert token is not None, html[:2000]
+        address = f"{url.replace('http', 'ws', 1)}/{page}/ws"
+        tab = cls(await websocket_connect(address, subprotocols=["bokeh", token[1]]))
+        await tab.hear("ACK")
+        await tab.say("PULL-DOC-REQ", {})
+        await tab.hear("PULL-DOC-REPLY")
+        await tab.say("PATCH-DOC", _READY)
+        return tab
+
+    async def hear(self, kind: str) -> None:
+        """Read messages up to one of this kind."""
+        while True:
+            header, *_ = [await self._socket.read_message() for _ in range(3)]
+            assert header is not None, f"the server closed the connection before {kind}"
+            told: dict[str, Any] = json.loads(header)
+            for _ in range(2 * told.get("num_buffers", 0)):
+                await self._socket.read_message()
+            if told["msgtype"] == kind:
+                return
+
+    async def say(self, kind: str, content: dict[str, Any]) -> None:
+        """Send one message."""
+        for part in ({"msgid": secrets.token_hex(8), "msgtype": kind}, {}, content):
+            await self._socket.write_message(json.dumps(part))
+
+    async def listen(self) -> None:
+        """Take all that is sent, for ever."""
+        await self.hear("")
+
+    def close(self) -> None:
+        """Leave."""
+        self._socket.close()
