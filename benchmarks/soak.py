@@ -52,10 +52,10 @@ def main() -> None:
         "--rate",
         str(chosen.rate),
     ]
-    server = subprocess.Popen(command)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
-        time.sleep(30)
+        opened(server)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
@@ -65,6 +65,15 @@ def main() -> None:
     finally:
         server.terminate()
         server.wait(60)
+
+
+def opened(server: subprocess.Popen[str]) -> None:
+    """Wait until the server says where it is."""
+    for line in server.stdout or ():
+        print(line, end="", flush=True)
+        if line.startswith("The workstation is at"):
+            return
+    raise RuntimeError("the workstation ended before it was open")
 
 
 def watch(server: psutil.Process, page: object, minutes: float) -> None:

@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -65,6 +66,29 @@ def demo(
             serve(desk, _server(settings, port, address))
         except WorkstationError as error:
             _fail(error)
+
+
+@app.command(name="compile")
+def compile_kernels() -> None:
+    """Compile the numerical kernels once per machine; every later start reads them from the cache."""
+    from workstation.desk import open_desk
+    from workstation.feeds import open_feed
+
+    began = time.perf_counter()
+    market = open_feed(
+        "synthetic",
+        seed=1,
+        speed="max",
+        start_ns=1_767_225_600 * 10**9,
+        history_minutes=2.0,
+        duration_s=5.0,
+    )
+    with console.status("Compiling the numerical kernels, once"), open_desk([market]) as desk:
+        desk.wait()
+    failed = [name for name, state in desk.hub.branches.items() if state != "running"]
+    if failed:
+        _fail(RuntimeError(f"{', '.join(failed)} did not run: {desk.hub.status(failed[0]).reason}"))
+    console.print(f"The numerical kernels are compiled ({time.perf_counter() - began:.0f} s).")
 
 
 @app.command()

@@ -43,13 +43,16 @@ def free_port(address: str, wanted: int) -> int:
 def serve(desk: Desk, server: ServerSettings) -> None:
     """Serve every dashboard over the desk until interrupted; the desk is stopped at the end."""
     import panel as pn
+    from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)
     first = FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))
-    print(f"The workstation is at http://{server.address}:{port}/{first}  (Ctrl-C stops it)", flush=True)
+    opened = f"The workstation is at http://{server.address}:{port}/{first}  (Ctrl-C stops it)"
+    print("Opening the workstation: every page is built once before the first visit", flush=True)
+    IOLoop.current().add_callback(print, opened, flush=True)  # runs once the server listens
     try:
         pn.serve(
             pages,
