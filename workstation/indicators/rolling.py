@@ -18,6 +18,8 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from workstation.indicators.window_sums import window_sums
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -69,22 +71,6 @@ def joined(
     """Moments of a tail of ``tail`` values and a head that is ``share`` of the whole (Chan, Golub, LeVeque 1983)."""
     apart = mean - tail_mean
     return tail_mean + apart * share, square + tail_square + apart * apart * share * tail
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def _sums(values: Any, window: int, out: Any) -> None:
-    ring = np.zeros((1, window))
-    head, at = 0.0, 0
-    for row in range(values.size):
-        ring[0, at] = values[row]
-        head += values[row]
-        at += 1
-        if at < window:
-            out[row] = head + ring[0, at] if row >= window else np.nan
-        else:
-            out[row] = head
-            fold_sums(ring, 0, window)
-            head, at = 0.0, 0
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -165,7 +151,7 @@ def rolling_sum(values: npt.ArrayLike, window: int) -> Floats:
     """
     array = column(values, window)
     out = np.empty(array.size)
-    _sums(array, int(window), out)
+    window_sums(array, int(window), 1.0, out)
     return out
 
 

@@ -7,16 +7,28 @@ What the values are does not matter. NaN: an average that does not know a value 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
+from workstation.indicators.lanes import (
+    LANES,
+    forward_weights,
+    in_all_lanes,
+    lane,
+    lanes_at,
+    multiply_add,
+    put_lanes,
+    summed_forward,
+)
 from workstation.indicators.rolling import Floats, column
+from workstation.indicators.window_sums import window_sums
 
-BLOCK = 1024
-"""Values worked on at a time in ``sma``, so that its sums stay in the first-level cache."""
+STRETCH = 128 * LANES
+"""Values averaged before a look whether all were finite."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -36,145 +48,98 @@ def zlma_lag(length: int) -> int:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def _seed(values: Any, out: Any) -> int:
-    """Place of the first value that is not NaN; what is before it becomes NaN."""
-    first = 0
-    while first < values.size and np.isnan(values[first]):
-        out[first] = np.nan
-        first += 1
-    return first
+def _ahead(values: Any, row: int, lag: int) -> Any:
+    """2 x - x[lag]; x itself for the first ``lag``, and without a lag."""
+    return 2.0 * values[row] - values[row - lag] if row >= lag > 0 else values[row]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _step_by_step(
+    values: Any, lag: int, alpha: float, start: int, stop: int, average: float, out: Any
+) -> float:
+    """The EMA one value after the other; NaN goes by and leaves the average as it is. Returns the last average."""
+    for row in range(start, stop):
+        value = _ahead(values, row, lag)
+        out[row] = value
+        if value == value:
+            average = ema_step(average, value, alpha) if average == average else value
+            out[row] = average
+    return average
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract", "nsz"})
-def _ema(values: Any, alpha: float, out: Any) -> None:
-    """EMA eight values at a time: e[i + j] = b^(j + 1) e[i - 1] + (weighted values), so that a value waits for the one
-    eight before it and not for its neighbour."""
-    first = _seed(values, out)
-    if first == values.size:
-        return
-    b = 1.0 - alpha
-    b2 = b * b
-    b3, b4 = b2 * b, b2 * b2
-    b8 = b4 * b4
-    e = values[first]
-    blocks = first + (values.size - first) // 8 * 8
-    for i in range(first, blocks, 8):
-        v0, v1, v2, v3 = values[i], values[i + 1], values[i + 2], values[i + 3]
-        v4, v5, v6, v7 = values[i + 4], values[i + 5], values[i + 6], values[i + 7]
-        total = ((v0 + v1) + (v2 + v3)) + ((v4 + v5) + (v6 + v7))
-        if total != total:
-            for j in range(i, i + 8):
-                if values[j] == values[j]:
-                    e = e + alpha * (values[j] - e)
-                    out[j] = e
-                else:
-                    out[j] = np.nan
-            continue
-        y0 = alpha * v0
-        y1 = alpha * v1 + b * y0
-        y2 = alpha * v2 + b * y1
-        y3 = alpha * v3 + b * y2
-        z0 = alpha * v4
-        z1 = alpha * v5 + b * z0
-        z2 = alpha * v6 + b * z1
-        z3 = alpha * v7 + b * z2
-        f = y3 + b4 * e
-        out[i] = y0 + b * e
-        out[i + 1] = y1 + b2 * e
-        out[i + 2] = y2 + b3 * e
-        out[i + 3] = f
-        out[i + 4] = z0 + b * f
-        out[i + 5] = z1 + b2 * f
-        out[i + 6] = z2 + b3 * f
-        e = (z3 + b4 * y3) + b8 * e
-        out[i + 7] = e
-    for i in range(blocks, values.size):
-        if values[i] == values[i]:
-            e = e + alpha * (values[i] - e)
-            out[i] = e
-        else:
-            out[i] = np.nan
+def _by_eight(
+    values: Any, lag: int, alpha: float, weights: Any, powers: Any, start: int, stop: int, average: float, out: Any
+) -> Any:  # fmt: skip
+    """The EMA eight at a time: e[i + j] = b^(j + 1) e[i - 1] + (a weighted sum of eight), b = 1 - alpha, so that eight wait for
+    one multiply-add of the eight before. Returns the last average: not finite if any value is not.
+
+    ``weights`` are of ``summed_forward`` with ratio b, ``powers`` b to b^8; from ``start`` on no value lacks a lagged one.
+    """
+    first = np.uint64(0)
+    one, two, four = lanes_at(weights[0], first), lanes_at(weights[1], first), lanes_at(weights[2], first)
+    carried, last_carried = lanes_at(powers, first), powers[LANES - 1]
+    alphas, twice, minus = in_all_lanes(alpha), in_all_lanes(2.0), in_all_lanes(-1.0)
+    for row in range(start, stop, LANES):
+        place = np.uint64(row)
+        eight = lanes_at(values, place)
+        if lag > 0:
+            eight = multiply_add(eight, twice, lanes_at(values, np.uint64(row - lag)) * minus)
+        sums = summed_forward(eight * alphas, one, two, four)
+        put_lanes(out, place, multiply_add(carried, in_all_lanes(average), sums))
+        average = lane(sums, 7) + last_carried * average
+    return average
 
 
-@numba.njit(cache=True, nogil=True)
-def _without_lag(values: Any, lag: int, out: Any) -> None:
-    """2 x - x[lag]; x itself for the first ``lag``."""
-    for i in range(min(lag, values.size)):
-        out[i] = values[i]
-    for i in range(lag, values.size):
-        out[i] = 2.0 * values[i] - values[i - lag]
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def _ema(values: Any, lag: int, alpha: float, weights: Any, powers: Any, out: Any) -> None:
+    """EMA of 2 x - x[lag], stretch by stretch; a stretch with a NaN or an infinity again, its eights with one step by step."""
+    start = min(lag, values.size)
+    average = _step_by_step(values, lag, alpha, 0, start, np.nan, out)
+    while start < values.size and average != average:
+        average = _step_by_step(values, lag, alpha, start, start + 1, average, out)
+        start += 1
+    whole = start + (values.size - start) // LANES * LANES
+    while start < whole:
+        stop = min(start + STRETCH, whole)
+        newest = _by_eight(values, lag, alpha, weights, powers, start, stop, average, out)
+        if newest - newest != 0.0:
+            newest = average
+            for row in range(start, stop, LANES):
+                average = newest
+                newest = _by_eight(values, lag, alpha, weights, powers, row, row + LANES, average, out)
+                if newest - newest != 0.0:
+                    newest = _step_by_step(values, lag, alpha, row, row + LANES, average, out)
+        average = newest
+        start = stop
+    _step_by_step(values, lag, alpha, whole, values.size, average, out)
 
 
-@numba.njit(cache=True, nogil=True)
-def _four(a: Any, b: Any, c: Any, d: Any, out: Any) -> None:
-    for i in range(out.size):
-        out[i] = (a[i] + b[i]) + (c[i] + d[i])
+def _smoothed(values: npt.ArrayLike, length: int, lag: int, out: Floats | None) -> Floats:
+    array, written = _in_and_out(values, length, out)
+    _ema(array, lag, ema_alpha(int(length)), *_ema_weights(int(length)), written)
+    return written
 
 
-@numba.njit(cache=True, nogil=True)
-def _joined(a: Any, b: Any, scale: float, out: Any) -> None:
-    for i in range(out.size):
-        out[i] = (a[i] + b[i]) * scale
+@lru_cache(maxsize=64)
+def _ema_weights(length: int) -> tuple[Floats, Floats]:
+    left = 1.0 - ema_alpha(length)
+    return forward_weights(left), left ** np.arange(1.0, LANES + 1)
 
 
-@numba.njit(cache=True, nogil=True)
-def _scaled(a: Any, scale: float, out: Any) -> None:
-    for i in range(out.size):
-        out[i] = a[i] * scale
+def _in_and_out(values: npt.ArrayLike, length: int, out: Floats | None) -> tuple[Floats, Floats]:
+    """The values, and where the averages go, apart from one another."""
+    array = column(values, length, "length")
+    if out is None:
+        return array, np.empty(array.size)
+    if out.shape != array.shape or out.dtype != np.float64 or not out.flags.carray:
+        raise ValueError(
+            f"out must be contiguous, writeable float64 of shape {array.shape}, got {out.dtype} of shape {out.shape}"
+        )
+    return (array.copy() if np.may_share_memory(array, out) else array), out
 
 
-@numba.njit(cache=True, nogil=True)
-def _sma(values: Any, length: int, out: Any) -> None:
-    """Each window's sum anew, of sums of 1, 4, 16, ... neighbours: one loop over a block each, which the compiler
-    vectorises as long as no loop reads what it writes."""
-    scale = 1.0 / length
-    for i in range(min(length - 1, values.size)):
-        out[i] = np.nan
-    pieces, levels = 0, 0
-    left = length
-    while left:
-        pieces += left % 4
-        levels += 1
-        left //= 4
-    sums, totals = np.empty((levels, BLOCK + length)), np.empty((2, BLOCK))
-    for begin in range(0, values.size - length + 1, BLOCK):
-        outputs = min(BLOCK, values.size - length + 1 - begin)
-        width = outputs + length - 1
-        done = out[begin + length - 1 : begin + length - 1 + outputs]
-        level = values[begin : begin + width]
-        total = level
-        made, covered, span, left, depth = 0, 0, 1, length, 0
-        while made < pieces:
-            for _ in range(left % 4):
-                piece = level[covered : covered + outputs]
-                made += 1
-                covered += span
-                if made == pieces:
-                    if pieces == 1:
-                        _scaled(piece, scale, done)
-                    else:
-                        _joined(total, piece, scale, done)
-                elif made == 1:
-                    total = piece
-                else:
-                    spare = totals[made % 2][:outputs]
-                    _joined(total, piece, 1.0, spare)
-                    total = spare
-            left //= 4
-            if left == 0:
-                break
-            width -= 3 * span
-            depth += 1
-            wider = sums[depth][:width]
-            _four(
-                level[:width], level[span : span + width], level[2 * span : 2 * span + width],
-                level[3 * span : 3 * span + width], wider,
-            )  # fmt: skip
-            level = wider
-            span *= 4
-
-
-def sma(values: npt.ArrayLike, length: int = 20) -> Floats:
+def sma(values: npt.ArrayLike, length: int = 20, *, out: Floats | None = None) -> Floats:
     """Simple moving average: the mean of the last ``length`` values.
 
     Parameters
@@ -183,25 +148,32 @@ def sma(values: npt.ArrayLike, length: int = 20) -> Floats:
         Shape (n,).
     length
         At least 1.
+    out
+        Where the averages go, shape (n,), contiguous float64; a new array when None. Of millions of values a new array
+        costs as much as the averages: the system clears every page of it.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n,); NaN for the first ``length - 1`` and while a NaN is in the window. Every window is summed anew
-        (pairwise), so nothing drifts.
+        Shape (n,), ``out`` if given; NaN for the first ``length - 1`` and while a NaN is in the window. Every window is
+        summed of its own values alone, so nothing drifts.
+
+    Raises
+    ------
+    ValueError
+        ``values`` are not one-dimensional, ``length`` is not a whole number of at least 1, ``out`` does not fit.
 
     Examples
     --------
     >>> sma([1.0, 2.0, 3.0, 5.0], 2).tolist()
     [nan, 1.5, 2.5, 4.0]
     """
-    array = column(values, length, "length")
-    out = np.empty(array.size)
-    _sma(array, int(length), out)
-    return out
+    array, written = _in_and_out(values, length, out)
+    window_sums(array, int(length), 1.0 / length, written)
+    return written
 
 
-def ema(values: npt.ArrayLike, length: int = 20) -> Floats:
+def ema(values: npt.ArrayLike, length: int = 20, *, out: Floats | None = None) -> Floats:
     """Exponential moving average, alpha = 2 / (length + 1), seeded with the first value.
 
     Parameters
@@ -210,24 +182,32 @@ def ema(values: npt.ArrayLike, length: int = 20) -> Floats:
         Shape (n,).
     length
         At least 1.
+    out
+        As in :func:`sma`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n,). NaN where the value is NaN; the average goes on from the one before it.
+        Shape (n,), ``out`` if given. NaN where the value is NaN; the average goes on from the one before it. Equal to the
+        recursion value by value but for rounding: eight values are averaged at a time.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`sma`.
 
     Examples
     --------
     >>> ema([1.0, 2.0, float("nan"), 3.0], 3).tolist()
     [1.0, 1.5, nan, 2.25]
+    >>> kept = np.empty(3)
+    >>> ema([1.0, 2.0, 4.0], 3, out=kept) is kept, kept.tolist()
+    (True, [1.0, 1.5, 2.75])
     """
-    array = column(values, length, "length")
-    out = np.empty(array.size)
-    _ema(array, ema_alpha(int(length)), out)
-    return out
+    return _smoothed(values, length, 0, out)
 
 
-def zlma(values: npt.ArrayLike, length: int = 20) -> Floats:
+def zlma(values: npt.ArrayLike, length: int = 20, *, out: Floats | None = None) -> Floats:
     """Zero-lag moving average: the EMA of 2 x - x[lag], lag = (length - 1) // 2; of x itself for the first ``lag``.
 
     Parameters
@@ -236,23 +216,26 @@ def zlma(values: npt.ArrayLike, length: int = 20) -> Floats:
         Shape (n,).
     length
         At least 1.
+    out
+        As in :func:`sma`.
 
     Returns
     -------
     numpy.ndarray
-        Shape (n,). NaN where the value or the one ``lag`` before it is NaN. Overshoots: it can leave the range of
-        the values.
+        Shape (n,), ``out`` if given. NaN where the value or the one ``lag`` before it is NaN. Overshoots: it can leave the
+        range of the values.
+
+    Raises
+    ------
+    ValueError
+        As in :func:`sma`.
 
     Examples
     --------
     >>> zlma([1.0, 2.0, 4.0], 3).tolist()
     [1.0, 2.0, 4.0]
     """
-    array = column(values, length, "length")
-    ahead = np.empty(array.size)
-    _without_lag(array, zlma_lag(int(length)), ahead)
-    _ema(ahead, ema_alpha(int(length)), ahead)
-    return ahead
+    return _smoothed(values, length, zlma_lag(int(length)), out)
 
 
 SMOOTHINGS: Mapping[str, Callable[..., Floats]] = {"sma": sma, "ema": ema, "zlma": zlma}
