@@ -24,40 +24,25 @@ UNITS: dict[str, str] = {
 AMOUNTS: dict[str, str] = {"open_interest": "contracts", "volume_24h": "contracts"}
 
 
+def contract_gex(contracts: ContractArrays, position: Floats) -> Floats:
+    """gex of each contract given dealers' position in underlying units: gamma . position . S^2 . 0.01, shape (n,)."""
+    spot = contracts.spot
+    return contracts.greeks["gamma"] * position * (spot * spot * 0.01)
+
+
 def contract_exposures(contracts: ContractArrays, position: Floats) -> dict[str, Floats]:
     """Exposure of each contract given dealers' position in underlying units, arrays of shape (n,).
 
-    gex = gamma . position . S^2 . 0.01; dex = delta . position . S; vanna_exposure = vanna . position . S . 0.01;
+    gex: see ``contract_gex``; dex = delta . position . S; vanna_exposure = vanna . position . S . 0.01;
     charm_exposure = charm . position . S / 365.
     """
     greeks, spot = contracts.greeks, contracts.spot
     return {
-        "gex": greeks["gamma"] * position * (spot * spot * 0.01),
+        "gex": contract_gex(contracts, position),
         "dex": greeks["delta"] * position * spot,
         "vanna_exposure": greeks["vanna"] * position * (spot * 0.01),
         "charm_exposure": greeks["charm"] * position * (spot / 365.0),
     }
-
-
-class _Cells:
-    """Contracts grouped by expiry and strike, in that order; sums by right."""
-
-    def __init__(self, contracts: ContractArrays) -> None:
-        expiry, strike = contracts.expiry_ns, contracts.strike
-        order = np.lexsort((strike, expiry))
-        first = np.ones(order.size, dtype=bool)
-        first[1:] = (np.diff(expiry[order]) != 0) | (np.diff(strike[order]) != 0)
-        self.size = int(first.sum())
-        self.expiry_ns, self.strike = expiry[order][first], strike[order][first]
-        cell = np.empty(order.size, dtype=np.int64)
-        cell[order] = np.cumsum(first) - 1
-        self._slot = 2 * cell + ~contracts.is_call
-
-    def sums(self, values: Floats) -> tuple[Floats, Floats]:
-        """Sum over the calls and over the puts of each cell."""
-        sums = np.bincount(self._slot, weights=values, minlength=2 * self.size)
-        both = sums.astype(np.float64, copy=False).reshape(-1, 2)
-        return both[:, 0].copy(), both[:, 1].copy()
 
 
 def exposure(
@@ -105,7 +90,7 @@ def exposure(
     """
     contracts = contracts_of(chain)
     position = positions(contracts, sign_model=sign_model, basis=basis, flow=flow_of(chain, flow))
-    cells = _Cells(contracts)
+    cells = contracts.cells
     expiries, row = np.unique(cells.expiry_ns, return_inverse=True)
     strikes, column = np.unique(cells.strike, return_inverse=True)
     data: dict[str, Any] = {}
@@ -200,7 +185,7 @@ class ExposureBook(ChainSnapshots):
 
 def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, npt.NDArray[Any]]:
     """Columns of ``exposures`` that depend on the contracts, one row per expiry and strike."""
-    cells = _Cells(contracts)
+    cells = contracts.cells
     values = contract_exposures(contracts, position)
     call_gex, put_gex = cells.sums(values["gex"])
     columns: dict[str, npt.NDArray[Any]] = {
@@ -214,5 +199,6 @@ def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, n
         call, put = cells.sums(values[name])
         columns[name] = call + put
     for name in AMOUNTS:
-        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(np.nan_to_num(getattr(contracts, name)))
+        amount = getattr(contracts, name)
+        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(np.where(np.isnan(amount), 0.0, amount))
     return columns

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import pandas as pd
 
@@ -33,15 +34,25 @@ def most_changed_strike(*, now: tuple[Floats, Floats], then: tuple[Floats, Float
 
     A strike that one snapshot lacks counts as zero there. Of equals the nearer to ``spot``, then the lower; NaN when nothing changed.
     """
-    strikes = np.union1d(now[0], then[0])
-    change = np.zeros(strikes.size)
-    change[np.searchsorted(strikes, now[0])] += now[1]
-    change[np.searchsorted(strikes, then[0])] -= then[1]
-    size = np.abs(change)
-    if not size.max(initial=0.0) > 0:
-        return float("nan")
-    tied = strikes[size == size.max()]
-    return float(tied[np.lexsort((tied, np.abs(tied - spot)))[0]])
+    return float(_most_changed(*now, *then, spot))
+
+
+@numba.njit(cache=True)
+def _most_changed(strikes: Any, gex: Any, strikes_then: Any, gex_then: Any, spot: float) -> float:
+    largest, found = 0.0, np.nan
+    i = j = 0
+    while i < strikes.size or j < strikes_then.size:
+        newer = i < strikes.size and (j == strikes_then.size or strikes[i] <= strikes_then[j])
+        older = j < strikes_then.size and (i == strikes.size or strikes_then[j] <= strikes[i])
+        strike = strikes[i] if newer else strikes_then[j]
+        size = abs((gex[i] if newer else 0.0) - (gex_then[j] if older else 0.0))
+        if np.isnan(size):
+            return np.nan
+        if size > largest or (size == largest and size > 0.0 and abs(strike - spot) < abs(found - spot)):
+            largest, found = size, strike
+        i += newer
+        j += older
+    return found
 
 
 class GexHistory:

@@ -11,11 +11,12 @@ import numpy.typing as npt
 import orjson
 import xarray as xr
 
-from workstation.exposure.book import contract_exposures, flow_of, ledger
+from workstation.exposure.book import contract_gex, flow_of, ledger
 from workstation.exposure.change import MINUTES, GexHistory
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
+from workstation.pricing.cells import distinct
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 
@@ -38,10 +39,10 @@ class KeyLevels:
 
 def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
     """Levels of priced contracts given dealers' position in underlying units."""
-    gex = contract_exposures(contracts, position)["gex"]
-    strikes, row = np.unique(contracts.strike, return_inverse=True)
-    both = np.bincount(2 * row + ~contracts.is_call, weights=gex, minlength=2 * strikes.size).reshape(-1, 2)
-    call, put = np.abs(both[:, 0]), np.abs(both[:, 1])
+    gex = contract_gex(contracts, position)
+    strikes = contracts.cells.strikes
+    call_gex, put_gex = contracts.cells.sums_by_strike(gex)
+    call, put = np.abs(call_gex), np.abs(put_gex)
     net = float(gex.sum())
     spot = contracts.spot
     return KeyLevels(
@@ -52,7 +53,7 @@ def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
         absolute_wall=wall(strikes=strikes, sizes=call + put, spot=spot),
         atm_iv=atm_iv(contracts),
         strikes=strikes,
-        gex=both.sum(axis=1),
+        gex=call_gex + put_gex,
     )
 
 
@@ -96,8 +97,9 @@ def atm_iv(contracts: ContractArrays) -> float:
     later = contracts.years >= DAY_YEARS
     if not later.any():
         return float("nan")
-    at = np.flatnonzero(later & (contracts.expiry_ns == contracts.expiry_ns[later].min()))
-    strikes, row = np.unique(contracts.strike[at], return_inverse=True)
+    expiry_ns = contracts.expiry_ns
+    at = np.flatnonzero(later & (expiry_ns == expiry_ns[later].min()))
+    strikes, row = distinct(contracts.strike[at])
     vols = np.bincount(row, weights=contracts.vol[at]) / np.bincount(row)
     return float(np.interp(contracts.forward[at[0]], strikes, vols))
 

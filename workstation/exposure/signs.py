@@ -63,4 +63,5 @@ def positions(
     else:
         held = contracts.open_interest if basis == "open_interest" else contracts.volume_24h
         amount = signs(is_call=contracts.is_call, sign_model=sign_model) * held
-    return np.nan_to_num(amount * contracts.multiplier)
+    position = amount * contracts.multiplier
+    return np.where(np.isnan(position), 0.0, position)

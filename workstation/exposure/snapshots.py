@@ -37,6 +37,10 @@ class ChainSnapshotsParameters(ChainTimerParameters):
         check(self.sign_model, self.basis)
 
 
+_STR = pd.StringDtype(na_value=np.nan)
+"""pandas' ``str``; looking it up by that name costs more than a column of one row."""
+
+
 @dataclass(frozen=True)
 class _Shown:
     underlying: str
@@ -124,7 +128,7 @@ def _column(column: Column, shown: list[_Shown], counts: list[int]) -> Any:
     if column.kind == "category":
         return _category([part[0] for part in parts], counts)
     if column.kind == "str":
-        return pd.array([text for part in parts for text in part], dtype="str")
+        return pd.array([text for part in parts for text in part], dtype=_STR)
     whole = parts[0] if len(parts) == 1 else np.concatenate(parts)
     return np.array(whole, dtype=column.dtype)
 

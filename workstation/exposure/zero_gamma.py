@@ -103,13 +103,12 @@ def _spots(contracts: ContractArrays, steps: npt.NDArray[np.int64]) -> Floats:
 def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDArray[np.int64]) -> Floats:
     """Net gex re-priced at spot times 1 + ``STEP`` each step, USD per 1 % move; vols and time stand still."""
     moves = STEP * steps
-    held = np.flatnonzero(position)
     profile = gamma_profile(
         shifts=moves,
-        forwards=contracts.forward[held],
-        strikes=contracts.strike[held],
-        years=contracts.years[held],
-        vols=contracts.vol[held],
-        weights=(position * contracts.discount)[held],
+        forwards=contracts.forward,
+        strikes=contracts.strike,
+        years=contracts.years,
+        vols=contracts.vol,
+        weights=position * contracts.discount,
     )
     return np.asarray(profile * (contracts.spot * (1.0 + moves)) ** 2 * 0.01, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -56,12 +57,14 @@ class Rows:
         except ValueError:
             shapes = ", ".join(f"{name} {array.shape}" for name, array in arguments.items())
             raise ValueError(f"shapes do not broadcast against each other: {shapes}") from None
-        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.size = math.prod(self.shape)
         self._columns = [self._column(array) for array in arguments.values()]
 
     def _column(self, array: NDArray[Any]) -> NDArray[Any]:
         if array.size == 1:
             column = np.full(min(self.size, BLOCK), array.reshape(-1)[0])
+        elif array.shape == self.shape and array.flags.c_contiguous:
+            column = array.reshape(-1)
         else:
             column = np.ascontiguousarray(np.broadcast_to(array, self.shape)).reshape(-1)
         # columns of a DataFrame are read-only: with all of them so, each kernel is compiled once

@@ -247,7 +247,7 @@ def gamma_profile(
 
     Notes
     -----
-    Contracts without time or volatility add nothing. Any other NaN, weights included, makes the whole profile
+    Contracts without time, volatility or weight add nothing. Any other NaN, weights included, makes the whole profile
     NaN: leave such contracts out first.
 
     Examples

@@ -305,19 +305,32 @@ def add_gamma_profile(
 ) -> None:
     """Add sum_i w_i phi(d1_i)/(F_i s_i) at each ln(1 + shift); the caller divides by 1 + shift.
 
-    Moving the forward by ln(1 + shift) moves d1 by that over s: one exp per cell.
+    Moving the forward by ln(1 + shift) moves d1 by that over s: one exp per cell. Four contracts go over the profile
+    together, added in their order, so that it is read and written a quarter as often; the last four are filled up with 0.
     """
+    use_widest_registers()
+    scale, slope, start = np.zeros((3, forwards.size + 3))
+    size = 0
     for i in range(forwards.size):
-        if years[i] == 0.0 or vols[i] == 0.0:
+        if years[i] == 0.0 or vols[i] == 0.0 or weights[i] == 0.0:
             continue
         total_vol = total_volatility(years[i], vols[i])
         valid = is_valid(forwards[i], strikes[i], years[i], vols[i], 1.0)
-        scale = weights[i] * _DENSITY_AT_ZERO / (forwards[i] * total_vol) if valid else math.nan
-        inverse_vol = 1.0 / total_vol
-        d1 = log_moneyness(forwards[i], strikes[i]) * inverse_vol + 0.5 * total_vol
+        scale[size] = weights[i] * _DENSITY_AT_ZERO / (forwards[i] * total_vol) if valid else math.nan
+        slope[size] = 1.0 / total_vol
+        start[size] = log_moneyness(forwards[i], strikes[i]) * slope[size] + 0.5 * total_vol
+        size += 1
+    for i in range(0, size, 4):
         for j in range(shift_logs.size):
-            moved = _within(fma(shift_logs[j], inverse_vol, d1))
-            profile[j] += scale * exp_of_negative(-0.5 * moved * moved)
+            shift = shift_logs[j]
+            first = _within(fma(shift, slope[i], start[i]))
+            second = _within(fma(shift, slope[i + 1], start[i + 1]))
+            third = _within(fma(shift, slope[i + 2], start[i + 2]))
+            fourth = _within(fma(shift, slope[i + 3], start[i + 3]))
+            total = profile[j] + scale[i] * exp_of_negative(-0.5 * first * first)
+            total += scale[i + 1] * exp_of_negative(-0.5 * second * second)
+            total += scale[i + 2] * exp_of_negative(-0.5 * third * third)
+            profile[j] = total + scale[i + 3] * exp_of_negative(-0.5 * fourth * fourth)
 
 
 @array_kernel

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
+from workstation.pricing.cells import Cells
 from workstation.pricing.forward import SOURCES, Forwards, forwards, newest_per_group
 from workstation.pricing.implied import implied_vol
-from workstation.pricing.latest import FUTURE, GROUP_OF, NO_TERMS, OPTION, LatestMarks
+from workstation.pricing.latest import (
+    FIELDS,
+    FUTURE,
+    GROUP_NAMES,
+    GROUP_OF,
+    NO_TERMS,
+    OPTION,
+    LatestMarks,
+)
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -79,6 +90,11 @@ class ContractArrays:
     def __len__(self) -> int:
         return len(self.codes)
 
+    @cached_property
+    def cells(self) -> Cells:
+        """The contracts by expiry and strike."""
+        return Cells(expiry_ns=self.expiry_ns, strike=self.strike, is_call=self.is_call)
+
 
 def contracts(
     latest: LatestMarks,
@@ -94,72 +110,80 @@ def contracts(
     (``expiry_ns <= asof_ns``), ``stale`` (newest price or vol older than ``stale_after_s``), ``no_forward``,
     ``no_iv`` (no mark_iv, and none implied by mark or mid); ``no_terms``: options whose terms are not known.
     """
-    ours = latest.underlying == _id_of(latest, underlying)
-    seen = (latest.times > NO_TIME).any(axis=0)
-    known = np.flatnonzero(ours & seen)
+    known = np.flatnonzero((latest.underlying == _id_of(latest, underlying)) & latest.seen)
     options = known[latest.kind[known] == OPTION]
-    expired = latest.expiry_ns[options] <= asof_ns
-    live = options[~expired]
+    live = options[latest.expiry_ns[options] > asof_ns]
     live = live[_order(latest, live)]
     limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
+    told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = _newest_index(latest, known, limit_ns)
-    curve = _forwards(latest, live, known[latest.kind[known] == FUTURE], index, limit_ns)
-    group = np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
+    curve = _forwards(latest, live, told, known[latest.kind[known] == FUTURE], index, limit_ns)
+    expiry_ns = latest.expiry_ns[live]
+    group = np.searchsorted(curve.expiry_ns, expiry_ns)
     forward, discount = curve.forward[group], curve.discount[group]
-    years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=latest.expiry_ns[live]), dtype=np.float64)
-    vol, iv_source = _vols(latest, live, forward, discount, years, limit_ns)
-    reasons = _reasons(latest.priced_ns()[live], limit_ns, forward, vol)
+    years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
+    vol, iv_source = _vols(latest, live, told, forward, discount, years)
+    priced_ns = latest.priced_ns()[live]
+    reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     codes = live[keep]
     spot, spot_source = _spot(index, curve)
+    dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
+    open_interest, published_ns = latest.field("open_interest")[codes], latest.published_ns[codes]
     ledger = {
         "spot_source": spot_source,
         "spot_age_s": _age_s(asof_ns, index_ns) if spot_source == "index" else None,
         "forward_source": _counts(SOURCES, curve.source),
         "discount": "measured by put-call parity" if (curve.discount != 1.0).any() else "1",
         "iv_source": _counts(IV_SOURCES, iv_source[keep]),
-        **_ages(latest, codes, asof_ns),
+        **_ages(priced_ns[keep], published_ns, asof_ns),
         "coverage": _coverage(latest, codes, live),
         "contracts": len(codes),
-        "open_interest_unknown": int(np.isnan(latest.field("open_interest")[codes]).sum()),
+        "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
         "dropped": {
-            "expired": int(expired.sum()),
-            **{reason: int((reasons == at).sum()) for at, reason in enumerate(REASONS) if at},
-            "no_terms": int((seen & (latest.kind == NO_TERMS)).sum()),
+            "expired": options.size - live.size,
+            **dict(zip(REASONS[1:], dropped[1:], strict=True)),
+            "no_terms": int(np.count_nonzero(latest.seen & (latest.kind == NO_TERMS))),
         },
         "stale_after_s": stale_after_s,
     }
-    found = greeks(
-        forwards=forward[keep],
-        strikes=latest.strike[codes],
-        years=years[keep],
-        vols=vol[keep],
-        is_call=latest.is_call[codes],
-        discounts=discount[keep],
-        names=names,
-    )
+    terms = {
+        "strike": latest.strike[codes],
+        "years": years[keep],
+        "is_call": latest.is_call[codes],
+        "forward": forward[keep],
+        "discount": discount[keep],
+        "vol": vol[keep],
+    }
     return ContractArrays(
         underlying=underlying,
         asof_ns=asof_ns,
         spot=spot,
         codes=codes,
-        event_ns=latest.priced_ns()[codes],
-        expiry_ns=latest.expiry_ns[codes],
-        years=years[keep],
-        strike=latest.strike[codes],
-        is_call=latest.is_call[codes],
+        event_ns=priced_ns[keep],
+        expiry_ns=expiry_ns[keep],
         multiplier=latest.multiplier[codes],
         inverse=latest.inverse[codes],
-        forward=forward[keep],
-        discount=discount[keep],
-        vol=vol[keep],
         forward_source=curve.source[group][keep],
         iv_source=iv_source[keep],
-        open_interest=latest.field("open_interest")[codes],
-        open_interest_ns=latest.published_ns[codes],
+        open_interest=open_interest,
+        open_interest_ns=published_ns,
         volume_24h=latest.field("volume_24h")[codes],
-        greeks=found,
+        greeks=_greeks(terms, names),
         ledger=ledger,
+        **terms,
+    )
+
+
+def _greeks(terms: dict[str, Any], names: tuple[str, ...]) -> dict[str, Floats]:
+    return greeks(
+        forwards=terms["forward"],
+        strikes=terms["strike"],
+        years=terms["years"],
+        vols=terms["vol"],
+        is_call=terms["is_call"],
+        discounts=terms["discount"],
+        names=names,
     )
 
 
@@ -183,10 +207,30 @@ def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
     return np.lexsort((*values, *terms))
 
 
-def _fresh(latest: LatestMarks, field: str, codes: Codes, limit_ns: int) -> Floats:
-    """A field's newest values where they are positive and not older than the limit, else NaN."""
-    values = latest.field(field)[codes]
-    return np.where((values > 0) & (latest.time(GROUP_OF[field])[codes] >= limit_ns), values, np.nan)
+@numba.njit(cache=True)
+def _gather_fresh(values: Any, times: Any, rows: Any, groups: Any, codes: Any, limit_ns: int) -> Any:
+    found = np.empty((rows.size, codes.size))
+    for place in range(rows.size):
+        for i in range(codes.size):
+            value = values[rows[place], codes[i]]
+            fresh = value > 0.0 and times[groups[place], codes[i]] >= limit_ns
+            found[place, i] = value if fresh else np.nan
+    return found
+
+
+@lru_cache(maxsize=64)
+def _rows_of(names: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows of fields among the values and of their groups among the times."""
+    groups = [GROUP_NAMES.index(GROUP_OF[name]) for name in names]
+    return np.array([FIELDS.index(name) for name in names]), np.array(groups)
+
+
+def fresh_fields(
+    latest: LatestMarks, codes: Codes, names: tuple[str, ...], limit_ns: int
+) -> dict[str, Floats]:
+    """Fields' newest values by name where they are positive and not older than the limit, else NaN."""
+    found = _gather_fresh(latest.values, latest.times, *_rows_of(names), codes, limit_ns)
+    return dict(zip(names, found, strict=True))
 
 
 def fresh_quotes(
@@ -194,16 +238,14 @@ def fresh_quotes(
 ) -> dict[str, Floats]:
     """Bid, ask and their vols as the venue says them, by name; NaN where older than ``stale_after_s``."""
     limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
-    return {name: _fresh(latest, name, codes, limit_ns) for name in ("bid", "ask", "bid_iv", "ask_iv")}
+    return fresh_fields(latest, codes, ("bid", "ask", "bid_iv", "ask_iv"), limit_ns)
 
 
 def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
-    index, index_ns = _fresh(latest, "index", codes, limit_ns), latest.time("index")[codes]
+    index = fresh_fields(latest, codes, ("index",), limit_ns)["index"]
+    index_ns = latest.time("index")[codes]
     value = newest_per_group(
-        groups=np.zeros(codes.size, dtype=np.int64),
-        times=index_ns,
-        values=index,
-        count=1,
+        groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
     )
     return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
 
@@ -215,33 +257,46 @@ def _spot(index: float, curve: Forwards) -> tuple[float, str]:
     return (float(positive[0]), "forward of the nearest expiry") if positive.size else (float("nan"), "none")
 
 
-def _forwards(latest: LatestMarks, live: Codes, listed: Codes, index: float, limit_ns: int) -> Forwards:
-    mark = _fresh(latest, "mark", listed, limit_ns)
+def _forwards(
+    latest: LatestMarks,
+    live: Codes,
+    told: dict[str, Floats],
+    listed: Codes,
+    index: float,
+    limit_ns: int,
+) -> Forwards:
+    mark = fresh_fields(latest, listed, ("mark",), limit_ns)["mark"]
     order = np.argsort(latest.time("model")[listed], kind="stable")
     futures = {int(latest.expiry_ns[listed[row]]): float(mark[row]) for row in order if mark[row] > 0}
     return forwards(
         expiry_ns=latest.expiry_ns[live],
-        venue=_fresh(latest, "forward", live, limit_ns),
+        venue=told["forward"],
         venue_ns=latest.time("forward")[live],
         strike=latest.strike[live],
         is_call=latest.is_call[live],
         inverse=latest.inverse[live],
         american=latest.american[live],
-        bid=_fresh(latest, "bid", live, limit_ns),
-        ask=_fresh(latest, "ask", live, limit_ns),
+        bid=told["bid"],
+        ask=told["ask"],
         futures=futures,
         index=index,
     )
 
 
 def _vols(
-    latest: LatestMarks, live: Codes, forward: Floats, discount: Floats, years: Floats, limit_ns: int
+    latest: LatestMarks,
+    live: Codes,
+    told: dict[str, Floats],
+    forward: Floats,
+    discount: Floats,
+    years: Floats,
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
-    vol = _fresh(latest, "mark_iv", live, limit_ns)
-    source = np.where(vol > 0, 1, 0).astype(np.int8)
-    bid, ask = _fresh(latest, "bid", live, limit_ns), _fresh(latest, "ask", live, limit_ns)
+    vol, bid, ask = told["mark_iv"], told["bid"], told["ask"]
+    source = (vol > 0).astype(np.int8)
+    if source.all():
+        return vol, source
     mid = np.where(ask >= bid, 0.5 * (bid + ask), np.nan)
-    for at, price in ((2, _fresh(latest, "mark", live, limit_ns)), (3, mid)):
+    for at, price in ((2, told["mark"]), (3, mid)):
         rows = np.flatnonzero((source == 0) & (price > 0) & (forward > 0))
         if not rows.size:
             continue
@@ -261,23 +316,25 @@ def _vols(
 
 def _reasons(priced_ns: Times, limit_ns: int, forward: Floats, vol: Floats) -> npt.NDArray[np.int8]:
     """Index into ``REASONS`` of the first reason to leave a contract out, 0 to keep it."""
-    stale = (priced_ns > NO_TIME) & (priced_ns < limit_ns)
-    reasons = np.select([stale, ~(forward > 0), ~(vol > 0)], [1, 2, 3], 0)
-    return reasons.astype(np.int8)
+    reasons = np.zeros(vol.size, dtype=np.int8)
+    reasons[~(vol > 0)] = 3
+    reasons[~(forward > 0)] = 2
+    reasons[(priced_ns > NO_TIME) & (priced_ns < limit_ns)] = 1
+    return reasons
 
 
 def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
     units = latest.field("open_interest") * latest.multiplier
     total = float(np.nansum(units[live]))
-    return float(np.nansum(units[kept])) / total if total > 0 else float("nan")
+    part = total if kept.size == live.size else float(np.nansum(units[kept]))
+    return part / total if total > 0 else float("nan")
 
 
-def _ages(latest: LatestMarks, codes: Codes, asof_ns: int) -> dict[str, Any]:
-    priced, published = latest.priced_ns()[codes], latest.published_ns[codes]
-    published = published[published > NO_TIME]
-    oldest = int(priced.min()) if codes.size else NO_TIME
+def _ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:
+    published = published_ns[published_ns > NO_TIME]
+    oldest = int(priced_ns.min()) if priced_ns.size else NO_TIME
     return {
-        "oldest_input_ns": oldest if codes.size else None,
+        "oldest_input_ns": oldest if priced_ns.size else None,
         "oldest_input_age_s": _age_s(asof_ns, oldest),
         "open_interest_age_s": _age_s(asof_ns, int(published.min()) if published.size else NO_TIME),
     }

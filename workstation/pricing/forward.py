@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
+
+from workstation.pricing.cells import distinct
 
 Floats = npt.NDArray[np.float64]
 
@@ -14,6 +17,7 @@ SOURCES: tuple[str, ...] = ("none", "venue", "future", "parity", "index")
 """Where a forward came from, by code; the first that is known in this order is taken."""
 NEAR_STRIKES = 21
 """Parity looks at no more than this many strikes, those nearest the money."""
+_NEVER = np.iinfo(np.int64).min
 WIDEST = 2.0 + 1e-9
 """Widest spread of a liquid strike, in lower quartiles of the spread; the margin lets equal spreads be equal."""
 
@@ -119,15 +123,28 @@ def newest_per_group(
     [8.0, nan]
     """
     group, time, value = np.asarray(groups), np.asarray(times), np.asarray(values, dtype=np.float64)
-    known = np.flatnonzero(~np.isnan(value))
-    latest = np.full(count, np.iinfo(np.int64).min)
-    np.maximum.at(latest, group[known], time[known])
-    known = known[time[known] == latest[group[known]]]
+    newest, latest, differ = _newest(group, time, value, count)
+    if not differ:
+        return np.asarray(newest, dtype=np.float64)
+    known = np.flatnonzero(~np.isnan(value) & (time == latest[group]))
     order = known[np.lexsort((value[known], group[known]))]
     found, first, size = np.unique(group[order], return_index=True, return_counts=True)
-    newest = np.full(count, np.nan)
     newest[found] = 0.5 * (value[order][first + (size - 1) // 2] + value[order][first + size // 2])
-    return newest
+    return np.asarray(newest, dtype=np.float64)
+
+
+@numba.njit(cache=True)
+def _newest(group: Any, time: Any, value: Any, count: int) -> Any:
+    """Newest value and its time of each group, and whether values of one time and group differ."""
+    newest, latest = np.full(count, np.nan), np.full(count, _NEVER)
+    differ = False
+    for i in range(value.size):
+        at = group[i]
+        if np.isnan(value[i]) or time[i] < latest[at]:
+            continue
+        differ |= time[i] == latest[at] and value[i] != newest[at] and not np.isnan(newest[at])
+        newest[at], latest[at] = value[i], time[i]
+    return newest, latest, differ
 
 
 def forwards(
@@ -150,7 +167,7 @@ def forwards(
     listed future's mark by expiry instant; then parity on ``bid`` and ``ask``; then ``index``. Discount factors
     are 1 except where parity on cash premiums of european options measures one.
     """
-    expiries, group = np.unique(expiry_ns, return_inverse=True)
+    expiries, group = distinct(expiry_ns)
     forward = newest_per_group(groups=group, times=venue_ns, values=venue, count=expiries.size)
     source = np.where(np.isnan(forward), 0, 1).astype(np.int8)
     discount = np.ones(expiries.size)

@@ -63,18 +63,18 @@ def _absorb(
     values: Any,
     times: Any,
     published: Any,
+    seen: Any,
 ) -> None:
-    for i in range(codes.size):
-        code = codes[i]
-        if code < 0:
-            continue
-        for group in range(edges.size - 1):
-            if event_ns[i] < times[group, code]:
+    for group in range(edges.size - 1):
+        for i in range(codes.size):
+            code = codes[i]
+            if code < 0 or event_ns[i] < times[group, code]:
                 continue
             known = False
             for field in range(edges[group], edges[group + 1]):
-                known = known or not np.isnan(rows[field, i])
+                known |= not np.isnan(rows[field, i])
             if known:
+                seen[code] = True
                 times[group, code] = event_ns[i]
                 for field in range(edges[group], edges[group + 1]):
                     values[field, code] = rows[field, i]
@@ -82,12 +82,22 @@ def _absorb(
                     published[code] = published_ns[i]
 
 
+def _distinct(codes: npt.NDArray[Any]) -> Codes:
+    """The codes that are known, each once, ascending."""
+    ordered = np.sort(codes).astype(np.int32, copy=False)
+    first = np.ones(ordered.size, dtype=bool)
+    np.not_equal(ordered[1:], ordered[:-1], out=first[1:])
+    first &= ordered >= 0
+    distinct: Codes = ordered[first]
+    return distinct
+
+
 class LatestMarks:
     """Newest known fields of each instrument that ``marks`` rows brought, and its terms.
 
     A row replaces the fields it carries, group by group (``GROUPS``): a row with an open interest and no price
     leaves the price as it was. Rows older than what is known of a group change nothing. Arrays are indexed by
-    the registry's codes and grow with it.
+    the registry's codes and grow with it; ``seen`` says of which instruments anything is known.
 
     Examples
     --------
@@ -109,6 +119,7 @@ class LatestMarks:
         self.values = np.full((len(FIELDS), size), np.nan)
         self.times = np.full((len(GROUP_NAMES), size), NO_TIME)
         self.published_ns = np.full(size, NO_TIME)
+        self.seen = np.zeros(size, dtype=bool)
         self.kind = np.full(size, UNKNOWN, dtype=np.int8)
         self.underlying = np.full(size, -1, dtype=np.int32)
         self.expiry_ns = np.full(size, NO_TIME)
@@ -154,8 +165,10 @@ class LatestMarks:
         for row, place in enumerate(_PLACES):
             rows[row] = arrays[place]
         event_ns, published_ns = arrays[_EVENT_NS], arrays[_PUBLISHED_NS]
-        _absorb(event_ns, codes, published_ns, rows, _EDGES, self.values, self.times, self.published_ns)
-        touched: Codes = np.unique(codes[codes >= 0]).astype(np.int32)
+        _absorb(
+            event_ns, codes, published_ns, rows, _EDGES, self.values, self.times, self.published_ns, self.seen
+        )
+        touched = _distinct(codes)
         self._learn(touched)
         return touched
 
@@ -164,9 +177,12 @@ class LatestMarks:
         self.values[:, codes] = np.nan
         self.times[:, codes] = NO_TIME
         self.published_ns[codes] = NO_TIME
+        self.seen[codes] = False
 
     def _learn(self, codes: Codes) -> None:
         kind = self.kind[codes]
+        if not ((kind == UNKNOWN) | (kind == NO_TERMS)).any():
+            return
         for code in codes[kind == NO_TERMS]:
             if REGISTRY.terms(str(REGISTRY.names([code])[0])) is not None:
                 self.kind[code] = UNKNOWN
@@ -211,7 +227,7 @@ class LatestMarks:
         state: dict[str, Any] = {
             name: getattr(self, name)[..., known].copy()
             for name, array in self.__dict__.items()
-            if isinstance(array, np.ndarray)
+            if isinstance(array, np.ndarray) and name != "seen"
         }
         state["underlyings"] = list(self.underlyings)
         state["instruments"] = [str(name) for name in REGISTRY.names(known)]
@@ -225,5 +241,6 @@ class LatestMarks:
         self._allocate(0)
         self._grow(int(codes.max(initial=-1)) + 1)
         for name, array in self.__dict__.items():
-            if isinstance(array, np.ndarray):
+            if isinstance(array, np.ndarray) and name != "seen":
                 array[..., codes] = state[name]
+        self.seen[:] = (self.times > NO_TIME).any(axis=0)

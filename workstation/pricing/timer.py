@@ -12,7 +12,8 @@ import pandas as pd
 
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME
+from workstation.market.tables import NO_TIME, TABLES
+from workstation.market.tables.frames import array_of
 from workstation.pricing.contracts import STALE_AFTER_S
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
@@ -107,28 +108,36 @@ class ChainTimer(Engine, Generic[Look]):
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         looks: list[Look] = []
-        if len(batch):
-            watermark = np.maximum(np.maximum.accumulate(batch["event_ns"].to_numpy()), self._watermark_ns)
-            first = watermark[0] if self._watermark_ns == NO_TIME else self._watermark_ns
-            before = np.append(first, watermark[:-1])
-            every, start = self._every_ns, 0
-            for row in np.flatnonzero(watermark // every > before // every):
+        if batch.shape[0]:
+            start = 0
+            for row, first_ns, last_ns in self._crossings(array_of(batch, TABLES[table].places["event_ns"])):
                 if row > start:
                     self._take(batch.iloc[start:row], table)
-                ticks = int(before[row] // every + 1) * every, int(watermark[row] // every) * every
-                looks += self._tick(*ticks)
-                start = int(row)
+                looks += self._tick(first_ns, last_ns)
+                start = row
             self._take(batch.iloc[start:] if start else batch, table)
-            self._watermark_ns = int(watermark[-1])
         return self._joined(looks)
+
+    def _crossings(self, event_ns: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
+        """Rows that move the watermark to or past a tick, with the first and the last tick they reach; moves it."""
+        every, then = self._every_ns, self._watermark_ns
+        then = int(event_ns[0]) if then == NO_TIME else then
+        self._watermark_ns = max(int(event_ns.max()), then)
+        if self._watermark_ns // every == then // every:
+            return []
+        watermark = np.maximum(np.maximum.accumulate(event_ns), then)
+        before = np.append(then, watermark[:-1])
+        crossed = np.flatnonzero(watermark // every > before // every)
+        first, last = (before[crossed] // every + 1) * every, (watermark[crossed] // every) * every
+        return list(zip(crossed.tolist(), first.tolist(), last.tolist(), strict=True))
 
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         if not len(rows):
             return
         if table == "marks":
             codes = self._latest.take(rows)
-            underlyings = np.unique(self._latest.underlying[codes])
-            self._fresh |= {self._latest.underlyings[row] for row in underlyings if row >= 0}
+            rows_of = np.bincount(self._latest.underlying[codes] + 1)[1:]
+            self._fresh.update(self._latest.underlyings[place] for place in np.flatnonzero(rows_of))
         elif table == "instruments":
             self._latest.describe(terms_of(rows))
 
@@ -155,16 +164,17 @@ class ChainTimer(Engine, Generic[Look]):
 
     def _options(self, order: int) -> npt.NDArray[np.int64]:
         latest = self._latest
-        ours = np.flatnonzero((latest.underlying == order) & (latest.kind == OPTION))
-        return ours[(latest.times[:, ours] > NO_TIME).any(axis=0)]
+        return np.flatnonzero((latest.underlying == order) & (latest.kind == OPTION) & latest.seen)
 
     def _expiry_ticks(self, options: npt.NDArray[np.int64], first_ns: int, last_ns: int) -> set[int]:
-        every = self._every_ns
-        expiry_ns = np.unique(self._latest.expiry_ns[options])
-        ticks = np.maximum(-(-expiry_ns // every) * every, first_ns)
+        every, expiry_ns = self._every_ns, self._latest.expiry_ns[options]
+        expiry_ns = expiry_ns[expiry_ns <= last_ns]
+        if not expiry_ns.size:
+            return set()
         newest = int(self._latest.priced_ns()[options].max(initial=NO_TIME))
         alive = newest + int(self._timer.stale_after_s * 1e9) if newest > NO_TIME else NO_TIME
-        return {int(tick) for tick in ticks[(ticks <= last_ns) & (ticks <= alive)]}
+        ticks = np.maximum(-(-expiry_ns // every) * every, first_ns)
+        return set(ticks[ticks <= alive].tolist())
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
