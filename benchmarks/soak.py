@@ -59,7 +59,7 @@ def main() -> None:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"http://127.0.0.1:{port}/{chosen.page}")
+            page.goto(f"http://127.0.0.1:{port}/{chosen.page}", timeout=120_000)
             watch(psutil.Process(server.pid), page, chosen.minutes)
             browser.close()
     finally:

@@ -8,13 +8,15 @@ the market down.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from workstation.exposure.flow_seen import FlowSeen, FlowWatch
+from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 from workstation.streams.shelves import (
     CandleShelf,
@@ -98,10 +100,23 @@ class Board:
         with self._lock:
             return self._shelves[table].frame()
 
+    def since(
+        self, table: str, instrument: str, seq: int, columns: Sequence[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        """Newest ``seq`` of a table, and columns of the kept rows of one instrument after a ``seq``, in order of arrival."""
+        code = REGISTRY.find(instrument)
+        with self._lock:
+            return self._shelves[table].since(code, seq, columns)
+
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress (``closed`` False) last."""
         with self._lock:
             return self._candle_shelf.of(instrument, every_ns)
+
+    def traded(self) -> dict[str, int]:
+        """Trades in candles of every instrument that has any, options left out: which are lively."""
+        with self._lock:
+            return self._candle_shelf.traded()
 
     def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex, call_gex, put_gex."""

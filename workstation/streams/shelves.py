@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -154,6 +154,8 @@ class CandleShelf(Shelf):
         """Closed candles by instrument code and length, in pieces until someone asks for them."""
         self._options = Tail(table, option_rows)
         self._forming: dict[int, pd.DataFrame] = {}
+        self._traded: Counter[int] = Counter()
+        """Trades in closed candles by instrument code, without options."""
         self._answers: dict[tuple[str, int], tuple[int, pd.DataFrame]] = {}
         """What was answered last, and of which version: many screens ask for the same candles."""
 
@@ -168,6 +170,18 @@ class CandleShelf(Shelf):
         closed = [self._joined(key) for key in self._closed]
         return self.table.concat([*closed, self._options.frame(), *self._forming.values()])
 
+    def traded(self) -> dict[str, int]:
+        """Trades seen of every instrument with candles, without options."""
+        self._merge()
+        seen = Counter(self._traded)
+        for forming in self._forming.values():
+            codes = np.asarray(forming["instrument"].array.codes)
+            mine = self._followed.of(codes) >= 0
+            seen.update(
+                dict(zip(codes[mine].tolist(), forming["trades"].to_numpy()[mine].tolist(), strict=True))
+            )
+        return dict(zip(REGISTRY.names(seen), seen.values(), strict=True))
+
     def of(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress last."""
         key = instrument, every_ns
@@ -178,7 +192,7 @@ class CandleShelf(Shelf):
         return answer
 
     def _find(self, instrument: str, every_ns: int) -> pd.DataFrame:
-        code = int(REGISTRY.dtype.categories.get_indexer([instrument])[0])
+        code = REGISTRY.find(instrument)
         if code < 0:
             return self._frame
         self._merge()
@@ -200,7 +214,9 @@ class CandleShelf(Shelf):
         followed = self._followed.of(codes) >= 0
         if not followed.all():
             self._options.add(new.take(np.flatnonzero(~followed)).reset_index(drop=True))
-        every = new["every_ns"].to_numpy()
+        every, trades = new["every_ns"].to_numpy(), new["trades"].to_numpy()
+        for code, count in zip(codes[followed].tolist(), trades[followed].tolist(), strict=True):
+            self._traded[code] += count
         for code, length in set(zip(codes[followed].tolist(), every[followed].tolist(), strict=True)):
             rows = np.flatnonzero((codes == code) & (every == length))
             pieces = self._closed.setdefault((code, length), [])

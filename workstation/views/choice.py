@@ -10,6 +10,13 @@ from workstation.market.instruments import REGISTRY
 from workstation.views.live import Source
 
 MEASURES = {"gex": "GEX", "dex": "DEX", "vanna_exposure": "Vanna", "charm_exposure": "Charm"}
+SHORT_UNITS = {
+    "gex": "$ per 1 %",
+    "dex": "$",
+    "vanna_exposure": "$ per vol pt",
+    "charm_exposure": "$ per day",
+}
+"""Where a card has little room."""
 UNITS = {
     "gex": "USD per 1 % move",
     "dex": "USD",
@@ -20,6 +27,7 @@ SIGN_MODELS = {
     "calls_long": "Calls long",
     "calls_short": "Calls short",
     "short_all": "Short all",
+    "flow": "Taker flow",
 }
 BASES = {"open_interest": "OI", "volume": "Volume 24 h"}
 LENGTHS = {10: "10 s", 60: "1 min", 300: "5 min"}
@@ -89,17 +97,12 @@ def underlyings_of(marks: pd.DataFrame) -> set[str]:
 
 def instruments(source: Source, underlying: str) -> list[str]:
     """Instruments with candles whose price is that of the underlying, the best first."""
-    names = source.latest("candles")["instrument"].cat.remove_unused_categories().cat.categories
-    terms = REGISTRY.describe(list(names))
+    traded = source.traded()
+    if not traded:
+        return []
+    terms = REGISTRY.describe(list(traded))
     terms = terms[(terms["underlying"].astype("str") == underlying) & terms["kind"].isin(_PREFERENCE)]
-    rank = terms["kind"].astype("str").map(_PREFERENCE.index)
-    volume = _volumes(source, terms)
-    order = np.lexsort((-volume, rank.to_numpy(dtype=np.int64)))
-    return [str(name) for name in terms["instrument"].astype("str").to_numpy()[order]]
-
-
-def _volumes(source: Source, terms: pd.DataFrame) -> np.ndarray:
-    candles = source.latest("candles")
-    traded = candles.groupby("instrument", observed=True)["volume"].sum()
-    traded.index = traded.index.astype("str")
-    return traded.reindex(terms["instrument"].astype("str")).fillna(0.0).to_numpy()
+    rank = terms["kind"].astype("str").map(_PREFERENCE.index).to_numpy(dtype=np.int64)
+    names = [str(name) for name in terms["instrument"]]
+    order = np.lexsort(([-traded[name] for name in names], rank))
+    return [names[at] for at in order]

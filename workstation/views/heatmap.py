@@ -126,6 +126,8 @@ class HeatMap:
         self.x_range, self.y_range = Range1d(-0.5, 0.5), Range1d(-0.5, 0.5)
         made = bare_figure(painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
         made.grid.visible = False
+        for axis in made.axis:
+            axis.ticker = FixedTicker(ticks=[])
         cells = made.rect("x", "y", 0.96, 0.96, source=self._cells, fill_color="colour", line_color=None)
         if numbers:
             written = made.text(
@@ -190,7 +192,8 @@ class HeatMap:
     def _label(axis: Any, labels: Sequence[str], most: int) -> None:
         step = max(-(-len(labels) // most), 1)
         places = list(range(0, len(labels), step))
-        axis.update(ticker=FixedTicker(ticks=places), major_label_overrides={at: labels[at] for at in places})
+        axis.ticker.ticks = places
+        axis.major_label_overrides = {at: labels[at] for at in places}
 
     def _mark(self, grid: Grid) -> None:
         while len(self._lines) < len(grid.marks):

@@ -11,13 +11,17 @@ import math
 import time
 import traceback
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import panel as pn
 from panel.io.callbacks import PeriodicCallback
 
+from workstation.exposure.flow_seen import FlowSeen
 from workstation.market.tables import HEALTH
 from workstation.views.theme import Palette
 
@@ -44,11 +48,22 @@ class Source(Protocol):
     def latest(self, table: str) -> pd.DataFrame:
         """Its kept rows; not to be changed."""
 
+    def since(
+        self, table: str, instrument: str, seq: int, columns: Sequence[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        """Newest ``seq`` of a table, and columns of the kept rows of one instrument after a ``seq``, as they came."""
+
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress last."""
 
+    def traded(self) -> Mapping[str, int]:
+        """Trades in candles of every instrument that has any, options left out."""
+
     def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
-        """Net gex by strike of the past, once a minute: event_ns, strike, gex."""
+        """Gex by strike of the past, once a minute: event_ns, strike, gex, call_gex, put_gex."""
+
+    def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
+        """Signed taker flow of contracts since their open interest was last published."""
 
     def feeds(self) -> pd.DataFrame:
         """One row per feed."""
@@ -125,7 +140,12 @@ class Live:
         self._report = report
         self._period_ms = period_ms
         self._watched: list[_Watched] = []
+        self._later: deque[Callable[[], View]] = deque()
         self._timer: PeriodicCallback | None = None
+
+    def add_later(self, make: Callable[[], View]) -> None:
+        """Make a view once the page is up, one with each tick of the timer, and keep it fresh from then on."""
+        self._later.append(make)
 
     def add(self, view: View) -> View:
         """Keep a view fresh; it is shown once at once, so that the first paint is full."""
@@ -161,6 +181,8 @@ class Live:
         """Refresh what is due; called by the timer."""
         now = time.monotonic()
         with pn.io.hold():
+            if self._later:
+                self.add(self._later.popleft()())
             for watched in self._watched:
                 self._refresh_if_due(watched, now)
 

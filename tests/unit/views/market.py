@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
+from workstation.exposure.flow_seen import FlowSeen, FlowWatch
 from workstation.market.tables import CANDLES, EXPOSURES, HEALTH, LEVELS, MARKS, TABLES, TRADES
 
 NOW_NS = pd.Timestamp("2026-11-20 14:30").value
@@ -168,7 +171,8 @@ class Market:
         prints = trades(rng)
         quotes = marks(rng)
         self.asof_ns = NOW_NS
-        self.past = pd.DataFrame({"event_ns": [], "strike": [], "gex": []})
+        self.past = pd.DataFrame({"event_ns": [], "strike": [], "gex": [], "call_gex": [], "put_gex": []})
+        self.flow = FlowWatch()
         self._frames = {name: table.empty() for name, table in TABLES.items()}
         self._versions = dict.fromkeys(TABLES, 0)
         self.put("trades", prints)
@@ -205,12 +209,28 @@ class Market:
     def latest(self, table: str) -> pd.DataFrame:
         return self._frames[table]
 
+    def since(
+        self, table: str, instrument: str, seq: int, columns: Sequence[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        frame = self.latest(table)
+        mine = frame[(frame["instrument"] == instrument) & (frame["seq"] > seq)]
+        newest = int(frame["seq"].max()) if len(frame) else seq
+        return newest, {name: mine[name].to_numpy() for name in columns}
+
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         frame = self._frames["candles"]
         return frame[(frame["instrument"] == instrument) & (frame["every_ns"] == every_ns)]
 
+    def traded(self) -> dict[str, int]:
+        candles = self._frames["candles"]
+        seen = candles.groupby(candles["instrument"].astype("str"))["trades"].sum()
+        return {str(name): int(trades) for name, trades in seen.items()}
+
     def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         return self.past
+
+    def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
+        return self.flow.of(instruments)
 
     def feeds(self) -> pd.DataFrame:
         return self._feeds
@@ -221,6 +241,7 @@ class Market:
         row = TRADES.conform(
             pd.DataFrame(
                 {
+                    "seq": [int(self._frames["trades"]["seq"].max()) + 1],
                     "event_ns": [self.asof_ns],
                     "instrument": instrument(underlying),
                     "price": price,
