@@ -52,6 +52,17 @@ class InstrumentRegistry:
         with self._lock:
             return np.fromiter((self._code(name) for name in names), dtype=np.int32)
 
+    def find(self, name: str) -> int:
+        """Code of a name; -1 when it was never seen, and it is not appended.
+
+        Examples
+        --------
+        >>> registry = InstrumentRegistry()
+        >>> registry.find("BTC/USD"), len(registry)
+        (-1, 0)
+        """
+        return self._codes.get(name, -1)
+
     def _code(self, name: str) -> int:
         code = self._codes.get(name)
         if code is None:

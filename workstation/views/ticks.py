@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -139,9 +139,11 @@ class CandleChart:
         self.levels: Sequence[Level] = ()
         self._painter = Painter(colours)
         self._shown: tuple[str, int] = ("", 0)
-        self._last_begin = -1
         self._amended = 0
         self._width = 0.0
+        self._led = False
+        self.on_hand: Callable[[bool], None] = lambda settled: None
+        """Called when a hand moves the time axis, and with True when it has let go."""
         self._candles = ColumnDataSource(data={name: np.empty(0) for name in self.columns})
         self._tip = ColumnDataSource(data={"event_ms": np.empty(0), "price": np.empty(0)})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
@@ -157,6 +159,7 @@ class CandleChart:
         self._painter(newest.glyph, fill_color="text", line_color="card")
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
+        self.x_range.on_change("end", self._dragged)
         self.figure.on_change("inner_width", self._resized)
         self.panel = pn.Column(
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
@@ -233,53 +236,35 @@ class CandleChart:
     def refresh(self, source: Source) -> None:
         """Append what is new, amend the candle in progress, move the price tag."""
         name = self.choice.instrument or next(iter(instruments(source, self.choice.underlying)), "")
-        candles = self._candles_of(source, name)
-        amended = int(candles["revision"].iloc[:-1].sum()) if len(candles) else 0
-        begins = candles["event_ns"].to_numpy()
-        if (name, self.choice.every_ns) != self._shown or amended != self._amended or not len(candles):
-            self._replace(candles)
-        elif begins[-1] >= self._last_begin:
-            self._extend(candles, int(np.searchsorted(begins, self._last_begin)))
-        self._shown, self._amended = (name, self.choice.every_ns), amended
-        moved = len(candles) and begins[-1] != self._last_begin
-        self._last_begin = int(begins[-1]) if len(candles) else -1
-        price = self._move_tip(source.latest("trades"), name, candles)
-        self._lines.show([*self.levels, Level(price, formats.price(price), "text")])
+        candles = source.candles(name, self.choice.every_ns)
+        amended = int(candles["revision"].to_numpy()[:-1].sum())
+        self.show((name, self.choice.every_ns), candle_columns(candles), amended)
+        self.show_newest(*newest_trade(source.latest("trades"), name, candles))
+
+    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray], amended: int) -> None:
+        """Show candles as columns, in time order: what is new at their end, or all anew when older ones were amended.
+
+        ``key`` says what they are of: instrument and length in ns; arrays handed in are not kept.
+        """
+        x, drawn = columns["x"], self._candles.data["x"]
+        last = drawn[-1] if len(drawn) and key == self._shown else -np.inf
+        if not len(x) or not np.isfinite(last) or amended != self._amended:
+            self._candles.data = {name: values[-self.kept :].copy() for name, values in columns.items()}
+        elif x[-1] >= last:
+            since = int(np.searchsorted(x, last))
+            advance(self._candles, {name: values[since:] for name, values in columns.items()}, self.kept)
+        self._shown, self._amended = key, amended
         if self.following:
-            self._follow(bool(moved))
+            self._follow(bool(len(x)) and x[-1] != last)
         elif self.x_range.start == 0:
             self._go_to(self.choice.window)
 
-    def _candles_of(self, source: Source, name: str) -> pd.DataFrame:
-        """All that can be shown, in time order."""
-        return source.candles(name, self.choice.every_ns)
-
-    def _columns(self, candles: pd.DataFrame, since: int) -> dict[str, np.ndarray]:
-        """What is drawn of the candles from row ``since`` on."""
-        return candle_columns(candles.iloc[since:])
-
-    def _replace(self, candles: pd.DataFrame) -> None:
-        self._candles.data = self._columns(candles, max(len(candles) - self.kept, 0))
-        self._last_begin = -1
-
-    def _extend(self, candles: pd.DataFrame, since: int) -> None:
-        advance(self._candles, self._columns(candles, since), self.kept)
-
-    def _move_tip(self, trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> float:
-        code = REGISTRY.codes([name])[0] if name else -1
-        rows = np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == code)
-        if rows.size:
-            event_ms, price = (
-                trades["event_ns"].to_numpy()[rows[-1]] / 1e6,
-                trades["price"].to_numpy()[rows[-1]],
-            )
-        elif len(candles):
-            event_ms, price = candles["event_ns"].iloc[-1] / 1e6, candles["close"].iloc[-1]
-        else:
-            return float("nan")
-        if not len(self._tip.data["event_ms"]) or self._tip.data["event_ms"][0] != event_ms:
-            self._tip.data = {"event_ms": np.array([event_ms]), "price": np.array([price])}
-        return float(price)
+    def show_newest(self, event_ms: float, price: float) -> None:
+        """Move the price tag to the newest trade."""
+        newest = [[event_ms], [price]] if np.isfinite(event_ms) else [[], []]
+        if newest[0] != list(self._tip.data["event_ms"]):
+            self._tip.data = dict(zip(("event_ms", "price"), map(np.array, newest), strict=True))
+        self._lines.show([*self.levels, Level(price, formats.price(price), "text")])
 
     def _follow(self, moved: bool, at_once: bool = False) -> None:
         data = self._candles.data
@@ -289,7 +274,7 @@ class CandleChart:
             shown, ahead = self._room()
             span = min(shown, max(len(data["x"]) / (1 - ahead), FEWEST)) * self.choice.every_ns / 1e6
             end = float(data["x"][-1]) + ahead * span
-            self.x_range.update(start=end - span, end=end)
+            self._span(end - span, end)
         inside = data["x"] >= self.x_range.start
         self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
         self._fit_volume(data["volume"][inside].max())
@@ -328,11 +313,33 @@ class CandleChart:
             self.y_range.update(start=start, end=end)
 
     def _moved(self, event: Any) -> None:
-        self.choice.window = [round(float(edge), 4) for edge in (event.x0, event.x1, event.y0, event.y1)]
+        """A hand has moved the chart and let go."""
+        self.remember_window(event.x0, event.x1, event.y0, event.y1)
+        self.on_hand(True)
+
+    def _dragged(self, attr: str, old: float, new: float) -> None:
+        """A hand is moving the chart: its first movement ends the following."""
+        if self._led:
+            return
+        if self.following:
+            self.remember_window(self.x_range.start, new, self.y_range.start, self.y_range.end)
+        self.on_hand(False)
+
+    def remember_window(self, x0: float, x1: float, y0: float, y1: float) -> None:
+        """Stop following: the chart was moved by hand to here."""
+        self.choice.window = [round(float(edge), 4) for edge in (x0, x1, y0, y1)]
+
+    def _span(self, start: float, end: float) -> None:
+        """Move the time axis; not a movement of a hand."""
+        self._led = True
+        try:
+            self.x_range.update(start=start, end=end)
+        finally:
+            self._led = False
 
     def _go_to(self, window: Sequence[float]) -> None:
         x0, x1, y0, y1 = window
-        self.x_range.update(start=x0, end=x1)
+        self._span(x0, x1)
         self.y_range.update(start=y0, end=y1)
 
     def follow(self) -> None:
@@ -344,6 +351,17 @@ class CandleChart:
         """Take the colours of another theme."""
         self._painter.repaint(colours)
         self._lines.repaint(colours)
+
+
+def newest_trade(trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> tuple[float, float]:
+    """Time in ms and price of an instrument's newest trade, else of its newest candle; NaN when there is none."""
+    code = REGISTRY.codes([name])[0] if name else -1
+    rows = np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == code)
+    if rows.size:
+        return trades["event_ns"].to_numpy()[rows[-1]] / 1e6, float(trades["price"].to_numpy()[rows[-1]])
+    if len(candles):
+        return candles["event_ns"].iloc[-1] / 1e6, float(candles["close"].iloc[-1])
+    return float("nan"), float("nan")
 
 
 def _candle_hover(renderer: Any) -> HoverTool:

@@ -21,15 +21,19 @@ from tests.unit.views.spacetime_market import (
 )
 from workstation.market.tables import CANDLES, HEALTH
 from workstation.views.live import Live
-from workstation.views.spacetime.chart import BOARD_CANDLES, KEPT, ChartView
+from workstation.views.spacetime import sheet as sheets
+from workstation.views.spacetime.chart import KEPT
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
 from workstation.views.spacetime.past import Past
+from workstation.views.spacetime.place import BOARD_CANDLES, ChartView
+from workstation.views.spacetime.sheet import sheet_of
 from workstation.views.spacetime.views import SpacetimeViews
 from workstation.views.theme import DARK, LIGHT
 
 
 @pytest.fixture
-def market() -> TickMarket:
+def market(monkeypatch: pytest.MonkeyPatch) -> TickMarket:
+    monkeypatch.setattr(sheets, "REUSED_S", 0.0)
     return TickMarket()
 
 
@@ -81,13 +85,27 @@ def test_tables_that_did_not_change_are_not_pulled(
 ) -> None:
     view = shown(market)
     pulled: list[str] = []
-    latest = market.latest
+    latest, since = market.latest, market.since
     monkeypatch.setattr(market, "latest", lambda table: (pulled.append(table), latest(table))[1])
+    monkeypatch.setattr(market, "since", lambda table, *of: (pulled.append(table), since(table, *of))[1])
     view.refresh(market)
     assert pulled == []
     market.append("spikes", spike(2))
     view.refresh(market)
     assert set(pulled) == {"spikes"}
+
+
+def test_what_sessions_look_at_is_made_once(market: TickMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sheets, "REUSED_S", 60.0)
+    asked: list[str] = []
+    candles_of = market.candles
+    monkeypatch.setattr(market, "candles", lambda *of: (asked.append(of[0]), candles_of(*of))[1])
+    views = [shown(market) for _ in range(3)]
+    assert asked == [NAME]
+    assert views[0].sheet is views[1].sheet is sheet_of(market, NAME, 10 * SECOND)
+    assert all(len(view.chart._candles.data["x"]) == KEPT for view in views)
+    views[0].chart._candles.patch({"close": [(0, -1.0)]})
+    assert views[1].chart._candles.data["close"][0] != -1.0, "sessions share what is made, not what they show"
 
 
 def test_the_intensity_bar_in_progress_keeps_its_peak(market: TickMarket) -> None:
@@ -213,25 +231,65 @@ def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket
     assert len(view.chart._candles.data["x"]) == 0 and view.card.failure == ""
 
 
-def test_the_page_builds_charts_as_they_are_asked_for(market: TickMarket) -> None:
+def opened(market: TickMarket, **choices: object) -> tuple[Live, SpacetimeViews]:
     live = Live(market)
-    views = SpacetimeViews(market, SpacetimeChoice(), DARK)
+    views = SpacetimeViews(market, SpacetimeChoice(**choices), DARK)
     views.start(live)
-    assert len(views.built) == 2 == len(views.charts.objects)
+    return live, views
+
+
+def test_the_page_builds_charts_one_by_one_and_keeps_them(market: TickMarket) -> None:
+    live, views = opened(market)
+    live.tick()
+    assert len(views.built) == 2
     views.choice.layout = 4
+    for made in (3, 4, 4):
+        live.tick()
+        assert len(views.built) == made
     assert [chart.choice.instrument for chart in views.on_screen] == [
         NAME,
         NAME,
         "ETH/USD:ETH",
         "ETH/USD:ETH",
     ]
+    built = list(views.built)
     views.choice.layout = 1
-    assert len(views.charts.objects) == 1
+    assert [chart.on_screen for chart in built] == [True, False, False, False]
     resting = views.built[3]
     before = resting.chart._tip.data
     market.tick("ETH", 3_500.0)
     live.tick()
     assert resting.chart._tip.data is before, "a chart that is not shown costs nothing"
+    views.choice.layout = 4
+    assert views.built == built and all(chart.on_screen for chart in built)
+    assert resting.chart._tip.data is not before
+
+
+@pytest.mark.parametrize("linked", [True, False])
+def test_a_hand_that_moves_one_chart_moves_those_linked_to_it(market: TickMarket, linked: bool) -> None:
+    live, views = opened(market, linked=linked)
+    live.tick()
+    first, second = (view.chart for view in views.on_screen)
+    middle = float(first._candles.data["x"][300])
+    followed_by = second.x_range.start, second.x_range.end
+    first.x_range.update(start=middle - 6e5, end=middle + 6e5)
+    assert not first.following, "the first movement of a hand ends the following"
+    assert second.following is not linked
+    expected = (middle - 6e5, middle + 6e5) if linked else followed_by
+    assert (second.x_range.start, second.x_range.end) == expected
+    first._moved(SimpleNamespace(x0=middle - 6e5, x1=middle + 6e5, y0=1.0, y1=2.0))
+    assert bool(second.choice.window) is linked
+    views.built[0].controls.chip.clicks += 1
+    assert first.following and second.following
+
+
+def test_a_linked_chart_of_short_candles_shows_the_end_of_a_long_stretch(market: TickMarket) -> None:
+    live, views = opened(market)
+    live.tick()
+    second = views.built[1].chart
+    second.x_range.update(start=NOW_NS / 1e6 - 1e9, end=NOW_NS / 1e6)
+    shown = views.built[0].chart.x_range
+    assert shown.end == NOW_NS / 1e6 and shown.end - shown.start == 6_000 * 10_000
 
 
 def test_choices_survive_the_address() -> None:

@@ -100,6 +100,7 @@ class SpacetimeChoice(param.Parameterized):
     """
 
     layout = param.Selector(default=2, objects=list(LAYOUTS), doc="how many charts")
+    linked = param.Boolean(default=True, doc="whether panning or zooming one chart moves the others")
     chart1 = param.String(default="")
     chart2 = param.String(default="")
     chart3 = param.String(default="")
@@ -142,16 +143,13 @@ def _firsts(names: list[str]) -> list[str]:
 
 def followed(source: Source) -> list[str]:
     """Instruments with candles, without options: the one with most trades of each kind first."""
-    candles = source.latest("candles")
-    counts = np.bincount(candles["instrument"].cat.codes.to_numpy(), weights=candles["trades"].to_numpy())
-    names = [str(name) for name in candles["instrument"].cat.categories[np.flatnonzero(counts)]]
-    if not names:
+    traded = source.traded()
+    if not traded:
         return []
-    kinds = REGISTRY.describe(names)["kind"].astype("str").tolist()
-    traded = counts[np.flatnonzero(counts)]
+    kinds = REGISTRY.describe(list(traded))["kind"].astype("str").tolist()
     ranked = sorted(
         (_KINDS.index(kind), -trades, name)
-        for name, kind, trades in zip(names, kinds, traded, strict=True)
+        for (name, trades), kind in zip(traded.items(), kinds, strict=True)
         if kind in _KINDS
     )
     return [name for *_, name in ranked]

@@ -21,6 +21,8 @@ class Silence(NamedTuple):
     end_ns: int
     words: str
     detail: str
+    open: bool = False
+    """Whether it goes on."""
 
 
 def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newest_ns: int) -> list[Silence]:
@@ -53,8 +55,9 @@ def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newe
         row = rows[place]
         if _concerns(row, instrument, venues):
             start = row["start_ns"] if row["start_ns"] != NO_TIME else row["event_ns"]
-            end = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, place, newest_ns)
-            found.append(_silence(row, int(start), int(max(end, start))))
+            mended = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, place)
+            end = newest_ns if mended is None else mended
+            found.append(_silence(row, int(start), int(max(end, start)), mended is None))
     return sorted(found)
 
 
@@ -68,16 +71,18 @@ def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -
     return not venues or not feed or feed in venues
 
 
-def _end(rows: list[dict[str, object]], place: int, newest_ns: int) -> int:
-    """When the feed was heard again."""
+def _end(rows: list[dict[str, object]], place: int) -> int | None:
+    """When the feed was heard again; none: it has not been."""
     if rows[place]["event"] == "gap":
         return int(rows[place]["event_ns"])  # type: ignore[call-overload, no-any-return]
     for later in rows[place + 1 :]:
         if later["feed"] == rows[place]["feed"] and later["event"] in _MENDED:
             return int(later["event_ns"])  # type: ignore[call-overload, no-any-return]
-    return newest_ns
+    return None
 
 
-def _silence(row: dict[str, object], start_ns: int, end_ns: int) -> Silence:
+def _silence(row: dict[str, object], start_ns: int, end_ns: int, goes_on: bool) -> Silence:
     span = formats.age((end_ns - start_ns) / 1e9) if end_ns > start_ns else ""
-    return Silence(start_ns, end_ns, f"{row['event']} {span}".strip(), f"{row['feed']}: {row['detail']}")
+    return Silence(
+        start_ns, end_ns, f"{row['event']} {span}".strip(), f"{row['feed']}: {row['detail']}", goes_on
+    )

@@ -5,24 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span, WheelZoomTool
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
 from workstation.views import formats
-from workstation.views.spacetime.bars import COLUMNS, STATES, bar_ns, drawn, intensity_bars
-from workstation.views.spacetime.evidence import SIDES
+from workstation.views.spacetime.bars import COLUMNS, STATES, bar_ns, drawn
+from workstation.views.spacetime.marked import KEPT, SPIKE_COLUMNS
 from workstation.views.theme import Painter, bare_figure
 from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS, advance
 
 STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
-KEPT_BARS = 1_200
-KEPT_SPIKES = 500
 HEIGHT, LOW = 112, 76
 _RECENT = 30
 """Bars that are never cut off at the top; older ones may be, so that one burst does not flatten the others."""
-_SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
 
 
 class IntensityPane:
@@ -40,8 +36,7 @@ class IntensityPane:
         self._painter = painter
         self.y_range = Range1d(0, 1)
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
-        self.spikes = ColumnDataSource(data={name: np.empty(0) for name in _SPIKE_COLUMNS})
-        self._kept: dict[str, np.ndarray] = {}
+        self.spikes = ColumnDataSource(data={name: np.empty(0) for name in SPIKE_COLUMNS})
         self.figure = self._figure(x_range, crosshair)
 
     def _figure(self, x_range: Range1d, crosshair: Span) -> Any:
@@ -94,39 +89,15 @@ class IntensityPane:
 
     # -- showing ------------------------------------------------------------------------------------------
 
-    def begin(self, rows: pd.DataFrame, every_ns: int, past: dict[str, np.ndarray] | None = None) -> None:
-        """Show these rows of one instrument, and bars of the past before them."""
-        length = bar_ns(every_ns)
-        bars = intensity_bars(rows, length)
-        if past is not None and past["begin_ns"].size:
-            older = past["begin_ns"] < (
-                bars["begin_ns"][0] if bars["begin_ns"].size else np.iinfo(np.int64).max
-            )
-            bars = {name: np.concatenate([past[name][older], values]) for name, values in bars.items()}
-        self._kept = bars
-        self.bars.data = drawn(bars, length)
-
-    def extend(self, rows: pd.DataFrame, every_ns: int) -> None:
-        """Amend the bar in progress and append what follows it."""
-        if not self._kept or not self._kept["begin_ns"].size:
-            self.begin(rows, every_ns)
-            return
-        length = bar_ns(every_ns)
-        last = int(self._kept["begin_ns"][-1])
-        newer = intensity_bars(rows, length, last)
-        if not newer["begin_ns"].size:
-            return
-        most = KEPT_BARS if len(self._kept["begin_ns"]) < 1.5 * KEPT_BARS else len(self._kept["begin_ns"])
-        same = int(newer["begin_ns"][0] == last)
-        if same:
-            _join(self._kept, newer)
-        count = len(self._kept["begin_ns"]) - same
-        self._kept = {
-            name: np.concatenate([values[:count], newer[name]])[-most:] for name, values in self._kept.items()
-        }
-        columns = drawn(self._kept, length)
-        shown = len(newer["begin_ns"]) + 1 - same
-        advance(self.bars, {name: values[-shown:] for name, values in columns.items()}, most)
+    def show_bars(self, bars: dict[str, np.ndarray], every_ns: int, anew: bool) -> None:
+        """Show these bars: all of them anew, or what has changed at their end."""
+        columns = drawn(bars, bar_ns(every_ns))
+        x, shown = columns["x"], self.bars.data["x"]
+        since = int(np.searchsorted(x, shown[-1])) if len(shown) else len(x)
+        if anew or since == len(x) or x[since] != shown[-1]:
+            self.bars.data = columns
+        else:
+            advance(self.bars, {name: values[since:] for name, values in columns.items()}, len(x))
 
     def reach(self, start_ns: float, end_ns: float) -> None:
         """Fit the height to what is in view; it is lowered only when much of it has become empty."""
@@ -144,21 +115,13 @@ class IntensityPane:
         if highest > self.y_range.end or highest < 0.45 * self.y_range.end:
             self.y_range.update(start=0, end=1.12 * highest)
 
-    def mark(self, spikes: pd.DataFrame, anew: bool) -> None:
-        """Show these spikes of the instrument, or append them."""
-        start, end = spikes["start_ns"].to_numpy(), spikes["end_ns"].to_numpy()
-        columns = {
-            "left": start / 1e6,
-            "right": end / 1e6,
-            "peak": spikes["peak"].to_numpy(),
-            "height_sd": spikes["height_sd"].to_numpy(),
-            "words": np.array([SIDES[int(side)] for side in spikes["direction"]], dtype=object),
-            "lasted": np.array([formats.age(span / 1e9) for span in end - start], dtype=object),
-        }
+    def mark(self, spikes: dict[str, np.ndarray], anew: bool) -> None:
+        """Show these spikes, or append them."""
+        columns = {name: spikes[name] for name in SPIKE_COLUMNS}
         if anew:
             self.spikes.data = columns
-        elif len(start):
-            self.spikes.stream(columns, rollover=KEPT_SPIKES)
+        elif len(spikes["left"]):
+            self.spikes.stream(columns, rollover=KEPT)
 
     def show(self, layers: list[str]) -> None:
         """Show these layers."""
@@ -169,11 +132,3 @@ class IntensityPane:
         for name, line in self.lines.items():
             line.visible = f"intensity_{name}" in layers
         self.spike_bars.visible = "spikes" in layers
-
-
-def _join(kept: dict[str, np.ndarray], newer: dict[str, np.ndarray]) -> None:
-    """Let the first of the newer bars hold what the last kept one, its beginning, knew already."""
-    if not newer["value"][0] > kept["value"][-1]:
-        for name in ("value", "mean", "upper", "burst_above"):
-            newer[name][0] = kept[name][-1]
-    newer["state"][0] = max(newer["state"][0], kept["state"][-1])

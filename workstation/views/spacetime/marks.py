@@ -5,20 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
-from workstation.views import formats
-from workstation.views.spacetime.evidence import SIDES, tooltip
 from workstation.views.spacetime.gaps import Silence
+from workstation.views.spacetime.marked import KEPT, SIGNAL_COLUMNS
 from workstation.views.theme import FONT, Painter
 
-SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
-"""Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
-_SIZES = {1: 13.0, 2: 15.0, 3: 18.0, 4: 11.0}
-_COLUMNS = ("x", "y", "marker", "angle", "colour", "why", "version", "side", "size")
-KEPT_SIGNALS = 500
+_COLUMNS = (*SIGNAL_COLUMNS, "colour")
 _BANDS = ("x0", "x1", "words")
 
 
@@ -40,15 +34,16 @@ class Signals:
             )
         )  # fmt: skip
 
-    def begin(self, rows: pd.DataFrame, versions: frozenset[int]) -> None:
-        """Show these signals of one instrument, of these versions."""
+    def begin(self, signals: dict[str, np.ndarray], versions: frozenset[int]) -> None:
+        """Show these signals, of these versions."""
         self._versions = versions
-        self.source.data = self._columns(rows)
+        self.source.data = self._chosen(signals)
 
-    def extend(self, rows: pd.DataFrame) -> None:
+    def extend(self, signals: dict[str, np.ndarray]) -> None:
         """Append signals; what is shown already stays as it is: a signal is never repainted."""
-        if rows["version"].isin(self._versions).any():
-            self.source.stream(self._columns(rows), rollover=KEPT_SIGNALS)
+        chosen = self._chosen(signals)
+        if len(chosen["x"]):
+            self.source.stream(chosen, rollover=KEPT)
 
     def repaint(self) -> None:
         """Take the painter's colours."""
@@ -60,27 +55,10 @@ class Signals:
         by_side = {1: colours.up, -1: colours.down, 0: colours.muted}
         return np.array([by_side[int(side)] for side in sides], dtype=object)
 
-    def _columns(self, rows: pd.DataFrame) -> dict[str, np.ndarray]:
-        rows = rows[rows["version"].isin(self._versions)]
-        side = rows["side"].to_numpy()
-        versions = [int(version) for version in rows["version"]]
-        return {
-            "x": rows["event_ns"].to_numpy() / 1e6,
-            "y": rows["price"].to_numpy(),
-            "marker": np.array([SHAPES.get(version, "hex") for version in versions], dtype=object),
-            "angle": np.where(side < 0, np.pi, 0.0),
-            "colour": self._colours(side),
-            "version": rows["version"].to_numpy(),
-            "side": side,
-            "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
-            "why": np.array([_why(row) for row in rows.to_dict("records")], dtype=object),
-        }
-
-
-def _why(row: dict[str, Any]) -> str:
-    when = pd.Timestamp(row["event_ns"], unit="ns").strftime("%H:%M:%S.%f")[:-3]
-    title = f"v{row['version']} {SIDES[int(row['side'])]} {formats.price(row['price'])} · strength {row['strength']:.2f} · {when}"
-    return tooltip(title, row["evidence"])
+    def _chosen(self, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        rows = np.isin(signals["version"], list(self._versions))
+        chosen = {name: signals[name][rows] for name in SIGNAL_COLUMNS}
+        return chosen | {"colour": self._colours(chosen["side"])}
 
 
 class Bands:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 READOUT_CSS = """
 :host { height: 17px !important; overflow: hidden; }
-.read { display: flex; gap: 9px; white-space: nowrap; font-size: 11px; line-height: 17px; color: var(--ws-muted); overflow: hidden; }
+.read { display: flex; gap: 7px; white-space: nowrap; font-size: 11px; line-height: 17px; color: var(--ws-muted); overflow: hidden; }
 .read b { color: var(--ws-text); font-weight: 500; }
 .read .up { color: var(--ws-up); } .read .down { color: var(--ws-down); }
 .read .net b { color: var(--ws-net); } .read .accent, .read .accent b { color: var(--ws-accent); } .read .zero, .read .zero b { color: var(--ws-zero); }
@@ -48,7 +48,7 @@ const b = bars.data.x.length ? (hovering ? nearest(bars.data.x, at) : bars.data.
 if (b >= 0 && intensity.visible && isFinite(bars.data.value[b])) {
   const state = ['quiet', 'active', 'burst'][bars.data.state[b]]
   const ready = isFinite(bars.data.upper[b])
-  parts.push(`<span class="${state}">Intensity <b>${si(bars.data.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
+  parts.push(`<span class="${state}">Int <b>${si(bars.data.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
 }
 for (const name of ['sma', 'ema', 'zlma']) {
   const value = candles.data[name][i]

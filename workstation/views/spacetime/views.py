@@ -11,13 +11,14 @@ from panel.custom import JSComponent
 
 from workstation.views.exposure.controls import buttons
 from workstation.views.live import Live, Source, View
-from workstation.views.spacetime.chart import ChartView
-from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice, followed
+from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
 from workstation.views.spacetime.lists import SignalList, SpikeList
 from workstation.views.spacetime.past import Ask, Past
+from workstation.views.spacetime.place import ChartView
+from workstation.views.spacetime.sheet import Sheet, offered
 from workstation.views.theme import Palette, stylesheet
 
-_ADDRESS = ("layout", "chart1", "chart2", "chart3", "chart4")
+_ADDRESS = ("layout", "linked", "chart1", "chart2", "chart3", "chart4")
 _CHARTS = stylesheet(
     """
 :host { display: grid !important; gap: 6px; min-height: 0; }
@@ -74,17 +75,16 @@ class Keys(JSComponent):
         self._on_live()
 
 
-class InstrumentOffer(View):
-    """Lets every chart choose among the instruments that have come."""
-
-    every_s = 5.0
+class Keeper(View):
+    """Makes the charts of the layout one after the other, and lets each choose among the instruments that have come."""
 
     def __init__(self, views: SpacetimeViews) -> None:
         self._views = views
 
     def refresh(self, source: Source) -> None:
-        """Offer what has candles now."""
+        """Make one chart that is still to be made, and offer what has candles now."""
         self._views.offer(source)
+        self._views.make_next()
 
     def show_failure(self, reason: str) -> None:
         """Say it where the instruments are chosen."""
@@ -116,18 +116,19 @@ class SpacetimeViews:
         self._crosshair = Span(dimension="height", line_width=1, line_dash="dotted")
         self.built: list[ChartView] = []
         self._names: list[str] = []
-        self.signals, self.spikes = SignalList(self.instruments), SpikeList(self.instruments)
+        self._leading = False
+        self.signals, self.spikes = SignalList(self.sheets), SpikeList(self.sheets)
         self.charts = pn.Column(stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
         self.keys = Keys(self.go_live)
 
     @property
     def on_screen(self) -> list[ChartView]:
-        """The charts of the layout."""
+        """The charts of the layout that are made."""
         return self.built[: self.choice.layout]
 
-    def instruments(self) -> list[str]:
-        """Instruments of the charts on screen."""
-        return [chart.choice.instrument for chart in self.on_screen]
+    def sheets(self) -> list[Sheet]:
+        """What the charts on screen show."""
+        return [chart.sheet for chart in self.on_screen if chart.sheet is not None]
 
     def start(self, live: Live) -> None:
         """Keep everything live and the choices in the page's address."""
@@ -139,35 +140,59 @@ class SpacetimeViews:
         for chart in self.choice.charts:
             chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
         self._lay_out()
-        for view in (InstrumentOffer(self), self.signals, self.spikes):
+        for view in (Keeper(self), self.signals, self.spikes):
             live.add(view)
 
     def offer(self, source: Source) -> None:
         """Let every chart choose among the instruments the source has candles of."""
-        self._names = followed(source)
-        self.choice.fill(self._names)
+        names = offered(source)
+        if names is self._names:
+            return
+        self._names = names
+        self.choice.fill(names)
         for chart in self.built:
-            chart.controls.offer(self._names)
+            chart.controls.offer(names)
 
     def _lay_out(self) -> None:
-        """Show as many charts as chosen; a chart is made when it is first shown and rests while it is not."""
+        """Make room for as many charts as chosen: those that are made are shown or hidden, others follow one by one."""
+        layout = self.choice.layout
         with pn.io.hold():
-            while len(self.built) < self.choice.layout:
-                place = len(self.built)
-                made = ChartView(
-                    self.choice.charts[place], self._colours, place + 1, self._crosshair, self._past
-                )
-                made.controls.offer(self._names)
-                self.built.append(made)
-                if self._live is not None:
-                    self._live.add(made)
+            self.charts.css_classes = ["ws-charts", f"of-{layout}"]
             for place, chart in enumerate(self.built):
-                chart.on_screen = place < self.choice.layout
-                chart.chart.make_compact(self.choice.layout == 4)
-            self.charts.css_classes = ["ws-charts", f"of-{self.choice.layout}"]
-            self.charts.objects = [chart.card.panel for chart in self.on_screen]
+                chart.on_screen = place < layout
+                chart.chart.make_compact(layout == max(LAYOUTS))
+            if not self.built:
+                self.make_next()
         if self._live is not None:
             self._live.touch(*self.on_screen, self.signals, self.spikes)
+
+    def make_next(self) -> None:
+        """Make one more chart of the layout, if one is missing: other sessions are served between two."""
+        place = len(self.built)
+        if place >= self.choice.layout:
+            return
+        made = ChartView(
+            self.choice.charts[place], self._colours, place + 1, self._crosshair, self._past, self._lead
+        )
+        made.controls.offer(self._names)
+        made.chart.make_compact(self.choice.layout == max(LAYOUTS))
+        self.built.append(made)
+        self.charts.append(made.card.panel)
+        if self._live is not None:
+            self._live.add(made)
+            self._live.touch(self.signals, self.spikes)
+
+    def _lead(self, leader: ChartView, settled: bool) -> None:
+        """Let the other charts go where a hand leads one, when they are linked."""
+        if self._leading or not self.choice.linked:
+            return
+        self._leading = True
+        try:
+            for chart in self.on_screen:
+                if chart is not leader:
+                    chart.follow_other(leader, settled)
+        finally:
+            self._leading = False
 
     def go_live(self) -> None:
         """Every chart back to the newest candle."""
@@ -185,6 +210,14 @@ class SpacetimeViews:
         return pn.Row(
             pmui.Typography("Charts", margin=0, sx={"fontSize": "12px"}, css_classes=["ws-layout"]),
             layouts,
+            pmui.Switch.from_param(
+                self.choice.param.linked,
+                name="Linked in time",
+                size="small",
+                margin=0,
+                css_classes=["ws-layout"],
+                description="Panning or zooming one chart moves the others",
+            ),
             pn.pane.HTML(_LEGEND_HTML, stylesheets=[stylesheet(_LEGEND)], margin=0),
             self.keys,
             stylesheets=[_BAR],

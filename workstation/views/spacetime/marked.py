@@ -1,0 +1,141 @@
+"""What is marked on a chart and listed under it: reversal signals and spikes, told once for every session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from html import escape
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from workstation.views import formats
+from workstation.views.spacetime.evidence import SIDES, numbers, tooltip, words
+
+KEPT = 500
+"""Marks of a kind kept per instrument."""
+SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
+"""Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
+SIGNAL_TABLE = ("seq", "event_ns", "price", "side", "version", "strength", "evidence")
+SPIKE_TABLE = ("seq", "start_ns", "end_ns", "peak", "height_sd", "direction")
+"""Columns of the tables ``reversals`` and ``spikes`` that are told."""
+SIGNAL_COLUMNS = ("x", "y", "marker", "angle", "why", "version", "side", "size")
+SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
+"""Columns a figure draws; marks also have ``seq`` and ``row``, their row in a list as HTML."""
+_SIZES = {1: 13.0, 2: 15.0, 3: 18.0, 4: 11.0}
+_SIGNS = {1: "▲", 2: "◆", 3: "★", 4: "■"}
+
+
+class Marks(NamedTuple):
+    """Marks of one instrument as columns, and how many there ever were: what a session has not seen is at the end.
+
+    Examples
+    --------
+    >>> first, second = (Marks({"x": np.array(x)}, len(x)) for x in ([1, 2], [3]))
+    >>> first.followed_by(second).after(1)["x"].tolist()
+    [2, 3]
+    """
+
+    columns: dict[str, np.ndarray]
+    count: int
+
+    def after(self, seen: int) -> dict[str, np.ndarray]:
+        """The columns of those that came after the first ``seen``."""
+        held = len(next(iter(self.columns.values())))
+        new = min(self.count - seen, held)
+        return {name: values[held - new :] for name, values in self.columns.items()}
+
+    def followed_by(self, others: Marks) -> Marks:
+        """These and then the others, the last ``KEPT`` of them."""
+        if not others.count:
+            return self
+        joined = {
+            name: np.concatenate([values, others.columns[name]])[-KEPT:]
+            for name, values in self.columns.items()
+        }
+        return Marks(joined, self.count + others.count)
+
+
+def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Marks:
+    """Marks of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
+    held = rows or _none(SIGNAL_TABLE)
+    versions = [int(version) for version in held["version"]]
+    told = [tuple(held[name][place] for name in SIGNAL_TABLE[1:]) for place in range(len(versions))]
+    columns = {
+        "x": held["event_ns"] / 1e6,
+        "y": held["price"],
+        "marker": _texts([SHAPES.get(version, "hex") for version in versions]),
+        "angle": np.where(held["side"] < 0, np.pi, 0.0),
+        "version": held["version"],
+        "side": held["side"],
+        "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
+        "why": _texts([_why(*each) for each in told]),
+        "seq": held["seq"],
+        "row": _texts([_signal_row(instrument, *each) for each in told]),
+    }
+    return Marks(columns, len(versions))
+
+
+def spike_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Marks:
+    """Marks of spikes; ``rows`` has the columns ``SPIKE_TABLE`` of one instrument, none: no spikes."""
+    held = rows or _none(SPIKE_TABLE)
+    start, end = held["start_ns"], held["end_ns"]
+    told = [tuple(held[name][place] for name in SPIKE_TABLE[1:]) for place in range(len(start))]
+    columns = {
+        "left": start / 1e6,
+        "right": end / 1e6,
+        "peak": held["peak"],
+        "height_sd": held["height_sd"],
+        "words": _texts([SIDES[int(side)] for side in held["direction"]]),
+        "lasted": _texts([formats.age(span / 1e9) for span in end - start]),
+        "seq": held["seq"],
+        "row": _texts([_spike_row(instrument, *each) for each in told]),
+    }
+    return Marks(columns, len(start))
+
+
+def _none(columns: tuple[str, ...]) -> dict[str, np.ndarray]:
+    whole = ("seq", "event_ns", "start_ns", "end_ns", "side", "direction", "version")
+    return {name: np.empty(0, np.int64 if name in whole else np.float64) for name in columns}
+
+
+def _texts(values: list[str]) -> np.ndarray:
+    return np.array(values, dtype=object)
+
+
+def _why(event_ns: int, price: float, side: int, version: int, strength: float, evidence: str) -> str:
+    title = (
+        f"v{version} {SIDES[int(side)]} {formats.price(price)} · strength {strength:.2f} · {_clock(event_ns)}"
+    )
+    return tooltip(title, evidence)
+
+
+def _signal_row(
+    instrument: str, event_ns: int, price: float, side: int, version: int, strength: float, evidence: str
+) -> str:
+    told = escape("\n".join(f"{name}: {value}" for name, value in numbers(evidence).items()), quote=True)
+    return (
+        f"<tr><td>{_clock(event_ns)}</td><td>{escape(instrument)}</td><td>{_SIGNS.get(int(version), '')} v{version}</td>"
+        f'<td class="{_role(side)}">{SIDES.get(int(side), "–")}</td><td class="n">{formats.price(price)}</td>'
+        f'<td class="n">{formats.number(strength, 2)}</td><td class="why" title="{told}">{escape(words(evidence))}</td></tr>'
+    )
+
+
+def _spike_row(
+    instrument: str, start_ns: int, end_ns: int, peak: float, height_sd: float, direction: int
+) -> str:
+    width = int(np.clip(4 * height_sd, 2, 56)) if np.isfinite(height_sd) else 2
+    return (
+        f"<tr><td>{_clock(start_ns)}</td><td>{escape(instrument)}</td>"
+        f'<td class="{_role(direction)}">{SIDES.get(int(direction), "–")}</td>'
+        f'<td class="n"><span class="bar" style="width:{width}px"></span>{formats.number(height_sd, 1)}{formats.THIN}sd</td>'
+        f'<td class="n">{formats.si(peak)}</td><td class="n">{formats.age((end_ns - start_ns) / 1e9)}</td></tr>'
+    )
+
+
+def _role(side: int) -> str:
+    return {1: "up", -1: "down"}.get(int(side), "")
+
+
+def _clock(event_ns: int) -> str:
+    return pd.Timestamp(int(event_ns), unit="ns").strftime("%H:%M:%S.%f")[:-3]

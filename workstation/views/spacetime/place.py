@@ -1,0 +1,295 @@
+"""One place on the page: a chart with its choices, live or moved by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import panel as pn
+from bokeh.models import Span
+
+from workstation.market.tables import CANDLES
+from workstation.views.card import Card
+from workstation.views.live import Source, View
+from workstation.views.spacetime.bars import bar_ns, preceded
+from workstation.views.spacetime.chart import KEPT, TickChart
+from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
+from workstation.views.spacetime.controls import ChartControls
+from workstation.views.spacetime.marked import Marks
+from workstation.views.spacetime.past import Past
+from workstation.views.spacetime.sheet import Sheet, sheet_of, tick_columns
+from workstation.views.theme import Palette
+
+BOARD_CANDLES = 3_000
+"""Candles of one length the source holds; what is older is read from history."""
+MOST_CANDLES = 6_000
+"""Candles in view at the most when another chart leads: a longer stretch is cut at its left."""
+_HEAD_CSS = """
+:host { gap: 6px; min-height: 30px; }
+@media (max-width: 900px) { :host { flex-wrap: wrap; } }
+"""
+_READERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="past")
+
+
+class ChartView(View):
+    """A chart with its choices in place.
+
+    Parameters
+    ----------
+    choice
+        Of the chart.
+    colours
+        Of the first paint.
+    place
+        Its number on the page, from 1.
+    crosshair
+        Upright line shared with the other charts.
+    past
+        Where older rows are read; none: only what the source holds can be seen.
+    led
+        Called with the chart when a hand moves it, or has led it back to live, and whether the hand has let go.
+    """
+
+    inputs = ("candles", "trades", "intensity", "spikes", "reversals", "health")
+
+    def __init__(
+        self, choice: ChartChoice, colours: Palette, place: int, crosshair: Span | None = None, past: Past | None = None,
+        led: Callable[[ChartView, bool], None] = lambda chart, settled: None,
+    ) -> None:  # fmt: skip
+        self.choice, self._past, self._led = choice, past, led
+        self.chart = TickChart(choice, colours, crosshair)
+        self.controls = ChartControls(choice, self._return)
+        self.sheet: Sheet | None = None
+        self._seen: dict[str, int] = {}
+        self._marked = {"spikes": 0, "signals": 0}
+        self._source: Source | None = None
+        self._forget_past()
+        self._reading: Future[Any] | None = None
+        self.card = Card(f"Chart {place}", self.chart.panel, actions=self.controls.actions)
+        self.card.panel.css_classes = ["ws-card", "ws-chart"]
+        self.card.panel[0].stylesheets = [_HEAD_CSS]
+        self.chart.show_layers(choice.layers)
+        choice.param.watch(self._changed, ["instrument", "every_s", "layers"])
+        choice.param.watch(lambda _: self._reach_back(), "window")
+        self.chart.on_hand = lambda settled: led(self, settled)
+
+    @property
+    def on_screen(self) -> bool:
+        """Whether the page shows it; a chart that is not shown costs nothing."""
+        return bool(self.card.panel.visible)
+
+    @on_screen.setter
+    def on_screen(self, shown: bool) -> None:
+        if shown != self.on_screen:
+            self.card.panel.visible = shown
+
+    # -- showing ------------------------------------------------------------------------------------------
+
+    def refresh(self, source: Source) -> None:
+        """Bring up to date what has changed."""
+        self._source = source
+        name, every_ns = self.choice.instrument, self.choice.every_ns
+        if not self.on_screen or not name:
+            return
+        anew = self.sheet is None or (self.sheet.instrument, self.sheet.every_ns) != (name, every_ns)
+        if anew:
+            self.sheet = sheet_of(source, name, every_ns)
+            self._seen.clear()
+        sheet = self.sheet
+        assert sheet is not None
+        sheet.look(source)
+        parts: tuple[tuple[str, Callable[[Sheet], None]], ...] = (
+            ("candles", self._show_candles),
+            ("newest", lambda sheet: self.chart.show_newest(*sheet.newest)),
+            ("bars", self._show_bars),
+            ("spikes", self._show_spikes),
+            ("signals", self._show_signals),
+            ("silences", self._show_silences),
+        )
+        for part, show in parts:
+            if self._seen.get(part) != sheet.versions[part]:
+                show(sheet)
+                self._seen[part] = sheet.versions[part]
+        if anew:
+            self._reach_back()
+        self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
+
+    def _show_candles(self, sheet: Sheet) -> None:
+        self.chart.show((sheet.instrument, sheet.every_ns), self._candle_columns(sheet), sheet.amended)
+
+    def _candle_columns(self, sheet: Sheet) -> dict[str, np.ndarray]:
+        if not len(self._past_candles) or self._source is None:
+            return sheet.candles
+        rows = self._source.candles(sheet.instrument, sheet.every_ns)
+        older = self._past_candles
+        if len(rows):
+            older = older[older["event_ns"] < rows["event_ns"].iloc[0]]
+        return tick_columns(CANDLES.concat([older, rows]))
+
+    def _show_bars(self, sheet: Sheet) -> None:
+        bars = sheet.bars if self._past_bars is None else preceded(sheet.bars, self._past_bars)
+        self.chart.intensity.show_bars(bars, sheet.every_ns, anew="bars" not in self._seen)
+
+    def _show_spikes(self, sheet: Sheet) -> None:
+        self.chart.intensity.mark(*self._unmarked("spikes", sheet.spikes))
+
+    def _show_signals(self, sheet: Sheet) -> None:
+        signals, anew = self._unmarked("signals", sheet.signals)
+        if anew:
+            layers = frozenset(int(layer[1:]) for layer in self.choice.layers if layer in VERSION_LAYERS)
+            self.chart.signals.begin(signals, layers)
+        else:
+            self.chart.signals.extend(signals)
+
+    def _unmarked(self, part: str, marks: Marks) -> tuple[dict[str, np.ndarray], bool]:
+        """Marks that have come since the last look, and whether it is the first look at them."""
+        anew = part not in self._seen
+        seen = 0 if anew else self._marked[part]
+        self._marked[part] = marks.count
+        return marks.after(seen), anew
+
+    def _show_silences(self, sheet: Sheet) -> None:
+        self.chart.bands.show(sheet.silences)
+        newest = sheet.silences[-1] if sheet.silences else None
+        self.card.say(f'<span style="color:var(--ws-warn)">⚠ {newest.words}</span>' if newest else "")
+
+    # -- choosing -----------------------------------------------------------------------------------------
+
+    def _changed(self, *events: Any) -> None:
+        with pn.io.hold():
+            names = {event.name for event in events}
+            other = bool(names & {"instrument", "every_s"})
+            if other:
+                self._start_over()
+                self.choice.window = []
+            if "layers" in names:
+                self.chart.show_layers(self.choice.layers)
+                self._seen.pop("signals", None)
+            if self._source is not None:
+                self.refresh(self._source)
+                if other and self.chart.following:
+                    self.chart.follow()
+
+    def _start_over(self) -> None:
+        self._seen.clear()
+        self._forget_past()
+        self.chart.begin_anew()
+
+    def _forget_past(self) -> None:
+        self._past_candles = CANDLES.empty()
+        self._past_bars: dict[str, np.ndarray] | None = None
+        self._asked_ms = float("inf")
+
+    def _return(self) -> None:
+        """The chip was pressed."""
+        self.go_live()
+        self._led(self, True)
+
+    def go_live(self) -> None:
+        """Back to the newest candle."""
+        if self.chart.following:
+            return
+        with pn.io.hold():
+            if self.chart.kept != KEPT:
+                self._start_over()
+            self.choice.window = []
+            if self._source is not None:
+                self.refresh(self._source)
+            self.chart.follow()
+
+    def follow_other(self, other: ChartView, settled: bool) -> None:
+        """Show the time another chart shows, or be live as it is."""
+        if other.chart.following:
+            self.go_live()
+            return
+        start, end = float(other.chart.x_range.start), float(other.chart.x_range.end)
+        start = max(start, end - MOST_CANDLES * self.choice.every_ns / 1e6)
+        with pn.io.hold():
+            self.chart.go_to(start, end, settled)
+
+    # -- the past -----------------------------------------------------------------------------------------
+
+    def _reach_back(self) -> None:
+        """Fetch what is in view and not held: from the source, then from history."""
+        self.controls.mark(self.chart.following)
+        start_ms, end_ms = self.chart.x_range.start, self.chart.x_range.end
+        if self.choice.window:
+            start_ms, end_ms = self.choice.window[:2]
+        source = self._source
+        if source is None or not start_ms < self._first_ms():
+            return
+        if self.chart.kept < BOARD_CANDLES and not self.chart.following:
+            self._draw_anew(BOARD_CANDLES)
+        if (
+            self._past is None
+            or self._reading is not None
+            or not start_ms < min(self._first_ms(), self._asked_ms)
+        ):
+            return
+        start_ns = int(1e6 * (start_ms - (end_ms - start_ms)))
+        self._asked_ms = start_ns / 1e6
+        self._read(self._past, start_ns)
+
+    def _draw_anew(self, kept: int) -> None:
+        self.chart.begin_anew(kept)
+        if self.sheet is not None:
+            self._show_candles(self.sheet)
+
+    def _first_ms(self) -> float:
+        """From when on candles and intensity are both held."""
+        bars = self.chart.intensity.bars.data["x"]
+        return max(self.chart.first_ms, float(bars[0]) if len(bars) else float("inf"))
+
+    def _read(self, past: Past, start_ns: int) -> None:
+        name, every_ns = self.choice.instrument, self.choice.every_ns
+        first_ns = int(1e6 * self.chart.x_range.end)
+        board = self._source.candles(name, every_ns) if self._source is not None else CANDLES.empty()
+        until_ns = int(board["event_ns"].iloc[0]) if len(board) else first_ns
+        wanted = start_ns < until_ns and not self.chart.following
+
+        def read() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
+            return (
+                past.candles(name, every_ns, start_ns, until_ns) if wanted else CANDLES.empty(),
+                past.bars(name, bar_ns(every_ns), start_ns, first_ns),
+            )
+
+        document = pn.state.curdoc
+        self._reading = _READERS.submit(read)
+        take = lambda done: self._take(name, every_ns, done)  # noqa: E731 - bound to what was asked for
+        if document is None:
+            take(self._reading)
+        else:
+            self._reading.add_done_callback(lambda done: document.add_next_tick_callback(lambda: take(done)))
+
+    def _take(self, name: str, every_ns: int, done: Future[Any]) -> None:
+        self._reading = None
+        error = done.exception()
+        if error is not None:
+            self.show_failure(f"the past could not be read: {error}")
+            return
+        if (name, every_ns) != (self.choice.instrument, self.choice.every_ns) or self.sheet is None:
+            return
+        candles, bars = done.result()
+        with pn.io.hold():
+            if not self.chart.following and len(candles):
+                self._past_candles = candles
+                self._draw_anew(BOARD_CANDLES + len(candles))
+            if bars["begin_ns"].size:
+                self._past_bars = bars
+                self._seen.pop("bars", None)
+                self._show_bars(self.sheet)
+                self._seen["bars"] = self.sheet.versions["bars"]
+            if self.chart.following:
+                return
+        self._reach_back()
+
+    def repaint(self, colours: Palette) -> None:
+        """Take the colours of another theme."""
+        self.chart.repaint(colours)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it on the card."""
+        self.card.fail(reason)
