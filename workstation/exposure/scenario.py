@@ -140,11 +140,12 @@ def forced_flow_grid(
     held = np.flatnonzero(position)
     book, left, size = _Held(contracts, held), left[:, held], position[held]
     vols = np.maximum(book.vol + vol_moves[:, None], np.minimum(book.vol, LOWEST_VOL))
-    now = book.delta(size, book.years, book.vol, np.zeros(1)).item()
+    now = book.delta(book.weights(size, book.years), book.years, book.vol, np.zeros(1)).item()
     delta = np.empty(shape)
     for day, years in enumerate(left):
+        weights = book.weights(size, years)
         for move, vol in enumerate(vols):
-            delta[day, move] = book.delta(size, years, vol, spot_moves)
+            delta[day, move] = book.delta(weights, years, vol, spot_moves)
     still = (days == 0.0)[:, None, None] & (vol_moves == 0.0)[:, None] & (spot_moves == 0.0)
     delta[still] = now
     spot = contracts.spot * (1.0 + spot_moves)
@@ -178,7 +179,11 @@ class _Held:
         self._is_call = contracts.is_call[held]
         self._rate = -np.log(contracts.discount[held]) / self.years
 
-    def delta(self, size: Floats, years: Floats, vol: Floats, spot_moves: Floats) -> Floats:
+    def weights(self, size: Floats, years: Floats) -> Floats:
+        """Dealers' position, discounted over the years left."""
+        return np.asarray(size * np.exp(-self._rate * years), dtype=np.float64)
+
+    def delta(self, weights: Floats, years: Floats, vol: Floats, spot_moves: Floats) -> Floats:
         """Summed delta over the moves of spot, underlying units."""
         return delta_profile(
             shifts=spot_moves,
@@ -187,7 +192,7 @@ class _Held:
             years=years,
             vols=vol,
             is_call=self._is_call,
-            weights=size * np.exp(-self._rate * years),
+            weights=weights,
         )
 
 

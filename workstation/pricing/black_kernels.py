@@ -344,15 +344,34 @@ def add_delta_profile(
     calls: Flags,
     weights: Floats,
 ) -> None:
-    """Add sum_i w_i c_i N(c_i d1_i) at each ln(1 + shift)."""
-    for i in range(forwards.size):
+    """Add sum_i w_i c_i N(c_i d1_i) at each ln(1 + shift).
+
+    One shift goes over all contracts, for there are often fewer shifts than a register holds; four such sums run beside
+    each other, each in the contracts' order. The last four are filled up with the last shift again.
+    """
+    use_widest_registers()
+    size, last = forwards.size, shift_logs.size - 1
+    slope, moneyness, half, sign, weight = np.empty((5, size))
+    for i in range(size):
         total_vol = total_volatility(years[i], vols[i])
         valid = is_valid(forwards[i], strikes[i], years[i], vols[i], 1.0)
-        inverse_vol = 1.0 / total_vol
-        middle = log_moneyness(forwards[i], strikes[i])
-        sign = 1.0 if calls[i] else -1.0
-        weight = sign * weights[i] if valid else math.nan
-        half = 0.5 * total_vol
-        for j in range(shift_logs.size):
-            moved = _within((middle + shift_logs[j]) * inverse_vol + half)
-            profile[j] += weight * normal_distribution(sign * moved)
+        slope[i] = 1.0 / total_vol
+        moneyness[i] = log_moneyness(forwards[i], strikes[i])
+        half[i] = 0.5 * total_vol
+        sign[i] = 1.0 if calls[i] else -1.0
+        weight[i] = sign[i] * weights[i] if valid else math.nan
+    share = np.empty((4, size))
+    for j in range(0, last + 1, 4):
+        for k in range(4):
+            shift = shift_logs[min(j + k, last)]
+            for i in range(size):
+                moved = _within((moneyness[i] + shift) * slope[i] + half[i])
+                share[k, i] = normal_distribution(sign[i] * moved)
+        second, third, fourth = min(j + 1, last), min(j + 2, last), min(j + 3, last)
+        sum1, sum2, sum3, sum4 = profile[j], profile[second], profile[third], profile[fourth]
+        for i in range(size):
+            sum1 += weight[i] * share[0, i]
+            sum2 += weight[i] * share[1, i]
+            sum3 += weight[i] * share[2, i]
+            sum4 += weight[i] * share[3, i]
+        profile[j], profile[second], profile[third], profile[fourth] = sum1, sum2, sum3, sum4

@@ -268,36 +268,33 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         raise ValueError(
             f"not a chain: it lacks {', '.join(missing)}; make one with workstation.pricing.chain.chain"
         )
-    gamma = chain_["gamma"].transpose(*DIMS).to_numpy()
-    row, column, side = np.nonzero(~np.isnan(gamma))
+    variables = chain_.variables
+    row, column, side = np.nonzero(~np.isnan(variables["gamma"].transpose(*DIMS).to_numpy()))
 
     def cells(name: str) -> Any:
-        return chain_[name].transpose(*DIMS).to_numpy()[row, column, side]
+        return variables[name].transpose(*DIMS).to_numpy()[row, column, side]
 
     expiry = {
-        name: chain_[name].to_numpy()[row]
+        name: variables[name].to_numpy()
         for name in ("expiry_ns", "years", "forward", "discount", "forward_source")
     }
-    names = cells("instrument")
     return ContractArrays(
         underlying=str(chain_.attrs.get("underlying", "")),
         asof_ns=int(chain_.attrs["asof_ns"]),
-        spot=float(chain_["spot"]),
-        codes=REGISTRY.codes(str(name) for name in names).astype(np.int64),
+        spot=float(variables["spot"]),
+        codes=REGISTRY.codes(cells("instrument").tolist()).astype(np.int64),
         event_ns=cells("event_ns"),
-        expiry_ns=expiry["expiry_ns"],
-        years=expiry["years"],
-        strike=chain_["strike"].to_numpy()[column],
-        is_call=chain_["right"].to_numpy()[side] == "C",
+        expiry_ns=expiry["expiry_ns"][row],
+        years=expiry["years"][row],
+        strike=variables["strike"].to_numpy()[column],
+        is_call=variables["right"].to_numpy()[side] == "C",
         multiplier=cells("multiplier"),
         inverse=cells("inverse"),
-        forward=expiry["forward"],
-        discount=expiry["discount"],
+        forward=expiry["forward"][row],
+        discount=expiry["discount"][row],
         vol=cells("mark_iv"),
-        forward_source=np.array(
-            [SOURCES.index(str(name)) for name in expiry["forward_source"]], dtype=np.int8
-        ),
-        iv_source=np.array([IV_SOURCES.index(str(name)) for name in cells("iv_source")], dtype=np.int8),
+        forward_source=_places(SOURCES, expiry["forward_source"])[row],
+        iv_source=_places(IV_SOURCES, cells("iv_source")),
         open_interest=cells("open_interest"),
         open_interest_ns=cells("open_interest_ns"),
         volume_24h=cells("volume_24h"),
@@ -308,3 +305,9 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
             if key not in ("underlying", "asof_ns", "asof", "greeks", "merged")
         },
     )
+
+
+def _places(words: tuple[str, ...], told: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+    """The place among ``words`` of each word told."""
+    known = {word: place for place, word in enumerate(words)}
+    return np.array([known[word] for word in told.tolist()], dtype=np.int8)
