@@ -45,7 +45,6 @@ SAMPLE_BRANCH = "sample book"
 _MINUTE_NS = 60 * 10**9
 _SEEDED = {
     "levels": 36 * 60 * _MINUTE_NS,
-    "candles": 36 * 60 * _MINUTE_NS,
     "intensity": 10 * _MINUTE_NS,
     "spikes": 36 * 60 * _MINUTE_NS,
     "reversals": 36 * 60 * _MINUTE_NS,
@@ -53,6 +52,7 @@ _SEEDED = {
     "alerts": 36 * 60 * _MINUTE_NS,
 }
 """Tables whose recent past is read from history when the desk starts, and how much of it."""
+_CANDLES_NS = 36 * 60 * _MINUTE_NS
 
 
 class Desk:
@@ -222,8 +222,8 @@ class Desk:
                 newest = self.history.latest(table)
                 if len(newest):
                     end = int(newest["event_ns"].max()) + 1
-                    read = _recent_candles if table == "candles" else _recent
-                    self.board.add(table, read(self.history, table, end - span_ns, end))
+                    self.board.add(table, self.history.read(table, start=end - span_ns, end=end))
+        self.board.add("candles", recent.candles(self.history, _CANDLES_NS, CANDLES_KEPT, FOLLOWED_KINDS))
         self.board.remember_exposures(recent.exposures_by_minute(self.history, PAST_MINUTES))
         flow = recent.flow_of_the_day(self.history)
         if flow is not None:
@@ -285,20 +285,6 @@ class Desk:
         lag = self.recorder.lag_seconds if self.recorder else float("nan")
         rows = [{**supervisor.status(), "recorder_lag_s": lag} for supervisor in self._supervisors]
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
-
-
-def _recent(history: History, table: str, start_ns: int, end_ns: int) -> pd.DataFrame:
-    return history.read(table, start=start_ns, end=end_ns)
-
-
-def _recent_candles(history: History, table: str, start_ns: int, end_ns: int) -> pd.DataFrame:
-    """As many candles of each length as the board keeps, without those of options."""
-    query = f"SELECT * FROM {table} WHERE event_ns >= $start AND event_ns >= $end - $kept * every_ns"
-    rows = history.sql(query, start=start_ns, end=end_ns, kept=CANDLES_KEPT)
-    kinds = REGISTRY.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
-    followed = rows["instrument"].astype("str").map(kinds).isin(FOLLOWED_KINDS)
-    schema = TABLES[table]
-    return schema.conform(rows[followed][list(schema.names)].sort_values(["event_ns", "seq"]))
 
 
 def _next_seq(history: History | None) -> int:

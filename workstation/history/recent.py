@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import pandas as pd
 
 from workstation.history.history import History
-from workstation.market.tables import EXPOSURES, TradeFlag
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import CANDLES, EXPOSURES, TradeFlag
 
 DAY_NS = 86_400 * 10**9
 _MINUTE_NS = 60 * 10**9
@@ -20,6 +22,9 @@ FROM exposures e JOIN (
 ) f ON e.underlying = f.underlying AND e.sign_model = f.sign_model AND e.basis = f.basis AND e.event_ns = f.event_ns
 WHERE e.event_ns >= $start
 GROUP BY e.underlying, e.sign_model, e.basis, e.event_ns, e.strike ORDER BY e.event_ns
+"""
+_LAST_CANDLES = """
+SELECT * FROM candles WHERE event_ns > $start AND event_ns > $newest - $kept * every_ns ORDER BY event_ns, seq
 """
 _FLOW = """
 SELECT instrument, sum(side * size * CASE WHEN flags & $cancel > 0 THEN -1 ELSE 1 END) AS signed, count(*) AS prints,
@@ -54,6 +59,17 @@ def exposures_by_minute(history: History, minutes: int) -> pd.DataFrame:
         return EXPOSURES.empty()
     rows = history.sql(_FIRST_OF_MINUTE, start=newest - minutes * _MINUTE_NS, minute=_MINUTE_NS)
     return EXPOSURES.conform(rows)
+
+
+def candles(history: History, span_ns: int, kept: int, kinds: Collection[str]) -> pd.DataFrame:
+    """The last candles of every length, at most ``kept`` and ``span_ns`` back, of instruments of these kinds."""
+    newest = newest_ns(history, "candles")
+    if newest is None:
+        return CANDLES.empty()
+    rows = history.sql(_LAST_CANDLES, start=newest - span_ns, newest=newest, kept=kept)
+    kind = REGISTRY.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
+    wanted = rows["instrument"].astype("str").map(kind).isin(kinds)
+    return CANDLES.conform(rows.loc[wanted, list(CANDLES.names)])
 
 
 def flow_of_the_day(history: History) -> PastFlow | None:

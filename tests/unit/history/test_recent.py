@@ -11,7 +11,7 @@ import pytest
 
 from workstation.history import History, open_history
 from workstation.history.latest import groups_of
-from workstation.history.recent import exposures_by_minute, flow_of_the_day
+from workstation.history.recent import candles, exposures_by_minute, flow_of_the_day
 from workstation.market.tables import TABLES, TradeFlag
 
 START = pd.Timestamp("2026-11-20 23:50").value
@@ -85,3 +85,20 @@ def test_an_empty_store_has_no_past(history: History) -> None:
 @pytest.mark.parametrize("table", sorted(set(TABLES)))
 def test_every_table_knows_what_it_has_one_newest_row_of(table: str) -> None:
     assert set(groups_of(TABLES[table])) <= set(TABLES[table].names)
+
+
+def test_candles_are_as_many_as_are_kept_of_each_length_and_none_of_options(history: History) -> None:
+    assert candles(history, 10**15, 5, ("spot", "")).empty
+    rows = [
+        pd.DataFrame(
+            {"event_ns": START + np.arange(50) * every * SECOND, "instrument": name, "every_ns": every * SECOND, "seq": 1 + np.arange(50)}
+        )
+        for name in ("BTC/USD", CALL)
+        for every in (1, 10)
+    ]  # fmt: skip
+    history.write("candles", pd.concat(rows, ignore_index=True))
+    newest = START + 49 * 10 * SECOND
+    seeded = candles(history, 10**15, 5, ("spot", ""))
+    assert seeded["instrument"].unique().tolist() == ["BTC/USD"]
+    assert seeded["event_ns"].tolist() == [newest - at * 10 * SECOND for at in (4, 3, 2, 1, 0)]
+    assert len(candles(history, 20 * SECOND, 5, ("spot", ""))) == 2
