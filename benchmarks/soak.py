@@ -1,7 +1,8 @@
-"""Memory of the serving process over a long run: the synthetic market at 10 000 ticks/s, one page open in Chromium.
+"""Memory over a long run: the synthetic market at 10 000 ticks/s, pages open in Chromium.
 
-Run ``python benchmarks/soak.py --minutes 30``. Prints the resident memory of server and page every minute and the growth per
-hour by least squares over the second half; fresh caches fill in the first.
+Run ``python benchmarks/soak.py --minutes 30 --pages exposure spacetime``. Prints the resident memory of the server and the
+JavaScript heap of each page three times a minute and the growth per hour by least squares over the second half; fresh caches
+fill in the first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import time
 
 import numpy as np
 import psutil
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Page, sync_playwright
 
 from workstation.cli.serving import free_port
 
@@ -38,7 +39,7 @@ def main() -> None:
     """Run and print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--minutes", type=float, default=30)
-    options.add_argument("--page", default="exposure")
+    options.add_argument("--pages", nargs="+", default=["exposure", "spacetime"])
     options.add_argument("--rate", type=int, default=10_000)
     chosen = options.parse_args()
     port = free_port("127.0.0.1", 0)
@@ -58,9 +59,10 @@ def main() -> None:
         opened(server)
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
-            page = browser.new_page(viewport={"width": 1440, "height": 900})
-            page.goto(f"http://127.0.0.1:{port}/{chosen.page}", timeout=120_000)
-            watch(psutil.Process(server.pid), page, chosen.minutes)
+            pages = [browser.new_page(viewport={"width": 1440, "height": 900}) for _ in chosen.pages]
+            for page, name in zip(pages, chosen.pages, strict=True):
+                page.goto(f"http://127.0.0.1:{port}/{name}", timeout=120_000)
+            watch(psutil.Process(server.pid), dict(zip(chosen.pages, pages, strict=True)), chosen.minutes)
             browser.close()
     finally:
         server.terminate()
@@ -76,23 +78,22 @@ def opened(server: subprocess.Popen[str]) -> None:
     raise RuntimeError("the workstation ended before it was open")
 
 
-def watch(server: psutil.Process, page: object, minutes: float) -> None:
-    """Print a line a minute, then the growth."""
-    at, server_mb, page_mb = [], [], []
+def watch(server: psutil.Process, pages: dict[str, Page], minutes: float) -> None:
+    """Print a line three times a minute, then the growth."""
+    at: list[float] = []
+    held: dict[str, list[float]] = {"server": [], **{name: [] for name in pages}}
     began = time.monotonic()
     server.cpu_percent()
     while time.monotonic() - began < minutes * 60:
-        page.wait_for_timeout(20_000)  # type: ignore[attr-defined]
+        next(iter(pages.values())).wait_for_timeout(20_000)
         at.append((time.monotonic() - began) / 60)
-        server_mb.append(server.memory_info().rss / 2**20)
-        page_mb.append(page.evaluate("performance.memory.usedJSHeapSize") / 2**20)  # type: ignore[attr-defined]
-        print(
-            f"{at[-1]:6.1f} min  server {server_mb[-1]:7.0f} MB  page {page_mb[-1]:6.0f} MB  cpu {server.cpu_percent():4.0f} %",
-            flush=True,
-        )
-    print(
-        f"growth per hour: server {growth_mb_per_hour(at, server_mb):+.0f} MB, page {growth_mb_per_hour(at, page_mb):+.0f} MB"
-    )
+        held["server"].append(server.memory_info().rss / 2**20)
+        for name, page in pages.items():
+            held[name].append(page.evaluate("performance.memory.usedJSHeapSize") / 2**20)
+        sizes = "".join(f"{name:>12} {sizes[-1]:6.0f} MB" for name, sizes in held.items())
+        print(f"{at[-1]:6.1f} min{sizes}  cpu {server.cpu_percent():4.0f} %", flush=True)
+    for name, sizes in held.items():
+        print(f"growth per hour in the second half: {name} {growth_mb_per_hour(at, sizes):+.0f} MB")
 
 
 if __name__ == "__main__":
