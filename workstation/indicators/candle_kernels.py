@@ -1,6 +1,7 @@
 """Kernels of the candles: folding trades into bars, closing bars when the watermark passes them.
 
 State of one bar is a row of two arrays, ``bars`` (int64) and ``sums`` (float64), at ``instrument * slots + bar number modulo slots``. A bar's number is ``event_ns // every``.
+What is summed is summed in the order of the rows, so that it does not depend on how they came in batches.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ BAR_FIELDS, SUM_FIELDS = 4, 9
 VACANT = np.iinfo(np.int64).min
 """Bar number of a slot that holds none."""
 NEVER = np.iinfo(np.int64).max
+DONE_OF, DONE_NUMBER, DONE_TRADES = range(3)
+DONE_VWAP = 7
+DONE_NUMBERS, DONE_VALUES = 3, 8
+"""Columns of what comes out: state row, bar number, trades; ``OPEN`` to ``SELL_VOLUME`` and the vwap."""
 _, U_OPEN_NS, U_CLOSE_NS, U_TRADES = (np.uint64(field) for field in range(BAR_FIELDS))
 (
     U_OPEN, U_HIGH, U_LOW, U_CLOSE, U_VOLUME, U_BUY_VOLUME, U_SELL_VOLUME, U_PRICED_SIZE, U_TURNOVER,
 ) = (np.uint64(field) for field in range(SUM_FIELDS))  # fmt: skip
 """The fields as unsigned places: a signed one may be negative and is asked each time."""
+_ONE = np.uint64(1)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -33,41 +39,39 @@ def begin_bar(bars: Any, sums: Any, place: int, number: int) -> None:
         sums[place, field] = np.nan if field <= CLOSE else 0.0
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def add_trade(
-    bars: Any, sums: Any, place: int,
-    event_ns: int, price: float, size: float, side: int, priced: bool, sided: bool,
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def put_bar(
+    bars: Any, sums: Any, place: Any, of: Any, done_numbers: Any, done_values: Any, done: int
 ) -> None:  # fmt: skip
-    """Add a trade; open and close go by (event_ns, order of the rows)."""
-    bars[place, TRADES] += 1
-    sums[place, VOLUME] += size
-    sums[place, BUY_VOLUME] += size if sided and side > 0 else 0.0
-    sums[place, SELL_VOLUME] += size if sided and side < 0 else 0.0
-    if not priced:
-        return
-    sums[place, PRICED_SIZE] += size
-    sums[place, TURNOVER] += price * size
-    if event_ns < bars[place, OPEN_NS]:
-        bars[place, OPEN_NS], sums[place, OPEN] = event_ns, price
-    if event_ns >= bars[place, CLOSE_NS]:
-        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns, price
-    if not price <= sums[place, HIGH]:
-        sums[place, HIGH] = price
-    if not price >= sums[place, LOW]:
-        sums[place, LOW] = price
+    """Write a bar to the output."""
+    done_numbers[DONE_OF, done], done_numbers[DONE_NUMBER, done] = of, bars[place, NUMBER]
+    done_numbers[DONE_TRADES, done] = bars[place, TRADES]
+    for field in range(DONE_VWAP):
+        done_values[field, done] = sums[place, field]
+    size = sums[place, PRICED_SIZE]
+    done_values[DONE_VWAP, done] = sums[place, TURNOVER] / size if size > 0.0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True)
+def put_open_bars(bars: Any, sums: Any, slots: int, instruments: int, done_numbers: Any, done_values: Any, done: int) -> int:  # fmt: skip
+    """Write the bars that are not final to the output, by (begin, instrument); returns how many rows it holds."""
+    places = np.flatnonzero(bars[: instruments * slots, NUMBER] != VACANT)
+    for place in places[np.argsort(bars[places, NUMBER], kind="mergesort")]:
+        put_bar(bars, sums, place, place // slots, done_numbers, done_values, done)
+        done += 1
+    return done
 
 
 @numba.njit(cache=True, nogil=True)
 def close_bars(
     bars: Any, sums: Any, slots: int, instruments: int, every: int, lateness: int, watermark: int,
-    done_of: Any, done_bars: Any, done_sums: Any, done: int,
+    done_numbers: Any, done_values: Any, done: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Move the bars the watermark has passed to the output, by (begin, instrument).
 
     Returns how many rows the output holds, and the watermark that closes the next bar.
     """
-    due = 0
-    next_close = NEVER
+    due, earliest, latest, next_close = 0, NEVER, VACANT, NEVER
     for place in range(instruments * slots):
         number = bars[place, NUMBER]
         if number == VACANT:
@@ -75,56 +79,82 @@ def close_bars(
         final = (number + 1) * every + lateness
         if final <= watermark:
             due += 1
+            earliest, latest = min(earliest, number), max(latest, number)
         elif final < next_close:
             next_close = final
-    numbers = np.empty(due, dtype=np.int64)
     places = np.empty(due, dtype=np.int64)
     found = 0
     for place in range(instruments * slots):
         number = bars[place, NUMBER]
-        if number != VACANT and (number + 1) * every + lateness <= watermark:
-            numbers[found], places[found] = number, place
+        if number != VACANT and number <= latest:
+            places[found] = place
             found += 1
-    for place in places[np.argsort(numbers, kind="mergesort")]:
-        done_of[done] = place // slots
-        done_bars[done] = bars[place]
-        done_sums[done] = sums[place]
-        bars[place, NUMBER] = VACANT
+    if earliest < latest:
+        places = places[np.argsort(bars[:, NUMBER][places], kind="mergesort")]
+    for closing in places:
+        put_bar(bars, sums, closing, closing // slots, done_numbers, done_values, done)
+        bars[closing, NUMBER] = VACANT
         done += 1
     return done, next_close
 
 
 @numba.njit(cache=True, nogil=True)
-def fold_among(
-    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, row: int, stop: int,
-    begin: int, limit: int, number: int, slots: int, unpriced: int, unsided: int, bars: Any, sums: Any,
+def stretch(
+    event_ns: Any, row: int, stop: int, begin: int, limit: int, ordered: bool
 ) -> tuple[int, int]:  # fmt: skip
-    """Fold rows of any instruments while their time is in ``[begin, limit)``, a part of one bar's span.
+    """The first row from ``row`` on whose time is not in ``[begin, limit)``, and the newest time before it.
 
-    ``add_trade`` written out on flat arrays with unsigned places, which is four times as quick. Returns the first row
-    beyond, and the newest time.
+    Of ordered rows by steps that double until they are beyond, then by halves.
     """
-    slot = number % slots
-    newest = event_ns[row]
+    if not ordered:
+        newest = event_ns[row]
+        while row < stop and begin <= event_ns[row] < limit:
+            newest = max(newest, event_ns[row])
+            row += 1
+        return row, newest
+    inside, step = row, 1
+    while inside + step < stop and event_ns[inside + step] < limit:
+        inside += step
+        step *= 2
+    beyond = min(inside + step, stop)
+    while beyond - inside > 1:
+        middle = (inside + beyond) // 2
+        if event_ns[middle] < limit:
+            inside = middle
+        else:
+            beyond = middle
+    return beyond, event_ns[inside]
+
+
+@numba.njit(cache=True, nogil=True)
+def fold_among(
+    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, row: int, last: int,
+    number: int, slots: int, plain: bool, unpriced: int, unsided: int, bars: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Fold rows of any instruments, all in one bar's span.
+
+    Flat arrays with unsigned places are four times as quick as two indices.
+    """
+    slot, all_slots = np.uint64(number % slots), np.uint64(slots)
+    bar_fields, sum_fields = np.uint64(BAR_FIELDS), np.uint64(SUM_FIELDS)
     flat_bars, flat_sums = bars.reshape(-1), sums.reshape(-1)
-    while row < stop:
-        at = event_ns[row]
-        if not begin <= at < limit:
-            break
-        newest = max(newest, at)
-        place = np.int64(of[row]) * slots + slot
-        bar, total = np.uint64(place * BAR_FIELDS), np.uint64(place * SUM_FIELDS)
+    at_row = np.uint64(row)
+    for _ in range(last - row):
+        at, amount = event_ns[at_row], size[at_row]
+        place = np.uint64(of[at_row]) * all_slots + slot
+        bar, total = place * bar_fields, place * sum_fields
         if flat_bars[bar] == VACANT:
             begin_bar(bars, sums, int(place), number)
-        flag, amount, sign = flags[row], size[row], side[row]
-        if flag & unsided:
-            sign = np.int8(0)
         flat_bars[bar + U_TRADES] += 1
         flat_sums[total + U_VOLUME] += amount
-        flat_sums[total + U_BUY_VOLUME] += amount if sign > 0 else 0.0
-        flat_sums[total + U_SELL_VOLUME] += amount if sign < 0 else 0.0
-        if flag & unpriced == 0:
-            paid = price[row]
+        priced = True
+        if not plain:
+            flag, sign = flags[at_row], side[at_row]
+            priced = flag & unpriced == 0
+            if sign != 0 and flag & unsided == 0:
+                flat_sums[total + (U_BUY_VOLUME if sign > 0 else U_SELL_VOLUME)] += amount
+        if priced:
+            paid = price[at_row]
             flat_sums[total + U_PRICED_SIZE] += amount
             flat_sums[total + U_TURNOVER] += paid * amount
             if at < flat_bars[bar + U_OPEN_NS]:
@@ -137,59 +167,78 @@ def fold_among(
                 flat_sums[total + U_HIGH] = paid
             if not paid >= flat_sums[total + U_LOW]:
                 flat_sums[total + U_LOW] = paid
-        row += 1
-    return row, newest
+        at_row += _ONE
 
 
 @numba.njit(cache=True, nogil=True)
 def fold_alone(
-    event_ns: Any, price: Any, size: Any, side: Any, flags: Any, row: int, stop: int,
-    begin: int, limit: int, place: int, unpriced: int, unsided: int, bars: Any, sums: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """As ``fold_among`` where all rows are of one instrument: its bar stays in registers. Sums keep the rows' order."""
-    trades, open_ns, close_ns = bars[place, TRADES], bars[place, OPEN_NS], bars[place, CLOSE_NS]
-    first, high, low, last = sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE]
+    event_ns: Any, price: Any, size: Any, side: Any, flags: Any, row: int, last: int, place: int,
+    unpriced: int, unsided: int, bars: Any, sums: Any,
+) -> None:  # fmt: skip
+    """Fold rows into the one bar at a place, which stays in registers."""
+    open_ns, close_ns = bars[place, OPEN_NS], bars[place, CLOSE_NS]
+    first, high, low, final = sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE]
     volume, bought, sold = sums[place, VOLUME], sums[place, BUY_VOLUME], sums[place, SELL_VOLUME]
     priced, turnover = sums[place, PRICED_SIZE], sums[place, TURNOVER]
-    newest = event_ns[row]
-    start = row
-    while row < stop:
-        at = event_ns[row]
-        if not begin <= at < limit:
-            break
-        newest = max(newest, at)
-        flag, amount, sign = flags[row], size[row], side[row]
+    bars[place, TRADES] += last - row
+    at_row = np.uint64(row)
+    for _ in range(last - row):
+        flag, amount, sign = flags[at_row], size[at_row], side[at_row]
         volume += amount
         if flag & unsided:
             sign = np.int8(0)
         bought += amount if sign > 0 else 0.0
         sold += amount if sign < 0 else 0.0
         if flag & unpriced == 0:
-            paid = price[row]
+            at, paid = event_ns[at_row], price[at_row]
             priced += amount
             turnover += paid * amount
             if at < open_ns:
                 open_ns, first = at, paid
             if at >= close_ns:
-                close_ns, last = at, paid
-            if not paid <= high:
-                high = paid
-            if not paid >= low:
-                low = paid
-        row += 1
-    bars[place, TRADES], bars[place, OPEN_NS], bars[place, CLOSE_NS] = trades + row - start, open_ns, close_ns
-    sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE] = first, high, low, last
+                close_ns, final = at, paid
+            high = high if paid <= high else paid
+            low = low if paid >= low else paid
+        at_row += _ONE
+    bars[place, OPEN_NS], bars[place, CLOSE_NS] = open_ns, close_ns
+    sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE] = first, high, low, final
     sums[place, VOLUME], sums[place, BUY_VOLUME], sums[place, SELL_VOLUME] = volume, bought, sold
     sums[place, PRICED_SIZE], sums[place, TURNOVER] = priced, turnover
-    return row, newest
+
+
+@numba.njit(cache=True, nogil=True)
+def fold_plain(
+    event_ns: Any, price: Any, size: Any, row: int, last: int, place: int, bars: Any, sums: Any
+) -> None:  # fmt: skip
+    """As ``fold_alone`` for rows in the order of their times without flags and sides: times are not read but at the ends."""
+    high, low = sums[place, HIGH], sums[place, LOW]
+    volume, priced, turnover = sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER]
+    if event_ns[row] < bars[place, OPEN_NS]:
+        bars[place, OPEN_NS], sums[place, OPEN] = event_ns[row], price[row]
+    if event_ns[last - 1] >= bars[place, CLOSE_NS]:
+        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns[last - 1], price[last - 1]
+    bars[place, TRADES] += last - row
+    high = high if price[row] <= high else price[row]
+    low = low if price[row] >= low else price[row]
+    at_row = np.uint64(row)
+    for _ in range(last - row):
+        paid, amount = price[at_row], size[at_row]
+        volume += amount
+        priced += amount
+        turnover += paid * amount
+        high = paid if paid > high else high
+        low = paid if paid < low else low
+        at_row += _ONE
+    sums[place, HIGH], sums[place, LOW] = high, low
+    sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER] = volume, priced, turnover
 
 
 @numba.njit(cache=True, nogil=True)
 def fold_trades(
-    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, start: int, stop: int, alone: bool,
-    every: int, lateness: int, unpriced: int, unsided: int,
+    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, start: int, stop: int,
+    ordered: bool, plain: bool, every: int, lateness: int, unpriced: int, unsided: int,
     bars: Any, sums: Any, slots: int, instruments: int, watermark: int, next_close: int,
-    counted: Any, done_of: Any, done_bars: Any, done_sums: Any, done: int,
+    counted: Any, done_numbers: Any, done_values: Any, done: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Fold rows ``start`` to ``stop`` in order; what a row's time closes comes out before the row is added.
 
@@ -198,9 +247,9 @@ def fold_trades(
     Parameters
     ----------
     of
-        Row of the state of each trade's instrument.
-    alone
-        Whether all rows are of one instrument.
+        Row of the state of each trade's instrument; one for all when they are of one instrument.
+    ordered, plain
+        Whether all rows are in the order of their times; without flags and sides.
     unpriced, unsided
         Flag masks: no say in prices; no say in buy and sell volume.
     counted
@@ -218,63 +267,33 @@ def fold_trades(
             watermark = at
             if watermark >= next_close:
                 done, next_close = close_bars(
-                    bars, sums, slots, instruments, every, lateness, watermark, done_of, done_bars, done_sums, done
+                    bars, sums, slots, instruments, every, lateness, watermark, done_numbers, done_values, done
                 )  # fmt: skip
         number = at // every
         begin = number * every
         final = begin + every + lateness
-        limit = min(begin + every, next_close)
         if final <= watermark:
-            while row < stop and begin <= event_ns[row] < begin + every:
-                counted[row] = False
-                late += 1
-                row += 1
+            last, _ = stretch(event_ns, row, stop, begin, begin + every, ordered)
+            counted[row:last] = False
+            late += last - row
+            row = last
             continue
-        if alone:
-            place = of[row] * slots + number % slots
+        last, newest = stretch(event_ns, row, stop, begin, min(begin + every, next_close), ordered)
+        if of.size == 1:
+            place = of[0] * slots + number % slots
             if bars[place, NUMBER] == VACANT:
                 begin_bar(bars, sums, place, number)
-            row, newest = fold_alone(
-                event_ns, price, size, side, flags, row, stop, begin, limit, place, unpriced, unsided, bars, sums
-            )  # fmt: skip
+            if ordered and plain:
+                fold_plain(event_ns, price, size, row, last, place, bars, sums)
+            else:
+                fold_alone(
+                    event_ns, price, size, side, flags, row, last, place, unpriced, unsided, bars, sums
+                )  # fmt: skip
         else:
-            row, newest = fold_among(
-                of, event_ns, price, size, side, flags, row, stop, begin, limit, number, slots,
-                unpriced, unsided, bars, sums,
+            fold_among(
+                of, event_ns, price, size, side, flags, row, last, number, slots, plain, unpriced, unsided, bars, sums
             )  # fmt: skip
+        row = last
         watermark = max(watermark, newest)
         next_close = min(next_close, final)
     return watermark, next_close, done, late
-
-
-@numba.njit(cache=True, nogil=True)
-def fold_bar(
-    event_ns: Any, price: Any, size: Any, side: Any, flags: Any, unpriced: int, unsided: int, bars: Any, sums: Any
-) -> None:  # fmt: skip
-    """Add trades in row order to the one bar at place 0."""
-    for row in range(event_ns.size):
-        add_trade(
-            bars, sums, 0, event_ns[row], price[row], size[row], side[row],
-            flags[row] & unpriced == 0, flags[row] & unsided == 0,
-        )  # fmt: skip
-
-
-@numba.njit(cache=True, nogil=True)
-def freeze_rows(
-    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, counted: Any,
-    every: int, unpriced: int, unsided: int, bars: Any, sums: Any,
-) -> None:  # fmt: skip
-    """Fold trades that no cancel can reach any more into the begun part of their instrument's newest such bar.
-
-    One bar per instrument, at place ``of``: a bar before it cannot be amended any more.
-    """
-    for row in range(of.size):
-        place, number = of[row], event_ns[row] // every
-        if not counted[row] or number < bars[place, NUMBER]:
-            continue
-        if number > bars[place, NUMBER]:
-            begin_bar(bars, sums, place, number)
-        add_trade(
-            bars, sums, place, event_ns[row], price[row], size[row], side[row],
-            flags[row] & unpriced == 0, flags[row] & unsided == 0,
-        )  # fmt: skip

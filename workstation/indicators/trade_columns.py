@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any, NamedTuple
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -16,8 +17,9 @@ from workstation.market.tables.frames import arrays_of
 class TradeColumns(NamedTuple):
     """Arrays of one batch, not copied, in row order.
 
-    ``codes`` are the instruments'; ``alone``: all rows are of one instrument; ``cancels``: rows that take a trade back;
-    ``newest_ns``: the largest ``event_ns``; ``venue`` and ``trade_id`` are extension arrays.
+    ``codes`` are the instruments'; ``alone``: all rows are of one instrument; ``ordered``: in the order of ``event_ns``;
+    ``plain``: no row has a flag or a side; ``cancels``: rows that take a trade back; ``newest_ns``: the largest ``event_ns``;
+    ``venue`` and ``trade_id`` are extension arrays; ``found`` is what engines found of the batch, by who asked.
     """
 
     codes: npt.NDArray[Any]
@@ -29,14 +31,18 @@ class TradeColumns(NamedTuple):
     trade_id: Any
     venue: Any
     alone: bool
+    ordered: bool
+    plain: bool
     cancels: npt.NDArray[np.int64]
     newest_ns: int
+    found: dict[Any, Any]
 
 
 _ARRAYS = tuple(
     TRADES.places[name] for name in ("event_ns", "price", "size", "side", "flags", "trade_id", "venue")
 )
 _INSTRUMENT = TRADES.places["instrument"]
+LOOK = 1024
 _NO_ROWS = np.empty(0, dtype=np.int64)
 _newest: list[tuple[weakref.ref[pd.DataFrame], TradeColumns]] = []
 """The batch asked for last: the hub gives each batch to one engine after the other."""
@@ -55,16 +61,39 @@ def trade_columns(trades: pd.DataFrame) -> TradeColumns:
     if held and held[0][0]() is trades:
         return held[0][1]
     columns = _read(trades)
-    _newest[:] = [(weakref.ref(trades), columns)]
+    _newest[:] = [(weakref.ref(trades, _let_go), columns)]
     return columns
+
+
+def _let_go(gone: weakref.ref[pd.DataFrame]) -> None:
+    """Hold no columns of a frame that nobody holds."""
+    _newest[:] = [held for held in _newest if held[0] is not gone]
 
 
 def _read(trades: pd.DataFrame) -> TradeColumns:
     arrays = arrays_of(trades)
     codes = np.asarray(arrays[_INSTRUMENT].codes)
     event_ns, price, size, side, flags, trade_id, venue = (arrays[place] for place in _ARRAYS)
-    cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL)) if flags.any() else _NO_ROWS
+    flagged = bool(flags.any())
+    cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL)) if flagged else _NO_ROWS
     alone = bool(codes.min() == codes.max())
+    ordered = in_order(event_ns)
+    newest_ns = int(event_ns[-1] if ordered else event_ns.max())
+    plain = not flagged and not side.any()
     return TradeColumns(
-        codes, event_ns, price, size, side, flags, trade_id, venue, alone, cancels, int(event_ns.max())
-    )
+        codes, event_ns, price, size, side, flags, trade_id, venue, alone, ordered, plain, cancels, newest_ns, {}
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True)
+def in_order(times: Any) -> bool:
+    """Whether no time is before the one it follows; looks no further than the first thousand with one that is."""
+    for begin in range(0, times.size - 1, LOOK):
+        before = times[begin : begin + LOOK]
+        after = times[begin + 1 : begin + 1 + LOOK]
+        back = 0
+        for row in range(after.size):
+            back += after[row] < before[row]
+        if back:
+            return False
+    return True

@@ -172,3 +172,40 @@ def test_a_cancel_amends_a_long_candle_whose_early_trades_are_no_longer_held() -
     whole = Candles(every="1h")
     whole.update(trades)
     pd.testing.assert_frame_equal(whole.in_progress(), engine.in_progress())
+
+
+def survivors(rows: pd.DataFrame, within_ns: int) -> pd.DataFrame:
+    """Trades that no cancel took back: each takes the newest standing one of its name that is not too old."""
+    stands = np.ones(len(rows), dtype=bool)
+    cancels = rows["flags"].to_numpy() & int(TradeFlag.CANCEL) != 0
+    newest = rows["event_ns"].cummax().to_numpy()
+    names, times = rows["trade_id"].to_numpy(), rows["event_ns"].to_numpy()
+    instruments = rows["instrument"].cat.codes.to_numpy()
+    for row in np.flatnonzero(cancels):
+        same = (names == names[row]) & (instruments == instruments[row]) & stands & ~cancels
+        reached = np.flatnonzero(same[:row] & (times[:row] >= newest[row] - within_ns))
+        stands[reached[-1:]] = False
+    return rows[stands & ~cancels]
+
+
+@pytest.mark.parametrize("every", ["1s", "10s", "1min", "10min"])
+@pytest.mark.parametrize("batch", [1, 300])
+def test_cancels_leave_what_stands_whatever_is_still_held(every: str, batch: int) -> None:
+    """Minutes of trades and cancels, of which only the newest minute is held."""
+    rng = np.random.default_rng(11)
+    n = 700
+    rows = trades(
+        event_ns=np.sort(rng.integers(0, 400 * SECOND, n)),
+        instrument=rng.choice(["BTC/USD", "ETH/USD", "AAPL"], n),
+        price=np.round(100 + rng.normal(size=n).cumsum() * 0.01, 2),
+        size=rng.integers(1, 50, n) / 10,
+        side=rng.choice([-1, 1], n),
+        trade_id=rng.integers(0, 60, n).astype(str),
+        flags=np.where(rng.random(n) < 0.15, int(TradeFlag.CANCEL), 0),
+    )
+    engine = Candles(every=every)
+    parts = [engine.update(rows.iloc[at : at + batch].reset_index(drop=True)) for at in range(0, n, batch)]
+    made = pd.concat([*parts, engine.in_progress()], ignore_index=True)
+    newest = made.groupby(["instrument", "event_ns"], observed=True).tail(1)
+    agree(newest[newest["trades"] > 0], survivors(rows, 60 * SECOND), engine.every_ns)
+    assert engine.unmatched_cancels > 0 and (every == "10min" or made["revision"].max() > 0)
