@@ -91,7 +91,7 @@ class ChainSnapshots(ChainTimer[_Shown]):
     def _joined(self, looks: list[_Shown]) -> pd.DataFrame:
         shown, rows = looks, sum(part.rows for part in looks)
         if not rows:
-            return _empty(self.output).copy(deep=False)
+            return _empty(self.output)
         counts = [part.rows for part in shown]
         columns: dict[str, Any] = {
             "event_ns": np.repeat([part.tick_ns for part in shown], counts),
@@ -136,7 +136,10 @@ def _column(column: Column, shown: list[_Shown], counts: list[int]) -> Any:
 def _category(names: list[str], counts: list[int]) -> pd.Categorical:
     """Each name repeated as often as its count."""
     known = list(dict.fromkeys(names))
-    codes = np.repeat([known.index(name) for name in names], counts)
+    if len(names) == 1:
+        codes = np.zeros(counts[0], dtype=np.int8)
+    else:
+        codes = np.array([known.index(name) for name in names]).repeat(counts)
     return pd.Categorical.from_codes(codes, dtype=_category_dtype(tuple(known)), validate=False)
 
 
