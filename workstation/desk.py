@@ -68,7 +68,13 @@ class Desk:
         self.board = Board()
         self.hub = Hub(first_seq=_next_seq(history))
         self.recorder = self._new_recorder(history) if history else None
-        engines = standard_engines(settings.candles, settings.candle_lateness, settings.exposure.model_dump())
+        engines = standard_engines(
+            settings.candles,
+            settings.candle_lateness,
+            settings.exposure.model_dump(),
+            surface=settings.surface.model_dump(),
+            smart_money=settings.smart_money.model_dump(),
+        )
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         for engine in engines:
             self.hub.add_engine(engine)

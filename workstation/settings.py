@@ -31,6 +31,53 @@ class ExposureSettings(BaseModel):
     basis: str = Field(default="open_interest", description="open_interest or volume")
 
 
+class SurfaceSettings(BaseModel):
+    """What the surface engine is asked for: when it fits, and which quotes count.
+
+    Examples
+    --------
+    >>> SurfaceSettings(every="5min").model_dump()["every"]
+    '5min'
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    every: str = Field(default="1min", description="interval between fits, in event time")
+    stale_after_s: float = Field(
+        default=900.0, gt=0, description="contracts with an older price or vol are left out and counted"
+    )
+    target: str = Field(default="mid", description="mid or mark: which vol is fitted")
+    widest: float = Field(default=0.25, gt=0, description="widest bid-ask spread in vol, share of the mid")
+    smallest_delta: float = Field(default=0.01, ge=0, lt=0.5, description="smallest out-of-the-money delta")
+    fewest: int = Field(default=5, ge=5, description="strikes an expiry needs; with fewer it is refused")
+
+
+class SmartMoneySettings(BaseModel):
+    """What counts as a block, a large print and a changed wall of open interest."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    block_usd: float = Field(
+        default=200_000.0, gt=0, description="premium from which a print or package of options is a block"
+    )
+    large_option_usd: float = Field(
+        default=20_000.0, gt=0, description="premium under which no option's print is large"
+    )
+    large_usd: float = Field(
+        default=250_000.0, gt=0, description="worth under which no other print is large, USD"
+    )
+    z: float = Field(default=3.0, gt=0, description="standard deviations above the mean of earlier prints")
+    robust_z: float = Field(default=5.0, gt=0, description="scaled MADs above the median of earlier prints")
+    history: int = Field(default=100, gt=0, description="earlier prints a print is compared with")
+    samples: int = Field(default=12, gt=0, description="earlier prints of the contract it takes")
+    quiet: str = Field(default="10s", description="a contract raises one large print in so much time")
+    gather: str = Field(default="1s", description="how long the legs of a block are waited for")
+    walls: int = Field(default=5, gt=0, description="walls watched on each side")
+    wall_share: float = Field(default=0.1, gt=0, description="change of a wall that is told, as a share")
+    wall_usd: float = Field(default=1_000_000.0, gt=0, description="change of a wall that is told, in USD")
+    wall_every: str = Field(default="1min", description="how often walls are looked at, in event time")
+
+
 class ServerSettings(BaseModel):
     """Where dashboards are served."""
 
@@ -78,6 +125,8 @@ class Settings(BaseSettings):
         default="0s", description="how long a candle waits for late ticks after its end"
     )
     exposure: ExposureSettings = ExposureSettings()
+    surface: SurfaceSettings = SurfaceSettings()
+    smart_money: SmartMoneySettings = SmartMoneySettings()
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"

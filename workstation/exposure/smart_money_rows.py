@@ -108,7 +108,7 @@ def wall_row(report: WallReport, *, floor_usd: float) -> dict[str, Any]:
     }
     side, kind = ("put", "support") if report.right == "P" else ("call", "resistance")
     words = f"{report.underlying} {side} open interest: " + "; ".join(
-        f"{change.strike:,.10g} {'up' if change.now > change.before else 'down'} from {change.before:,.6g} to {change.now:,.6g}"
+        f"{change.strike:,.10g} {'up' if change.now > change.before else 'down'} from {_amount(change.before)} to {_amount(change.now)}"
         + (
             f", now the {_ordinal(change.rank_now)} largest"
             if change.rank_now
@@ -212,6 +212,10 @@ def _leg_evidence(leg: Leg) -> dict[str, Any]:
 
 def _usd(value: float) -> str:
     return f"{value:,.0f} USD" if isfinite(value) else "of unknown USD"
+
+
+def _amount(units: float) -> str:
+    return f"{units:,.0f}" if abs(units) >= 1e6 else f"{units:,.6g}"
 
 
 def _number(value: float) -> str:

@@ -31,6 +31,7 @@ def standard_engines(
     exposure: Mapping[str, Any] | None = None,
     surface: Mapping[str, Any] | bool = True,
     ticks: Mapping[str, Any] | bool = True,
+    smart_money: Mapping[str, Any] | None = None,
 ) -> list[Engine]:
     """Fresh engines: candles of every length, exposures, levels, the cascade risk and smart money, the surface, PnL.
 
@@ -45,6 +46,8 @@ def standard_engines(
     ticks
         Parameters of the windows that intensity, spikes and reversals share (``ticks``, ``smoothing``, ``window``, ...); True
         for their defaults, False for none of the three.
+    smart_money
+        Parameters of ``SmartMoney`` (``block_usd``, ``z``, ``walls``, ...).
 
     Examples
     --------
@@ -57,7 +60,7 @@ def standard_engines(
         ExposureBook(**exposure),
         Levels(**exposure),
         Cascade(**exposure),
-        SmartMoney(),
+        SmartMoney(**(smart_money or {})),
         *([] if surface is False else [Surface(**({} if surface is True else surface))]),
         PnlSnapshots(every=PNL_EVERY),
         *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
