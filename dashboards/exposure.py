@@ -12,7 +12,7 @@ desk = shared_desk()
 page = Page("exposure", desk.board, report=desk.report)
 views = ExposureViews(desk.board, Choice(), page.colours)
 views.follow_choices(page.live)
-page.add(*views.all)
+page.add(*views.first)
 
 explain = pmui.Button(
     label="How was this made?", size="small", variant="text", margin=0, sx={"py": "2px", "fontSize": "12px"}
@@ -27,14 +27,7 @@ cards = page.grid(
         views.curve.card.panel,
         views.by_expiry.card.panel,
         views.cascade.card.panel,
-        views.smart.card.panel,
-        views.interest.card.panel,
-        views.scenario.card.panel,
-        views.by_time.card.panel,
-        views.history.card.panel,
-        views.levels.card.panel,
-        views.course.card.panel,
-        views.smile.card.panel,
+        *(page.later(lambda name=name: getattr(views, name), name) for name in views.below),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

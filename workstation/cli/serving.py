@@ -43,9 +43,11 @@ def free_port(address: str, wanted: int) -> int:
 def serve(desk: Desk, server: ServerSettings) -> None:
     """Serve every dashboard over the desk until interrupted; the desk is stopped at the end."""
     import panel as pn
+    from bokeh.settings import settings as bokeh_settings
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
+    bokeh_settings.perform_document_validation.set_value(False)  # proved by tests; here it would cost every session
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)

@@ -13,16 +13,19 @@ _CARD = stylesheet(
     """
 :host(.ws-card) {
   background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 6px 8px 4px;
-  box-sizing: border-box; overflow: hidden; min-width: 0;
+  box-sizing: border-box; overflow: hidden; min-width: 0; position: relative;
 }
 """
 )
 _HEAD = stylesheet(
     """
-:host { width: 100%; }
+:host { width: 100%; position: static !important; }
 .head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
 h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
 .unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
+.empty { position: absolute; z-index: 3; left: 1px; right: 1px; top: 28px; bottom: 1px; background: var(--ws-card); color: var(--ws-muted);
+  display: flex; align-items: center; justify-content: center; text-align: center; font-size: 12.5px; line-height: 18px; white-space: normal; }
+.empty p { margin: 0; padding: 0 16px; max-width: 46ch; }
 .key { align-self: center; flex: none; display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
 .key i { width: 12px; height: 3px; border-radius: 1px; background: var(--c); }
 .key i.bar { width: 9px; height: 9px; }
@@ -32,6 +35,8 @@ h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws
   padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
 """
 )
+
+_ACTIONS = ":host { position: static !important; align-items: center; }"
 
 
 class Key(NamedTuple):
@@ -69,12 +74,11 @@ class Card:
         keys: tuple[Key, ...] = (),
     ) -> None:
         self.title, self.unit, self.value, self.failure, self.keys = title, unit, "", "", keys
+        self.reason, self.body = "", body
         self._head = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0)
         self._draw()
         head = (
-            pn.Row(
-                self._head, *actions, sizing_mode="stretch_width", margin=0, styles={"align-items": "center"}
-            )
+            pn.Row(self._head, *actions, sizing_mode="stretch_width", margin=0, stylesheets=[_ACTIONS])
             if actions
             else self._head
         )
@@ -102,6 +106,12 @@ class Card:
             self.value, self.unit, self.title, self.keys = wanted
             self._draw()
 
+    def empty(self, reason: str = "") -> None:
+        """Say in place of the body why there is nothing to show; an empty reason shows the body again."""
+        if reason != self.reason:
+            self.reason = reason
+            self._draw()
+
     def fail(self, reason: str) -> None:
         """Say why the card could not be brought up to date; an empty reason clears it."""
         if reason != self.failure:
@@ -110,13 +120,14 @@ class Card:
 
     def _draw(self) -> None:
         failure = f'<div class="failure" role="alert">{escape(self.failure)}</div>' if self.failure else ""
+        empty = f'<div class="empty" role="note"><p>{escape(self.reason)}</p></div>' if self.reason else ""
         keys = "".join(
             f'<span class="key"><i class="{key.shape}" style="--c: var(--ws-{key.role})"></i>{escape(key.words)}</span>'
             for key in self.keys
         )
         self._head.object = (
             f'<div class="head"><h2>{escape(self.title)}</h2><span class="unit">{escape(self.unit)}</span>'
-            f'{keys}<span class="value">{self.value}</span></div>{failure}'
+            f'{keys}<span class="value">{self.value}</span></div>{failure}{empty}'
         )
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 import xarray as xr
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
 from workstation.views import formats
 from workstation.views.card import Card, Key
 from workstation.views.choice import Choice
-from workstation.views.exposure.snapshot import chain_of
+from workstation.views.exposure.snapshot import NO_MARKS, chain_of
+from workstation.views.figure import pane
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
 
@@ -79,7 +79,8 @@ class Smiles(View):
         self.figure = made
         self.card = Card(
             "IV smile",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
+            unit="% a year over K/F − 1",
             area="smile",
         )
 
@@ -98,7 +99,8 @@ class Smiles(View):
             heights.append(np.concatenate([data.data[name] for name in ("iv", "bid", "ask")]))
             keys.append(Key(_ROLES[at], formats.expiry(expiries[at])[:6]))
         self._fit(np.concatenate(heights) if heights else np.empty(0))
-        self.card.say("" if expiries else "no marks", keys=tuple(keys))
+        self.card.say(keys=tuple(keys))
+        self.card.empty("" if expiries else NO_MARKS)
 
     def _expiries(self, chain: xr.Dataset) -> list[int]:
         known = [int(value) for value in chain["expiry_ns"].to_numpy()]

@@ -123,6 +123,8 @@ def age(seconds: float) -> str:
     --------
     >>> [age(x).replace(THIN, " ") for x in (0.42, 75, 7300)]
     ['0.4 s', '1 min', '2.0 h']
+    >>> age(9e7).replace(THIN, " ")
+    '2.9 y'
     """
     if not math.isfinite(seconds):
         return UNKNOWN
@@ -130,7 +132,10 @@ def age(seconds: float) -> str:
         return f"{seconds:.1f}{THIN}s" if seconds < 9.95 else f"{seconds:.0f}{THIN}s"
     if seconds < 3600:
         return f"{seconds / 60:.0f}{THIN}min"
-    return f"{seconds / 3600:.1f}{THIN}h" if seconds < 86_400 else f"{seconds / 86_400:.1f}{THIN}d"
+    if seconds < 86_400:
+        return f"{seconds / 3600:.1f}{THIN}h"
+    days = seconds / 86_400
+    return f"{days:.1f}{THIN}d" if days < 365 else f"{days / 365.25:.1f}{THIN}y"
 
 
 def expiry(expiry_ns: int) -> str:

@@ -41,10 +41,12 @@ td.n, th.n { text-align: right; white-space: nowrap; }
 _CLOCK = f"""
 .market {{ color: {DARK.warn}; padding-left: 14px; font-size: 12px; line-height: 24px; white-space: nowrap; }}
 .market b {{ font-size: 14px; color: {DARK.text}; }}
+:host {{ flex: none !important; width: max-content !important; }}
+@media (max-width: 700px) {{ .market {{ padding-left: 6px; font-size: 11px; }} .market b {{ font-size: 12px; }} .long {{ display: none; }} }}
 """
 BEHIND_S = 90.0
 """A market this much behind the wall clock, with rows arriving, is one of the past."""
-_FAILED = ("failed", "refused", "ended", "disconnected", "closed")
+_FAILED = ("failed", "refused", "disconnected", "closed")
 _WORDS = {"live": "●", "quiet": "○", "stale": "■", "failed": "◆"}
 
 
@@ -55,11 +57,15 @@ def mood(state: str, age_s: float, stale_after_s: float, heard: bool = True) -> 
     --------
     >>> mood("live", 0.2, 5.0), mood("quiet", 9.0, 5.0), mood("live", 9.0, 5.0), mood("failed", 0.1, 5.0)
     ('live', 'quiet', 'stale', 'failed')
+    >>> mood("ended", 9.0, 5.0)
+    'quiet'
     """
     if state in _FAILED:
         return "failed"
     if state in ("stale", "quiet"):
         return state
+    if state == "ended":
+        return "quiet"
     return "stale" if math.isfinite(age_s) and age_s > stale_after_s else "live"
 
 
@@ -114,7 +120,7 @@ class MarketClock(View):
 
     def __init__(self, told: Callable[[bool], None]) -> None:
         self._told, self.replayed = told, False
-        self._clock = Markup(_CLOCK, sizing_mode="fixed", width=1, height=24)
+        self._clock = Markup(_CLOCK, sizing_mode=None, height=24)
         self.panel = self._clock.panel
         self.panel.visible = False
 
@@ -123,11 +129,17 @@ class MarketClock(View):
         now = replayed(source.feeds(), source.asof_ns, time.time_ns())
         if now != self.replayed:
             self.replayed = now
-            self.panel.param.update(visible=now, width=226 if now else 1)
+            self.panel.visible = now
             self._told(now)
         if now:
-            moment = pd.Timestamp(source.asof_ns, unit="ns").strftime("%d %b %Y <b>%H:%M:%S</b>")
-            self._clock.show(f'<span class="market" role="timer">{moment} UTC · replay</span>')
+            moment = pd.Timestamp(source.asof_ns, unit="ns").strftime(
+                '%d %b <span class="long">%Y </span><b>%H:%M<span class="long">:%S</span></b>'
+            )
+            over = source.feeds()["state"].eq("ended").all()
+            told = "replay, ended" if over else "replay"
+            self._clock.show(
+                f'<span class="market" role="timer">{moment} <span class="long">UTC · </span>{told}</span>'
+            )
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the time."""

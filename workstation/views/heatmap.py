@@ -16,6 +16,7 @@ from workstation.views.theme import DARK, FONT, LIGHT, Painter, Palette, bare_fi
 _COLUMNS = ("x", "y", "colour", "text", "ink", "across", "up", "told")
 _CLEAR = "rgba(0, 0, 0, 0)"
 _ROOM = """
+if (figure.properties.inner_width.is_unset || figure.properties.inner_height.is_unset) return
 const columns = figure.x_range.end - figure.x_range.start, rows = figure.y_range.end - figure.y_range.start
 let longest = 1
 for (const text of cells.data.text) longest = Math.max(longest, text.length)
@@ -73,7 +74,7 @@ def scale_html(low: str, high: str, colours: Sequence[str]) -> str:
     """A colour scale as HTML for a card's value line."""
     stops = ", ".join(colours)
     return (
-        f'<span style="font-weight:400">{low}</span> <i style="display:inline-block;width:64px;height:9px;'
+        f'<span style="font-weight:400">{low}</span> <i style="display:inline-block;width:44px;height:9px;'
         f'border-radius:2px;vertical-align:baseline;background:linear-gradient(90deg,{stops})"></i> '
         f'<span style="font-weight:400">{high}</span>'
     )

@@ -21,6 +21,7 @@ _TAGS = {"x": [], "y": [], "text": [], "colour": []}
 _LEADERS = {"x0": [], "x1": [], "y0": [], "y1": [], "colour": []}
 
 _STACK = """
+if (figure.properties.inner_width.is_unset || figure.properties.inner_height.is_unset) return
 const across = vertical ? figure.inner_width : figure.inner_height
 const along = vertical ? figure.inner_height : figure.inner_width
 if (!across || !along) return

@@ -29,7 +29,8 @@ _SX = {
         "borderBottom": f"1px solid {DARK.line}",
         "backgroundImage": "none",
     },
-    "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px"},
+    "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0, "flex": "1 1 0", "overflow": "hidden"},
+    "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px", "flex": "none !important"},
     "@media (max-width: 700px)": {"& .MuiAppBar-root .title": {"fontSize": "0 !important", "mr": "0"}},
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
     "& .main-content": {"overflowY": "auto !important"},
@@ -38,7 +39,7 @@ _SX = {
     "& .MuiDrawer-paper": {"backgroundImage": "none"},
 }  # fmt: skip
 _HEADER = f"""
-:host {{ width: 100%; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
+:host {{ width: 100%; min-width: 0; flex: 1 1 0 !important; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
 .bar {{ display: flex; align-items: center; gap: 14px; color: {DARK.text}; font-size: 12px; white-space: nowrap; }}
 nav {{ display: flex; gap: 2px; }}
 nav a {{ color: {DARK.muted}; text-decoration: none; padding: 4px 10px; border-radius: 4px; }}
@@ -53,7 +54,9 @@ nav a[aria-current] {{ color: {DARK.text}; background: {DARK.raised}; box-shadow
 .link .off {{ display: var(--ws-link-off, none); color: {DARK.warn}; font-weight: 700; }}
 @media (max-width: 700px) {{
   .local, .link .on, .clock span {{ display: none; }} .bar, .right {{ gap: 8px; }} .right {{ flex: none; }}
-  nav {{ overflow-x: auto; scrollbar-width: none; min-width: 0; }} nav a {{ padding: 4px 6px; }}
+  nav {{ overflow-x: auto; scrollbar-width: none; min-width: 0; flex: 1 1 0; padding-right: 14px;
+    mask-image: linear-gradient(90deg, #000 calc(100% - 22px), transparent); }}
+  nav a {{ padding: 9px 7px; }} nav a[aria-current] {{ order: -1; }}
 }}
 """
 _GRID_CSS = """
@@ -62,6 +65,9 @@ _GRID_CSS = """
 @media (min-width: 901px) {{ :host {{ height: calc(100vh - 40px); }} }}
 @media (max-width: 900px) {{ :host {{ height: auto !important; flex: none !important; {narrow} }} }}
 """
+_LATER = stylesheet(
+    ":host(.ws-later) { background: var(--ws-card); border-radius: 6px; min-width: 0; overflow: hidden; }"
+)
 _FOOT_CSS = """
 @media (min-width: 901px) { .ws-foot { position: sticky; bottom: 0; z-index: 4; background: var(--ws-page); padding: 2px 0; } }
 """
@@ -158,6 +164,31 @@ class Page:
         """Keep these views live."""
         for view in views:
             self.live.add(view)
+
+    def later(self, make: Callable[[], Any], area: str) -> pn.Column:
+        """A place in the grid for the card of a view that is made once the page is up.
+
+        What lies below the fold costs the first paint nothing. ``make`` gives a view with a ``card``.
+        """
+        colours = self.colours
+        place = pn.Column(
+            pn.Spacer(),
+            sizing_mode="stretch_both",
+            margin=0,
+            css_classes=["ws-later"],
+            stylesheets=[_LATER],
+            styles={"grid-area": area},
+        )
+
+        def fill() -> View:
+            view: Any = make()
+            if self.colours is not colours:
+                view.repaint(self.colours)
+            place.objects = [view.card.panel]
+            return view  # type: ignore[no-any-return]
+
+        self.live.add_later(fill)
+        return place
 
     def grid(self, cards: Sequence[Any], wide: str, narrow: str, tall: bool = False) -> pn.Column:
         """Cards in a CSS grid: ``wide`` and ``narrow`` are grid declarations (template areas, rows, columns).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -12,9 +13,10 @@ from tests.unit.views.market import NOW_NS, SECOND, Market
 from workstation.exposure.book import exposure
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
-from workstation.market.tables import ALERTS, CASCADE
+from workstation.market.tables import ALERTS, CASCADE, QUOTES, TRADES
 from workstation.pricing.chain import chain
 from workstation.streams.board import Board
+from workstation.views import formats
 from workstation.views.choice import Choice
 from workstation.views.exposure.views import ExposureViews
 from workstation.views.health import MarketClock
@@ -101,7 +103,7 @@ def test_cascade_risk_shows_its_parts_and_names_what_is_missing() -> None:
     assert "long liquidation" in text
     assert 'title="2 of 6 earlier five minutes"' in text
     views.choice.underlying = "ETH"
-    assert "Not published yet" in views.cascade._page.panel.object
+    assert "Not published yet" in views.cascade.card.reason
 
 
 def test_smart_money_is_that_of_the_underlying_with_its_evidence() -> None:
@@ -137,7 +139,13 @@ def test_the_map_over_time_shows_the_past_with_spot_on_it() -> None:
     strikes = np.arange(98_000.0, 112_000.0, 2_000.0)
     frames = [
         pd.DataFrame(
-            {"event_ns": NOW_NS + 60 * SECOND * (step - 4), "strike": strikes, "gex": 1e6 * step + strikes}
+            {
+                "event_ns": NOW_NS + 60 * SECOND * (step - 4),
+                "strike": strikes,
+                "gex": 1e6 * step + strikes,
+                "call_gex": 1e6 * step + strikes,
+                "put_gex": 0.0,
+            }
         )
         for step in range(5)
     ]
@@ -168,7 +176,8 @@ def test_without_trades_the_price_card_shows_spot_over_time() -> None:
     views, _ = views_over(market)
     assert failures(views) == []
     assert not views.price.chart.panel.visible
-    assert views.price._spot_pane.visible
+    assert views.price.spot is not None
+    assert "nothing trades here" in views.price.card.unit
     levels = market.latest("levels")
     spot = levels[levels["underlying"] == "BTC"]["spot"].iloc[-1]
     assert views.price.spot.rows.data["spot"][-1] == spot
@@ -182,7 +191,140 @@ def test_the_clock_is_the_markets_where_it_is_replayed() -> None:
     market.asof_ns = pd.Timestamp("2026-03-26 08:00:05").value
     clock.refresh(market)
     assert told == [True]
-    assert "26 Mar 2026 <b>08:00:05</b>" in clock.panel.object
+    shown = re.sub("<[^>]*>", "", clock.panel.object)
+    assert "26 Mar 2026 08:00:05 UTC · replay" in shown
     market.put_feeds(age_s=60.0)
     clock.refresh(market)
     assert told == [True, False]
+
+
+def flow_prints(market: Market, sides: tuple[int, ...] = (1, 1)) -> pd.DataFrame:
+    """Five of each BTC option of the first expiry bought, or as told of calls and puts."""
+    names = market.latest("marks")["instrument"].astype("str")
+    names = names[names.str.startswith("BTC") & names.str.contains("-261121-")]
+    calls, puts = names[names.str.endswith("-C")], names[names.str.endswith("-P")]
+    frames = [
+        pd.DataFrame(
+            {"event_ns": NOW_NS - SECOND, "instrument": side_names, "price": 0.01, "size": 5.0, "side": side}
+        )
+        for side_names, side in zip((calls, puts), sides, strict=True)
+    ]
+    return TRADES.conform(pd.concat(frames, ignore_index=True))
+
+
+def test_the_flow_model_is_minus_what_takers_bought() -> None:
+    market = Market()
+    market.flow.take_trades(flow_prints(market))
+    views, _ = views_over(market, sign_model="flow")
+    assert failures(views) == []
+    marks = chain(market.latest("marks"), underlying="BTC")
+    near = pd.Timestamp("2026-11-21 08:00").value
+    signed = 5.0 * (marks["expiry_ns"] == near) + 0.0 * marks["gamma"]
+    wanted = exposure(marks, sign_model="flow", flow=signed)
+    made = views.curve._snapshots.newest(market)
+    assert made.net_gex == pytest.approx(float(wanted["gex"].sum()), rel=1e-9)
+    np.testing.assert_allclose(made.call.sum(), wanted["call_gex"].sum(), rtol=1e-9)
+    assert made.band_models == ("calls_long", "calls_short", "short_all", "flow")
+    assert made.ledger["prints_counted"] == 50
+    assert made.ledger["basis"] == "signed taker flow"
+    cells = np.asarray(views.by_expiry.map._grid.values)  # type: ignore[union-attr]
+    assert np.nansum(cells) != 0.0
+    assert "This sign model is not recorded" in views.change.card.reason
+    grid = forced_flow(marks, spot_moves=[-0.05], vol_moves=[0.0], sign_model="flow", flow=signed)
+    shown = np.asarray(views.scenario.map._grid.values)  # type: ignore[union-attr]
+    np.testing.assert_allclose(shown[2, 1], grid["forced_flow"].squeeze(), rtol=1e-9)
+
+
+@pytest.mark.parametrize("sides", [(), (0, 0)], ids=["no prints", "no sides"])
+def test_a_flow_that_is_not_known_is_said_everywhere(sides: tuple[int, ...]) -> None:
+    market = Market()
+    if sides:
+        market.flow.take_trades(flow_prints(market, sides))
+    views, _ = views_over(market, sign_model="flow")
+    assert failures(views) == []
+    for view in (views.strikes, views.curve, views.by_expiry, views.scenario):
+        assert "cannot be told from the flow" in view.card.reason, view
+    assert "no signed prints" in views.headline.panel.object
+    assert views.curve._snapshots.newest(market).band_models == ("calls_long", "calls_short", "short_all")
+    views.choice.sign_model = "calls_long"
+    assert all(not view.card.reason for view in (views.strikes, views.curve, views.by_expiry, views.scenario))
+
+
+def test_the_value_line_tells_the_band_over_the_sign_models() -> None:
+    market = Market()
+    views, _ = views_over(market)
+    made = views.curve._snapshots.newest(market)
+    low, high = made.net_gexes
+    assert low < 0 < high
+    assert f"{formats.usd(low)} … {formats.usd(high)}" in views.headline.panel.object
+
+
+def test_the_past_of_calls_short_is_that_of_calls_long_turned_round() -> None:
+    market = Market()
+    market.past = past_of(market)
+    views, _ = views_over(market)
+    before = views.course._rows.data["net"].copy()
+    changes = dict(views.change._snapshots.newest(market).changes)
+    cells = np.asarray(views.by_time.map._grid.values)  # type: ignore[union-attr]
+    views.choice.sign_model = "calls_short"
+    np.testing.assert_allclose(views.course._rows.data["net"], -before)
+    assert {minutes: -change for minutes, (change, _) in changes.items()} == {
+        minutes: change for minutes, (change, _) in views.change._snapshots.newest(market).changes.items()
+    }
+    np.testing.assert_allclose(np.asarray(views.by_time.map._grid.values), -cells)  # type: ignore[union-attr]
+
+
+def test_the_past_of_short_all_follows_from_its_parts() -> None:
+    market = Market()
+    market.past = past_of(market)
+    views, _ = views_over(market, sign_model="short_all")
+    wanted = market.past.groupby("event_ns")[["call_gex", "put_gex"]].sum()
+    np.testing.assert_allclose(views.course._rows.data["net"], wanted["put_gex"] - wanted["call_gex"])
+    assert np.isnan(views.course._rows.data["zero"]).all()
+    assert np.isfinite(views.change._snapshots.newest(market).changes[1][0])
+
+
+def past_of(market: Market) -> pd.DataFrame:
+    rows = market.latest("exposures")
+    gex = (
+        rows[rows["underlying"] == "BTC"]
+        .groupby("strike")[["gex", "call_gex", "put_gex"]]
+        .sum()
+        .reset_index()
+    )
+    frames = [
+        gex.assign(event_ns=NOW_NS + 60 * SECOND * (step - 4), **{name: gex[name] * (1 + 0.1 * step) for name in ("gex", "call_gex", "put_gex")})
+        for step in range(5)
+    ]  # fmt: skip
+    return pd.concat(frames, ignore_index=True)
+
+
+def test_one_snapshot_is_no_line_and_says_so() -> None:
+    market = Market()
+    market.put("levels", market.latest("levels").groupby("underlying", observed=True).tail(1))
+    for table in ("trades", "candles"):
+        market.put(table, market.latest(table).iloc[:0])
+    views, _ = views_over(market)
+    for view in (views.price, views.history, views.course):
+        assert "One snapshot so far" in view.card.reason
+
+
+def test_old_and_delayed_data_is_tagged() -> None:
+    market = Market()
+    views, live = views_over(market)
+    assert "delayed" not in views.headline.panel.object
+    quote = pd.DataFrame(
+        {"event_ns": [NOW_NS], "instrument": ["BTC"], "bid": [1.0], "ask": [2.0], "venue": ["cboe"]}
+    )
+    market.put("quotes", QUOTES.conform(quote))
+    market.asof_ns += 3600 * SECOND
+    live.touch()
+    assert "15 min delayed" in views.headline.panel.object
+    assert "marks of 20 Nov 2026 14:" in views.headline.panel.object
+
+
+def test_a_tape_that_ended_is_not_a_failure() -> None:
+    market = Market()
+    market.put_feeds(state="ended", age_s=600.0)
+    views, _ = views_over(market)
+    assert "ended" not in views.headline.panel.object

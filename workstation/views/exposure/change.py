@@ -7,10 +7,10 @@ import numpy as np
 from workstation.views import formats
 from workstation.views.card import Card, Markup
 from workstation.views.choice import Choice
-from workstation.views.exposure.snapshot import Snapshot, Snapshots, level_rows
+from workstation.views.exposure.past import MINUTES, level_rows, why_none
+from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.live import Source, View
 
-MINUTES = (1, 5, 10, 15, 30)
 _CSS = """
 :host { width: 100%; }
 table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
@@ -26,7 +26,6 @@ svg .up { fill: var(--ws-up); } svg .down { fill: var(--ws-down); } svg .mid { s
 .trend { display: block; width: 100%; height: 40px; margin-top: 6px; }
 .trend polyline { fill: none; stroke: var(--ws-net); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
 .trend line { stroke: var(--ws-axis); vector-effect: non-scaling-stroke; }
-.note { color: var(--ws-muted); font-size: 12px; padding: 8px 4px; }
 .caption { color: var(--ws-muted); font-size: 11px; }
 """
 
@@ -44,11 +43,9 @@ class ChangeTable(View):
     def refresh(self, source: Source) -> None:
         """Write the newest changes."""
         made = self._snapshots.newest(source)
+        self.card.empty(why_none(self.choice) if not made.changes else "")
         if not made.changes:
-            self._table.show(
-                '<p class="note">Changes are kept for the recorded sign model, open interest and all expiries. '
-                "Choose those to see them.</p>"
-            )
+            self._table.show("")
             return
         largest = max(
             (abs(change) for change, _ in made.changes.values() if np.isfinite(change)), default=0.0

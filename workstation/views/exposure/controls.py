@@ -15,6 +15,8 @@ from workstation.views.theme import stylesheet
 
 BAR = stylesheet(
     ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"
+    "@media (max-width: 900px) { :host { position: sticky !important; top: 0; z-index: 5; background: var(--ws-page); padding: 4px 22px 4px 0;"
+    " mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); } }"
 )
 _SMALL = {"margin": 0, "size": "small"}
 _BUTTONS_SX = {
@@ -27,6 +29,7 @@ _BUTTONS_SX = {
         "textTransform": "none",
         "lineHeight": "20px",
         "whiteSpace": "nowrap",
+        "@media (max-width: 900px)": {"py": "7px", "px": "11px"},
     }
 }
 

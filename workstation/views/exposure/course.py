@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
+import pandas as pd
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
 
 from workstation.views import formats
 from workstation.views.card import Card, Key
 from workstation.views.choice import Choice
-from workstation.views.exposure.snapshot import level_rows
+from workstation.views.exposure.past import level_rows, why_none
+from workstation.views.figure import pane
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
 from workstation.views.ticks import TIME_TICKS
@@ -17,6 +18,20 @@ from workstation.views.ticks import TIME_TICKS
 MOST = 1_500
 """Points drawn; more are thinned evenly, the newest always kept."""
 _COLUMNS = ("x", "net", "above", "below", "spot", "zero")
+
+
+def too_short(rows: pd.DataFrame) -> str:
+    """Why levels make no line; empty when they make one.
+
+    Examples
+    --------
+    >>> too_short(pd.DataFrame({"event_ns": [0], "spot": [231.4]}))
+    'One snapshot so far, of 1970-01-01 00:00 UTC: spot 231.40. A line needs two.'
+    """
+    if len(rows) != 1:
+        return ""
+    moment = pd.Timestamp(int(rows["event_ns"].iloc[0])).strftime("%Y-%m-%d %H:%M")
+    return f"One snapshot so far, of {moment} UTC: spot {formats.price(float(rows['spot'].iloc[0]))}. A line needs two."
 
 
 class Course(View):
@@ -72,7 +87,8 @@ class Course(View):
         self.figure = made
         self.card = Card(
             "Net GEX over time",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
+            unit="$ per 1 %; right: USD",
             area="course",
             keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "0γ", "dashed")),
         )
@@ -80,8 +96,7 @@ class Course(View):
     def refresh(self, source: Source) -> None:
         """Draw the published levels of the choice."""
         rows = level_rows(source, self.choice)
-        if self.choice.expiries:
-            rows = rows.iloc[:0]
+        self.card.empty(too_short(rows) if len(rows) else why_none(self.choice))
         step = max(-(-len(rows) // MOST), 1)
         rows = rows.iloc[::-step].iloc[::-1]
         net, spot, zero = (rows[name].to_numpy() for name in ("net_gex", "spot", "zero_gamma"))
@@ -94,11 +109,7 @@ class Course(View):
             self.x_range.update(start=x[0] - 1e3, end=x[-1] + max(0.01 * (x[-1] - x[0]), 1e3))
             _fit(self.y_range, np.append(net, 0.0))
             _fit(self.price_range, np.concatenate([spot, zero]))
-        self.card.say(
-            f"{formats.usd(float(net[-1]), signed=True)}"
-            if len(rows)
-            else "recorded for the published choice"
-        )
+        self.card.say(f"{formats.usd(float(net[-1]), signed=True)}" if len(rows) else "")
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

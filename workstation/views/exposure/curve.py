@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
 from workstation.views import formats
-from workstation.views.card import Card
+from workstation.views.card import Card, Key
 from workstation.views.choice import SIGN_MODELS, Choice
 from workstation.views.exposure.snapshot import Snapshots
+from workstation.views.figure import pane
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
@@ -50,9 +50,10 @@ class Curve(View):
         self._lines = LevelLines(made, self._painter, vertical=True)
         self.card = Card(
             "Net GEX over spot",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
-            unit="USD per 1 %; grey: all sign models",
+            pane(made),
+            unit="$ per 1 %",
             area="curve",
+            keys=(Key("muted", "all sign models", "bar"),),
         )
 
     def refresh(self, source: Source) -> None:
@@ -79,15 +80,12 @@ class Curve(View):
         self._lines.show(
             [Level(made.zero_gamma, f"0γ {formats.number(made.zero_gamma)}", "zero"), Level(made.spot, f"Spot {formats.number(made.spot)}", "text")]
         )  # fmt: skip
-        low, high = made.zero_gammas
-        between = (
-            f"0γ {formats.number(low)} – {formats.number(high)}"
-            if np.isfinite(low) and high > low * 1.00001
-            else ""
-        )
+        words = f"{len(made.band_models)} sign models" if made.band_models else "all sign models"
         self.card.say(
-            made.zero_gamma_reason or between, f"USD per 1 %; {SIGN_MODELS[self.choice.sign_model].lower()}"
+            "" if np.isfinite(made.zero_gamma) or not spot.size else "no zero gamma",
+            keys=(Key("net", SIGN_MODELS[self.choice.sign_model].lower()), Key("muted", words, "bar")),
         )
+        self.card.empty("" if spot.size else made.unknown or made.zero_gamma_reason)
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from html import escape
 
 import numpy as np
@@ -21,6 +22,8 @@ CSS = """
   display: flex; flex-direction: column; justify-content: center; flex: 1 1 auto; min-width: 0; }
 .cell.edge { border-left: 3px solid var(--role); }
 dt { color: var(--ws-muted); font-size: 11px; line-height: 14px; white-space: nowrap; }
+.note { flex: 1 0 100%; line-height: 13px; padding-left: 4px; }
+.band { opacity: .85; padding-left: 4px; }
 dd { margin: 0; display: flex; align-items: baseline; gap: 8px; white-space: nowrap; color: var(--ws-text); }
 .number { font-size: 19px; font-weight: 700; line-height: 24px; }
 .first .number { font-size: 27px; line-height: 30px; }
@@ -38,6 +41,10 @@ dl { margin: 0; display: contents; }
 }
 """
 _DAY_NS = 86_400 * 10**9
+DELAYED = {"cboe": "Cboe quotes, 15 min delayed"}
+"""Venues whose public data is late by rule, by the venue of the underlying's own quote."""
+OLD_S = 900.0
+"""Marks so much older than the newest of anything are told as old."""
 
 
 class Headline(View):
@@ -60,8 +67,8 @@ class Headline(View):
             )
             return
         made = self._snapshots.newest(source)
-        price, moved, since = self._price(source)
-        late = _late(source)
+        price, moved, since = self._price(source, made)
+        late, tag = _late(source), _tag(source, made)
         cells = [
             cell(
                 f"{escape(self.choice.underlying)} price",
@@ -70,12 +77,18 @@ class Headline(View):
                 "first",
             ),
             cell(
-                "Net GEX",
+                f"Net GEX{_between(made.net_gexes, formats.usd)}",
                 formats.usd(made.net_gex, signed=True),
                 f'<span class="by">per 1 %</span>{_regime(made)}',
                 role="up" if made.net_gex >= 0 else "down",
             ),
-            _level("Zero gamma", made, made.zero_gamma, "zero", made.zero_gamma_reason),
+            _level(
+                f"Zero gamma{_between(made.zero_gammas, formats.number)}",
+                made,
+                made.zero_gamma,
+                "zero",
+                made.zero_gamma_reason,
+            ),
             _level("Call wall", made, made.call_wall, "up"),
             _level("Put wall", made, made.put_wall, "down"),
             cell(
@@ -88,11 +101,13 @@ class Headline(View):
         warning = (
             f'<div class="cell"><dt>feeds</dt><dd class="late">{escape(late)}</dd></div>' if late else ""
         )
+        if tag:
+            warning += f'<div class="note late" role="note">{escape(tag)}</div>'
         self._line.show(
             f'<dl class="line{" stale" if late else ""}">{"".join(cells)}{warning}{self._failure}</dl>'
         )
 
-    def _price(self, source: Source) -> tuple[float, float, str]:
+    def _price(self, source: Source, made: Snapshot) -> tuple[float, float, str]:
         names = instruments(source, self.choice.underlying)
         name = self.choice.instrument or (names[0] if names else "")
         trades = source.latest("trades")
@@ -102,7 +117,7 @@ class Headline(View):
             else []
         )
         if not len(rows):
-            return self._spot(source)
+            return self._spot(source, made)
         newest = trades.iloc[rows[-1]]
         price, now = float(newest["price"]), int(newest["event_ns"])
         every = 300 * 10**9
@@ -115,12 +130,12 @@ class Headline(View):
         since = "24 h" if span >= _DAY_NS else f"since {pd.Timestamp(first['event_ns']).strftime('%H:%M')}"
         return price, price / float(first["open"]) - 1.0, since
 
-    def _spot(self, source: Source) -> tuple[float, float, str]:
+    def _spot(self, source: Source, made: Snapshot) -> tuple[float, float, str]:
         """Where nothing trades: the spot of the newest levels, and its move since the first of a day."""
         rows = source.latest("levels")
         rows = rows[((rows["underlying"] == self.choice.underlying) & np.isfinite(rows["spot"])).to_numpy()]
         if not len(rows):
-            return float("nan"), float("nan"), "no trades"
+            return made.spot, float("nan"), "spot, no trades"
         times, spots = rows["event_ns"].to_numpy(), rows["spot"].to_numpy()
         first = int(np.searchsorted(times, times[-1] - _DAY_NS))
         since = f"spot, since {pd.Timestamp(times[first]).strftime('%d %b %H:%M')}"
@@ -151,6 +166,14 @@ def _level(name: str, made: Snapshot, level: float, role: str, reason: str = "")
     return cell(name, formats.number(level), f'<span class="by">{by}</span>', role=role)
 
 
+def _between(ends: tuple[float, float], write: Callable[[float], str]) -> str:
+    """What the sign models together allow, beside a number's name; nothing where they agree."""
+    low, high = ends
+    if not (np.isfinite(low) and high - low > 1e-5 * abs(low)):
+        return ""
+    return f' <span class="band" title="lowest and highest over the sign models">{write(low)} … {write(high)}</span>'
+
+
 def _regime(made: Snapshot) -> str:
     if not np.isfinite(made.net_gex):
         return ""
@@ -165,8 +188,23 @@ def _role(value: float) -> str:
     return "up" if value > 0 else "down" if value < 0 else "by"
 
 
+def _tag(source: Source, made: Snapshot) -> str:
+    """What must be known of the data before the numbers are believed: delayed by its venue, or of another time."""
+    quotes = source.latest("quotes")
+    ours = (quotes["instrument"].astype("str") == made.underlying).to_numpy()
+    venues = set(quotes["venue"].to_numpy()[ours].tolist())
+    words = [told for venue, told in DELAYED.items() if venue in venues]
+    behind_s = (source.asof_ns - made.marks_ns) / 1e9
+    if made.marks_ns and behind_s > OLD_S:
+        words.append(
+            f"marks of {pd.Timestamp(made.marks_ns).strftime('%d %b %Y %H:%M')} UTC, {formats.age(behind_s)} old"
+        )
+    return ", ".join(words)
+
+
 def _late(source: Source) -> str:
     feeds = source.feeds()
+    feeds = feeds[feeds["state"] != "ended"]
     late = feeds[
         (feeds["age_s"] > feeds["stale_after_s"]) | feeds["state"].isin(["stale", "failed", "disconnected"])
     ]

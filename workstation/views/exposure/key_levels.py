@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
 from workstation.exposure.open_interest import open_interest
 from workstation.views import formats
 from workstation.views.card import Card, Key, Markup
 from workstation.views.choice import Choice
-from workstation.views.exposure.course import MOST
+from workstation.views.exposure.course import MOST, too_short
 from workstation.views.exposure.open_interest import pain_of
-from workstation.views.exposure.snapshot import Snapshot, Snapshots, chain_of, level_rows, some_expiries
-from workstation.views.figure import FigureView, TextView, fit
+from workstation.views.exposure.past import level_rows, why_none
+from workstation.views.exposure.snapshot import Snapshot, Snapshots, chain_of, some_expiries
+from workstation.views.figure import FigureView, TextView, fit, pane
 from workstation.views.live import Source
 from workstation.views.theme import Palette, bare_figure
 from workstation.views.ticks import TIME_TICKS
@@ -65,12 +65,13 @@ class LevelsTable(TextView):
         self._table.show(
             f'<table tabindex="0" aria-label="key levels"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         )
-        self.card.say(f"spot {formats.price(made.spot)}" if np.isfinite(made.spot) else "no levels yet")
+        self.card.empty(made.unknown if not rows else "")
+        self.card.say(f"spot {formats.price(made.spot)}" if np.isfinite(made.spot) else "")
 
     def _hour_ago(self, source: Source, made: Snapshot) -> dict[str, float]:
         rows = level_rows(source, self.choice)
         rows = rows[rows["event_ns"].to_numpy() <= made.asof_ns - _HOUR_NS]
-        if not made.published or not len(rows):
+        if not len(rows):
             return {}
         names = ("call_wall", "put_wall", "absolute_wall", "zero_gamma")
         return {name: float(rows[name].iloc[-1]) for name in names}
@@ -146,7 +147,7 @@ class LevelsCourse(FigureView):
         self.figure = made
         self.card = Card(
             "Levels over time",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
             unit="USD",
             area="history",
             keys=tuple(
@@ -157,7 +158,7 @@ class LevelsCourse(FigureView):
     def refresh(self, source: Source) -> None:
         """Draw the published levels of the choice."""
         rows = level_rows(source, self.choice)
-        rows = rows.iloc[:0] if self.choice.expiries else rows
+        self.card.empty(too_short(rows) if len(rows) else why_none(self.choice))
         step = max(-(-len(rows) // MOST), 1)
         rows = rows.iloc[::-step].iloc[::-1]
         self.rows.data = {
@@ -168,4 +169,3 @@ class LevelsCourse(FigureView):
             x = self.rows.data["x"]
             self.x_range.update(start=x[0] - 1e3, end=x[-1] + max(0.01 * (x[-1] - x[0]), 1e3))
             fit(self.y_range, np.concatenate([self.rows.data[line[0]] for line in _LINES]), room=0.05)
-        self.card.say("" if len(rows) else "recorded for the published choice")

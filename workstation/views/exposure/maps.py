@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import panel as pn
+import xarray as xr
 
-from workstation.exposure.book import exposure
 from workstation.exposure.scenario import forced_flow
 from workstation.views import formats
-from workstation.views.card import Card
-from workstation.views.choice import MEASURES, UNITS, Choice
-from workstation.views.exposure.snapshot import Snapshots, chain_of, some_expiries
-from workstation.views.figure import FigureView
+from workstation.views.card import Card, Key
+from workstation.views.choice import MEASURES, SHORT_UNITS, Choice
+from workstation.views.exposure.past import gex_past, why_none
+from workstation.views.exposure.snapshot import (
+    NO_FLOW,
+    NO_MARKS,
+    Priced,
+    Snapshots,
+    book_of,
+    priced,
+    shared,
+    some_expiries,
+)
+from workstation.views.figure import FigureView, pane
 from workstation.views.heatmap import Grid, HeatMap, between
 from workstation.views.live import Source
 from workstation.views.theme import Palette
@@ -47,8 +56,7 @@ class _Map(FigureView):
             ticks=self.ticks,
             font_size="10.5px",
         )
-        pane = pn.pane.Bokeh(self.map.figure, sizing_mode="stretch_both", min_height=150)
-        self.card = Card(self.title, pane, area=self.area)
+        self.card = Card(self.title, pane(self.map.figure), area=self.area)
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""
@@ -57,7 +65,8 @@ class _Map(FigureView):
 
     def _nothing(self, why: str) -> None:
         self.map.show(Grid([], [], np.empty((0, 0))))
-        self.card.say(why)
+        self.card.say("")
+        self.card.empty(why)
 
     def _scale(self) -> str:
         low, high = self.map.limits
@@ -74,15 +83,12 @@ class ByExpiry(_Map):
     def refresh(self, source: Source) -> None:
         """Draw the newest book."""
         choice = self.choice
-        marks = chain_of(source, choice.underlying)
         title = f"{MEASURES[choice.measure]}, strike × expiry"
-        if marks is None:
-            self._nothing("no marks")
+        book = book_of(source, choice)
+        if isinstance(book, str):
+            self._nothing(book)
             return
-        book = exposure(
-            some_expiries(marks, choice.expiries), sign_model=choice.sign_model, basis=choice.basis
-        )
-        spot = float(marks["spot"])
+        spot = float(book["spot"])
         inside = np.abs(book["strike"].to_numpy() / spot - 1.0) <= choice.reach
         cells = book[choice.measure].transpose("strike", "expiry").to_numpy()[inside]
         strikes = book["strike"].to_numpy()[inside]
@@ -101,7 +107,8 @@ class ByExpiry(_Map):
                 marks=marks_at,
             )
         )
-        self.card.say(self._scale(), UNITS[choice.measure], title)
+        self.card.say(self._scale(), SHORT_UNITS[choice.measure], title)
+        self.card.empty("" if cells.size else "No exposure within the strikes shown.")
 
 
 class ByTime(_Map):
@@ -113,6 +120,7 @@ class ByTime(_Map):
 
     def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
         super().__init__(choice, snapshots, colours)
+        self.card.say("", "$ per 1 %", keys=(Key("text", "spot"),))
         line = self.map.figure.line([], [], line_width=1.8)
         self._painter(line.glyph, line_color="text")
         self.spot = line.data_source
@@ -120,9 +128,10 @@ class ByTime(_Map):
     def refresh(self, source: Source) -> None:
         """Draw what the desk published."""
         choice = self.choice
-        past = source.exposure_past(choice.underlying, choice.sign_model, choice.basis)
-        if choice.expiries or choice.measure != "gex" or not len(past):
-            self._nothing("kept for the published choice: GEX, all expiries")
+        past = gex_past(source, choice)
+        if choice.measure != "gex" or not len(past):
+            kept = "Through time GEX alone is kept; choose it to see the map."
+            self._nothing(why_none(choice) if choice.measure == "gex" else kept)
             self.spot.data = {"x": np.empty(0), "y": np.empty(0)}
             return
         wide = past.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
@@ -144,7 +153,8 @@ class ByTime(_Map):
         cells = wide.to_numpy()
         self.map.show(Grid(across, [formats.strike(strike) for strike in strikes], cells, told=_usd(cells)))
         self._trace(source, times, strikes)
-        self.card.say(self._scale(), "USD per 1 %; line: spot")
+        self.card.say(self._scale())
+        self.card.empty("" if cells.size else "No exposure within the strikes shown.")
 
     def _trace(self, source: Source, times: np.ndarray, strikes: np.ndarray) -> None:
         rows = source.latest("levels")
@@ -169,18 +179,17 @@ class Scenario(_Map):
     def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
         super().__init__(choice, snapshots, colours)
         self.map.figure.yaxis.axis_label = "vol, points"
+        self.map.figure.xaxis.axis_label = "spot"
 
     def refresh(self, source: Source) -> None:
         """Re-price the book."""
         choice = self.choice
-        marks = chain_of(source, choice.underlying)
-        if marks is None:
-            self._nothing("no marks")
+        kept = priced(source, choice.underlying)
+        if kept is None or (choice.sign_model == "flow" and kept.flow is None):
+            self._nothing(NO_MARKS if kept is None else NO_FLOW)
             return
-        found = forced_flow(
-            some_expiries(marks, choice.expiries), spot_moves=_SPOTS, vol_moves=_VOLS, days=[_DAYS],
-            sign_model=choice.sign_model, basis=choice.basis,
-        )  # fmt: skip
+        key = ("forced flow", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries))
+        found = shared(source, key, lambda: self._forced_flow(kept))
         cells = found["forced_flow"].isel(days=0).transpose("vol_move", "spot_move").to_numpy()
         across = [formats.percent(move, 0, signed=True) for move in _SPOTS]
         up = [formats.number(100 * move, 0, signed=True) for move in _VOLS]
@@ -199,4 +208,13 @@ class Scenario(_Map):
                 np.array(told, dtype=object).reshape(cells.shape),
             )
         )
-        self.card.say("", "USD dealers must buy (+) or sell (−); spot × vol, at once")
+        self.card.say(self._scale(), "$ dealers must buy (+) or sell (−)")
+        priced_any = bool(np.isfinite(cells).any())
+        self.card.empty("" if priced_any else "No contract is priced, so no flow is known.")
+
+    def _forced_flow(self, kept: Priced) -> xr.Dataset:
+        choice = self.choice
+        return forced_flow(
+            some_expiries(kept.chain, choice.expiries), spot_moves=_SPOTS, vol_moves=_VOLS, days=[_DAYS],
+            sign_model=choice.sign_model, basis=choice.basis, flow=kept.flow,
+        )  # fmt: skip

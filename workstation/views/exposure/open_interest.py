@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 import xarray as xr
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
@@ -11,8 +10,8 @@ from workstation.exposure.open_interest import open_interest
 from workstation.views import formats
 from workstation.views.card import Card, Key
 from workstation.views.choice import Choice
-from workstation.views.exposure.snapshot import chain_of, some_expiries
-from workstation.views.figure import FigureView, rule
+from workstation.views.exposure.snapshot import NO_MARKS, chain_of, some_expiries
+from workstation.views.figure import FigureView, pane, rule
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source
 from workstation.views.theme import Palette, bare_figure
@@ -43,7 +42,7 @@ class OpenInterest(FigureView):
         self.x_range, self.y_range = Range1d(0, 1), Range1d(-1, 1)
         made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
         made.xaxis.formatter = formats.price_ticks()
-        made.xaxis.ticker.desired_num_ticks = 5
+        made.xaxis.ticker.desired_num_ticks = 4
         made.yaxis.formatter = formats.si_ticks()
         made.yaxis.ticker.desired_num_ticks = 5
         drawn = []
@@ -57,8 +56,8 @@ class OpenInterest(FigureView):
         self.figure = made
         self._lines = LevelLines(made, self._painter, vertical=True)
         self.card = Card(
-            "Open interest by strike",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            "OI by strike",
+            pane(made),
             area="interest",
             keys=(Key("up", "calls", "bar"), Key("down", "puts", "bar")),
         )
@@ -68,9 +67,10 @@ class OpenInterest(FigureView):
         choice = self.choice
         marks = chain_of(source, choice.underlying)
         volume = choice.basis == "volume"
-        title = "Volume 24 h by strike" if volume else "Open interest by strike"
+        title = "Volume 24 h by strike" if volume else "OI by strike"
+        self.card.empty(NO_MARKS if marks is None else "")
         if marks is None:
-            self.card.say("no marks", "contracts", title)
+            self.card.say("", "contracts", title)
             return
         found = open_interest(some_expiries(marks, choice.expiries))
         spot, strikes = float(marks["spot"]), found["strike"].to_numpy()
@@ -96,7 +96,12 @@ class OpenInterest(FigureView):
             ]
         )
         ratio = float(found["total_volume_put_call_ratio" if volume else "total_put_call_ratio"])
-        self.card.say(f"put/call {formats.number(ratio, 2)}", "contracts", title)
+        self.card.say(f"P/C {formats.number(ratio, 2)}", "contracts", title)
+        if not (top or bottom):
+            known = "volume" if volume else "open interest"
+            self.card.empty(
+                f"No {known} of these options within ±{150 * choice.reach:.0f} % of spot is known."
+            )
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

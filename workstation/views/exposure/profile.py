@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span, WheelZoomTool
 
 from workstation.views import formats
 from workstation.views.card import Card, Key
 from workstation.views.choice import MEASURES, UNITS, Choice
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
+from workstation.views.figure import pane
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source, View
 from workstation.views.theme import Painter, Palette, bare_figure
@@ -17,6 +17,9 @@ from workstation.views.theme import Painter, Palette, bare_figure
 _COLUMNS = (
     "strike", "height", "call_left", "call_right", "put_left", "put_right", "net", "call", "put", "cumulative", "drawn",
 )  # fmt: skip
+
+DOTS = 60
+"""With more strikes than this the net is a line without dots."""
 
 
 def bars(strikes: np.ndarray, call: np.ndarray, put: np.ndarray) -> dict[str, np.ndarray]:
@@ -70,7 +73,7 @@ class ByStrike(View):
         self._window: tuple[str, float] = ("", 0.0)
         self.card = Card(
             "GEX by strike",
-            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=200),
+            pane(self.figure, min_height=200),
             unit=UNITS["gex"],
             area="strikes",
             keys=(
@@ -105,6 +108,7 @@ class ByStrike(View):
         dots = made.scatter("net", "strike", source=self._bars, size=5)
         self._painter(line.glyph, line_color="net")
         self._painter(dots.glyph, fill_color="card", line_color="net")
+        self._dots = dots
         made.add_layout(self._painter(Span(location=0, dimension="height", line_width=1), line_color="axis"))
         made.add_tools(
             HoverTool(
@@ -130,10 +134,12 @@ class ByStrike(View):
         columns = bars(made.strikes[shown], made.call[shown], made.put[shown])
         columns["cumulative"] = np.cumsum(made.call + made.put)[shown]
         self._bars.data = columns
+        self._dots.visible = columns["strike"].size <= DOTS
         self._fit(made)
         self._scale_running()
         self._lines.show(key_levels(made))
         net = float(np.nansum(made.call + made.put)) if made.strikes.size else float("nan")
+        self.card.empty("" if made.strikes.size else made.unknown)
         measure = self.choice.measure
         self.card.say(
             f"net {formats.usd(net, signed=True)}", UNITS[measure], f"{MEASURES[measure]} by strike"

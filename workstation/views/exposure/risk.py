@@ -56,6 +56,12 @@ td.why { white-space: normal; color: var(--ws-muted); min-width: 200px; font-siz
 details summary { cursor: pointer; color: var(--ws-accent); } details pre { white-space: pre-wrap; margin: 2px 0; font-size: 10.5px; }
 .none { color: var(--ws-muted); font-size: 12px; margin: 6px 0; }
 .retracted td { text-decoration: line-through; }
+@media (max-width: 700px) {
+  thead { display: none; } table, tbody { display: block; }
+  tr { display: flex; flex-wrap: wrap; gap: 0 8px; border-top: 1px solid var(--ws-line); padding: 3px 0; }
+  td { border: none !important; padding: 1px 0 !important; } td:nth-child(4) { margin-left: auto; }
+  td.why { flex: 1 0 100%; }
+}
 """
 _DIRECTIONS = {1: ("up", "▲ bullish"), -1: ("down", "▼ bearish"), 0: ("", "○ neutral")}
 
@@ -75,8 +81,9 @@ class CascadeRisk(TextView):
         """Write the newest score."""
         rows = source.latest("cascade")
         rows = rows[(rows["underlying"].astype("str") == self.choice.underlying).to_numpy()]
+        self.card.empty("" if len(rows) else "Not published yet: it needs marks and a minute of trades.")
         if not len(rows):
-            self._page.show('<p class="none">Not published yet.</p>')
+            self._page.show("")
             self.card.say("")
             return
         row = rows.iloc[-1].to_dict()
@@ -130,8 +137,9 @@ class SmartMoneyList(TextView):
         rows = source.latest("alerts")
         rows = rows.drop_duplicates("alert_id", keep="last")
         rows = rows[self._ours(rows)].sort_values("event_ns", kind="stable").iloc[::-1].head(SHOWN)
+        self.card.empty("" if len(rows) else "No block, large print or changed wall yet.")
         if not len(rows):
-            self._table.show('<p class="none">No block, large print or changed wall yet.</p>')
+            self._table.show("")
             self.card.say("")
             return
         heads = (("time UTC", ""), ("what", ""), ("side", ""), ("premium", "n"), ("score", "n"), ("why", ""))

@@ -7,8 +7,9 @@ same functions from the newest marks; ``Snapshot.published`` says which of both 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -17,12 +18,19 @@ import xarray as xr
 
 from workstation.exposure.band import band
 from workstation.exposure.book import exposure
+from workstation.exposure.flow_seen import FlowSeen
 from workstation.exposure.levels import levels
+from workstation.market.instruments import REGISTRY
 from workstation.pricing.chain import chain
-from workstation.views.choice import Choice, underlyings_of
+from workstation.views.choice import Choice
+from workstation.views.exposure import past
 from workstation.views.live import Source
 
 NAN = float("nan")
+NO_MARKS = "No marks of these options have arrived yet."
+NO_FLOW = (
+    "No print of these options with a known taker was seen: who holds what cannot be told from the flow."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +53,14 @@ class Snapshot:
     put: np.ndarray = field(default_factory=lambda: np.empty(0))
     curve_spot: np.ndarray = field(default_factory=lambda: np.empty(0))
     curve: np.ndarray = field(default_factory=lambda: np.empty(0))
+    marks_ns: int = 0
+    """When the newest mark of the underlying happened."""
+    unknown: str = ""
+    """Why nothing is known under the chosen sign model."""
+    band_models: tuple[str, ...] = ()
+    """The sign models that the band is over."""
+    net_gexes: tuple[float, float] = (NAN, NAN)
+    """Lowest and highest net gex over the sign models."""
     band: tuple[np.ndarray, np.ndarray] = field(default_factory=lambda: (np.empty(0), np.empty(0)))
     """Lowest and highest net gex over the sign models, on ``curve_spot``."""
     zero_gammas: tuple[float, float] = (NAN, NAN)
@@ -64,114 +80,177 @@ class Snapshot:
 
 
 class Snapshots:
-    """The session's snapshot, made once per publication and choice."""
+    """The session's snapshot, made once per publication and choice for all sessions that ask for the same."""
 
     def __init__(self, choice: Choice) -> None:
         self.choice = choice
-        self._key: tuple[Any, ...] = ()
-        self._made: Snapshot | None = None
 
     def newest(self, source: Source) -> Snapshot:
         """The newest snapshot of the choice."""
         choice = self.choice
         key = (
-            source.version("exposures"), source.version("levels"), choice.underlying, choice.measure,
-            choice.basis, choice.sign_model, tuple(choice.expiries),
+            "snapshot", choice.underlying, choice.measure, choice.basis, choice.sign_model, tuple(choice.expiries),
         )  # fmt: skip
-        if self._made is None or not self._made.asof_ns or key != self._key:
-            self._key, self._made = key, snapshot(source, choice)
-        return self._made
+        found: Snapshot = shared(source, key, lambda: snapshot(source, choice), "exposures", "levels")
+        return found
 
 
 def snapshot(source: Source, choice: Choice) -> Snapshot:
-    """The newest snapshot of a choice; what cannot be known is NaN or empty."""
+    """The newest snapshot of a choice; what cannot be known is NaN or empty, with the reason."""
     level = _published_level(source, choice)
-    marks = _chain(source, choice.underlying)
-    if marks is None:
-        return _from_level(choice, level)
-    some = some_expiries(marks, choice.expiries)
-    over = band(some, basis=choice.basis)
-    chosen = levels(some, sign_model=choice.sign_model, basis=choice.basis)
-    strikes, call, put = _ladder(source, choice, marks, level is not None)
-    parts = {
-        "strikes": strikes,
-        "call": call,
-        "put": put,
+    kept = priced(source, choice.underlying)
+    changes = past.changes(source, choice)
+    if kept is None:
+        return _from_level(choice, level, changes=changes)
+    some = some_expiries(kept.chain, choice.expiries)
+    over = band(some, basis=choice.basis, flow=kept.flow)
+    parts: dict[str, Any] = {
+        "marks_ns": int(kept.chain.attrs["asof_ns"]),
+        "band_models": tuple(over["sign_model"].to_numpy().tolist()),
+        "net_gexes": tuple(float(over[f"net_gex_{end}"]) for end in ("low", "high")),
+        "zero_gammas": tuple(float(over[f"zero_gamma_{end}"]) for end in ("low", "high")),
+    }
+    if choice.sign_model not in parts["band_models"]:
+        return _unknown_flow(choice, float(kept.chain["spot"]), kept, parts)
+    parts |= {
+        "changes": changes,
         "curve_spot": over["curve_spot"].to_numpy(),
         "curve": over["net_gex_curve"].sel(sign_model=choice.sign_model).to_numpy(),
         "band": (over["net_gex_curve_low"].to_numpy(), over["net_gex_curve_high"].to_numpy()),
-        "zero_gammas": tuple(float(over[f"zero_gamma_{end}"]) for end in ("low", "high")),
+        **_ladder(source, choice, kept, level is not None),
     }
     if level is not None:
         return _from_level(choice, level, **parts)
+    chosen = levels(some, sign_model=choice.sign_model, basis=choice.basis, flow=kept.flow)
     return Snapshot(
         underlying=choice.underlying,
         asof_ns=int(chosen.attrs["asof_ns"]),
         published=False,
-        **{name: float(chosen[name]) for name in ("spot", "net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall", "atm_iv")},
+        **{name: float(chosen[name]) for name in _NUMBERS},
         zero_gamma_reason=str(chosen["zero_gamma_reason"].item()),
-        ledger=dict(chosen.attrs),
+        ledger={**chosen.attrs, **(_flow_ledger(kept.seen) if choice.sign_model == "flow" else {})},
         **parts,
-    )  # fmt: skip
+    )
+
+
+_NUMBERS = ("spot", "net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall", "atm_iv")
+
+
+def _unknown_flow(choice: Choice, spot: float, kept: Priced, parts: dict[str, Any]) -> Snapshot:
+    return Snapshot(
+        underlying=choice.underlying,
+        asof_ns=int(kept.chain.attrs["asof_ns"]),
+        published=False,
+        spot=spot,
+        zero_gamma_reason="no signed prints",
+        unknown=NO_FLOW,
+        ledger={**kept.chain.attrs, "sign_model": "flow", **_flow_ledger(kept.seen)},
+        **parts,
+    )
+
+
+def _flow_ledger(seen: FlowSeen) -> dict[str, Any]:
+    return {
+        "flow_since_ns": seen.since_ns,
+        "prints_counted": seen.prints - seen.unsided,
+        "prints_without_side": seen.unsided,
+        "contracts_traded": int(np.count_nonzero(seen.signed)),
+    }
 
 
 def _from_level(choice: Choice, level: pd.Series | None, **parts: Any) -> Snapshot:
     if level is None:
-        return Snapshot(choice.underlying, 0, published=False, **parts)
-    names = ("spot", "net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall", "atm_iv")
+        return Snapshot(choice.underlying, 0, published=False, unknown=NO_MARKS)
     return Snapshot(
         underlying=choice.underlying,
         asof_ns=int(level["event_ns"]),
         published=True,
-        **{name: float(level[name]) for name in names},
+        **{name: float(level[name]) for name in _NUMBERS},
         zero_gamma_reason=str(level["zero_gamma_reason"]),
-        changes={
-            minutes: (float(level[f"change_{minutes}m"]), float(level[f"change_strike_{minutes}m"]))
-            for minutes in (1, 5, 10, 15, 30)
-        },
         ledger=json.loads(level["ledger"]) if level["ledger"] else {},
         **parts,
     )
 
 
-def level_rows(source: Source, choice: Choice) -> pd.DataFrame:
-    """Published levels of the chosen underlying, sign model and basis, in time order."""
-    rows = source.latest("levels")
-    mask = (
-        (rows["underlying"] == choice.underlying)
-        & (rows["sign_model"] == choice.sign_model)
-        & (rows["basis"] == choice.basis)
-    )
-    return rows[mask.to_numpy()]
-
-
 def _published_level(source: Source, choice: Choice) -> pd.Series | None:
-    rows = level_rows(source, choice)
+    rows = past.recorded(source, choice)
     return None if choice.expiries or not len(rows) else rows.iloc[-1]
 
 
-_CHAINS: WeakKeyDictionary[Any, dict[str, tuple[int, xr.Dataset | None]]] = WeakKeyDictionary()
-"""Newest chain per source and underlying, so that all sessions price it once."""
+class Priced(NamedTuple):
+    """A chain with what takers did in it."""
+
+    chain: xr.Dataset
+    seen: FlowSeen
+    flow: xr.DataArray | None
+    """Signed taker flow by cell of the chain, in contracts; None when no print had a side."""
 
 
-def _chain(source: Source, underlying: str) -> xr.Dataset | None:
-    kept = _CHAINS.setdefault(source, {})
-    version = source.version("exposures")
-    if kept.get(underlying, (-1, None))[0] != version or kept[underlying][1] is None:
-        kept[underlying] = (version, _price(source, underlying))
-    return kept[underlying][1]
+_SHARED: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[Any, Any]]] = WeakKeyDictionary()
+KEPT = 64
+"""Results kept per source; the oldest leave first."""
 
 
-def _price(source: Source, underlying: str) -> xr.Dataset | None:
+def shared(source: Source, key: tuple[Any, ...], make: Callable[[], Any], *tables: str) -> Any:
+    """What ``make`` gives, made once for all sessions of a source as long as the versions of ``tables`` stay."""
+    kept = _SHARED.setdefault(source, {})
+    versions = tuple(source.version(table) for table in tables or ("exposures",))
+    if key not in kept or kept[key][0] != versions:
+        kept.pop(key, None)
+        value = make()
+        if value is None:
+            return None
+        kept[key] = (versions, value)
+        while len(kept) > KEPT:
+            del kept[next(iter(kept))]
+    return kept[key][1]
+
+
+def priced(source: Source, underlying: str) -> Priced | None:
+    """The newest chain of an underlying as of its own newest mark, priced once per publication; None without marks."""
+    found: Priced | None = shared(source, ("priced", underlying), lambda: _price(source, underlying))
+    return found
+
+
+def _price(source: Source, underlying: str) -> Priced | None:
     marks = source.latest("marks")
-    if not underlying or underlying not in underlyings_of(marks):
+    names = marks["instrument"].astype("str")
+    terms = REGISTRY.describe(names.unique()).set_index("instrument")
+    options = terms.index[(terms["underlying"] == underlying) & (terms["kind"] == "option")]
+    ours = names.isin(options.astype("str")).to_numpy()
+    if not underlying or not ours.any():
         return None
-    return chain(marks, underlying=underlying)
+    made = chain(marks, underlying=underlying, asof_ns=int(marks["event_ns"].to_numpy()[ours].max()))
+    cells = made["instrument"].transpose("expiry", "strike", "right")
+    held = (cells != "").to_numpy()
+    seen = source.taker_flow(cells.to_numpy()[held])
+    if not seen.known:
+        return Priced(made, seen, None)
+    signed = np.full(cells.shape, np.nan)
+    signed[held] = seen.signed
+    return Priced(made, seen, cells.copy(data=signed))
 
 
 def chain_of(source: Source, underlying: str) -> xr.Dataset | None:
     """The newest chain of an underlying as priced for the newest exposures; None when there are no marks."""
-    return _chain(source, underlying)
+    kept = priced(source, underlying)
+    return None if kept is None else kept.chain
+
+
+def book_of(source: Source, choice: Choice) -> xr.Dataset | str:
+    """The exposure book of a choice, else why there is none."""
+    kept = priced(source, choice.underlying)
+    if kept is None:
+        return NO_MARKS
+    if choice.sign_model == "flow" and kept.flow is None:
+        return NO_FLOW
+    some = some_expiries(kept.chain, choice.expiries)
+    made: xr.Dataset = shared(
+        source,
+        ("book", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries)),
+        lambda: exposure(some, sign_model=choice.sign_model, basis=choice.basis, flow=kept.flow),
+    )
+    return made
 
 
 def some_expiries(marks: xr.Dataset, expiries: list[int]) -> xr.Dataset:
@@ -180,16 +259,18 @@ def some_expiries(marks: xr.Dataset, expiries: list[int]) -> xr.Dataset:
     return marks.isel(expiry=np.isin(known, expiries)) if np.isin(known, expiries).any() else marks
 
 
-def _ladder(
-    source: Source, choice: Choice, marks: xr.Dataset, published: bool
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ladder(source: Source, choice: Choice, kept: Priced, published: bool) -> dict[str, np.ndarray]:
     """Strikes with the call and the put part of the chosen measure, summed over the chosen expiries."""
     if published and choice.measure == "gex":
         rows = source.latest("exposures")
         mask = (rows["underlying"] == choice.underlying) & (rows["sign_model"] == choice.sign_model)
         rows = rows[(mask & (rows["basis"] == choice.basis)).to_numpy()]
-        by_strike = rows.groupby("strike", sort=True)[["call_gex", "put_gex"]].sum()
-        return by_strike.index.to_numpy(), by_strike["call_gex"].to_numpy(), by_strike["put_gex"].to_numpy()
-    book = exposure(some_expiries(marks, choice.expiries), sign_model=choice.sign_model, basis=choice.basis)
-    call, put = (book[f"{right}_{choice.measure}"].sum("expiry").to_numpy() for right in ("call", "put"))
-    return book["strike"].to_numpy(), call, put
+        parts = rows.groupby("strike", sort=True)[["call_gex", "put_gex"]].sum()
+        columns = (parts.index, parts["call_gex"], parts["put_gex"])
+    else:
+        book = book_of(source, choice)
+        columns = (
+            book["strike"],
+            *(book[f"{right}_{choice.measure}"].sum("expiry") for right in ("call", "put")),
+        )
+    return dict(zip(("strikes", "call", "put"), (column.to_numpy() for column in columns), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -52,15 +53,16 @@ class PriceCard(View):
             },
         )
         self.chip.on_click(lambda _: self.chart.follow())
-        self.spot = LevelsCourse(choice, colours)
-        pane = pn.pane.Bokeh(self.spot.figure, sizing_mode="stretch_both", min_height=150)
-        self._spot_pane = pn.Column(pane, sizing_mode="stretch_both", margin=0, visible=False)
+        self._colours = colours
+        self.spot: LevelsCourse | None = None
+        """Made where nothing trades."""
+        self._body = pn.Column(self.chart.panel, sizing_mode="stretch_both", margin=0)
         self._actions = (scale_buttons(choice), length_buttons(choice), self.chip)
         self._mark_chip()
         choice.param.watch(lambda _: self._mark_chip(), "window")
         self.card = Card(
             "Price",
-            pn.Column(self.chart.panel, self._spot_pane, sizing_mode="stretch_both", margin=0),
+            self._body,
             unit="USD",
             actions=self._actions,
             area="price",
@@ -77,25 +79,40 @@ class PriceCard(View):
         """Show the newest candles and levels; where nothing trades, spot as the levels had it."""
         traded = bool(instruments(source, self.choice.underlying))
         if self.chart.panel.visible != traded:
-            self.chart.panel.visible, self._spot_pane.visible = traded, not traded
+            self.chart.panel.visible = traded
             for action in self._actions:
                 action.visible = traded
         if not traded:
-            self.spot.refresh(source)
-            rows = len(self.spot.rows.data["x"])
-            said = f"nothing trades here: spot and levels of {rows} snapshots, USD"
-            self.card.say("", said if rows else "no trades and no levels yet")
+            self._show_spot(source)
             return
+        if self.spot is not None:
+            self._body.objects, self.spot = [self.chart.panel], None
+            self.card.empty()
         made = self._snapshots.newest(source)
         self.chart.levels = key_levels(made, with_spot=False)
         self.chart.span_strikes(self._by_strike.y_range.start, self._by_strike.y_range.end)
         self.chart.refresh(source)
         self.card.say("", f"{self.chart.shown_instrument}, USD")
 
+    def _show_spot(self, source: Source) -> None:
+        """Where nothing trades: spot and levels as they were published."""
+        if self.spot is None:
+            self.spot = LevelsCourse(self.choice, self._colours)
+            self._body.append(self.spot.card.body)
+        self.spot.refresh(source)
+        rows = len(self.spot.rows.data["x"])
+        self.card.say("", f"nothing trades here: spot and levels of {rows} snapshots, USD" if rows else "USD")
+        why = self.spot.card.reason
+        self.card.empty(
+            f"No trades of {self.choice.underlying} itself, only its options' marks. {why}" if why else ""
+        )
+
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""
+        self._colours = colours
         self.chart.repaint(colours)
-        self.spot.repaint(colours)
+        if self.spot is not None:
+            self.spot.repaint(colours)
 
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
@@ -125,27 +142,47 @@ class ExposureViews:
         self.price = PriceCard(choice, snapshots, self.strikes, colours)
         self.change = ChangeTable(choice, snapshots)
         self.curve = Curve(choice, snapshots, colours)
-        self.smile = Smiles(choice, colours)
         self.by_expiry = ByExpiry(choice, snapshots, colours)
-        self.by_time = ByTime(choice, snapshots, colours)
-        self.scenario = Scenario(choice, snapshots, colours)
-        self.interest = OpenInterest(choice, colours)
         self.cascade = CascadeRisk(choice)
-        self.smart = SmartMoneyList(choice)
-        self.levels = LevelsTable(choice, snapshots)
-        self.history = LevelsCourse(choice, colours)
-        self.course = Course(choice, colours)
         self.expiries = ExpiryChoice(choice)
         self.ledger = Ledger(choice, snapshots)
+        self._later: dict[str, Callable[[], View]] = {
+            "smart": lambda: SmartMoneyList(choice),
+            "interest": lambda: OpenInterest(choice, colours),
+            "scenario": lambda: Scenario(choice, snapshots, colours),
+            "by_time": lambda: ByTime(choice, snapshots, colours),
+            "history": lambda: LevelsCourse(choice, colours),
+            "levels": lambda: LevelsTable(choice, snapshots),
+            "course": lambda: Course(choice, colours),
+            "smile": lambda: Smiles(choice, colours),
+        }
+
+    def __getattr__(self, name: str) -> Any:
+        """A view of below the fold, made when it is first asked for."""
+        make = self.__dict__.get("_later", {}).get(name)
+        if make is None:
+            raise AttributeError(f"{type(self).__name__} has no {name!r}")
+        view = make()
+        setattr(self, name, view)
+        return view
+
+    @property
+    def first(self) -> tuple[View, ...]:
+        """What the first paint shows, in the order of refreshing."""
+        return (
+            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.by_expiry, self.cascade,
+            self.ledger,
+        )  # fmt: skip
+
+    @property
+    def below(self) -> tuple[str, ...]:
+        """Names of the views that lie below the fold."""
+        return tuple(self._later)
 
     @property
     def all(self) -> tuple[View, ...]:
-        """The views in the order they are refreshed."""
-        return (
-            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.by_expiry,
-            self.cascade, self.smart, self.interest, self.scenario, self.by_time, self.history, self.levels, self.smile,
-            self.course, self.ledger,
-        )  # fmt: skip
+        """All views."""
+        return (*self.first, *(getattr(self, name) for name in self.below))
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import panel as pn
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, HoverTool, Range1d
 
@@ -14,7 +13,7 @@ from workstation.portfolio.pnl import curves
 from workstation.portfolio.what_if import what_if
 from workstation.views import formats
 from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, rule
+from workstation.views.figure import FigureView, fit, pane, rule
 from workstation.views.heatmap import Grid, HeatMap
 from workstation.views.live import Source
 from workstation.views.portfolio.holdings import (
@@ -83,7 +82,7 @@ class PnlCurves(FigureView):
         self.figure = made
         self.card = Card(
             "Cumulative PnL",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
             unit="USD",
             area="curves",
         )
@@ -179,7 +178,7 @@ class Waterfall(FigureView):
         made.add_tools(HoverTool(renderers=[bars], visible=False, tooltips=[("@part", "@amount")]))
         self.figure = made
         self.card = Card(
-            "PnL explain", pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=170), unit="USD", area="explain",
+            "PnL explain", pane(made, min_height=170), unit="USD", area="explain",
             keys=(Key("up", "▲ gain", "bar"), Key("down", "▼ loss", "bar")),
         )  # fmt: skip
 
@@ -257,9 +256,7 @@ class WhatIf(FigureView):
             font_size="11px",
         )
         self.map.figure.yaxis.axis_label = "vol, points"
-        self.card = Card(
-            "What if", pn.pane.Bokeh(self.map.figure, sizing_mode="stretch_both", min_height=150), area="what"
-        )
+        self.card = Card("What if", pane(self.map.figure), area="what")
 
     def refresh(self, source: Source) -> None:
         """Re-price the book."""

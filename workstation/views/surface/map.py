@@ -9,7 +9,7 @@ import xarray as xr
 from workstation.pricing.surface import greek_surface
 from workstation.views import formats
 from workstation.views.card import Card
-from workstation.views.figure import FigureView
+from workstation.views.figure import FigureView, pane
 from workstation.views.heatmap import Grid, HeatMap, between
 from workstation.views.live import Source
 from workstation.views.surface.choice import GREEKS, SCALES, UNITS, SurfaceChoice
@@ -65,7 +65,7 @@ class SurfaceMap(FigureView):
         )
         self._panes = [
             pn.Column(
-                pn.pane.Bokeh(each.figure, sizing_mode="stretch_both", min_height=150),
+                pane(each.figure),
                 sizing_mode="stretch_both",
                 margin=0,
             )
@@ -79,9 +79,9 @@ class SurfaceMap(FigureView):
         found = surface_of(source, self.choice.underlying)
         signed = self.choice.greek in _SIGNED
         heat = self.signed if signed else self.plain
-        for pane, wanted in zip(self._panes, (not signed, signed), strict=True):
-            if pane.visible != wanted:
-                pane.visible = wanted
+        for column, wanted in zip(self._panes, (not signed, signed), strict=True):
+            if column.visible != wanted:
+                column.visible = wanted
         title = f"{GREEKS[self.choice.greek]} surface"
         if found is None:
             heat.show(Grid([], [], np.empty((0, 0))))

@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, WheelZoo
 
 from workstation.views import formats
 from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, rule
+from workstation.views.figure import FigureView, fit, pane, rule
 from workstation.views.live import Source
 from workstation.views.surface.choice import SHOWN, SurfaceChoice
 from workstation.views.surface.fitted import curve, quotes, surface_of
@@ -49,8 +49,8 @@ class Smiles(FigureView):
         self.card = Card(
             "Smiles",
             pn.Column(
-                pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
-                pn.pane.Bokeh(self.rest, sizing_mode="stretch_width", height=84),
+                pane(self.figure),
+                pane(self.rest, sizing_mode="stretch_width", min_height=None, height=84),
                 sizing_mode="stretch_both", margin=0,
             ),
             unit="IV over K/F − 1; whiskers bid to ask, line SVI; × left out",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import panel as pn
 import xarray as xr
 from bokeh.models import (
     ColumnDataSource,
@@ -16,7 +15,7 @@ from bokeh.models import (
 
 from workstation.views import formats
 from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, right_axis, rule
+from workstation.views.figure import FigureView, fit, pane, right_axis, rule
 from workstation.views.live import Source
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import history_of, surface_of
@@ -78,7 +77,7 @@ class TermStructure(FigureView):
         self.figure = made
         self.card = Card(
             "Term structure",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
             unit="at the forward",
             keys=(Key("up", "ATM"), Key("zero", "between", "dashed")),
             area="term",
@@ -147,7 +146,7 @@ class SkewHistory(FigureView):
         self.figure = made
         self.card = Card(
             "Skew over time",
-            pn.pane.Bokeh(made, sizing_mode="stretch_both", min_height=150),
+            pane(made),
             keys=(Key("up", "RR 25Δ"), Key("down", "BF 25Δ", "dashed"), Key("muted", "ATM, right", "dashed")),
             area="skew",
         )

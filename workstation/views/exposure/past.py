@@ -1,0 +1,112 @@
+"""What was recorded of a choice, and what follows from it for sign models that were not.
+
+Sign models of fixed signs differ by a factor per right alone, so the past of each follows from the call and put parts of any
+other. The taker flow's does not: it has a past only where the desk records it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from workstation.exposure.change import change
+from workstation.exposure.signs import signs
+from workstation.views.choice import SIGN_MODELS, Choice
+from workstation.views.live import Source
+
+MINUTES = (1, 5, 10, 15, 30)
+Factors = tuple[float, float]
+"""What turns the recorded call part and put part into those of the choice."""
+
+
+def recorded(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFrame:
+    """Published levels of the chosen underlying and basis under a sign model (the chosen one), in time order."""
+    rows = source.latest("levels")
+    mask = (
+        (rows["underlying"] == choice.underlying)
+        & (rows["sign_model"] == (sign_model or choice.sign_model))
+        & (rows["basis"] == choice.basis)
+    )
+    return rows[mask.to_numpy()]
+
+
+def kept(source: Source, choice: Choice) -> tuple[str, Factors] | None:
+    """The recorded sign model that the past of the choice follows from, and how; None when there is none.
+
+    Only all expiries together are recorded.
+    """
+    if choice.expiries:
+        return None
+    if len(recorded(source, choice)):
+        return choice.sign_model, (1.0, 1.0)
+    if choice.sign_model == "flow":
+        return None
+    wanted = signs(is_call=[True, False], sign_model=choice.sign_model)
+    for name in SIGN_MODELS:
+        if name != "flow" and len(recorded(source, choice, name)):
+            call, put = wanted / signs(is_call=[True, False], sign_model=name)
+            return name, (float(call), float(put))
+    return None
+
+
+def why_none(choice: Choice) -> str:
+    """Why a choice has no past, as a sentence for its card."""
+    if choice.expiries:
+        return "The past is kept for all expiries together; untick the expiries to see it."
+    if choice.sign_model == "flow":
+        return "This sign model is not recorded, so it has no past. WORKSTATION_EXPOSURE__SIGN_MODEL=flow records it."
+    if choice.basis == "volume":
+        return "This basis is not recorded, so it has no past. WORKSTATION_EXPOSURE__BASIS=volume records it."
+    return "Nothing of these options was recorded in the last 36 hours."
+
+
+def level_rows(source: Source, choice: Choice) -> pd.DataFrame:
+    """Levels of the choice through time: as published, else as they follow from what was; no rows when they do not."""
+    found = kept(source, choice)
+    if found is None:
+        return source.latest("levels").iloc[:0]
+    name, (call, put) = found
+    rows = recorded(source, choice, name)
+    if call == put:
+        return rows if call == 1.0 else _times(rows, call)
+    gex = gex_past(source, choice).groupby("event_ns")["gex"].sum()
+    rows = rows[rows["event_ns"].isin(gex.index).to_numpy()]
+    return rows.assign(net_gex=gex.reindex(rows["event_ns"]).to_numpy(), zero_gamma=np.nan)
+
+
+def _times(rows: pd.DataFrame, factor: float) -> pd.DataFrame:
+    names = ["net_gex", *(f"change_{minutes}m" for minutes in MINUTES)]
+    return rows.assign(**{name: factor * rows[name] for name in names})
+
+
+def gex_past(source: Source, choice: Choice) -> pd.DataFrame:
+    """Net gex by strike of the choice once a minute: event_ns, strike, gex."""
+    found = kept(source, choice)
+    if found is None:
+        return pd.DataFrame(
+            {"event_ns": np.empty(0, dtype=np.int64), "strike": np.empty(0), "gex": np.empty(0)}
+        )
+    name, (call, put) = found
+    past = source.exposure_past(choice.underlying, name, choice.basis)
+    return past if call == put == 1.0 else past.assign(gex=call * past["call_gex"] + put * past["put_gex"])
+
+
+def changes(source: Source, choice: Choice) -> dict[int, tuple[float, float]]:
+    """Minutes -> change of net gex and the strike that changed most; empty when nothing is kept of the choice."""
+    found = kept(source, choice)
+    if found is None:
+        return {}
+    rows = recorded(source, choice, found[0])
+    call, put = found[1]
+    if call != put:
+        past = gex_past(source, choice)
+        rows = change(past.assign(underlying=choice.underlying))
+    elif call != 1.0:
+        rows = _times(rows.iloc[-1:], call)
+    if not len(rows):
+        return {}
+    newest = rows.iloc[-1]
+    return {
+        minutes: (float(newest[f"change_{minutes}m"]), float(newest[f"change_strike_{minutes}m"]))
+        for minutes in MINUTES
+    }
