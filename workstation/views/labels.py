@@ -22,8 +22,9 @@ _LEADERS = {"x0": [], "x1": [], "y0": [], "y1": [], "colour": []}
 
 _STACK = """
 if (figure.properties.inner_width.is_unset || figure.properties.inner_height.is_unset) return
-const across = vertical ? figure.inner_width : figure.inner_height
-const along = vertical ? figure.inner_height : figure.inner_width
+const size = name => figure.properties[name].is_unset ? 0 : figure[name]
+const across = size(vertical ? 'inner_width' : 'inner_height')
+const along = size(vertical ? 'inner_height' : 'inner_width')
 if (!across || !along) return
 const [value_range, side_range] = vertical ? [figure.x_range, figure.y_range] : [figure.y_range, figure.x_range]
 const [v0, v1] = [value_range.start, value_range.end]
