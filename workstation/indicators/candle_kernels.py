@@ -99,9 +99,7 @@ def close_bars(
 
 
 @numba.njit(cache=True, nogil=True)
-def stretch(
-    event_ns: Any, row: int, stop: int, begin: int, limit: int, ordered: bool
-) -> tuple[int, int]:  # fmt: skip
+def stretch(event_ns: Any, row: int, stop: int, begin: int, limit: int, ordered: bool) -> tuple[int, int]:
     """The first row from ``row`` on whose time is not in ``[begin, limit)``, and the newest time before it.
 
     Of ordered rows by steps that double until they are beyond, then by halves.
@@ -208,20 +206,18 @@ def fold_alone(
 
 @numba.njit(cache=True, nogil=True)
 def fold_plain(
-    event_ns: Any, price: Any, size: Any, row: int, last: int, place: int, bars: Any, sums: Any
-) -> None:  # fmt: skip
-    """As ``fold_alone`` for rows in the order of their times without flags and sides: times are not read but at the ends."""
+    event_ns: Any, price: Any, size: Any, row: int, stop: int, limit: int, place: int, bars: Any, sums: Any
+) -> Any:  # fmt: skip
+    """As ``fold_alone`` for rows in the order of their times without flags and sides, up to the first at ``limit``: the row
+    after the last. Looking for it on the way costs nothing, since every row waits for the sums of the one before."""
     high, low = sums[place, HIGH], sums[place, LOW]
     volume, priced, turnover = sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER]
     if event_ns[row] < bars[place, OPEN_NS]:
         bars[place, OPEN_NS], sums[place, OPEN] = event_ns[row], price[row]
-    if event_ns[last - 1] >= bars[place, CLOSE_NS]:
-        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns[last - 1], price[last - 1]
-    bars[place, TRADES] += last - row
     high = high if price[row] <= high else price[row]
     low = low if price[row] >= low else price[row]
-    at_row = np.uint64(row)
-    for _ in range(last - row):
+    at_row, beyond = np.uint64(row), np.uint64(stop)
+    while at_row < beyond and event_ns[at_row] < limit:
         paid, amount = price[at_row], size[at_row]
         volume += amount
         priced += amount
@@ -229,8 +225,13 @@ def fold_plain(
         high = paid if paid > high else high
         low = paid if paid < low else low
         at_row += _ONE
+    last = at_row - _ONE
+    if event_ns[last] >= bars[place, CLOSE_NS]:
+        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns[last], price[last]
+    bars[place, TRADES] += np.int64(at_row) - row
     sums[place, HIGH], sums[place, LOW] = high, low
     sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER] = volume, priced, turnover
+    return np.int64(at_row)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -238,7 +239,7 @@ def fold_trades(
     of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, start: int, stop: int,
     ordered: bool, plain: bool, every: int, lateness: int, unpriced: int, unsided: int,
     bars: Any, sums: Any, slots: int, instruments: int, watermark: int, next_close: int,
-    counted: Any, done_numbers: Any, done_values: Any, done: int,
+    done_numbers: Any, done_values: Any, done: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Fold rows ``start`` to ``stop`` in order; what a row's time closes comes out before the row is added.
 
@@ -252,8 +253,6 @@ def fold_trades(
         Whether all rows are in the order of their times; without flags and sides.
     unpriced, unsided
         Flag masks: no say in prices; no say in buy and sell volume.
-    counted
-        True throughout; written False where a row came too late to be in a bar.
 
     Returns
     -------
@@ -274,26 +273,37 @@ def fold_trades(
         final = begin + every + lateness
         if final <= watermark:
             last, _ = stretch(event_ns, row, stop, begin, begin + every, ordered)
-            counted[row:last] = False
             late += last - row
             row = last
             continue
-        last, newest = stretch(event_ns, row, stop, begin, min(begin + every, next_close), ordered)
+        limit = min(begin + every, next_close)
+        next_close = min(next_close, final)
+        place = of[0] * slots + number % slots
+        if of.size == 1 and bars[place, NUMBER] == VACANT:
+            begin_bar(bars, sums, place, number)
+        if of.size == 1 and ordered and plain:
+            row = fold_plain(event_ns, price, size, row, stop, limit, place, bars, sums)
+            watermark = max(watermark, event_ns[row - 1])
+            continue
+        last, newest = stretch(event_ns, row, stop, begin, limit, ordered)
         if of.size == 1:
-            place = of[0] * slots + number % slots
-            if bars[place, NUMBER] == VACANT:
-                begin_bar(bars, sums, place, number)
-            if ordered and plain:
-                fold_plain(event_ns, price, size, row, last, place, bars, sums)
-            else:
-                fold_alone(
-                    event_ns, price, size, side, flags, row, last, place, unpriced, unsided, bars, sums
-                )  # fmt: skip
+            fold_alone(
+                event_ns, price, size, side, flags, row, last, place, unpriced, unsided, bars, sums
+            )  # fmt: skip
         else:
             fold_among(
                 of, event_ns, price, size, side, flags, row, last, number, slots, plain, unpriced, unsided, bars, sums
             )  # fmt: skip
         row = last
         watermark = max(watermark, newest)
-        next_close = min(next_close, final)
     return watermark, next_close, done, late
+
+
+@numba.njit(cache=True, nogil=True)
+def are_in_time(
+    event_ns: Any, start: int, stop: int, every: int, lateness: int, watermark: int, counted: Any
+) -> None:  # fmt: skip
+    """Write for each row whether it came before its bar was final; ``watermark`` is what it was before them."""
+    for row in range(start, stop):
+        watermark = max(watermark, event_ns[row])
+        counted[row] = (event_ns[row] // every + 1) * every + lateness > watermark

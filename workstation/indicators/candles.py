@@ -72,7 +72,6 @@ class Candles(Engine):
         self._kept = KeptTrades()
         self._revisions: dict[tuple[int, int], int] = {}
         self._spare = CandleRows(0)
-        self._all_counted = np.empty(0, dtype=np.bool_)
 
     # -- rows in, rows out --------------------------------------------------------------------------------
 
@@ -125,12 +124,11 @@ class Candles(Engine):
             due = self._kept.is_mark_due(columns.newest_ns, self._within_ns)
             self._kept.add(trades, columns.newest_ns, self._open_bars() if due else None)
         rows, cancels = columns.event_ns.size, columns.cancels
-        done = self._room(rows + order.size * self._slots + cancels.size)
-        if not cancels.size:
-            self._fold_rows(columns, of, 0, rows, self._taken_as_counted(rows), done)
-            return done
-        counted = np.zeros(rows, dtype=np.bool_)
-        if self._within_ns:
+        bars = order.size * (columns.newest_ns // self.every_ns - columns.oldest_ns // self.every_ns + 1)
+        done = self._room(min(rows, bars) + order.size * self._slots + cancels.size)
+        counted = None
+        if cancels.size and self._within_ns:
+            counted = np.zeros(rows, dtype=np.bool_)
             self._kept.uncount(counted)
         start = 0
         for cancel in cancels.tolist():
@@ -150,33 +148,29 @@ class Candles(Engine):
         self._spare.clear()
         return self._spare
 
-    def _taken_as_counted(self, rows: int) -> npt.NDArray[np.bool_]:
-        if rows > self._all_counted.size:
-            self._all_counted = np.ones(rows, dtype=np.bool_)
-        return self._all_counted[:rows]
-
     def _fold_rows(
-        self, columns: TradeColumns, of: npt.NDArray[np.int32], start: int, stop: int, counted: npt.NDArray[np.bool_],
-        done: CandleRows,
+        self, columns: TradeColumns, of: npt.NDArray[np.int32], start: int, stop: int,
+        counted: npt.NDArray[np.bool_] | None, done: CandleRows,
     ) -> None:  # fmt: skip
+        """Fold rows; ``counted`` where it has to be told which of them are in a candle."""
         if start == stop:
             return
-        if columns.cancels.size:
-            counted[start:stop] = True
+        before_ns = self._watermark_ns
         self._watermark_ns, self._next_close, done.rows, late = kernels.fold_trades(
             of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, start, stop,
             columns.ordered, columns.plain, self.every_ns, self._lateness_ns,
             self.parameters.volume_only, self.parameters.no_aggressor,
-            self._bars, self._sums, self._slots, self._order.size, self._watermark_ns, self._next_close,
-            counted, done.numbers, done.values, done.rows,
+            self._bars, self._sums, self._slots, self._order.size, before_ns, self._next_close,
+            done.numbers, done.values, done.rows,
         )  # fmt: skip
-        if not late:
-            return
         self.late += late
-        if not columns.cancels.size:  # the rows taken as counted are not
-            if self._within_ns:
-                self._kept.uncount(counted.copy())
-            counted[:] = True
+        if counted is None and late and self._within_ns:
+            counted = np.empty(stop, dtype=np.bool_)
+            self._kept.uncount(counted)
+        if counted is not None:
+            kernels.are_in_time(
+                columns.event_ns, start, stop, self.every_ns, self._lateness_ns, before_ns, counted
+            )
 
     def _advance(self, event_ns: int, done: CandleRows) -> None:
         self._watermark_ns = max(self._watermark_ns, event_ns)
@@ -300,4 +294,8 @@ def candles(trades: pd.DataFrame, every: str = "10s", **parameters: Any) -> pd.D
     >>> candles(trades, every="10s")[["open", "high", "low", "close", "closed"]].values.tolist()
     [[5.0, 7.0, 5.0, 7.0, True], [6.0, 6.0, 6.0, 6.0, False]]
     """
-    return Candles(every=every, **parameters).whole(TRADES.conform(trades))
+    known = TRADES.made(trades)
+    made = Candles(every=every, **parameters).whole(trades if known else TRADES.conform(trades))
+    if known and made[["volume", "vwap"]].isna().to_numpy().any():
+        TRADES.conform(trades)  # raises where a value that has to be there was written over since
+    return made

@@ -18,8 +18,9 @@ class TradeColumns(NamedTuple):
     """Arrays of one batch, not copied, in row order.
 
     ``codes`` are the instruments'; ``alone``: all rows are of one instrument; ``ordered``: in the order of ``event_ns``;
-    ``plain``: no row has a flag or a side; ``cancels``: rows that take a trade back; ``newest_ns``: the largest ``event_ns``;
-    ``venue`` and ``trade_id`` are extension arrays; ``found`` is what engines found of the batch, by who asked.
+    ``plain``: no row has a flag or a side; ``cancels``: rows that take a trade back; ``oldest_ns``, ``newest_ns``: the
+    smallest and largest ``event_ns``; ``venue`` and ``trade_id`` are extension arrays; ``found`` is what engines found of the
+    batch, by who asked.
     """
 
     codes: npt.NDArray[Any]
@@ -34,6 +35,7 @@ class TradeColumns(NamedTuple):
     ordered: bool
     plain: bool
     cancels: npt.NDArray[np.int64]
+    oldest_ns: int
     newest_ns: int
     found: dict[Any, Any]
 
@@ -74,14 +76,15 @@ def _read(trades: pd.DataFrame) -> TradeColumns:
     arrays = arrays_of(trades)
     codes = np.asarray(arrays[_INSTRUMENT].codes)
     event_ns, price, size, side, flags, trade_id, venue = (arrays[place] for place in _ARRAYS)
-    flagged = bool(flags.any())
+    flagged = bool(np.bitwise_or.reduce(flags))
     cancels = np.flatnonzero(flags & int(TradeFlag.CANCEL)) if flagged else _NO_ROWS
     alone = bool(codes.min() == codes.max())
     ordered = in_order(event_ns)
-    newest_ns = int(event_ns[-1] if ordered else event_ns.max())
+    oldest_ns, newest_ns = (event_ns[0], event_ns[-1]) if ordered else (event_ns.min(), event_ns.max())
     plain = not flagged and not side.any()
     return TradeColumns(
-        codes, event_ns, price, size, side, flags, trade_id, venue, alone, ordered, plain, cancels, newest_ns, {}
+        codes, event_ns, price, size, side, flags, trade_id, venue, alone, ordered, plain, cancels,
+        int(oldest_ns), int(newest_ns), {},
     )  # fmt: skip
 
 

@@ -53,7 +53,9 @@ def frame_of(arrays: list[Any], columns: pd.Index[str], rows: int) -> pd.DataFra
     """
     index = pd.RangeIndex(rows)
     if rows > STACKED_ROWS:
-        return pd.DataFrame(dict(zip(columns, arrays, strict=True)), index=index, copy=False)
+        return _frame(
+            tuple(_block(array, _placement((place,))) for place, array in enumerate(arrays)), columns, index
+        )
     blocks = []
     for members, places in _groups(tuple([a.dtype.char if type(a) is np.ndarray else "" for a in arrays])):
         first = arrays[members[0]]
@@ -103,6 +105,13 @@ def own_array(frame: pd.DataFrame, place: int) -> npt.NDArray[Any] | None:
                 return None
             return cast(npt.NDArray[Any], values[places.index(place)])
     return None
+
+
+def _block(array: Any, placement: Any) -> Any:
+    """A block of one column, not copied."""
+    if type(array) is np.ndarray:
+        return NumpyBlock(array.reshape(1, -1), placement=placement, ndim=2)
+    return ExtensionBlock(array, placement=placement, ndim=2)
 
 
 def _frame(blocks: tuple[Any, ...], columns: pd.Index[str], index: pd.Index[Any]) -> pd.DataFrame:

@@ -156,6 +156,15 @@ class Table:
                 return frame
         return self.numbered(frame, first_seq, registry)
 
+    def made(self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY) -> bool:
+        """Whether the table made this frame and no column has been replaced since; numbers are not looked at."""
+        if frame.columns is not self.index or not _is_trusted(frame) or not _is_fresh(frame.index):
+            return False
+        return all(
+            column.kind != "instrument" or registry.issued(array_of(frame, place))
+            for place, column in self._asked
+        )
+
     def assembled(self, arrays: list[Any], rows: int) -> pd.DataFrame:
         """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
         return _trusted(frame_of(arrays, self.index, rows))
