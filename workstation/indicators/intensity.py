@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -11,22 +10,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rows import Field, RowArrays
+from workstation.indicators.runs import in_row_order
 from workstation.indicators.tick_engine import TickEngine
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
+from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import INTENSITY, NO_TIME, TRADES
-from workstation.market.tables.frames import array_of
 
-COLUMNS: Mapping[str, int] = {
-    "intensity": kernels.OUT_INTENSITY,
-    "velocity": kernels.OUT_VELOCITY,
-    "efficiency": kernels.OUT_EFFICIENCY,
-    "smoothed": kernels.OUT_SMOOTHED,
-    "mean_base": kernels.OUT_MEAN,
-    "sd_base": kernels.OUT_SD,
-    "buffer": kernels.OUT_BUFFER,
-}
+COLUMNS = ("intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer")
+"""Measures in the order of the kernels: those of the path, then those of the levels."""
 
 
 @dataclass(frozen=True)
@@ -69,25 +61,53 @@ def give_waiting(waiting: Waiting, instruments: int, of_out: Any, event_out: Any
 
 
 @numba.njit(cache=True, nogil=True)
+def hold_ticks(
+    event_ns: Any,
+    rows: Any,
+    owners: Any,
+    edges: Any,
+    path: Any,
+    level: Any,
+    at: Any,
+    before: int,
+    waiting: Waiting,
+) -> None:
+    """Let the last tick of each run that came before a row wait; ``at``: the first tick of each run not looked at yet."""
+    for run in range(owners.size):
+        r, tick, end = owners[run], at[run], edges[run + 1]
+        if rows[end - 1] < before:
+            tick = end
+        after = end
+        while tick < after:
+            middle = (tick + after) // 2
+            tick, after = (middle + 1, after) if rows[middle] < before else (tick, middle)
+        if tick == at[run]:
+            continue
+        at[run] = tick
+        waiting.event_ns[r] = event_ns[rows[tick - 1]]
+        for place in range(path.shape[0]):
+            waiting.values[r, place] = path[place, tick - 1]
+        for place in range(level.shape[0]):
+            waiting.values[r, path.shape[0] + place] = level[place, tick - 1]
+
+
+@numba.njit(cache=True, nogil=True)
 def thin(
-    event_ns: Any, owners: Any, rows: Any, values: Any, every: int, edge: int,
+    event_ns: Any, rows: Any, owners: Any, edges: Any, path: Any, level: Any, every: int, edge: int,
     waiting: Waiting, instruments: int, of_out: Any, event_out: Any, out: Any,
 ) -> tuple[int, int]:  # fmt: skip
     """Hold each instrument's newest row until the watermark reaches ``edge``, the end of the interval.
 
     Returns how many rows came out, at most those that waited and the measured ones, and the next edge.
     """
-    done = measured = 0
+    done = 0
+    at = edges[:-1].copy()
     for row in range(event_ns.size):
         if event_ns[row] >= edge:
             edge = (event_ns[row] // every + 1) * every
+            hold_ticks(event_ns, rows, owners, edges, path, level, at, row, waiting)
             done = give_waiting(waiting, instruments, of_out, event_out, out, done)
-        if measured < rows.size and rows[measured] == row:
-            r = owners[measured]
-            waiting.event_ns[r] = event_ns[row]
-            for place in range(out.shape[0]):
-                waiting.values[r, place] = values[place, measured]
-            measured += 1
+    hold_ticks(event_ns, rows, owners, edges, path, level, at, event_ns.size, waiting)
     return done, edge
 
 
@@ -126,18 +146,23 @@ class Intensity(TickEngine):
         self._every_ns = nanoseconds(self.parameters.every)
         self._edge_ns = int(NO_TIME)
         self._waiting = RowArrays(
-            Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(kernels.OUTPUTS)}
+            Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS))}
         )
 
     def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any]:
-        event_ns = array_of(trades, _EVENT_PLACE)
+        event_ns = trade_columns(trades).event_ns
+        ticks = measured.ticks
         if not self._every_ns:
-            return _columns(measured.owners, event_ns[measured.rows], measured.values)
+            order = in_row_order(ticks.rows, event_ns.size)
+            of = np.repeat(ticks.owners, np.diff(ticks.edges))[order]
+            return _columns(
+                of, event_ns[ticks.rows[order]], [*measured.path[:, order], *measured.level[:, order]]
+            )
         instruments = len(self._windows.rows)
         waiting = self._waiting.make_room(instruments)
-        of, at, values = _room(instruments + measured.rows.size)
+        of, at, values = _room(instruments + ticks.rows.size)
         done, self._edge_ns = thin(
-            event_ns, measured.owners, measured.rows, measured.values, self._every_ns, self._edge_ns,
+            event_ns, ticks.rows, ticks.owners, ticks.edges, measured.path, measured.level, self._every_ns, self._edge_ns,
             waiting, instruments, of, at, values,
         )  # fmt: skip
         return _columns(of[:done], at[:done], values[:, :done])
@@ -172,16 +197,12 @@ class Intensity(TickEngine):
         self._waiting.restore(state["waiting"])
 
 
-_EVENT_PLACE = TRADES.names.index("event_ns")
-
-
-def _room(rows: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    return np.empty(rows, np.int32), np.empty(rows, np.int64), np.empty((kernels.OUTPUTS, rows))
+def _room(rows: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    return np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty((len(COLUMNS), rows))
 
 
 def _columns(of: Any, event_ns: Any, values: Any) -> dict[str, Any]:
-    measures = {name: values[place] for name, place in COLUMNS.items()}
-    return {"of": of, "event_ns": event_ns, **measures}
+    return {"of": of, "event_ns": event_ns, **dict(zip(COLUMNS, values, strict=True))}
 
 
 def intensity(

@@ -7,12 +7,15 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from workstation.indicators import candle_kernels, trend
 from workstation.indicators import tick_kernels as ticks
-from workstation.indicators.rolling import fold_moments, grown, joined
-from workstation.indicators.tick_kernels import log_return
-from workstation.indicators.trend import Lengths, Trend, close_candle
+from workstation.indicators import trend
+from workstation.indicators.moments import window_moments
+from workstation.indicators.runs import take_old
+from workstation.indicators.tick_kernels import log_return, log_returns
+from workstation.indicators.trend import Frame, close_bar, fold_bar, is_over
+from workstation.market.tables import TradeFlag
 
+CANCEL = int(TradeFlag.CANCEL)
 ARMED, DIRECTION, FIRED, START_NS, CANDIDATE, CANDIDATE_NS = range(6)
 MARKS = 6
 PEAK, EXTREME = range(2)
@@ -53,8 +56,9 @@ class Rules(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """Room for what fires."""
+    """Room for what fires; ``rows``: where in the batch."""
 
+    rows: Any
     of: Any
     event_ns: Any
     price: Any
@@ -66,214 +70,288 @@ class Signals(NamedTuple):
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure_moves(
+    places: Any,
     owners: Any,
-    rows: Any,
+    edges: Any,
     price: Any,
     state: Momentum,
-    span: int,
-    window: int,
     inverse: Any,
     moves: Any,
     deviations: Any,
 ) -> None:
-    """Move over the last ``span`` ticks (bps) and its population sd over the last ``window`` ticks; NaN until full."""
-    counters, heads, prices, means, squares = (
-        state.counters, state.heads, state.prices, state.means, state.squares,
-    )  # fmt: skip
-    for tick in range(owners.size):
-        r, p = owners[tick], price[rows[tick]]
-        at, seen = counters[r, TICK_AT], counters[r, TICKS]
-        before = prices[r, at]
-        prices[r, at] = p
-        counters[r, TICK_AT] = at + 1 if at + 1 < span else 0
-        counters[r, TICKS] = seen + 1
-        moves[tick] = deviations[tick] = np.nan
-        if seen < span:
-            continue
-        move = moves[tick] = log_return(p, before)
-        at, known = counters[r, MOVE_AT], counters[r, MOVES] + 1
-        counters[r, MOVES] = known
-        means[r, at] = move
-        at += 1
-        mean, square = grown(heads[r, 0], heads[r, 1], inverse[at], move)
-        heads[r, 0], heads[r, 1] = mean, square
-        if at < window:
-            counters[r, MOVE_AT] = at
-            mean, square = joined(
-                means[r, at], squares[r, at], mean, square, at * inverse[window], window - at
-            )
-        else:
-            fold_moments(means, squares, r, window, inverse)
-            heads[r, 0] = heads[r, 1] = 0.0
-            counters[r, MOVE_AT] = 0
-        if known >= window:
-            deviations[tick] = np.sqrt(square * inverse[window])
+    """Move of each measured tick over the span of ``prices`` (bps), its population sd over the span of ``means``; NaN until full."""
+    counters, span, window = state.counters, state.prices.shape[1], state.means.shape[1]
+    most = 0
+    for run in range(owners.size):
+        most = max(most, edges[run + 1] - edges[run])
+    own, before, means, squares = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    for run in range(owners.size):
+        r, begin, end = owners[run], edges[run], edges[run + 1]
+        many, seen = end - begin, counters[r, TICKS]
+        for tick in range(many):
+            own[tick] = price[places[begin + tick]]
+        counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before[:many])
+        counters[r, TICKS] = seen + many
+        first = min(max(span - seen, 0), many)
+        moves[begin : begin + first] = np.nan
+        move = moves[begin + first : end]
+        log_returns(own[first:many], before[first:many], move)
+        known = counters[r, MOVES]
+        counters[r, MOVE_AT] = window_moments(
+            move,
+            counters[r, MOVE_AT],
+            state.heads[r],
+            state.means[r],
+            state.squares[r],
+            inverse,
+            means,
+            squares,
+        )
+        counters[r, MOVES] = known + move.size
+        for tick in range(move.size):
+            squares[tick] = np.sqrt(squares[tick] * inverse[window])
+        full = min(max(window - 1 - known, 0), move.size)
+        deviations[begin : begin + first + full] = np.nan
+        deviations[begin + first + full : end] = squares[full : move.size]
 
 
 @numba.njit(cache=True, nogil=True)
 def fire(
-    signals: Signals, done: int, of: int, event_ns: int, price: float, side: int, version: int, strength: float,
+    signals: Signals, done: int, row: int, of: int, event_ns: int, price: float, side: int, version: int, strength: float,
     a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float,
 ) -> int:  # fmt: skip
     """Write a signal with its evidence; returns how many there are."""
-    signals.of[done], signals.event_ns[done], signals.price[done] = of, event_ns, price
+    signals.rows[done], signals.of[done], signals.event_ns[done], signals.price[done] = (
+        row,
+        of,
+        event_ns,
+        price,
+    )
     signals.side[done], signals.version[done], signals.strength[done] = side, version, strength
-    signals.numbers[done, :] = (a, b, c, d, e, f, g, h)
+    for place, number in enumerate((a, b, c, d, e, f, g, h)):
+        signals.numbers[place, done] = number
     return done + 1
 
 
-@numba.njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def follow(
-    bursts: Bursts, r: int, now: int, price: float, values: Any, tick: int, move: float, deviation: float,
-    rules: Rules, signals: Signals, done: int,
-) -> int:  # fmt: skip
-    """One tick of an armed burst: v1, v2, and its end (smoothed intensity back at the baseline's mean)."""
-    marks, levels = bursts.marks, bursts.levels
-    smoothed, mean = values[ticks.OUT_SMOOTHED, tick], values[ticks.OUT_MEAN, tick]
-    buffer, velocity = values[ticks.OUT_BUFFER, tick], values[ticks.OUT_VELOCITY, tick]
-    d = marks[r, DIRECTION]
-    seconds = max(now - marks[r, START_NS], 0) * 1e-9
-    levels[r, PEAK] = max(levels[r, PEAK], smoothed)
-    levels[r, EXTREME] = max(levels[r, EXTREME] * d, price * d) * d
-    peak, extreme = levels[r, PEAK], levels[r, EXTREME]
-    if not marks[r, FIRED] & 1 and smoothed < peak - buffer and velocity * d <= 0.0:
-        marks[r, FIRED] |= 1
-        marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = -d, now
-        if rules.v1:
-            done = fire(
-                signals, done, r, now, price, -d, 1, (peak - smoothed) / buffer,
-                smoothed, peak, mean, buffer, velocity, seconds, 0.0, 0.0,
-            )  # fmt: skip
-    pull_back = d * log_return(extreme, price)
-    if rules.v2 and not marks[r, FIRED] & 2 and pull_back > deviation and move * d < 0.0:
-        marks[r, FIRED] |= 2
-        strength = pull_back / deviation if deviation > 0.0 else np.inf
-        done = fire(
-            signals, done, r, now, price, -d, 2, strength,
-            extreme, pull_back, deviation, move, peak, mean, buffer, seconds,
-        )  # fmt: skip
-    if smoothed <= mean:
-        marks[r, ARMED] = 0
-    return done
+class Course(NamedTuple):
+    """What v3 asks of the closed candles of an instrument: the slopes, the high EMA and how far from it is stretched."""
+
+    known: bool
+    low_slope: float
+    high_slope: float
+    high_ema: float
+    reach: float
+    atr: float
+    usual: float
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def course_of(low: Frame, high: Frame, r: int, stretch: float) -> Course:
+    """As the candles are now; ``known`` when both EMAs are full, ``reach`` beyond any price until the range is."""
+    near, far = low.trend.levels, high.trend.levels
+    near_candles, far_candles = low.trend.marks[r, trend.CANDLES], high.trend.marks[r, trend.CANDLES]
+    known = near_candles >= low.lengths.fast and far_candles >= high.lengths.slow
+    reach = stretch * far[r, trend.ATR] if far_candles >= high.lengths.atr else np.inf
+    return Course(
+        known, near[r, trend.FAST_SLOPE], far[r, trend.SLOW_SLOPE], far[r, trend.SLOW], reach, far[r, trend.ATR],
+        near[r, trend.VOLUME_MEAN],
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True, inline="always")
+def agrees(course: Course, side: int, price: float) -> bool:
+    """Whether the candles allow a signal of a side at a price."""
+    return (
+        course.known
+        and course.low_slope * side > 0.0
+        and (course.high_slope * side >= 0.0 or side * (course.high_ema - price) > course.reach)
+    )
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def confirm(
-    bursts: Bursts, r: int, now: int, price: float, volume: float, low: Trend, high: Trend,
-    low_lengths: Lengths, high_lengths: Lengths, rules: Rules, signals: Signals, done: int,
+    course: Course, side: int, held_ns: int, volume: float, least: float, row: int, r: int, now: int, price: float,
+    signals: Signals, done: int,
 ) -> int:  # fmt: skip
-    """v3: whether the candidate fires at this tick, or is too old."""
-    marks, near, far = bursts.marks, low.levels, high.levels
-    side, held_ns = marks[r, CANDIDATE], now - marks[r, CANDIDATE_NS]
-    if held_ns > rules.hold_ns:
-        marks[r, CANDIDATE] = 0
-        return done
-    known = (
-        low.marks[r, trend.CANDLES] >= low_lengths.fast and high.marks[r, trend.CANDLES] >= high_lengths.slow
-    )
-    beyond = -side * (price - far[r, trend.SLOW])
-    stretched = (
-        beyond > rules.stretch * far[r, trend.ATR] and high.marks[r, trend.CANDLES] >= high_lengths.atr
-    )
-    agreed = far[r, trend.SLOW_SLOPE] * side >= 0.0 or stretched
-    least = rules.volume_factor * near[r, trend.VOLUME_MEAN]
-    if known and near[r, trend.FAST_SLOPE] * side > 0.0 and agreed and volume >= least:
-        marks[r, CANDIDATE] = 0
+    """v3 fires at this tick."""
+    return fire(
+        signals, done, row, r, now, price, side, 3, volume / least if least > 0.0 else np.inf,
+        max(held_ns, 0) * 1e-9, course.low_slope, course.high_slope, course.high_ema, -side * (price - course.high_ema),
+        course.atr, volume, course.usual,
+    )  # fmt: skip
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def cross(low: Frame, r: int, newest: Any, rules: Rules, signals: Signals, done: int) -> int:
+    """Close the low timeframe's candle of an instrument; v4. ``newest``: the watermark at each row of the batch."""
+    levels, marks = low.trend.levels, low.trend.marks
+    usual = levels[r, trend.VOLUME_MEAN] if marks[r, trend.CANDLES] >= low.lengths.volume else np.nan
+    end, volume = (low.bars.marks[r, trend.NUMBER] + 1) * low.every, low.bars.sums[r, trend.VOLUME]
+    side = close_bar(low, r)
+    chop, least = levels[r, trend.CHOPPINESS], rules.volume_over * usual
+    if rules.v4 and side != 0 and chop < rules.choppiness_below and volume > least:
         done = fire(
-            signals, done, r, now, price, side, 3, volume / least if least > 0.0 else np.inf,
-            max(held_ns, 0) * 1e-9, near[r, trend.FAST_SLOPE], far[r, trend.SLOW_SLOPE], far[r, trend.SLOW], beyond,
-            far[r, trend.ATR], volume, near[r, trend.VOLUME_MEAN],
+            signals, done, np.searchsorted(newest, end), r, end, levels[r, trend.CLOSE], side, 4,
+            volume / least if least > 0.0 else np.inf,
+            levels[r, trend.FAST], levels[r, trend.SLOW], chop, volume, usual, 0.0, 0.0, 0.0,
         )  # fmt: skip
     return done
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def close_candles(
-    begin: int, until: int, rows: Any, of: Any, bars: Any, sums: Any, state: Trend, lengths: Lengths,
-    fast_alpha: float, slow_alpha: float, every: int, crossing: bool, rules: Rules, signals: Signals, done: int,
-) -> tuple[int, int]:  # fmt: skip
-    """Add the candles closed by rows up to ``until``; v4 with ``crossing``. Returns the next candle, and signals."""
-    while begin < rows.size and rows[begin] <= until:
-        r, price = of[begin], sums[begin, candle_kernels.CLOSE]
-        if r >= 0 and price == price:
-            volume = sums[begin, candle_kernels.VOLUME]
-            usual = (
-                state.levels[r, trend.VOLUME_MEAN]
-                if state.marks[r, trend.CANDLES] >= lengths.volume
-                else np.nan
-            )
-            side = close_candle(
-                state, r, sums[begin, candle_kernels.HIGH], sums[begin, candle_kernels.LOW], price, volume,
-                lengths, fast_alpha, slow_alpha,
-            )  # fmt: skip
-            chop, least = state.levels[r, trend.CHOPPINESS], rules.volume_over * usual
-            if crossing and side != 0 and chop < rules.choppiness_below and volume > least:
-                at = (bars[begin, candle_kernels.NUMBER] + 1) * every
-                done = fire(
-                    signals, done, r, at, price, side, 4, volume / least if least > 0.0 else np.inf,
-                    state.levels[r, trend.FAST], state.levels[r, trend.SLOW], chop, volume, usual, 0.0, 0.0, 0.0,
-                )  # fmt: skip
-        begin += 1
-    return begin, done
+def close_all(
+    low: Frame, high: Frame, instruments: int, watermark: int, newest: Any, rules: Rules, signals: Signals, done: int
+) -> int:  # fmt: skip
+    """Close the candles of every instrument that the watermark has passed."""
+    for r in range(instruments):
+        if is_over(high, r, watermark):
+            close_bar(high, r)
+        if is_over(low, r, watermark):
+            done = cross(low, r, newest, rules, signals, done)
+    return done
+
+
+@numba.njit(cache=True, nogil=True)
+def watermarks(event_ns: Any, before: int, rows: Any, of_batch: Any, of_runs: Any) -> None:
+    """The watermark at each row of the batch, and at each place of its runs."""
+    for row in range(event_ns.size):
+        before = max(before, event_ns[row])
+        of_batch[row] = before
+    for place in range(of_runs.size):
+        of_runs[place] = of_batch[rows[place]]
+
+
+@numba.njit(cache=True, nogil=True)
+def stretch(rising: Any, begin: int, end: int, limit: int) -> int:
+    """The first place from ``begin`` on at which what rises has reached a limit; ``end`` if none."""
+    if begin == end or rising[end - 1] < limit:
+        return end
+    while begin < end:
+        middle = (begin + end) // 2
+        begin, end = (middle + 1, end) if rising[middle] < limit else (begin, middle)
+    return begin
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; handing arrays on costs more than a tick
+    begin: int, end: int, r: int, start: int, forming: Any, run_rows: Any, event_ns: Any, price: Any, places: Any,
+    path: Any, level: Any, moves: Any, deviations: Any, bursts: Bursts, rules: Rules, course: Course, signals: Signals,
+    done: int,
+) -> int:  # fmt: skip
+    """Measured ticks of one instrument in which none of its candles closes: v1, v2 and v3. Returns how many fired.
+
+    Parameters
+    ----------
+    begin, end
+        The ticks.
+    start, forming
+        Volume of the low candle in progress with each trade from place ``start`` on.
+    """
+    marks, levels = bursts.marks, bursts.levels
+    smooth, velocities = level[ticks.OUT_SMOOTHED], path[ticks.OUT_VELOCITY]
+    means, buffers = level[ticks.OUT_MEAN], level[ticks.OUT_BUFFER]
+    armed, d, fired, start_ns = marks[r, ARMED] != 0, marks[r, DIRECTION], marks[r, FIRED], marks[r, START_NS]
+    side, candidate_ns = marks[r, CANDIDATE], marks[r, CANDIDATE_NS]
+    peak, extreme = levels[r, PEAK], levels[r, EXTREME]
+    least = rules.volume_factor * course.usual
+    for tick in range(begin, end):
+        smoothed, mean, buffer = smooth[tick], means[tick], buffers[tick]
+        if not armed and side == 0 and not smoothed > mean + buffer:
+            continue
+        place, velocity = places[tick], velocities[tick]
+        now, paid, row = event_ns[place], price[place], run_rows[place]
+        if not armed and smoothed > mean + buffer and velocity != 0.0:
+            armed, fired, start_ns = True, 0, now
+            d = 1 if velocity > 0.0 else -1
+            peak, extreme = smoothed, paid
+        if armed:
+            seconds = max(now - start_ns, 0) * 1e-9
+            peak = max(peak, smoothed)
+            extreme = max(extreme * d, paid * d) * d
+            if not fired & 1 and smoothed < peak - buffer and velocity * d <= 0.0:
+                fired |= 1
+                side, candidate_ns = -d, now
+                if rules.v1:
+                    done = fire(
+                        signals, done, row, r, now, paid, -d, 1, (peak - smoothed) / buffer,
+                        smoothed, peak, mean, buffer, velocity, seconds, 0.0, 0.0,
+                    )  # fmt: skip
+            if rules.v2 and not fired & 2 and moves[tick] * d < 0.0:
+                pull_back, deviation = d * log_return(extreme, paid), deviations[tick]
+                if pull_back > deviation:
+                    fired |= 2
+                    done = fire(
+                        signals, done, row, r, now, paid, -d, 2, pull_back / deviation if deviation > 0.0 else np.inf,
+                        extreme, pull_back, deviation, moves[tick], peak, mean, buffer, seconds,
+                    )  # fmt: skip
+            if smoothed <= mean:  # the burst is over
+                armed = False
+        if side == 0 or not rules.v3:
+            continue
+        volume, held_for = forming[place - start], now - candidate_ns
+        if held_for > rules.hold_ns:
+            side = 0
+        elif volume >= least and agrees(course, side, paid):
+            done = confirm(course, side, held_for, volume, least, row, r, now, paid, signals, done)
+            side = 0
+    marks[r, ARMED], marks[r, DIRECTION], marks[r, FIRED], marks[r, START_NS] = armed, d, fired, start_ns
+    marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = side, candidate_ns
+    levels[r, PEAK], levels[r, EXTREME] = peak, extreme
+    return done
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_reversals(
-    owners: Any, rows: Any, event_ns: Any, price: Any, values: Any, moves: Any, deviations: Any, volumes: Any,
-    bursts: Bursts, rules: Rules,
-    low_rows: Any, low_of: Any, low_bars: Any, low_sums: Any, low: Trend, low_lengths: Lengths,
-    high_rows: Any, high_of: Any, high_bars: Any, high_sums: Any, high: Trend, high_lengths: Lengths,
-    fast_alpha: float, slow_alpha: float, every: int, signals: Signals,
+    run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
+    places: Any, owners: Any, edges: Any, of_batch: Any, of_runs: Any, path: Any, level: Any, moves: Any,
+    deviations: Any, bursts: Bursts, rules: Rules, low: Frame, high: Frame, signals: Signals,
 ) -> int:  # fmt: skip
-    """Measured ticks and closed candles in row order: a row's candles close before its tick is taken."""
-    done = low_at = high_at = 0
-    marks, levels, near = bursts.marks, bursts.levels, low.levels
-    hold_ns, factor = rules.hold_ns, rules.volume_factor
-    last = np.iinfo(np.int64).max
-    for tick in range(owners.size):
-        r, row = owners[tick], rows[tick]
-        if high_at < high_rows.size and high_rows[high_at] <= row:
-            high_at, done = close_candles(
-                high_at, row, high_rows, high_of, high_bars, high_sums, high, high_lengths,
-                fast_alpha, slow_alpha, 0, False, rules, signals, done,
-            )  # fmt: skip
-        if low_at < low_rows.size and low_rows[low_at] <= row:
-            low_at, done = close_candles(
-                low_at, row, low_rows, low_of, low_bars, low_sums, low, low_lengths,
-                fast_alpha, slow_alpha, every, rules.v4, rules, signals, done,
-            )  # fmt: skip
-        smoothed, velocity = values[ticks.OUT_SMOOTHED, tick], values[ticks.OUT_VELOCITY, tick]
-        threshold = values[ticks.OUT_MEAN, tick] + values[ticks.OUT_BUFFER, tick]
-        if marks[r, ARMED] == 0 and velocity != 0.0 and smoothed > threshold:
-            marks[r, ARMED], marks[r, FIRED], marks[r, START_NS] = 1, 0, event_ns[row]
-            marks[r, DIRECTION] = 1 if velocity > 0.0 else -1
-            levels[r, PEAK], levels[r, EXTREME] = smoothed, price[row]
-        if marks[r, ARMED]:
-            done = follow(
-                bursts, r, event_ns[row], price[row], values, tick, moves[tick], deviations[tick],
-                rules, signals, done,
-            )  # fmt: skip
-        side = marks[r, CANDIDATE] if rules.v3 else 0
-        if (
-            side != 0
-            and (  # what confirm asks first, here because handing it arrays costs more than the question
-                event_ns[row] - marks[r, CANDIDATE_NS] > hold_ns
-                or (
-                    near[r, trend.FAST_SLOPE] * side > 0.0
-                    and volumes[row] >= factor * near[r, trend.VOLUME_MEAN]
-                )
+    """Trades and measured ticks of every run, a stretch at a time in which no candle of the instrument closes.
+
+    Parameters
+    ----------
+    run_rows, run_owners, run_edges, event_ns, price, size, flags
+        ``Runs``.
+    places, owners, edges
+        Of ``Ticks``.
+    of_batch, of_runs
+        The watermark at each row of the batch and each place of its runs.
+    """
+    done = at_run = 0
+    candles, both = rules.v3 or rules.v4, rules.v3
+    forming = np.empty(run_rows.size)
+    for run in range(run_owners.size):
+        r = run_owners[run]
+        tick = ticks_end = 0
+        if at_run < owners.size and owners[at_run] == r:
+            tick, ticks_end = edges[at_run], edges[at_run + 1]
+            at_run += 1
+        begin, end = run_edges[run], run_edges[run + 1]
+        while begin < end:
+            watermark = of_runs[begin]
+            if candles and is_over(low, r, watermark):
+                done = cross(low, r, of_batch, rules, signals, done)
+            if both and is_over(high, r, watermark):
+                close_bar(high, r)
+            limit = min(
+                watermark // low.every * low.every + low.every,
+                watermark // high.every * high.every + high.every,
             )
-        ):
-            done = confirm(
-                bursts, r, event_ns[row], price[row], volumes[row], low, high, low_lengths, high_lengths,
-                rules, signals, done,
+            until = stretch(of_runs, begin, end, limit)
+            if both:
+                fold_bar(
+                    high, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
+                    flags[begin:until], CANCEL, forming,
+                )  # fmt: skip
+            if candles:
+                fold_bar(
+                    low, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
+                    flags[begin:until], CANCEL, forming,
+                )  # fmt: skip
+            upto = stretch(places, tick, ticks_end, until)
+            done = follow(
+                tick, upto, r, begin, forming, run_rows, event_ns, price, places, path, level, moves, deviations,
+                bursts, rules, course_of(low, high, r, rules.stretch), signals, done,
             )  # fmt: skip
-    high_at, done = close_candles(
-        high_at, last, high_rows, high_of, high_bars, high_sums, high, high_lengths,
-        fast_alpha, slow_alpha, 0, False, rules, signals, done,
-    )  # fmt: skip
-    low_at, done = close_candles(
-        low_at, last, low_rows, low_of, low_bars, low_sums, low, low_lengths,
-        fast_alpha, slow_alpha, every, rules.v4, rules, signals, done,
-    )  # fmt: skip
+            tick, begin = upto, until
     return done

@@ -12,10 +12,11 @@ import pandas as pd
 
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rows import Field, RowArrays
+from workstation.indicators.runs import Room
 from workstation.indicators.tick_engine import TickEngine
 from workstation.indicators.tick_windows import Measured, TickWindowParameters
+from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import TRADES
-from workstation.market.tables.frames import array_of
 
 START_NS, PEAK_NS, DIRECTION, OPEN = range(4)
 PEAK, HEIGHT = range(2)
@@ -48,30 +49,49 @@ class Burst(NamedTuple):
     levels: Any
 
 
+class Ended(NamedTuple):
+    """Room for the spikes that end: the row that ends each, and what ``Burst`` held."""
+
+    rows: Any
+    of: Any
+    ends_ns: Any
+    marks: Any
+    levels: Any
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_spikes(
-    owners: Any, event_ns: Any, rows: Any, values: Any, start_sd: float, end_sd: float, state: Burst,
-    of_out: Any, marks_out: Any, levels_out: Any, end_out: Any,
+    rows: Any, owners: Any, edges: Any, event_ns: Any, path: Any, level: Any, start_sd: float, end_sd: float,
+    state: Burst, ended: Ended,
 ) -> int:  # fmt: skip
-    """Follow measured ticks; write the spikes that end. Returns how many."""
+    """Follow the measured ticks of every run; write the spikes that end. Returns how many."""
     done = 0
-    marks, levels = state.marks, state.levels
-    for place in range(rows.size):
-        r, now = owners[place], event_ns[rows[place]]
-        smoothed, mean = values[kernels.OUT_SMOOTHED, place], values[kernels.OUT_MEAN, place]
-        sd = values[kernels.OUT_SD, place]
-        if marks[r, OPEN]:
-            now = max(now, marks[r, PEAK_NS])
-            if smoothed < mean + end_sd * sd:
-                of_out[done], marks_out[done], levels_out[done], end_out[done] = r, marks[r], levels[r], now
-                marks[r, OPEN] = 0
-                done += 1
-        elif sd > 0.0 and smoothed > mean + start_sd * sd:
-            marks[r, OPEN], marks[r, START_NS], levels[r, PEAK] = 1, now, -np.inf
-        if marks[r, OPEN] and smoothed > levels[r, PEAK]:
-            marks[r, PEAK_NS], levels[r, PEAK] = now, smoothed
-            levels[r, HEIGHT] = (smoothed - mean) / sd if sd > 0.0 else np.inf
-            marks[r, DIRECTION] = int(np.sign(values[kernels.OUT_VELOCITY, place]))
+    velocity, smoothed = path[kernels.OUT_VELOCITY], level[kernels.OUT_SMOOTHED]
+    mean, sd = level[kernels.OUT_MEAN], level[kernels.OUT_SD]
+    for run in range(owners.size):
+        r = owners[run]
+        marks, levels = state.marks[r], state.levels[r]
+        begun = marks[OPEN] != 0
+        for tick in range(edges[run], edges[run + 1]):
+            if not begun and not (sd[tick] > 0.0 and smoothed[tick] > mean[tick] + start_sd * sd[tick]):
+                continue
+            now = event_ns[rows[tick]]
+            if begun:
+                now = max(now, marks[PEAK_NS])
+                if smoothed[tick] < mean[tick] + end_sd * sd[tick]:
+                    ended.rows[done], ended.of[done], ended.ends_ns[done] = rows[tick], r, now
+                    ended.marks[:, done], ended.levels[:, done] = marks, levels
+                    begun = False
+                    done += 1
+                    continue
+            else:
+                begun = True
+                marks[START_NS], levels[PEAK] = now, -np.inf
+            if smoothed[tick] > levels[PEAK]:
+                marks[PEAK_NS], levels[PEAK] = now, smoothed[tick]
+                levels[HEIGHT] = (smoothed[tick] - mean[tick]) / sd[tick] if sd[tick] > 0.0 else np.inf
+                marks[DIRECTION] = int(np.sign(velocity[tick]))
+        marks[OPEN] = begun
     return done
 
 
@@ -100,26 +120,30 @@ class Spikes(TickEngine):
         super().__init__(parameters or SpikesParameters(), beside, **changes)
 
     def _reset(self) -> None:
+        self._room = Room(("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", 2))
         self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(2)})
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any]:
-        room = measured.rows.size
-        of, ends = np.empty(room, np.int32), np.empty(room, np.int64)
-        marks, levels = np.empty((room, 4), np.int64), np.empty((room, 2))
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
+        ticks = measured.ticks
+        ended = Ended(*self._room.of(ticks.rows.size))
         done = find_spikes(
-            measured.owners, array_of(trades, _EVENT_PLACE), measured.rows, measured.values,
+            ticks.rows, ticks.owners, ticks.edges, trade_columns(trades).event_ns, measured.path, measured.level,
             float(self.parameters.start_sd), float(self.parameters.end_sd),
-            self._bursts.make_room(len(self._windows.rows)), of, marks, levels, ends,
+            self._bursts.make_room(len(self._windows.rows)), ended,
         )  # fmt: skip
+        if not done:
+            return None
+        order = np.argsort(ended.rows[:done], kind="stable")
+        _, of, ends, marks, levels = (held[..., :done][..., order] for held in ended)
         return {
-            "of": of[:done],
-            "event_ns": ends[:done],
-            "start_ns": marks[:done, START_NS].copy(),
-            "peak_ns": marks[:done, PEAK_NS].copy(),
-            "end_ns": ends[:done].copy(),
-            "height_sd": levels[:done, HEIGHT].copy(),
-            "peak": levels[:done, PEAK].copy(),
-            "direction": marks[:done, DIRECTION].astype(np.int8),
+            "of": of,
+            "event_ns": ends,
+            "start_ns": marks[START_NS].copy(),
+            "peak_ns": marks[PEAK_NS].copy(),
+            "end_ns": ends.copy(),
+            "height_sd": levels[HEIGHT].copy(),
+            "peak": levels[PEAK].copy(),
+            "direction": marks[DIRECTION].astype(np.int8),
         }
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
@@ -133,9 +157,6 @@ class Spikes(TickEngine):
 
     def _restore_own(self, state: dict[str, Any]) -> None:
         self._bursts.restore(state["bursts"])
-
-
-_EVENT_PLACE = TRADES.names.index("event_ns")
 
 
 def spikes(trades: pd.DataFrame, **parameters: Any) -> pd.DataFrame:

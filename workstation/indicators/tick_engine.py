@@ -16,6 +16,7 @@ from workstation.indicators.tick_windows import Measured, TickWindowParameters, 
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import rows_of
 
 
 class TickEngine(Engine):
@@ -65,11 +66,13 @@ class TickEngine(Engine):
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         made: dict[str, Any] | None = None
-        if len(batch) and table == "trades":
+        if not rows_of(batch):
+            return nothing(self._schema)
+        if table == "trades":
             made = self._take(batch, self._shared(batch, self._windows.take))
-        elif len(batch) and table == "heartbeat":
+        elif table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
-        elif len(batch):
+        else:
             rows = self._shared(batch, self._windows.heed)
             if rows.size:
                 self._forget(rows)
@@ -87,17 +90,10 @@ class TickEngine(Engine):
         rows = of.size
         if not rows:
             return nothing(self._schema)
-        codes = np.array(self._windows.rows.codes, dtype=np.int32)[of]
         zeros = np.zeros(rows, dtype=np.int64)
-        whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": REGISTRY.categorical(codes), **columns}
-        schema = self._schema
-        return schema.assembled(
-            [
-                np.ascontiguousarray(whole[name]) if type(whole[name]) is np.ndarray else whole[name]
-                for name in schema.names
-            ],
-            rows,
-        )
+        instruments = REGISTRY.categorical(self._windows.rows.codes[of])
+        whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": instruments, **columns}
+        return self._schema.assembled([whole[name] for name in self._schema.names], rows)
 
     @abstractmethod
     def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:

@@ -1,4 +1,7 @@
-"""Kernels of the tick windows: from price and time of each tick to smoothed intensity and its adaptive buffer."""
+"""Kernels of the tick windows: from price and time of each tick to smoothed intensity and its adaptive buffer.
+
+They take a batch in runs of one instrument (``runs``), each run many ticks at a time.
+"""
 
 from __future__ import annotations
 
@@ -7,25 +10,22 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from workstation.indicators.rolling import fold_moments, fold_sums, grown, joined
+from workstation.indicators.moments import HEAD_FIELDS, window_moments
+from workstation.indicators.rolling import fold_sums
+from workstation.indicators.runs import take_old
 from workstation.indicators.smoothing import ema_step
 
 TICKS, TICK_AT, PATH_AT, SMOOTH_AT, RECENT_AT, BASE_AT, INPUTS, SMOOTHED, BASED, NEWEST_NS, VENUES = range(11)
 """Counters of an instrument: ticks since its reset, places in the rings, values
 smoothed, in the recent part, in the baseline, newest time, venues (bits)."""
 COUNTERS = 11
-PRICE, PATH, AVERAGE, RECENT_MEAN, RECENT_SQUARE, BASE_MEAN, BASE_SQUARE = range(7)
-HEADS = 7
-(
-    OUT_INTENSITY,
-    OUT_VELOCITY,
-    OUT_EFFICIENCY,
-    OUT_SMOOTHED,
-    OUT_MEAN,
-    OUT_SD,
-    OUT_BUFFER,
-) = range(7)
-OUTPUTS = 7
+PRICE, PATH, AVERAGE = range(3)
+RECENT, BASE = 3, 3 + HEAD_FIELDS
+HEADS = 3 + 2 * HEAD_FIELDS
+OUT_INTENSITY, OUT_VELOCITY, OUT_EFFICIENCY = range(3)
+PATH_OUTPUTS = 3
+OUT_SMOOTHED, OUT_MEAN, OUT_SD, OUT_BUFFER = range(4)
+LEVEL_OUTPUTS = 4
 SMA, EMA, ZLMA = range(3)
 CLOSE_PRICES = 1.0 / 64.0
 """Up to here (p - q) / (p + q) the series of ln(p / q) is exact to the last digit with five terms."""
@@ -82,193 +82,263 @@ def log_return(price: float, before: float) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def measure(
-    of: Any, event_ns: Any, price: Any, flags: Any, venue: Any, state: Paths, by: Measures,
-    rows: Any, owners: Any, out: Any,
+def log_returns(prices: Any, before: Any, out: Any) -> None:
+    """``log_return`` of many: all as of neighbouring prices, which the compiler vectorises, then those that are not."""
+    apart = 0
+    for tick in range(out.size):
+        s = (prices[tick] - before[tick]) / (prices[tick] + before[tick])
+        q = s * s
+        out[tick] = 2e4 * s * (1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9)))))
+        apart += 0 if abs(s) < CLOSE_PRICES else 1
+    if apart:
+        for tick in range(out.size):
+            out[tick] = log_return(prices[tick], before[tick])
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def take_ticks(
+    begin: int, end: int, event_ns: Any, price: Any, flags: Any, newest: int, by: Measures, taken: Any, times: Any,
+    prices: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
-    """Take ticks in row order; write intensity, velocity and efficiency of those whose window is full.
+    """Of a run those that are ticks: their places, times (none before the one before it) and prices.
 
-    Parameters
-    ----------
-    of
-        State row of each tick's instrument, negative: not followed.
-    venue
-        Bit of each tick's venue.
-    rows, owners, out
-        Written: row in the batch, state row, and measures, shape (3, n), of each measured tick.
-
-    Returns
-    -------
-    measured, late, unpriced
+    Returns how many, how many were late, and how many had no price.
     """
     done = late = bad = 0
-    counters, heads, prices, times, paths = (
-        state.counters,
-        state.heads,
-        state.prices,
-        state.times,
-        state.paths,
-    )
-    for row in range(of.size):
-        r = of[row]
-        if r < 0 or flags[row] & by.unpriced:
+    for place in range(begin, end):
+        p, now = price[place], event_ns[place]
+        if flags[place] & by.unpriced:
             continue
-        p, now = price[row], event_ns[row]
         if not 0.0 < p < np.inf:
             bad += 1
             continue
-        seen = counters[r, TICKS]
-        if seen > 0 and now < counters[r, NEWEST_NS]:
-            if now < counters[r, NEWEST_NS] - by.lateness_ns:
+        if now < newest:
+            if now < newest - by.lateness_ns:
                 late += 1
                 continue
-            now = counters[r, NEWEST_NS]
-        at = counters[r, TICK_AT]
-        before, oldest_price, oldest_ns = heads[r, PRICE], prices[r, at], times[r, at]
-        prices[r, at], times[r, at], heads[r, PRICE] = p, now, p
-        counters[r, NEWEST_NS] = now
-        counters[r, VENUES] |= venue[row]
-        counters[r, TICKS] = seen + 1
-        counters[r, TICK_AT] = at + 1 if at + 1 < by.ticks else 0
-        if seen == 0:
-            continue
-        step = abs(log_return(p, before))
-        at = counters[r, PATH_AT]
-        paths[r, at] = step
-        path = heads[r, PATH] + step
-        heads[r, PATH] = path
-        if at + 1 < by.ticks:
-            counters[r, PATH_AT] = at + 1
-            path += paths[r, at + 1]
-        else:
-            fold_sums(paths, r, by.ticks)
-            counters[r, PATH_AT], heads[r, PATH] = 0, 0.0
-        if seen >= by.ticks:
-            move = log_return(p, oldest_price)
-            rate = 1e9 / max(now - oldest_ns, by.least_ns)
-            out[OUT_INTENSITY, done], out[OUT_VELOCITY, done] = path * rate, move * rate
-            out[OUT_EFFICIENCY, done] = min(abs(move) / path, 1.0) if path > 0.0 else np.nan
-            rows[done], owners[done] = row, r
-            done += 1
+            now = newest
+        newest = now
+        taken[done], times[done], prices[done] = place, now, p
+        done += 1
     return done, late, bad
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def smooth_simple(owners: Any, state: Windows, by: Measures, out: Any) -> None:
-    """Smooth the intensity of measured ticks by an SMA; NaN while it is not full."""
-    counters, heads, ring = state.counters, state.heads, state.smoothing
-    for tick in range(owners.size):
-        r = owners[tick]
-        at, seen = counters[r, SMOOTH_AT], counters[r, INPUTS] + 1
-        counters[r, INPUTS] = seen
-        ring[r, at] = out[OUT_INTENSITY, tick]
-        total = heads[r, AVERAGE] + ring[r, at]
-        heads[r, AVERAGE] = total
-        if at + 1 < by.length:
-            counters[r, SMOOTH_AT] = at + 1
-            total += ring[r, at + 1]
+def add_paths(steps: Any, at: int, heads: Any, paths: Any, r: int, out: Any) -> int:
+    """Steps into the window of paths; write its sum after each. Returns the next place."""
+    ring, size = paths[r], paths.shape[1]
+    head = heads[r, PATH]
+    for tick in range(steps.size):
+        ring[at] = steps[tick]
+        head += steps[tick]
+        at += 1
+        if at < size:
+            out[tick] = head + ring[at]
         else:
-            fold_sums(ring, r, by.length)
-            counters[r, SMOOTH_AT], heads[r, AVERAGE] = 0, 0.0
-        out[OUT_SMOOTHED, tick] = total / by.length if seen >= by.length else np.nan
+            out[tick] = head
+            fold_sums(paths, r, size)
+            at, head = 0, 0.0
+    heads[r, PATH] = head
+    return at
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def smooth_exponential(owners: Any, state: Windows, by: Measures, lag: int, out: Any) -> None:
-    """Smooth the intensity of measured ticks by an EMA (``lag`` 0) or a ZLMA."""
-    counters, heads, ring = state.counters, state.heads, state.smoothing
-    for tick in range(owners.size):
-        r = owners[tick]
-        value, seen = out[OUT_INTENSITY, tick], counters[r, INPUTS]
-        counters[r, INPUTS] = seen + 1
-        if lag > 0:
-            at = counters[r, SMOOTH_AT]
-            before = ring[r, at]
-            ring[r, at] = value
-            counters[r, SMOOTH_AT] = at + 1 if at + 1 < lag else 0
-            if seen >= lag:
-                value = 2.0 * value - before
-        smoothed = ema_step(heads[r, AVERAGE], value, by.alpha) if seen > 0 else value
-        heads[r, AVERAGE] = out[OUT_SMOOTHED, tick] = smoothed
+def rate_paths(
+    path: Any, move: Any, times: Any, before_ns: Any, least_ns: int, intensity: Any, velocity: Any, efficiency: Any
+) -> None:  # fmt: skip
+    """Intensity, velocity and efficiency of path and move over a time."""
+    for tick in range(
+        efficiency.size
+    ):  # a loop per result: one loop of many arrays the compiler does not vectorise
+        efficiency[tick] = 1e9 / max(times[tick] - before_ns[tick], least_ns)
+    for tick in range(intensity.size):
+        intensity[tick] = path[tick] * efficiency[tick]
+    for tick in range(velocity.size):
+        velocity[tick] = move[tick] * efficiency[tick]
+    for tick in range(efficiency.size):
+        share = abs(move[tick]) / path[tick]
+        efficiency[tick] = (share if share < 1.0 else 1.0) if path[tick] > 0.0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def recent_moments(owners: Any, state: Windows, by: Measures, inverse: Any, out: Any) -> None:
-    """Smoothed values into the recent part: what leaves it goes to ``OUT_MEAN``, its variation to ``OUT_BUFFER``.
+def measure(
+    run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
+    venue: Any, bits: Any, state: Paths, by: Measures, places: Any, rows: Any, owners: Any, edges: Any, out: Any,
+) -> tuple[int, int, int]:  # fmt: skip
+    """Take the ticks of every run; write intensity, velocity and efficiency of those whose window is full.
 
-    NaN while it is not full; the variation also where the mean is not positive. ``inverse``: 1 / n up to the window.
+    Parameters
+    ----------
+    run_rows, run_owners, run_edges, event_ns, price, size, flags
+        ``Runs``.
+    venue, bits
+        Code of the venue of each row of the batch, and the bit of each code.
+    places, rows, owners, edges, out
+        Written: ``Ticks``, and measures, shape (3, n).
+
+    Returns
+    -------
+    measured runs, late, unpriced
     """
-    counters, heads, newest = state.counters, state.heads, state.newest
-    means, squares, window = state.recent_means, state.recent_squares, by.recent
-    for tick in range(owners.size):
-        r, value = owners[tick], out[OUT_SMOOTHED, tick]
-        out[OUT_MEAN, tick] = out[OUT_BUFFER, tick] = np.nan
-        if value != value:
-            continue
-        at, seen = counters[r, RECENT_AT], counters[r, SMOOTHED] + 1
-        counters[r, SMOOTHED] = seen
-        if seen > window:
-            out[OUT_MEAN, tick] = newest[r, at]
-        newest[r, at] = means[r, at] = value
-        at += 1
-        mean, square = grown(heads[r, RECENT_MEAN], heads[r, RECENT_SQUARE], inverse[at], value)
-        heads[r, RECENT_MEAN], heads[r, RECENT_SQUARE] = mean, square
-        if at < window:
-            counters[r, RECENT_AT] = at
-            mean, square = joined(
-                means[r, at], squares[r, at], mean, square, at * inverse[window], window - at
-            )
-        else:
-            fold_moments(means, squares, r, window, inverse)
-            heads[r, RECENT_MEAN] = heads[r, RECENT_SQUARE] = 0.0
-            counters[r, RECENT_AT] = 0
-        if seen >= window and mean > 0.0:
-            out[OUT_BUFFER, tick] = np.sqrt(square * inverse[window]) / mean
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def base_moments(owners: Any, state: Windows, by: Measures, inverse: Any, out: Any) -> None:
-    """What left the recent part into the baseline: mean, sd and buffer, NaN before the whole window is full."""
+    runs = done = late = bad = 0
     counters, heads = state.counters, state.heads
-    means, squares, window = state.base_means, state.base_squares, by.window - by.recent
-    for tick in range(owners.size):
-        value, recent_cv = out[OUT_MEAN, tick], out[OUT_BUFFER, tick]
-        out[OUT_MEAN, tick] = out[OUT_SD, tick] = out[OUT_BUFFER, tick] = np.nan
-        if value != value:
+    most = 0
+    for run in range(run_owners.size):
+        most = max(most, run_edges[run + 1] - run_edges[run])
+    taken, times, before_ns = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
+    prices, before, path, move = np.empty(most + 1), np.empty(most), np.empty(most), np.empty(most)
+    edges[0] = 0
+    for run in range(run_owners.size):
+        r = run_owners[run]
+        seen = counters[r, TICKS]
+        prices[0] = heads[r, PRICE]
+        many, run_late, run_bad = take_ticks(
+            run_edges[run], run_edges[run + 1], event_ns, price, flags,
+            counters[r, NEWEST_NS] if seen else np.iinfo(np.int64).min, by, taken, times, prices[1:],
+        )  # fmt: skip
+        late += run_late
+        bad += run_bad
+        if many == 0:
             continue
-        r = owners[tick]
-        at, seen = counters[r, BASE_AT], counters[r, BASED] + 1
-        counters[r, BASED] = seen
-        means[r, at] = value
-        at += 1
-        mean, square = grown(heads[r, BASE_MEAN], heads[r, BASE_SQUARE], inverse[at], value)
-        heads[r, BASE_MEAN], heads[r, BASE_SQUARE] = mean, square
-        if at < window:
-            counters[r, BASE_AT] = at
-            mean, square = joined(
-                means[r, at], squares[r, at], mean, square, at * inverse[window], window - at
-            )
+        if bits.size == 1:
+            counters[r, VENUES] |= bits[0]
         else:
-            fold_moments(means, squares, r, window, inverse)
-            heads[r, BASE_MEAN] = heads[r, BASE_SQUARE] = 0.0
-            counters[r, BASE_AT] = 0
-        if seen >= window:
-            sd = np.sqrt(square * inverse[window])
-            out[OUT_MEAN, tick], out[OUT_SD, tick] = mean, sd
-            if mean > 0.0:
-                variation = by.base_weight * sd / mean + (1.0 - by.base_weight) * recent_cv
-                out[OUT_BUFFER, tick] = by.k * mean * variation
+            for tick in range(many):
+                counters[r, VENUES] |= bits[venue[run_rows[taken[tick]]]]
+        counters[r, TICKS], counters[r, NEWEST_NS], heads[r, PRICE] = (
+            seen + many,
+            times[many - 1],
+            prices[many],
+        )
+        first = 0 if seen else 1  # before the first tick there is no price to come from
+        log_returns(prices[1 + first : 1 + many], prices[first:many], path[first:many])
+        for tick in range(first, many):
+            path[tick] = abs(path[tick])
+        counters[r, PATH_AT] = add_paths(
+            path[first:many], counters[r, PATH_AT], heads, state.paths, r, path[first:many]
+        )
+        take_old(state.times[r], counters[r, TICK_AT], times[:many], before_ns[:many])
+        counters[r, TICK_AT] = take_old(
+            state.prices[r], counters[r, TICK_AT], prices[1 : 1 + many], before[:many]
+        )
+        full = max(by.ticks - seen, 0)
+        if full >= many:
+            continue
+        until = done + many - full
+        log_returns(prices[1 + full : 1 + many], before[full:many], move[full:many])
+        rate_paths(
+            path[full:many], move[full:many], times[full:many], before_ns[full:many], by.least_ns,
+            out[OUT_INTENSITY, done:until], out[OUT_VELOCITY, done:until], out[OUT_EFFICIENCY, done:until],
+        )  # fmt: skip
+        places[done:until] = taken[full:many]
+        for tick in range(done, until):
+            rows[tick] = run_rows[places[tick]]
+        owners[runs], edges[runs + 1] = r, until
+        done = until
+        runs += 1
+    return runs, late, bad
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def buffer_ticks(owners: Any, state: Windows, by: Measures, inverse: Any, out: Any) -> None:
-    """Smoothing and adaptive buffer of measured ticks."""
-    if by.smoothing == SMA:
-        smooth_simple(owners, state, by, out)
+def smooth_simple(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
+    """An SMA of values; returns how many are before it is full, which are NaN."""
+    counters, heads, ring = state.counters, state.heads, state.smoothing[r]
+    at, total, length = counters[r, SMOOTH_AT], heads[r, AVERAGE], by.length
+    for tick in range(values.size):
+        ring[at] = values[tick]
+        total += values[tick]
+        at += 1
+        if at < length:
+            out[tick] = (total + ring[at]) / length
+        else:
+            out[tick] = total / length
+            fold_sums(state.smoothing, r, length)
+            at, total = 0, 0.0
+    counters[r, SMOOTH_AT], heads[r, AVERAGE] = at, total
+    missing = min(max(length - 1 - counters[r, INPUTS], 0), values.size)
+    out[:missing] = np.nan
+    return int(missing)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: int, out: Any) -> None:
+    """An EMA (``lag`` 0) or a ZLMA of values."""
+    counters, heads = state.counters, state.heads
+    seen = counters[r, INPUTS]
+    if lag > 0:
+        counters[r, SMOOTH_AT] = take_old(state.smoothing[r], counters[r, SMOOTH_AT], values, out)
+        known = min(max(lag - seen, 0), values.size)
+        out[:known] = values[:known]
+        for tick in range(known, values.size):
+            out[tick] = 2.0 * values[tick] - out[tick]
     else:
-        smooth_exponential(owners, state, by, by.lag if by.smoothing == ZLMA else 0, out)
-    recent_moments(owners, state, by, inverse, out)
-    base_moments(owners, state, by, inverse, out)
+        out[:] = values
+    average = heads[r, AVERAGE] if seen else out[0]
+    for tick in range(values.size):
+        average = ema_step(average, out[tick], by.alpha)
+        out[tick] = average
+    heads[r, AVERAGE] = average
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def weigh_parts(
+    mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: Measures, inverse: Any,
+    mean_out: Any, sd_out: Any, buffer_out: Any,
+) -> None:  # fmt: skip
+    """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive."""
+    base_share, recent_share = inverse[by.window - by.recent], inverse[by.recent]
+    mean_out[:] = mean
+    for tick in range(sd_out.size):
+        sd_out[tick] = np.sqrt(square[tick] * base_share)
+    for tick in range(buffer_out.size):
+        cv = np.sqrt(recent_square[tick] * recent_share) / recent_mean[tick]
+        buffer_out[tick] = cv if recent_mean[tick] > 0.0 else np.nan
+    for tick in range(buffer_out.size):
+        variation = by.base_weight * sd_out[tick] / mean[tick] + (1.0 - by.base_weight) * buffer_out[tick]
+        buffer_out[tick] = by.k * mean[tick] * variation if mean[tick] > 0.0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def buffer_ticks(
+    run_owners: Any, run_edges: Any, path: Any, state: Windows, by: Measures, inverse: Any, out: Any
+) -> None:  # fmt: skip
+    """Smoothing and adaptive buffer of the measured ticks of every run; ``inverse``: 1 / n up to the window."""
+    counters, heads = state.counters, state.heads
+    most = 0
+    for run in range(run_owners.size):
+        most = max(most, run_edges[run + 1] - run_edges[run])
+    left, room = np.empty(most), np.empty((4, most))
+    recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
+    for run in range(run_owners.size):
+        r, begin, end = run_owners[run], run_edges[run], run_edges[run + 1]
+        values, smoothed = path[OUT_INTENSITY, begin:end], out[OUT_SMOOTHED, begin:end]
+        missing = 0
+        if by.smoothing == SMA:
+            missing = smooth_simple(values, state, r, by, smoothed)
+        else:
+            smooth_exponential(values, state, r, by, by.lag if by.smoothing == ZLMA else 0, smoothed)
+        counters[r, INPUTS] += values.size
+        smoothed = smoothed[missing:]
+        many, seen = smoothed.size, counters[r, SMOOTHED]
+        take_old(state.newest[r], counters[r, RECENT_AT], smoothed, left[:many])
+        counters[r, RECENT_AT] = window_moments(
+            smoothed, counters[r, RECENT_AT], heads[r, RECENT : RECENT + HEAD_FIELDS], state.recent_means[r],
+            state.recent_squares[r], inverse, recent_mean, recent_square,
+        )  # fmt: skip
+        counters[r, SMOOTHED] = seen + many
+        gone = min(max(by.recent - seen, 0), many)
+        counters[r, BASE_AT] = window_moments(
+            left[gone:many], counters[r, BASE_AT], heads[r, BASE : BASE + HEAD_FIELDS], state.base_means[r],
+            state.base_squares[r], inverse, base_mean[gone:], base_square[gone:],
+        )  # fmt: skip
+        full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
+        counters[r, BASED] += many - gone
+        out[OUT_MEAN:, begin : begin + missing + full] = np.nan
+        begin += missing + full
+        weigh_parts(
+            base_mean[full:many], base_square[full:many], recent_mean[full:many], recent_square[full:many], by, inverse,
+            out[OUT_MEAN, begin:end], out[OUT_SD, begin:end], out[OUT_BUFFER, begin:end],
+        )  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,19 +13,19 @@ import pandas as pd
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import Field, InstrumentRows, RowArrays
+from workstation.indicators.runs import Room, Runs, Ticks
 from workstation.indicators.trade_columns import trade_columns
 
 
 class Travelled(NamedTuple):
     """What a batch of trades gives.
 
-    ``of``: state row of each trade, negative if not followed; ``rows``, ``owners``: places in the batch of the trades whose
-    window is full, and their state rows; ``values``: shape (3, measured), intensity, velocity and efficiency.
+    ``runs``: the followed trades by instrument; ``ticks``: those whose window is full; ``values``: shape (3, n or more),
+    intensity, velocity and efficiency of the n of ``ticks``. All of it is written anew for the next batch.
     """
 
-    of: npt.NDArray[np.int32]
-    rows: npt.NDArray[np.int64]
-    owners: npt.NDArray[np.int32]
+    runs: Runs
+    ticks: Ticks
     values: Floats
 
 
@@ -70,6 +70,7 @@ class TickPaths:
         self.key = (measures.ticks, measures.least_ns, measures.lateness_ns, measures.unpriced, kinds, breaks)
         self._by, self._kinds, self._breaking = measures, kinds, breaks
         self.turn = Turn()
+        self._room = Room(("int64", 0), ("int64", 0), ("float64", kernels.PATH_OUTPUTS))
         self.reset()
 
     def reset(self) -> None:
@@ -91,17 +92,18 @@ class TickPaths:
     def take(self, trades: pd.DataFrame) -> Travelled:
         """Add trades in row order."""
         columns = trade_columns(trades)
-        of = self.rows.of(columns.codes)
+        runs = self.rows.runs(columns)
         state = self._state.make_room(len(self.rows))
-        rows, owners = np.empty(of.size, dtype=np.int64), np.empty(of.size, dtype=np.int32)
-        values = np.empty((3, of.size))
-        done, late, unpriced = kernels.measure(
-            of, columns.event_ns, columns.price, columns.flags, self._venue_bits(columns.venue), state, self._by,
-            rows, owners, values,
+        places, rows, values = self._room.of(columns.codes.size)
+        owners, edges = np.empty_like(runs.owners), np.empty_like(runs.edges)
+        found, late, unpriced = kernels.measure(
+            *runs, columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
+            places, rows, owners, edges, values,
         )  # fmt: skip
         self.late += late
         self.unpriced += unpriced
-        return Travelled(of, rows[:done], owners[:done], values)
+        many = edges[found]
+        return Travelled(runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values)
 
     def ticks(self) -> npt.NDArray[np.int64]:
         """Ticks taken of each instrument since its reset."""
@@ -110,12 +112,11 @@ class TickPaths:
         return taken
 
     def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
-        """One bit per venue; from the 62nd on they share one."""
+        """One bit per category of venues; from the 62nd on they share one."""
         bits = [
             1 << self._venues.setdefault(str(name), min(len(self._venues), 62)) for name in venue.categories
         ]
-        of_venue: npt.NDArray[np.int64] = np.array(bits, dtype=np.int64)[venue.codes]
-        return of_venue
+        return np.array(bits, dtype=np.int64)
 
     # -- breaks -------------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
+from workstation.indicators.runs import Room, Runs, Ticks
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
 from workstation.indicators.tick_paths import TickPaths, Travelled, Turn
 from workstation.market.tables import NO_TIME, TradeFlag
@@ -110,14 +111,14 @@ def require_whole(name: str, value: object, least: int) -> None:
 class Measured(NamedTuple):
     """What a batch of trades gives.
 
-    ``of``: state row of each trade, negative if not followed; ``rows``, ``owners``: places of the measured trades in the
-    batch and their state rows; ``values``: shape (7, measured), see ``tick_kernels``.
+    ``runs``: the followed trades by instrument; ``ticks``: the n measured ones; of them ``path``, shape (3, n or more), and
+    ``level``, shape (4, n or more), see ``tick_kernels``. All of it is written anew for the next batch.
     """
 
-    of: npt.NDArray[np.int32]
-    rows: npt.NDArray[np.int64]
-    owners: npt.NDArray[np.int32]
-    values: Floats
+    runs: Runs
+    ticks: Ticks
+    path: Floats
+    level: Floats
 
 
 class TickWindows:
@@ -139,6 +140,7 @@ class TickWindows:
             self.paths = beside.paths
         self._inverse = reciprocals(parameters.window)
         self.turn = Turn()
+        self._room = Room(("float64", kernels.LEVEL_OUTPUTS))
         self._reset()
 
     def shared_with(self, beside: TickWindows | None) -> TickWindows:
@@ -179,11 +181,12 @@ class TickWindows:
         travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
         self._position = self.paths.turn.position
         state = self._state.make_room(len(self.rows))
-        measured = travelled.owners.size
-        values = np.empty((kernels.OUTPUTS, measured))
-        values[:3] = travelled.values[:, :measured]
-        kernels.buffer_ticks(travelled.owners, state, self._by, self._inverse, values)
-        return Measured(travelled.of, travelled.rows, travelled.owners, values)
+        ticks = travelled.ticks
+        (level,) = self._room.of(ticks.rows.size)
+        kernels.buffer_ticks(
+            ticks.owners, ticks.edges, travelled.values, state, self._by, self._inverse, level
+        )
+        return Measured(travelled.runs, ticks, travelled.values, level)
 
     def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Reset the windows that ``health`` rows concern, as ``TickPaths.heed``; returns their state rows."""

@@ -1,7 +1,7 @@
 """Trend on the candles of one timeframe: EMAs, true range, choppiness and volume, per instrument.
 
-The candles are those of ``candles``: the same kernels fold and close them. Here they are not amended by cancels, since what
-was said on them is never taken back.
+The candles are those of ``candles`` without lateness. Here they are not amended by cancels, since what was said on them is
+never taken back.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from workstation.indicators import candle_kernels
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.smoothing import ema_alpha, ema_step
-from workstation.market.tables import NO_TIME
 
 FAST, SLOW, FAST_SLOPE, SLOW_SLOPE, CLOSE, ATR, VOLUME_MEAN, CHOPPINESS = range(8)
 LEVELS = 8
 CANDLES, ABOVE = range(2)
-FORMING_NUMBER, FORMING_VOLUME = range(2)
+NUMBER, NEWEST_NS = range(2)
+HIGH, LOW, BAR_CLOSE, VOLUME = range(4)
+VACANT = np.iinfo(np.int64).min
+"""Number of a candle in progress that is none."""
 
 
 class Lengths(NamedTuple):
@@ -45,18 +46,23 @@ class Trend(NamedTuple):
     volumes: Any
 
 
-class Closed(NamedTuple):
-    """Candles that closed: row of the batch that closed them, state row (negative: nobody's), and their numbers."""
+class Bars(NamedTuple):
+    """The candle in progress of each instrument: number and time of its newest price, then high, low, close and volume."""
 
-    rows: npt.NDArray[np.int64]
-    of: npt.NDArray[np.int64]
-    bars: npt.NDArray[np.int64]
-    sums: npt.NDArray[np.float64]
+    marks: Any
+    sums: Any
 
 
-NOTHING_CLOSED = Closed(
-    np.empty(0, np.int64), np.empty(0, np.int64), np.empty((0, 4), np.int64), np.empty((0, 9))
-)
+class Frame(NamedTuple):
+    """One timeframe as kernels take it."""
+
+    every: int
+    bars: Bars
+    trend: Trend
+    lengths: Lengths
+    fast_alpha: float
+    slow_alpha: float
+    volume_only: int
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -105,43 +111,66 @@ def close_candle(
 
 
 @numba.njit(cache=True, nogil=True)
-def forming_volumes(
-    of: Any, event_ns: Any, size: Any, watermark: int, every: int, numbers: Any, volumes: Any, out: Any
+def fold_bar(
+    frame: Frame,
+    r: int,
+    watermark: int,
+    event_ns: Any,
+    price: Any,
+    size: Any,
+    flags: Any,
+    cancel: int,
+    forming: Any,
 ) -> None:
-    """Volume of the instrument's candle in progress with each trade; late trades add nothing, as in ``fold_trades``."""
-    number = begin = end = np.int64(0)
-    for row in range(of.size):
-        at, r = event_ns[row], np.int64(of[row])
-        watermark = max(watermark, at)
-        if r < 0:
+    """Trades of one instrument in which none of its candles closes into its candle in progress.
+
+    A trade that is too late for it adds nothing, nor does one with the flag ``cancel``. Writes the candle's volume with each
+    trade to ``forming``, 0 where a trade was taken back.
+    """
+    marks, sums, volume_only = frame.bars.marks, frame.bars.sums, frame.volume_only
+    number = watermark // frame.every
+    begin = number * frame.every
+    held, newest, top, bottom, close, volume = marks[r, NUMBER], VACANT, np.nan, np.nan, np.nan, 0.0
+    if held != VACANT:
+        newest, top, bottom = marks[r, NEWEST_NS], sums[r, HIGH], sums[r, LOW]
+        close, volume = sums[r, BAR_CLOSE], sums[r, VOLUME]
+    for trade in range(event_ns.size):
+        now, paid, flag = event_ns[trade], price[trade], flags[trade]
+        if flag & cancel:
+            forming[trade] = 0.0
             continue
-        if not begin <= at < end:
-            number = at // every
-            begin = number * every
-            end = begin + every
-        if end > watermark:
-            if number > numbers[r]:
-                numbers[r], volumes[r] = number, 0.0
-            if number == numbers[r]:
-                volumes[r] += size[row]
-        out[row] = volumes[r] if (numbers[r] + 1) * every > watermark else 0.0
+        if now >= begin:
+            held = number
+            volume += size[trade]
+            if flag & volume_only == 0:
+                if now >= newest:
+                    newest, close = now, paid
+                top = top if paid <= top else paid
+                bottom = bottom if paid >= bottom else paid
+        forming[trade] = volume
+    marks[r, NUMBER], marks[r, NEWEST_NS] = held, newest
+    sums[r, HIGH], sums[r, LOW], sums[r, BAR_CLOSE], sums[r, VOLUME] = top, bottom, close, volume
 
 
-class Bars(NamedTuple):
-    """Candles in progress as ``candle_kernels`` keep them; the first row is nobody's, for trades that are not followed."""
-
-    bars: Any
-    sums: Any
-
-
-class Forming(NamedTuple):
-    """Number and volume of each instrument's candle in progress."""
-
-    numbers: Any
-    volumes: Any
+@numba.njit(cache=True, nogil=True)
+def is_over(frame: Frame, r: int, watermark: int) -> bool:
+    """Whether an instrument has a candle in progress that the watermark closes."""
+    number = frame.bars.marks[r, NUMBER]
+    return bool(number != VACANT and (number + 1) * frame.every <= watermark)
 
 
-_SLOTS = 2
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def close_bar(frame: Frame, r: int) -> int:
+    """The candle in progress of an instrument is final: add it, unless it has no price; returns as ``close_candle``."""
+    sums = frame.bars.sums
+    frame.bars.marks[r, NUMBER] = VACANT
+    close = sums[r, BAR_CLOSE]
+    if close != close:
+        return 0
+    return close_candle(
+        frame.trend, r, sums[r, HIGH], sums[r, LOW], close, sums[r, VOLUME], frame.lengths, frame.fast_alpha,
+        frame.slow_alpha,
+    )  # fmt: skip
 
 
 class Timeframe:
@@ -158,9 +187,8 @@ class Timeframe:
     """
 
     def __init__(self, every_ns: int, lengths: Lengths, volume_only: int) -> None:
-        self.every_ns, self.lengths, self._volume_only = every_ns, lengths, volume_only
-        self.alphas = ema_alpha(lengths.fast), ema_alpha(lengths.slow)
-        self._watermark_ns, self._next_close = int(NO_TIME), int(candle_kernels.NEVER)
+        self.every_ns, self._lengths, self._volume_only = every_ns, lengths, volume_only
+        self._alphas = ema_alpha(lengths.fast), ema_alpha(lengths.slow)
         chop = Field(lengths.choppiness)
         self._trend = RowArrays(
             Trend,
@@ -169,93 +197,27 @@ class Timeframe:
                 "volumes": Field(lengths.volume),
             },
         )  # fmt: skip
-        self._bars = RowArrays(
-            Bars,
-            {
-                "bars": Field(_SLOTS * candle_kernels.BAR_FIELDS, "int64", int(candle_kernels.VACANT)),
-                "sums": Field(_SLOTS * candle_kernels.SUM_FIELDS),
-            },
-        )
-        self._forming = RowArrays(
-            Forming, {"numbers": Field(0, "int64", int(candle_kernels.VACANT)), "volumes": Field(0)}
-        )
-        self.make_room(0)
+        self._bars = RowArrays(Bars, {"marks": Field(2, "int64", int(VACANT)), "sums": Field(4)})
+        self._frame: Frame | None = None
 
-    def make_room(self, instruments: int) -> Trend:
-        """State for so many instruments; the trend's arrays."""
-        self._instruments = instruments
-        self._bars.make_room(instruments + 1)
-        self._forming.make_room(instruments)
-        trend: Trend = self._trend.make_room(instruments)
-        return trend
-
-    def fold(self, of: Any, event_ns: Any, price: Any, size: Any, flags: Any) -> tuple[Closed, Any]:
-        """Add trades in row order (``of`` negative: only their time counts); closed candles, volume in progress."""
-        before = self._watermark_ns
-        volumes = np.zeros(of.size)
-        forming = self._forming.arrays
-        forming_volumes(of, event_ns, size, before, self.every_ns, forming.numbers, forming.volumes, volumes)
-        of_out, bars_out, sums_out = self._room(of.size)
-        bars, sums = self._flat()
-        self._watermark_ns, self._next_close, done, _ = candle_kernels.fold_trades(
-            np.maximum(of + 1, 0).astype(np.int32), event_ns, price, size, np.zeros(of.size, np.int8), flags, 0, of.size, False,
-            self.every_ns, 0, self._volume_only, 0, bars, sums, _SLOTS, self._instruments + 1,
-            before, self._next_close, np.empty(of.size, np.bool_), of_out, bars_out, sums_out, 0,
-        )  # fmt: skip
-        if not done:
-            return NOTHING_CLOSED, volumes
-        newest = np.maximum.accumulate(np.maximum(event_ns, before))
-        finals = (bars_out[:done, candle_kernels.NUMBER] + 1) * self.every_ns
-        rows = np.searchsorted(newest, finals)
-        return Closed(rows, of_out[:done] - 1, bars_out[:done], sums_out[:done]), volumes
-
-    def beat(self, event_ns: int) -> Closed:
-        """Candles that a heartbeat closes."""
-        self._watermark_ns = max(self._watermark_ns, event_ns)
-        of_out, bars_out, sums_out = self._room(0)
-        done = 0
-        if self._watermark_ns >= self._next_close:
-            bars, sums = self._flat()
-            done, self._next_close = candle_kernels.close_bars(
-                bars, sums, _SLOTS, self._instruments + 1, self.every_ns, 0, self._watermark_ns,
-                of_out, bars_out, sums_out, 0,
-            )  # fmt: skip
-        return Closed(np.zeros(done, np.int64), of_out[:done] - 1, bars_out[:done], sums_out[:done])
-
-    def _flat(self) -> tuple[Any, Any]:
-        held = self._bars.arrays
-        return held.bars.reshape(-1, candle_kernels.BAR_FIELDS), held.sums.reshape(
-            -1, candle_kernels.SUM_FIELDS
-        )
-
-    def _room(self, rows: int) -> tuple[Any, Any, Any]:
-        room = rows + (self._instruments + 1) * _SLOTS
-        return (
-            np.empty(room, np.int64),
-            np.empty((room, candle_kernels.BAR_FIELDS), np.int64),
-            np.empty((room, candle_kernels.SUM_FIELDS)),
-        )
+    def make_room(self, instruments: int) -> Frame:
+        """The timeframe with state for so many instruments."""
+        bars, trend = self._bars.make_room(instruments), self._trend.make_room(instruments)
+        if self._frame is None or self._frame.bars is not bars or self._frame.trend is not trend:
+            self._frame = Frame(self.every_ns, bars, trend, self._lengths, *self._alphas, self._volume_only)
+        return self._frame
 
     def forget(self, rows: npt.NDArray[np.int64]) -> None:
         """Begin these instruments anew, with their next trade."""
         self._trend.forget(rows)
-        self._bars.forget(rows + 1)
-        self._forming.forget(rows)
+        self._bars.forget(rows)
 
-    def snapshot(self) -> dict[str, Any]:
+    def snapshot(self, instruments: int) -> dict[str, Any]:
         """The whole state, by row."""
-        return {
-            "watermark_ns": self._watermark_ns,
-            "next_close": self._next_close,
-            "trend": self._trend.snapshot(self._instruments),
-            "bars": self._bars.snapshot(self._instruments + 1),
-            "forming": self._forming.snapshot(self._instruments),
-        }
+        self.make_room(instruments)
+        return {"trend": self._trend.snapshot(instruments), "bars": self._bars.snapshot(instruments)}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
-        self._watermark_ns, self._next_close = int(state["watermark_ns"]), int(state["next_close"])
         self._trend.restore(state["trend"])
         self._bars.restore(state["bars"])
-        self._forming.restore(state["forming"])
-        self._instruments = len(self._trend.arrays.marks)

@@ -79,6 +79,8 @@ class InstrumentRegistry:
     @property
     def dtype(self) -> pd.CategoricalDtype:
         """Categorical dtype over all names known now."""
+        if self._dtype.categories.size == len(self._names):
+            return self._dtype
         with self._lock:
             if len(self._dtype.categories) != len(self._names):
                 self._dtype = pd.CategoricalDtype(pd.Index(self._names, dtype="str"))
@@ -90,7 +92,7 @@ class InstrumentRegistry:
 
         pandas keeps the codes in the narrowest integer that holds all categories.
         """
-        return pd.Categorical.from_codes(codes, dtype=self.dtype, validate=False)
+        return pd.Categorical._simple_new(codes, dtype=self.dtype)  # type: ignore[attr-defined, no-any-return]
 
     def issued(self, values: pd.Categorical) -> bool:
         """Whether a categorical carries codes of this registry, under its newest dtype or an older one."""

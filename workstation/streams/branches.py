@@ -15,6 +15,8 @@ from typing import Any, Literal
 import pandas as pd
 import streamz
 
+from workstation.market.tables.frames import rows_of
+
 Function = Callable[[str, pd.DataFrame], Any]
 Failure = Callable[[str, str, pd.DataFrame, BaseException], None]
 """Told of branch, table, batch and exception."""
@@ -120,7 +122,7 @@ class Branch:
             self._failed(self.name, table, frame, error)
         else:
             status.batches += 1
-            status.rows += len(frame)
+            status.rows += rows_of(frame)
 
 
 class _Guarded(streamz.Stream):  # type: ignore[misc]

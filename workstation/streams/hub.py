@@ -21,7 +21,7 @@ from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
-from workstation.market.tables.frames import array_of
+from workstation.market.tables.frames import array_of, rows_of
 from workstation.streams.branches import RUNNING, Branch, BranchStatus, Function, TableStream
 
 LATE_REPORT_NS = 10 * 10**9
@@ -171,7 +171,7 @@ class Hub:
 
             def run(table: str, frame: pd.DataFrame) -> None:
                 made = engine.update(frame, table)
-                if len(made):
+                if rows_of(made):
                     self._enqueue(output, output.number(made, self._next_seq, self.registry))
                 self._tell_late(name, engine)
 
@@ -242,7 +242,7 @@ class Hub:
             self.set_aside.append(SetAside("edge", schema.name, frame, str(error)))
             self.tell("rejected", channel=schema.name, count=len(frame), detail=str(error))
             return
-        if len(numbered):
+        if rows_of(numbered):
             self._enqueue(schema, numbered)
 
     def _enqueue(self, schema: Table, numbered: pd.DataFrame) -> None:
@@ -250,7 +250,8 @@ class Hub:
         rows: int = event_ns.size
         self._next_seq += rows
         self.rows[schema.name] += rows
-        if schema.raw and schema is not HEALTH and schema is not HEARTBEAT:
+        counted = schema.raw and schema is not HEALTH and schema is not HEARTBEAT
+        if counted and event_ns.min() < self._watermark_ns:
             self.late[schema.name] += int(np.count_nonzero(event_ns < self._watermark_ns))
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
         self._queue.append(_Accepted(schema.name, numbered))

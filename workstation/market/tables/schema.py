@@ -47,6 +47,7 @@ class Table:
     places: Mapping[str, int] = field(init=False, repr=False, compare=False)
     _asked: tuple[tuple[int, Column], ...] = field(init=False, repr=False, compare=False)
     """Columns, by place, that a conformed frame can have been spoilt in without a column having been replaced."""
+    _dtypes: tuple[str, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.columns})
@@ -58,6 +59,10 @@ class Table:
             if column.kind == "instrument" or (column.required and column.kind in ("float64", "bytes"))
         ]
         object.__setattr__(self, "_asked", tuple(asked))
+        chars = [
+            c.dtype.char if c.dtype is not None else "O" if c.kind == "bytes" else "" for c in self.columns
+        ]
+        object.__setattr__(self, "_dtypes", tuple(chars))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -167,7 +172,7 @@ class Table:
 
     def assembled(self, arrays: list[Any], rows: int) -> pd.DataFrame:
         """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
-        return _trusted(frame_of(arrays, self.index, rows))
+        return _trusted(frame_of(arrays, self.index, rows, self._dtypes))
 
     def _is_conformed(self, frame: pd.DataFrame, registry: InstrumentRegistry) -> bool:
         if frame.columns is self.index and _is_trusted(frame):
