@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from workstation.indicators.candles import Candles, candles
+from workstation.market.errors import TableError
 from workstation.market.tables import HEARTBEAT, TRADES, TradeFlag
 
 SECOND = 10**9
@@ -209,3 +210,12 @@ def test_cancels_leave_what_stands_whatever_is_still_held(every: str, batch: int
     newest = made.groupby(["instrument", "event_ns"], observed=True).tail(1)
     agree(newest[newest["trades"] > 0], survivors(rows, 60 * SECOND), engine.every_ns)
     assert engine.unmatched_cancels > 0 and (every == "10min" or made["revision"].max() > 0)
+
+
+@pytest.mark.parametrize("column", ["price", "size"])
+def test_a_value_written_over_since_the_table_made_the_frame_is_refused(column: str) -> None:
+    rows = trades(event_ns=np.arange(40) * SECOND)
+    assert len(candles(rows)) == 4
+    rows.loc[17, column] = np.nan
+    with pytest.raises(TableError, match=column):
+        candles(rows)
