@@ -33,6 +33,12 @@ def full(page: Page) -> Page:
     return page
 
 
+def below(page: Page) -> Page:
+    """Wait until what lies below the fold was made."""
+    expect(page.locator("h2", has_text="IV smile")).to_be_attached()
+    return page
+
+
 def text(page: Page) -> str:
     return str(page.evaluate(_TEXT)).replace("\u202f", " ")
 
@@ -57,7 +63,7 @@ def test_the_page_renders_and_is_photographed(
         "Net GEX over time",
     ):
         expect(page.locator("h2", has_text=title).first).to_be_attached()
-    page.wait_for_timeout(700)
+    page.wait_for_function("document.fonts.status === 'loaded'")
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"exposure-{theme}-{width}.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -85,7 +91,7 @@ def test_choices_change_what_is_shown_and_stay_in_the_address(opened: Callable[.
     page.get_by_role("button", name="DEX", exact=True).click()
     expect(page.locator("h2", has_text="DEX by strike")).to_be_visible()
     page.get_by_role("button", name="Calls short", exact=True).click()
-    expect(page.locator(".note", has_text="Changes are kept")).to_be_visible()
+    expect(page.locator(".cell", has=page.locator("dt", has_text="Net GEX"))).to_be_visible()
     page.wait_for_function(
         "location.search.includes('ETH') && location.search.includes('dex') && location.search.includes('calls_short')"
     )
@@ -152,6 +158,7 @@ def test_axe_finds_nothing_serious(opened: Callable[..., Page], route: str, them
     expect(page.locator(".strip")).to_be_visible()
     if route == "exposure":
         full(page)
+        below(page)
     found = Axe().run(page).response["violations"]
     grave = {
         rule["id"]: [node["html"][:160] for node in rule["nodes"][:3]]
@@ -165,3 +172,76 @@ def test_the_health_page_tells_the_feeds(opened: Callable[..., Page]) -> None:
     page = opened("health")
     expect(page.locator("td", has_text="synthetic").first).to_be_visible()
     expect(page.locator("h2", has_text="Events")).to_be_visible()
+
+
+_HEADS = """() => {
+  const heads = []
+  const walk = node => {
+    if (node.classList?.contains('head')) heads.push(node)
+    for (const child of [...(node.shadowRoot?.children ?? []), ...(node.children ?? [])]) walk(child)
+  }
+  walk(document.body)
+  return heads.filter(head => head.getBoundingClientRect().width > 0).map(head => {
+    const unit = head.querySelector('.unit')
+    return {title: head.querySelector('h2').textContent, unit: unit.textContent, clipped: unit.scrollWidth > unit.clientWidth + 1}
+  })
+}"""
+
+
+@pytest.mark.parametrize("sign_model", ["calls_long", "calls_short", "short_all", "flow"])
+def test_every_sign_model_gives_a_live_result_within_the_band(
+    opened: Callable[..., Page], sign_model: str
+) -> None:
+    page = below(full(opened(query=f"?sign_model={sign_model}")))
+    net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX"))
+    expect(net.locator(".number")).to_have_text(re.compile(r"[+−]\$\d"))
+    expect(net.locator(".band")).to_have_text(re.compile(r"\$.+ … .*\$"))
+    expect(page.locator(".key", has_text="4 sign models")).to_be_visible()
+    expect(page.locator(".value", has_text=re.compile(r"net [+−]\$\d"))).to_be_visible()
+    change = page.locator(".head", has=page.locator("h2", has_text="Change of net GEX"))
+    assert change.count() == 1
+    if sign_model == "flow":
+        expect(page.locator(".empty", has_text="This sign model is not recorded").first).to_be_visible()
+        page.get_by_role("button", name="How was this made?").click()
+        expect(page.locator("td", has_text="signed taker flow")).to_be_visible()
+        expect(page.locator("th", has_text="Flow since")).to_be_visible()
+    else:
+        expect(page.locator("td", has_text="30 min")).to_be_visible()
+
+
+def test_every_chart_tells_its_unit_whole(opened: Callable[..., Page]) -> None:
+    page = below(full(opened()))
+    heads = page.evaluate(_HEADS)
+    assert len(heads) >= 14
+    assert [head["title"] for head in heads if not head["unit"]] == []
+    assert [head["title"] for head in heads if head["clipped"]] == []
+
+
+def test_the_phones_header_holds_clock_theme_and_ledger(opened: Callable[..., Page]) -> None:
+    page = full(opened(width=390, height=844))
+    clock = page.locator(".utc")
+    expect(clock).to_be_visible()
+    assert clock.evaluate("clock => clock.getBoundingClientRect().right") <= 390
+    toggle = page.get_by_role("button", name="Toggle theme")
+    box = toggle.bounding_box()
+    assert box is not None
+    assert box["x"] + box["width"] <= 390
+    here = page.locator("nav a[aria-current]").bounding_box()
+    assert here is not None
+    assert here["x"] >= 0
+    assert here["x"] + here["width"] <= 390
+    toggle.click()
+    page.wait_for_function("location.search.includes('theme=light')")
+
+
+def test_on_a_phone_the_choices_stay_within_reach(opened: Callable[..., Page]) -> None:
+    page = below(full(opened(width=390, height=844)))
+    page.locator("h2", has_text="Forced flow").scroll_into_view_if_needed()
+    measure = page.get_by_role("button", name="Vanna", exact=True)
+    box = measure.bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] <= 120
+    assert box["height"] >= 32
+    measure.click()
+    expect(page.locator("h2", has_text="Vanna by strike")).to_be_attached()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390

@@ -29,7 +29,9 @@ _SX = {
         "borderBottom": f"1px solid {DARK.line}",
         "backgroundImage": "none",
     },
-    "& .MuiToolbar-root > .MuiBox-root": {"minWidth": 0, "flex": "1 1 0", "overflow": "hidden"},
+    "& .MuiToolbar-root > .MuiBox-root:last-of-type": {"minWidth": 0, "flex": "1 1 0", "overflow": "hidden"},
+    "& .MuiToolbar-root > .MuiBox-root:last-of-type > *": {"flex": "1 1 auto", "minWidth": 0},
+    "& .MuiToolbar-root > .MuiBox-root:last-of-type > *:not(:first-of-type)": {"flex": "none"},
     "& .MuiAppBar-root .title": {"fontSize": "15px", "letterSpacing": ".02em", "color": f"{DARK.text} !important", "mr": "8px", "flex": "none !important"},
     "@media (max-width: 700px)": {"& .MuiAppBar-root .title": {"fontSize": "0 !important", "mr": "0"}},
     "& .main": {"bgcolor": "var(--mui-palette-background-default)"},
@@ -39,7 +41,7 @@ _SX = {
     "& .MuiDrawer-paper": {"backgroundImage": "none"},
 }  # fmt: skip
 _HEADER = f"""
-:host {{ width: 100%; min-width: 0; flex: 1 1 0 !important; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
+:host {{ width: 100%; min-width: 0; flex: 1 1 100% !important; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
 .bar {{ display: flex; align-items: center; gap: 14px; color: {DARK.text}; font-size: 12px; white-space: nowrap; }}
 nav {{ display: flex; gap: 2px; }}
 nav a {{ color: {DARK.muted}; text-decoration: none; padding: 4px 10px; border-radius: 4px; }}

@@ -9,10 +9,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workstation.desk import open_desk
 from workstation.history import History, open_history
 from workstation.history.latest import groups_of
 from workstation.history.recent import candles, exposures_by_minute, flow_of_the_day
 from workstation.market.tables import TABLES, TradeFlag
+from workstation.settings import Settings
 
 START = pd.Timestamp("2026-11-20 23:50").value
 SECOND = 10**9
@@ -102,3 +104,14 @@ def test_candles_are_as_many_as_are_kept_of_each_length_and_none_of_options(hist
     assert seeded["instrument"].unique().tolist() == ["BTC/USD"]
     assert seeded["event_ns"].tolist() == [newest - at * 10 * SECOND for at in (4, 3, 2, 1, 0)]
     assert len(candles(history, 20 * SECOND, 5, ("spot", ""))) == 2
+
+
+def test_a_desk_that_starts_again_shows_gex_by_strike_through_time(history: History) -> None:
+    write_exposures(history)
+    row = {"event_ns": [START], "instrument": CALL, "price": 0.05, "size": 3.0, "side": 1}
+    history.write("trades", pd.DataFrame(row))
+    desk = open_desk([], history, settings=Settings(_env_file=None))
+    with desk:
+        past = desk.board.exposure_past("BTC", "calls_long", "open_interest")
+        assert past["event_ns"].nunique() == 5
+        assert desk.board.taker_flow([CALL]).signed.tolist() == [3.0]

@@ -208,7 +208,7 @@ class Scenario(_Map):
                 np.array(told, dtype=object).reshape(cells.shape),
             )
         )
-        self.card.say(self._scale(), "$ dealers must buy (+) or sell (−)")
+        self.card.say(self._scale(), "$, dealers buy + sell −")
         priced_any = bool(np.isfinite(cells).any())
         self.card.empty("" if priced_any else "No contract is priced, so no flow is known.")
 
