@@ -130,7 +130,12 @@ LADDER = {
     "theta": ("price", "years", -1),
     "charm": ("delta", "years", -1),
     "color": ("gamma", "years", -1),
+    "rho": ("price", "rate", 1),
 }
+
+
+def test_every_greek_is_on_the_ladder():
+    assert set(LADDER) == set(GREEKS) and len(LADDER) == 12
 
 
 @pytest.mark.parametrize("name", LADDER)
@@ -145,18 +150,21 @@ def test_greeks_are_finite_differences_of_each_other(name, option):
         "forwards": arguments["forwards"] * min(total, 0.5),
         "vols": arguments["vols"],
         "years": arguments["years"],
+        "rate": 1.0 / arguments["years"],
     }[by]
+    at = option["rate"] if by == "rate" else arguments[by]
 
     def of(value):
-        moved = arguments | {by: value}
-        moved["discounts"] = math.exp(-option["rate"] * moved["years"])
+        moved = arguments if by == "rate" else arguments | {by: value}
+        rate = value if by == "rate" else option["rate"]
+        moved = moved | {"discounts": math.exp(-rate * moved["years"])}
         return float(greeks(**moved, names=(source,))[source])
 
     step = 2e-3 * scale
     found = float(greeks(**arguments, names=(name,))[name])
-    values = [abs(of(arguments[by] + k * step)) for k in (-1, 0, 1)]
+    values = [abs(of(at + k * step)) for k in (-1, 0, 1)]
     tolerance = 1e-5 * abs(found) + 2e-8 * max(values) / scale + 1e-300
-    assert sign * central(of, arguments[by], step) == pytest.approx(found, rel=0, abs=tolerance)
+    assert sign * central(of, at, step) == pytest.approx(found, rel=0, abs=tolerance)
 
 
 @settings(max_examples=300)

@@ -334,6 +334,9 @@ def test_a_contract_without_time_adds_no_gamma_and_a_nan_is_not_hidden(book):
     expired = {name: np.append(column, column[0]) for name, column in book.items()}
     expired["years"][-1] = 0.0
     np.testing.assert_array_equal(gamma_profile(shifts=shifts, **expired), before)
+    idle = {name: np.append(column, np.nan) for name, column in book.items()}
+    idle["weights"][-1] = 0.0
+    np.testing.assert_array_equal(gamma_profile(shifts=shifts, **idle), before)
     expired["weights"][-2] = np.nan
     assert np.isnan(gamma_profile(shifts=shifts, **expired)).all()
     assert np.isnan(gamma_profile(shifts=[-1.0, -2.0], **book)).all()
