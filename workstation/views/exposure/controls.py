@@ -15,7 +15,7 @@ from workstation.views.theme import stylesheet
 
 BAR = stylesheet(
     ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"
-    "@media (max-width: 900px) { :host { position: sticky !important; top: 0; z-index: 5; background: var(--ws-page); padding: 4px 22px 4px 0;"
+    "@media (max-width: 900px) { :host { padding: 2px 22px 2px 0;"
     " mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); } }"
 )
 _SMALL = {"margin": 0, "size": "small"}
