@@ -12,6 +12,6 @@ if [ ! -x "$venv/bin/python" ]; then
 fi
 uv_pin=$(grep -E '^uv==' requirements.lock | cut -d' ' -f1)
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin"
-VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync --quiet requirements.lock
+VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync --quiet --compile-bytecode requirements.lock
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --no-deps --editable .
 "$venv/bin/workstation" compile
