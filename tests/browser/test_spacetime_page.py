@@ -3,106 +3,91 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from urllib.parse import unquote, urlparse
+from collections.abc import Callable
+from urllib.parse import unquote
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import ARTIFACTS
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
-_PATIENCE_MS = 60_000
 _MODELS = "[...Bokeh.documents[0].all_models]"
 _TIP = _MODELS + ".filter(m => m.type === 'ColumnDataSource' && 'event_ms' in m.data)"
+_PRICE = _MODELS + ".filter(m => m.type === 'Figure' && 'share' in m.extra_y_ranges)"
 _SIGNALS = _MODELS + ".find(m => m.type === 'ColumnDataSource' && 'why' in m.data && m.data.x.length)"
 
 
 @pytest.fixture
-def opened(served: str, browser: Browser) -> Iterator[Callable[..., Page]]:
-    pages: list[Page] = []
-    complaints: list[str] = []
+def open_live(opened: Callable[..., Page]) -> Callable[..., Page]:
+    """Opens the page and waits until a price is painted."""
 
     def open_page(query: str = "", width: int = 1440, height: int = 900) -> Page:
-        page = browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(_PATIENCE_MS)
-        page.on(
-            "console",
-            lambda said: complaints.append(said.text) if said.type in ("error", "warning") else None,
-        )
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on(
-            "request",
-            lambda asked: (
-                complaints.append(f"request to {asked.url}")
-                if urlparse(asked.url).hostname not in ("127.0.0.1", None)
-                else None
-            ),
-        )
-        page.goto(f"{served}/spacetime{query}")
+        page = opened("spacetime", query, width, height)
         page.wait_for_function("document.documentElement.dataset.newestEventMs !== undefined")
-        pages.append(page)
         return page
 
-    yield open_page
-    for page in pages:
-        page.close()
-    assert not complaints, complaints
+    return open_page
 
 
-def charts(page: Page) -> int:
-    return page.locator("h2", has_text=re.compile(r"^Chart \d$")).filter(visible=True).count()
+def heads(page: Page) -> Locator:
+    """Titles of the charts on screen."""
+    return page.locator("h2", has_text=re.compile(r"^Chart \d$")).filter(visible=True)
 
 
 def drag(page: Page, across: float) -> None:
-    """Take the first price chart by hand."""
-    box = (
-        page.locator(".bk-Figure, .bk-FigureView").first.bounding_box()
-        or page.locator("canvas").first.bounding_box()
-    )
+    """Take the first price chart by hand, for as long as it takes until the page says so."""
+    plot = page.locator(".bk-Figure").filter(visible=True).first
+    plot.wait_for()
+    box = plot.bounding_box()
     assert box is not None
     x, y = box["x"] + box["width"] / 3, box["y"] + box["height"] / 2
     page.mouse.move(x, y)
     page.mouse.down()
-    page.mouse.move(x + across, y, steps=6)
+    page.mouse.move(x + across, y, steps=8)
     page.mouse.up()
+    expect(page.get_by_role("button", name=re.compile("go live")).first).to_be_visible()
+
+
+def spans(page: Page) -> list[list[float]]:
+    """The time axis of every price chart, oldest chart first."""
+    found: list[list[float]] = page.evaluate(
+        f"{_PRICE}.map(figure => [figure.x_range.start, figure.x_range.end])"
+    )
+    return found
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
 @pytest.mark.parametrize("theme", ["dark", "light"])
 def test_the_page_renders_and_is_photographed(
-    opened: Callable[..., Page], theme: str, width: int, height: int
+    open_live: Callable[..., Page], theme: str, width: int, height: int
 ) -> None:
-    page = opened(f"?theme={theme}", width, height)
+    page = open_live(f"?theme={theme}", width, height)
     expect(page.locator("h2", has_text="Reversal signals")).to_be_attached()
     expect(page.locator("h2", has_text="Spikes")).to_be_attached()
     page.wait_for_function(_SIGNALS)
-    page.wait_for_timeout(1500)
+    expect(heads(page)).to_have_count(1 if width < 900 else 2)
     ARTIFACTS.mkdir(exist_ok=True)
     page.screenshot(path=ARTIFACTS / f"spacetime-{theme}-{width}.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
-    assert charts(page) == (1 if width < 900 else 2)
+    expect(heads(page)).to_have_count(1 if width < 900 else 2)
     assert page.locator(".failure").count() == 0
 
 
-@pytest.mark.unproved
-def test_one_two_or_four_charts_and_the_choice_is_in_the_address(opened: Callable[..., Page]) -> None:
-    page = opened()
+def test_one_two_or_four_charts_and_the_choice_is_in_the_address(open_live: Callable[..., Page]) -> None:
+    page = open_live()
     for layout in ("4", "1", "2"):
         page.get_by_role("button", name=layout, exact=True).first.click()
+        expect(heads(page)).to_have_count(int(layout))
         page.wait_for_function(f"location.search.includes('layout={layout}')")
-        expect(page.locator("h2", has_text=re.compile(r"^Chart \d$"))).to_have_count(int(layout))
         if layout == "4":
-            page.wait_for_function(
-                f"new Set({_TIP}.filter(m => m.data.event_ms.length).map(m => m.id)).size >= 4"
-            )
-            page.wait_for_timeout(1000)
+            page.wait_for_function(f"{_TIP}.filter(m => m.data.event_ms.length).length >= 4")
             page.screenshot(path=ARTIFACTS / "spacetime-four.png")
 
 
-def test_what_is_shown_moves_with_the_market(opened: Callable[..., Page]) -> None:
-    page = opened("?layout=1")
+def test_what_is_shown_moves_with_the_market(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1")
     first = page.evaluate("Number(document.documentElement.dataset.newestEventMs)")
     page.wait_for_function(
         "first => Number(document.documentElement.dataset.newestEventMs) > first + 1000", arg=first
@@ -110,8 +95,8 @@ def test_what_is_shown_moves_with_the_market(opened: Callable[..., Page]) -> Non
 
 
 @pytest.mark.unproved
-def test_instrument_length_and_layers_are_chosen_in_place(opened: Callable[..., Page]) -> None:
-    page = opened("?layout=1")
+def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1")
     page.get_by_role("button", name="1m", exact=True).click()
     page.wait_for_function("decodeURIComponent(location.search).includes('~60~')")
     page.get_by_role("button", name="Layers").click()
@@ -128,24 +113,53 @@ def test_instrument_length_and_layers_are_chosen_in_place(opened: Callable[..., 
 
 @pytest.mark.unproved
 @pytest.mark.parametrize("key", ["l", "End"])
-def test_moved_by_hand_it_stays_and_a_key_leads_back(opened: Callable[..., Page], key: str) -> None:
-    page = opened("?layout=1")
+def test_moved_by_hand_it_stays_and_a_key_leads_back(open_live: Callable[..., Page], key: str) -> None:
+    page = open_live("?layout=1&chart1=BTC/USD:BTC~1~~")
     drag(page, 200)
-    expect(page.get_by_role("button", name=re.compile("go live"))).to_be_visible()
-    ranges = _MODELS + ".find(m => m.type === 'Figure').x_range"
-    held = page.evaluate(f"(r => [r.start, r.end])({ranges})")
+    page.wait_for_function("decodeURIComponent(location.search).match(/~[\\d.]+,[\\d.]+,[\\d.]+,[\\d.]+/)")
+    held = spans(page)
     first = page.evaluate("Number(document.documentElement.dataset.newestEventMs)")
     page.wait_for_function(
-        "first => Number(document.documentElement.dataset.newestEventMs) > first + 1500", arg=first
+        "first => Number(document.documentElement.dataset.newestEventMs) > first + 2500", arg=first
     )
-    assert page.evaluate(f"(r => [r.start, r.end])({ranges})") == held
+    assert spans(page) == held, "candles have come, and the view has stayed"
     page.keyboard.press(key)
     expect(page.get_by_role("button", name=re.compile("● live"))).to_be_visible()
+    page.wait_for_function(f"end => {_PRICE}[0].x_range.end > end", arg=held[0][1])
 
 
 @pytest.mark.unproved
-def test_a_signal_tells_why_it_fired(opened: Callable[..., Page]) -> None:
-    page = opened("?layout=1&chart1=BTC/USD:BTC~60~~")
+def test_charts_are_linked_in_time_until_they_are_let_loose(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=2&chart1=BTC/USD:BTC~10~~&chart2=ETH/USD:ETH~10~~")
+    expect(heads(page)).to_have_count(2)
+    page.wait_for_function(f"{_TIP}.filter(m => m.data.event_ms.length).length >= 2")
+    drag(page, 150)
+    page.wait_for_function(
+        f"(([a, b]) => Math.abs(a.x_range.start - b.x_range.start) < 1 && Math.abs(a.x_range.end - b.x_range.end) < 1)({_PRICE})"
+    )
+    expect(page.get_by_role("button", name=re.compile("go live"))).to_have_count(2)
+    page.keyboard.press("l")
+    expect(page.get_by_role("button", name=re.compile("● live"))).to_have_count(2)
+    page.get_by_role("switch", name="Linked in time").click()
+    page.wait_for_function("location.search.toLowerCase().includes('linked=false')")
+    drag(page, 150)
+    expect(page.get_by_role("button", name=re.compile("● live"))).to_have_count(1)
+
+
+@pytest.mark.unproved
+def test_moved_to_the_left_it_shows_what_the_page_did_not_hold(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1&chart1=BTC/USD:BTC~1~candles~")
+    oldest = f"Math.min(...{_MODELS}.filter(m => m.type === 'ColumnDataSource' && 'open' in m.data && m.data.x.length).map(m => m.data.x[0]))"
+    first = page.evaluate(oldest)
+    while page.evaluate(f"{_PRICE}[0].x_range.start") > first:
+        drag(page, 600)
+    page.wait_for_function(f"first => {oldest} < first", arg=first)
+    page.wait_for_function(f"{oldest} <= {_PRICE}[0].x_range.start")
+
+
+@pytest.mark.unproved
+def test_a_signal_tells_why_it_fired(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1&chart1=BTC/USD:BTC~60~~")
     page.wait_for_function(_SIGNALS)
     place = page.evaluate(
         f"""() => {{
@@ -171,7 +185,7 @@ def test_a_signal_tells_why_it_fired(opened: Callable[..., Page]) -> None:
 
 
 @pytest.mark.unproved
-def test_nothing_serious_for_those_who_see_or_point_otherwise(opened: Callable[..., Page]) -> None:
-    found = Axe().run(opened("?layout=2")).response["violations"]
+def test_nothing_serious_for_those_who_see_or_point_otherwise(open_live: Callable[..., Page]) -> None:
+    found = Axe().run(open_live("?layout=2")).response["violations"]
     grave = [broken for broken in found if broken["impact"] in ("serious", "critical")]
     assert not grave, [(broken["id"], broken["nodes"][0]["html"][:200]) for broken in grave]

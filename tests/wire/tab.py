@@ -35,9 +35,9 @@ class Tab:
         self._socket = socket
 
     @classmethod
-    async def open(cls, url: str, page: str) -> Tab:
-        """Open a dashboard's page and let it become live."""
-        html = await asyncio.to_thread(fetch, f"{url}/{page}")
+    async def open(cls, url: str, page: str, query: str = "") -> Tab:
+        """Open a dashboard's page, with the choices of ``query``, and let it become live."""
+        html = await asyncio.to_thread(fetch, f"{url}/{page}{query}")
         token = re.search(r'"token":\s*"([^"]+)"', html)
         assert token is not None, html[:2000]
         address = f"{url.replace('http', 'ws', 1)}/{page}/ws"

@@ -21,6 +21,7 @@ from tests.unit.views.spacetime_market import (
 )
 from workstation.market.tables import CANDLES, HEALTH
 from workstation.views.live import Live
+from workstation.views.spacetime import pace as paces
 from workstation.views.spacetime import sheet as sheets
 from workstation.views.spacetime.chart import KEPT
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
@@ -34,6 +35,7 @@ from workstation.views.theme import DARK, LIGHT
 @pytest.fixture
 def market(monkeypatch: pytest.MonkeyPatch) -> TickMarket:
     monkeypatch.setattr(sheets, "REUSED_S", 0.0)
+    monkeypatch.setattr(paces, "PATIENCE_S", -1.0)
     return TickMarket()
 
 
@@ -78,6 +80,18 @@ def test_a_live_update_sends_only_what_changed(market: TickMarket) -> None:
     assert chart._candles.data["x"][-1] - chart._candles.data["x"][-2] == 10_000
     assert chart.signals.source.data["version"].tolist() == [1, 3, 4]
     assert chart.intensity.spikes.data["words"].tolist() == ["▲ up", "▼ down"]
+
+
+def test_trades_that_came_late_are_drawn_where_they_belong(market: TickMarket) -> None:
+    view = shown(market)
+    rows = market.candles(NAME, 10 * SECOND)
+    older, last = rows.iloc[:-3], rows.iloc[-1:]
+    market.put("candles", CANDLES.concat([older, last]))
+    view.refresh(market)
+    assert len(view.chart._candles.data["x"]) == KEPT
+    market.put("candles", rows)
+    view.refresh(market)
+    assert view.chart._candles.data["close"].tolist() == rows["close"].tail(KEPT).tolist()
 
 
 def test_tables_that_did_not_change_are_not_pulled(
@@ -220,7 +234,8 @@ def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
             )
         ),
     )
-    data = shown(market).chart.bands.source.data
+    view = shown(market)
+    data = view.chart.bands.source.data
     assert ((data["x1"] - data["x0"]) / 1000).tolist() == [40, 2]
     assert data["words"][0].startswith("disconnected") and "no signals across it" in data["words"][0]
 

@@ -19,6 +19,7 @@ from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
 from workstation.views.spacetime.marked import Marks
+from workstation.views.spacetime.pace import Pace
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.sheet import Sheet, sheet_of, tick_columns
 from workstation.views.theme import Palette
@@ -49,6 +50,8 @@ class ChartView(View):
         Upright line shared with the other charts.
     past
         Where older rows are read; none: only what the source holds can be seen.
+    pace
+        How fast the browser paints; none: it is not asked.
     led
         Called with the chart when a hand moves it, or has led it back to live, and whether the hand has let go.
     """
@@ -57,9 +60,11 @@ class ChartView(View):
 
     def __init__(
         self, choice: ChartChoice, colours: Palette, place: int, crosshair: Span | None = None, past: Past | None = None,
-        led: Callable[[ChartView, bool], None] = lambda chart, settled: None,
+        led: Callable[[ChartView, bool], None] = lambda chart, settled: None, pace: Pace | None = None,
     ) -> None:  # fmt: skip
-        self.choice, self._past, self._led = choice, past, led
+        self.choice, self._past, self._led, self._pace = choice, past, led, pace
+        self.on_screen = True
+        """Whether the page shows it; a chart that is not shown costs nothing."""
         self.chart = TickChart(choice, colours, crosshair)
         self.controls = ChartControls(choice, self._return)
         self.sheet: Sheet | None = None
@@ -76,21 +81,15 @@ class ChartView(View):
         choice.param.watch(lambda _: self._reach_back(), "window")
         self.chart.on_hand = lambda settled: led(self, settled)
 
-    @property
-    def on_screen(self) -> bool:
-        """Whether the page shows it; a chart that is not shown costs nothing."""
-        return bool(self.card.panel.visible)
-
-    @on_screen.setter
-    def on_screen(self, shown: bool) -> None:
-        if shown != self.on_screen:
-            self.card.panel.visible = shown
-
     # -- showing ------------------------------------------------------------------------------------------
 
     def refresh(self, source: Source) -> None:
-        """Bring up to date what has changed."""
+        """Bring up to date what has changed, when the browser is ready for it."""
         self._source = source
+        if self._pace is None or self._pace.open:
+            self._draw(source)
+
+    def _draw(self, source: Source) -> None:
         name, every_ns = self.choice.instrument, self.choice.every_ns
         if not self.on_screen or not name:
             return
@@ -169,7 +168,7 @@ class ChartView(View):
                 self.chart.show_layers(self.choice.layers)
                 self._seen.pop("signals", None)
             if self._source is not None:
-                self.refresh(self._source)
+                self._draw(self._source)
                 if other and self.chart.following:
                     self.chart.follow()
 
@@ -197,7 +196,7 @@ class ChartView(View):
                 self._start_over()
             self.choice.window = []
             if self._source is not None:
-                self.refresh(self._source)
+                self._draw(self._source)
             self.chart.follow()
 
     def follow_other(self, other: ChartView, settled: bool) -> None:

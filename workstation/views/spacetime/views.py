@@ -13,6 +13,7 @@ from workstation.views.exposure.controls import buttons
 from workstation.views.live import Live, Source, View
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
 from workstation.views.spacetime.lists import SignalList, SpikeList
+from workstation.views.spacetime.pace import Pace
 from workstation.views.spacetime.past import Ask, Past
 from workstation.views.spacetime.place import ChartView
 from workstation.views.spacetime.sheet import Sheet, offered
@@ -28,7 +29,7 @@ _CHARTS = stylesheet(
 :host(.of-4) {  grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
 @media (max-width: 900px) {
   :host { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; }
-  :host > .ws-chart ~ .ws-chart { display: none !important; }
+  :host > .ws-slot ~ .ws-slot { display: none !important; }
 }
 """
 )
@@ -82,9 +83,10 @@ class Keeper(View):
         self._views = views
 
     def refresh(self, source: Source) -> None:
-        """Make one chart that is still to be made, and offer what has candles now."""
+        """Make one chart that is still to be made, offer what has candles now, and count the picture."""
         self._views.offer(source)
-        self._views.make_next()
+        if self._views.pace.turn():
+            self._views.make_next()
 
     def show_failure(self, reason: str) -> None:
         """Say it where the instruments are chosen."""
@@ -118,8 +120,13 @@ class SpacetimeViews:
         self._names: list[str] = []
         self._leading = False
         self.signals, self.spikes = SignalList(self.sheets), SpikeList(self.sheets)
-        self.charts = pn.Column(stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
+        self._slots = [
+            pn.Column(css_classes=["ws-slot"], sizing_mode="stretch_both", margin=0, visible=False)
+            for _ in choice.charts
+        ]
+        self.charts = pn.Column(*self._slots, stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
         self.keys = Keys(self.go_live)
+        self.pace = Pace()
 
     @property
     def on_screen(self) -> list[ChartView]:
@@ -139,8 +146,9 @@ class SpacetimeViews:
         self.choice.param.watch(lambda _: self._lay_out(), "layout")
         for chart in self.choice.charts:
             chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
+        live.add(Keeper(self))
         self._lay_out()
-        for view in (Keeper(self), self.signals, self.spikes):
+        for view in (self.signals, self.spikes):
             live.add(view)
 
     def offer(self, source: Source) -> None:
@@ -158,6 +166,8 @@ class SpacetimeViews:
         layout = self.choice.layout
         with pn.io.hold():
             self.charts.css_classes = ["ws-charts", f"of-{layout}"]
+            for place, slot in enumerate(self._slots):
+                slot.visible = place < layout
             for place, chart in enumerate(self.built):
                 chart.on_screen = place < layout
                 chart.chart.make_compact(layout == max(LAYOUTS))
@@ -172,12 +182,18 @@ class SpacetimeViews:
         if place >= self.choice.layout:
             return
         made = ChartView(
-            self.choice.charts[place], self._colours, place + 1, self._crosshair, self._past, self._lead
+            self.choice.charts[place],
+            self._colours,
+            place + 1,
+            self._crosshair,
+            self._past,
+            self._lead,
+            self.pace,
         )
         made.controls.offer(self._names)
         made.chart.make_compact(self.choice.layout == max(LAYOUTS))
         self.built.append(made)
-        self.charts.append(made.card.panel)
+        self._slots[place].append(made.card.panel)
         if self._live is not None:
             self._live.add(made)
             self._live.touch(self.signals, self.spikes)
@@ -220,6 +236,7 @@ class SpacetimeViews:
             ),
             pn.pane.HTML(_LEGEND_HTML, stylesheets=[stylesheet(_LEGEND)], margin=0),
             self.keys,
+            self.pace.panel,
             stylesheets=[_BAR],
             sizing_mode="stretch_width",
             margin=0,

@@ -1,0 +1,55 @@
+"""As fast as the browser: a session sends the next picture when the last but one has been painted."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import panel as pn
+from bokeh.models import CustomJS, Div
+
+IN_FLIGHT = 2
+"""Pictures on their way to the screen at the most."""
+PATIENCE_S = 3.0
+"""Whoever does not answer for so long gets the next one all the same."""
+_ANSWER = """
+const [number] = cb_obj.tags
+requestAnimationFrame(() => setTimeout(() => { answer.tags = [number] }, 0))
+"""
+
+
+class Pace:
+    """Counts pictures sent and painted; what a slow screen cannot take in is conflated here, not queued in the browser.
+
+    ``panel`` has to be on the page; ``open`` says whether this turn's picture is sent.
+
+    Examples
+    --------
+    >>> pace = Pace()
+    >>> [pace.turn() for _ in range(3)]
+    [True, True, False]
+    >>> pace.answer.tags = [2]
+    >>> pace.turn()
+    True
+    """
+
+    def __init__(self) -> None:
+        self.open = True
+        self._sent = self._painted = 0
+        self._sent_s = 0.0
+        self.pulse, self.answer = Div(tags=[0], visible=False), Div(tags=[0], visible=False)
+        self.pulse.js_on_change("tags", CustomJS(args={"answer": self.answer}, code=_ANSWER))
+        self.answer.on_change("tags", self._answered)
+        self.panel = pn.pane.Bokeh(self.pulse, width=0, height=0, margin=0)
+
+    def turn(self) -> bool:
+        """Another turn: whether a picture is sent."""
+        now_s = time.monotonic()
+        self.open = self._sent - self._painted < IN_FLIGHT or now_s - self._sent_s > PATIENCE_S
+        if self.open:
+            self._sent, self._sent_s = self._sent + 1, now_s
+            self.pulse.tags = [self._sent]
+        return self.open
+
+    def _answered(self, attr: str, old: Any, new: Any) -> None:
+        self._painted = max(self._painted, int(new[0]))
