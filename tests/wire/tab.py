@@ -7,6 +7,7 @@ import json
 import re
 import secrets
 import urllib.request
+from collections.abc import Iterator
 from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -33,6 +34,8 @@ class Tab:
 
     def __init__(self, socket: WebSocketClientConnection) -> None:
         self._socket = socket
+        self._answers: dict[str, str] = {}
+        """Model by model whose ``tags`` a script of the page copies into another: that one."""
 
     @classmethod
     async def open(cls, url: str, page: str, query: str = "") -> Tab:
@@ -51,13 +54,29 @@ class Tab:
     async def hear(self, kind: str) -> None:
         """Read messages up to one of this kind."""
         while True:
-            header, *_ = [await self._socket.read_message() for _ in range(3)]
+            header, _, content = [await self._socket.read_message() for _ in range(3)]
             assert header is not None, f"the server closed the connection before {kind}"
             told: dict[str, Any] = json.loads(header)
             for _ in range(2 * told.get("num_buffers", 0)):
                 await self._socket.read_message()
+            if told["msgtype"] in ("PULL-DOC-REPLY", "PATCH-DOC"):
+                await self._heed(json.loads(content))
             if told["msgtype"] == kind:
                 return
+
+    async def _heed(self, content: Any) -> None:
+        """Do what the page's scripts do: say that a picture has been painted."""
+        self._answers.update(_answering(content))
+        for event in content.get("events", ()):
+            answer = self._answers.get(event.get("model", {}).get("id", "")) if "model" in event else None
+            if answer and event.get("attr") == "tags":
+                painted = {
+                    "kind": "ModelChanged",
+                    "model": {"id": answer},
+                    "attr": "tags",
+                    "new": event["new"],
+                }
+                await self.say("PATCH-DOC", {"events": [painted]})
 
     async def say(self, kind: str, content: dict[str, Any]) -> None:
         """Send one message."""
@@ -71,3 +90,19 @@ class Tab:
     def close(self) -> None:
         """Leave."""
         self._socket.close()
+
+
+def _answering(content: Any) -> Iterator[tuple[str, str]]:
+    """Ids of the models in a message on whose change of ``tags`` a script answers, and of what it answers with."""
+    if isinstance(content, list):
+        for part in content:
+            yield from _answering(part)
+    elif isinstance(content, dict):
+        attributes = content.get("attributes", {})
+        for event, scripts in attributes.get("js_property_callbacks", {}).get("entries", ()):
+            for script in scripts if event == "change:tags" else ():
+                for name, model in script.get("attributes", {}).get("args", {}).get("entries", ()):
+                    if name == "answer":
+                        yield content["id"], model["id"]
+        for part in content.values():
+            yield from _answering(part)
