@@ -47,7 +47,9 @@ def serve(desk: Desk, server: ServerSettings) -> None:
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
-    bokeh_settings.perform_document_validation.set_value(False)  # proved by tests; here it would cost every session
+    bokeh_settings.perform_document_validation.set_value(
+        False
+    )  # proved by tests; here it would cost every session
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)
