@@ -47,9 +47,8 @@ def serve(desk: Desk, server: ServerSettings) -> None:
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
-    bokeh_settings.perform_document_validation.set_value(
-        False
-    )  # proved by tests; here it would cost every session
+    # Documents are proved sound by the tests; here the check would cost every session.
+    bokeh_settings.perform_document_validation.set_value(False)
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)
