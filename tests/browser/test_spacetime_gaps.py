@@ -23,10 +23,10 @@ from tests.wire.iqfeed_server import IQFeedServer
 
 pytestmark = [pytest.mark.browser, pytest.mark.unproved, pytest.mark.timeout(600)]
 TICKS, EVERY_S = 10, 0.05
-_SOURCES = "[...Bokeh.documents[0].all_models].filter(m => m.type === 'ColumnDataSource')"
-_BANDS = f"{_SOURCES}.find(m => 'x0' in m.data && 'words' in m.data).data"
-_CANDLES = f"{_SOURCES}.find(m => 'open' in m.data).data"
-_SIGNALS = f"{_SOURCES}.find(m => 'why' in m.data).data"
+_SOURCES = "[...(window.Bokeh?.documents?.[0]?.all_models ?? [])].filter(m => m.type === 'ColumnDataSource')"
+_BANDS = f"{_SOURCES}.find(m => 'x0' in m.data && 'words' in m.data)?.data"
+_CANDLES = f"{_SOURCES}.find(m => 'open' in m.data)?.data"
+_SIGNALS = f"{_SOURCES}.find(m => 'why' in m.data)?.data"
 _NEWEST = "Number(document.documentElement.dataset.newestEventMs)"
 
 

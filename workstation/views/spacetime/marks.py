@@ -14,6 +14,12 @@ from workstation.views.theme import FONT, Painter
 
 _COLUMNS = (*SIGNAL_COLUMNS, "colour")
 _BANDS = ("x0", "x1", "words")
+_WORDS = frozenset({"marker", "why", "colour", "words"})
+
+
+def _nothing(columns: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """No rows; the browser refuses numbers where it looks for colours and words."""
+    return {name: np.empty(0, dtype=object if name in _WORDS else np.float64) for name in columns}
 
 
 class Signals:
@@ -22,7 +28,7 @@ class Signals:
     def __init__(self, figure: Any, painter: Painter) -> None:
         self._painter = painter
         self._versions: frozenset[int] = frozenset()
-        self.source = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
+        self.source = ColumnDataSource(data=_nothing(_COLUMNS))
         self.markers = figure.scatter(
             "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
             line_width=1.5, level="overlay",
@@ -66,7 +72,7 @@ class Bands:
 
     def __init__(self, figures: tuple[Any, ...], painter: Painter) -> None:
         self._shown: tuple[Silence, ...] = ()
-        self.source = ColumnDataSource(data={name: np.empty(0) for name in _BANDS})
+        self.source = ColumnDataSource(data=_nothing(_BANDS))
         for figure in figures:
             strip = figure.vstrip(
                 "x0", "x1", source=self.source, fill_alpha=0.10, line_alpha=0.7, line_width=1, line_dash=[2, 2],
