@@ -51,7 +51,8 @@ notebooks: $(READY)  ## every notebook runs, its tagged outputs are compared
 	@$(BIN)/python -m pytest tests/notebooks
 	@$(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
 
-test: $(READY) $(CHROMIUM) lint types unit browser notebooks  ## everything
+test: $(READY) $(CHROMIUM) lint types unit  ## everything
+	@$(MAKE) --no-print-directory -j2 --output-sync=target browser notebooks
 
 $(PEERS): $(READY) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock

@@ -104,7 +104,7 @@ def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..
     page.wait_for_function("decodeURIComponent(location.search).includes('sma,')")
     page.keyboard.press("Escape")
     page.get_by_role("combobox").first.click()
-    page.get_by_role("option", name="ETH/USD:ETH", exact=True).click()
+    page.locator(".MuiMenuItem-root", has_text="ETH/USD:ETH").first.click()
     page.wait_for_function("decodeURIComponent(location.search).includes('ETH/USD:ETH~60~')")
     page.reload()
     page.wait_for_function("document.documentElement.dataset.newestEventMs !== undefined")

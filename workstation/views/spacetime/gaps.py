@@ -58,7 +58,22 @@ def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newe
             mended = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, place)
             end = newest_ns if mended is None else mended
             found.append(_silence(row, int(start), int(max(end, start)), mended is None))
-    return sorted(found)
+    return _apart(sorted(found))
+
+
+def _apart(found: list[Silence]) -> list[Silence]:
+    """Stretches that overlap become one, told in the words of the longest: a venue that is gone is told of again and again."""
+    apart: list[Silence] = []
+    for made in found:
+        if not apart or made.start_ns > apart[-1].end_ns:
+            apart.append(made)
+            continue
+        last = apart[-1]
+        longest = max(last, made, key=lambda one: one.end_ns - one.start_ns)
+        apart[-1] = longest._replace(
+            start_ns=last.start_ns, end_ns=max(last.end_ns, made.end_ns), open=last.open or made.open
+        )
+    return apart
 
 
 def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -> bool:

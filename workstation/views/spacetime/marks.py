@@ -76,7 +76,7 @@ class Bands:
         for figure in figures:
             strip = figure.vstrip(
                 "x0", "x1", source=self.source, fill_alpha=0.10, line_alpha=0.7, line_width=1, line_dash=[2, 2],
-                hatch_pattern="right_diagonal_line", hatch_scale=9, hatch_weight=1, hatch_alpha=0.45, level="underlay",
+                hatch_pattern="right_diagonal_line", hatch_scale=9, hatch_weight=1, hatch_alpha=0.25, level="underlay",
             )  # fmt: skip
             painter(strip.glyph, fill_color="warn", hatch_color="warn", line_color="warn")
         first = figures[0]

@@ -232,7 +232,7 @@ class SpacetimeViews:
                 size="small",
                 margin=0,
                 css_classes=["ws-layout"],
-                description="Panning or zooming one chart moves the others",
+                description="",
             ),
             pn.pane.HTML(_LEGEND_HTML, stylesheets=[stylesheet(_LEGEND)], margin=0),
             self.keys,
