@@ -35,7 +35,7 @@ from tests.wire.tab import Tab  # noqa: E402 - the sessions that only listen are
 SECONDS = 20.0
 TICKS = 10_000
 SESSIONS = (1, 10)
-_CAUGHT_UP = "() => { const [event, painted] = workstationPaints.at(-1); return painted - event < 2000 }"
+_CAUGHT_UP = "() => { const [event, painted] = (window.workstationPaints ?? []).at(-1) ?? [0, 1e13]; return painted - event < 2000 }"
 """The market's seeded past has been played: what is painted is of now."""
 FLAGS = [
     "--no-sandbox",

@@ -44,9 +44,9 @@ FLAGS = [
     "--no-first-run",
     "--disable-background-networking",
 ]
-_CAUGHT_UP = "() => { const [event, painted] = workstationPaints.at(-1); return painted - event < 5000 }"
+_CAUGHT_UP = "() => { const [event, painted] = (window.workstationPaints ?? []).at(-1) ?? [0, 1e13]; return painted - event < 5000 }"
 """The market's seeded past has been played: what is painted is of now."""
-_FOUR = "[...Bokeh.documents[0].all_models].filter(m => 'event_ms' in (m.data ?? {}) && m.data.event_ms.length).length >= 4"
+_FOUR = "[...(window.Bokeh?.documents?.[0]?.all_models ?? [])].filter(m => 'event_ms' in (m.data ?? {}) && m.data.event_ms.length).length >= 4"
 
 
 def serve() -> tuple[subprocess.Popen[bytes], str]:
