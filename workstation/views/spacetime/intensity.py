@@ -52,7 +52,7 @@ class IntensityPane:
         made.xgrid.visible = False
         self.buffer = [
             self._painted(
-                made.varea_step("x", "mean", "upper", source=self.bars, step_mode="center", fill_alpha=0.22), fill_color="accent"
+                made.vbar("x", "width", "upper", "mean", source=self.bars, line_color=None, fill_alpha=0.22), fill_color="accent"
             ),
             self._painted(made.step("x", "upper", source=self.bars, mode="center", line_width=1.2), line_color="accent"),
             self._painted(
