@@ -179,8 +179,11 @@ class Desk:
         while (item := self._backlog.get(FORMING_SECONDS)) is not None or not self._backlog.closed:
             if item:
                 self._publish_guarded(*item)
-            if time.monotonic() >= forming_s:
-                forming_s = time.monotonic() + FORMING_SECONDS
+            late_s = time.monotonic() - forming_s
+            if late_s >= FORMING_SECONDS or (late_s >= 0.0 and not len(self._backlog)):
+                forming_s = (
+                    time.monotonic() + 0.8 * FORMING_SECONDS
+                )  # at once after a burst that comes that often
                 self._publish_forming()
                 self._tell_backlog()
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +21,7 @@ from workstation.streams.shelves import (
     CandleShelf,
     ExposureShelf,
     Newest,
+    OneFrame,
     Shelf,
     Tail,
     TailOfEach,
@@ -31,14 +31,13 @@ from workstation.streams.shelves import (
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
 _HOUR_NS = 3_600 * 10**9
-_SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
+_SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
     "trades": lambda table: Tail(table, 20_000),
     "quotes": lambda table: Newest(table, "instrument"),
     "marks": lambda table: Newest(table, "instrument"),
     "instruments": lambda table: Newest(table, "instrument"),
     "heartbeat": lambda table: Tail(table, 1),
     "health": lambda table: Tail(table, 500),
-    "candles": lambda table: CandleShelf(table, CANDLES_KEPT),
     "levels": lambda table: Window(table, 36 * _HOUR_NS),
     "cascade": lambda table: Window(table, 36 * _HOUR_NS),
     "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
@@ -47,9 +46,8 @@ _SHELVES: Mapping[str, Callable[[Table], Shelf]] = {
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
-    "exposures": ExposureShelf,
 }
-_UNSHELVED = frozenset({"frames"})
+_UNSHELVED = frozenset({"frames", "candles", "exposures"})
 
 FEED_COLUMNS = (
     "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
@@ -66,11 +64,14 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._shelves: dict[str, Shelf] = {
+        self._candles = CandleShelf(TABLES["candles"], CANDLES_KEPT)
+        self._exposures = ExposureShelf(TABLES["exposures"])
+        self._frames: dict[str, OneFrame] = {
             name: _SHELVES.get(name, lambda table: Tail(table, 2_000))(table)
             for name, table in TABLES.items()
             if name not in _UNSHELVED
-        }
+        } | {"exposures": self._exposures}
+        self._shelves: dict[str, Shelf] = {**self._frames, "candles": self._candles}
         self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
         self._flow = FlowWatch()
         self.asof_ns = 0
@@ -106,28 +107,27 @@ class Board:
         """Newest ``seq`` of a table, and columns of the kept rows of one instrument after a ``seq``, in order of arrival."""
         code = REGISTRY.find(instrument)
         with self._lock:
-            return self._shelves[table].since(code, seq, columns)
+            return self._frames[table].since(code, seq, columns)
 
     def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress (``closed`` False) last."""
         with self._lock:
-            return self._candle_shelf.of(instrument, every_ns)
+            return self._candles.of(instrument, every_ns)
 
     def traded(self) -> dict[str, int]:
         """Trades in candles of every instrument that has any, options left out: which are lively."""
         with self._lock:
-            return self._candle_shelf.traded()
+            return self._candles.traded()
 
     def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex, call_gex, put_gex."""
         with self._lock:
-            past: pd.DataFrame = self._exposure_shelf.past(underlying, sign_model, basis)
-            return past
+            return self._exposures.past(underlying, sign_model, basis)
 
     def remember_exposures(self, past: pd.DataFrame) -> None:
         """Begin with exposures of the past: rows in time order, older than any that was added."""
         with self._lock:
-            self._exposure_shelf.remember(past)
+            self._exposures.remember(past)
 
     def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
         """Signed taker flow of contracts since their open interest was last published, of every trade that was added."""
@@ -142,17 +142,7 @@ class Board:
     def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
         """Publish the candles in progress of one length."""
         with self._lock:
-            self._candle_shelf.set_forming(every_ns, frame)
-
-    @property
-    def _exposure_shelf(self) -> ExposureShelf:
-        shelf: Any = self._shelves["exposures"]
-        return shelf  # type: ignore[no-any-return]
-
-    @property
-    def _candle_shelf(self) -> CandleShelf:
-        shelf: Any = self._shelves["candles"]
-        return shelf  # type: ignore[no-any-return]
+            self._candles.set_forming(every_ns, frame)
 
     def feeds(self) -> pd.DataFrame:
         """One row per feed: state, age and counts, as the status strip shows them."""

@@ -28,7 +28,6 @@ class Shelf(ABC):
     def __init__(self, table: Table) -> None:
         self.table = table
         self.version = 0
-        self._frame = table.empty()
         self._pending: list[pd.DataFrame] = []
         self._pending_rows = 0
 
@@ -41,10 +40,32 @@ class Shelf(ABC):
             if len(self._pending) >= PENDING_BATCHES or self._pending_rows >= PENDING_ROWS:
                 self._merge()
 
+    def _merge(self) -> None:
+        """Put what waits where it belongs."""
+        if self._pending:
+            new = self.table.concat(self._pending)
+            self._pending, self._pending_rows = [], 0
+            self._put(new)
+
+    @abstractmethod
     def frame(self) -> pd.DataFrame:
         """The kept rows."""
-        if self._pending:
-            self._merge()
+
+    @abstractmethod
+    def _put(self, new: pd.DataFrame) -> None:
+        """Take the rows that waited."""
+
+
+class OneFrame(Shelf):
+    """What is kept is one frame, in order of arrival."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
+        self._frame = table.empty()
+
+    def frame(self) -> pd.DataFrame:
+        """The kept rows."""
+        self._merge()
         return self._frame
 
     def since(self, code: int, seq: int, columns: Sequence[str]) -> tuple[int, dict[str, np.ndarray]]:
@@ -68,17 +89,15 @@ class Shelf(ABC):
         joined = [np.concatenate(pieces) for pieces in zip(*(parts or [empty]), strict=True)]
         return newest, dict(zip(columns, joined, strict=True))
 
-    def _merge(self) -> None:
-        frames = [self._frame, *self._pending] if len(self._frame) else self._pending
-        self._pending, self._pending_rows = [], 0
-        self._frame = self._keep(self.table.concat(frames))
+    def _put(self, new: pd.DataFrame) -> None:
+        self._frame = self._keep(self.table.concat([self._frame, new]) if len(self._frame) else new)
 
     @abstractmethod
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Which of the rows stay."""
 
 
-class Tail(Shelf):
+class Tail(OneFrame):
     """The last ``rows`` rows."""
 
     def __init__(self, table: Table, rows: int) -> None:
@@ -89,7 +108,7 @@ class Tail(Shelf):
         return frame.iloc[-self._rows :].reset_index(drop=True)
 
 
-class TailOfEach(Shelf):
+class TailOfEach(OneFrame):
     """The last ``rows`` rows per value of one column; up to half as many more stay until there are too many."""
 
     def __init__(self, table: Table, by: str, rows: int) -> None:
@@ -105,7 +124,7 @@ class TailOfEach(Shelf):
         return kept
 
 
-class Window(Shelf):
+class Window(OneFrame):
     """The rows of the last ``span_ns`` of event time."""
 
     def __init__(self, table: Table, span_ns: int) -> None:
@@ -117,7 +136,7 @@ class Window(Shelf):
         return frame[times > times.max() - self._span_ns].reset_index(drop=True)
 
 
-class Newest(Shelf):
+class Newest(OneFrame):
     """The newest row per value of one column (by arrival)."""
 
     def __init__(self, table: Table, by: str) -> None:
@@ -128,7 +147,7 @@ class Newest(Shelf):
         return frame.drop_duplicates(self._by, keep="last", ignore_index=True)
 
 
-class NewestSnapshot(Shelf):
+class NewestSnapshot(OneFrame):
     """All rows of the newest ``event_ns`` per value of one column."""
 
     def __init__(self, table: Table, by: str) -> None:
@@ -149,6 +168,7 @@ class CandleShelf(Shelf):
     def __init__(self, table: Table, rows: int, option_rows: int = 20_000) -> None:
         super().__init__(table)
         self._rows = rows
+        self._none = table.empty()
         self._followed = InstrumentRows()
         self._closed: dict[tuple[int, int], list[pd.DataFrame]] = {}
         """Closed candles by instrument code and length, in pieces until someone asks for them."""
@@ -185,7 +205,7 @@ class CandleShelf(Shelf):
     def of(self, instrument: str, every_ns: int) -> pd.DataFrame:
         """Candles of one instrument and length in time order, the one in progress last."""
         key = instrument, every_ns
-        version, answer = self._answers.get(key, (-1, self._frame))
+        version, answer = self._answers.get(key, (-1, self._none))
         if version != self.version:
             answer = self._find(instrument, every_ns)
             self._answers[key] = self.version, answer
@@ -194,22 +214,18 @@ class CandleShelf(Shelf):
     def _find(self, instrument: str, every_ns: int) -> pd.DataFrame:
         code = REGISTRY.find(instrument)
         if code < 0:
-            return self._frame
+            return self._none
         self._merge()
         if (code, every_ns) in self._closed:
             closed = self._joined((code, every_ns))
         else:
             closed = _in_order(_candles_of(self._options.frame(), code, every_ns))
-        forming = self._forming.get(every_ns, self._frame)
+        forming = self._forming.get(every_ns, self._none)
         begun = _candles_of(forming, code, every_ns)
         return self.table.concat([closed, begun]) if len(begun) else closed
 
-    def _merge(self) -> None:
-        """Hand waiting batches to their instruments."""
-        if not self._pending:
-            return
-        new = self.table.concat(self._pending)
-        self._pending, self._pending_rows = [], 0
+    def _put(self, new: pd.DataFrame) -> None:
+        """Hand rows to their instruments."""
         codes = np.asarray(new["instrument"].array.codes)
         followed = self._followed.of(codes) >= 0
         if not followed.all():
@@ -230,9 +246,6 @@ class CandleShelf(Shelf):
             joined = _in_order(self.table.concat(pieces))
             pieces[:] = [joined.iloc[-self._rows :].reset_index(drop=True)]
         return pieces[0]
-
-    def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
-        raise NotImplementedError("candles are merged by instrument and length")
 
 
 def _candles_of(frame: pd.DataFrame, code: int, every_ns: int) -> pd.DataFrame:

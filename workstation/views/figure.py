@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.models import DataRange1d, LinearAxis, Range1d, Span
+from bokeh.models import ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
 
 from workstation.views.card import Card
 from workstation.views.live import View
@@ -93,3 +93,38 @@ def rule(made: Any, painter: Painter, at: float = 0.0, upright: bool = False, da
     span = Span(location=at, dimension="height" if upright else "width", line_width=1, line_dash=dash)
     made.add_layout(painter(span, line_color="axis"))
     return span
+
+
+def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
+    """Bring a source in time order up to these rows: what differs is amended, what follows is appended; ``kept`` rows stay.
+
+    Only what changed is sent. Where the rows' times do not continue the source's, all are shown anew.
+
+    Examples
+    --------
+    >>> source = ColumnDataSource(data={"x": np.array([1.0, 2.0]), "y": np.array([5.0, 6.0])})
+    >>> bring_up(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
+    >>> source.data["x"].tolist(), source.data["y"].tolist()
+    ([2.0, 3.0], [7.0, 8.0])
+    """
+    drawn, x = source.data["x"], columns["x"]
+    if not len(x) and not len(drawn):
+        return
+    first = int(np.searchsorted(drawn, x[0])) if len(x) else len(drawn)
+    shared = len(drawn) - first
+    if shared < 1 or not np.array_equal(drawn[first:], x[:shared]):
+        source.data = {name: values[-kept:].copy() for name, values in columns.items()}
+        return
+    changed = {}
+    for name, values in columns.items():
+        places = np.flatnonzero(_differ(source.data[name][first:], values[:shared])).tolist()
+        if places:
+            changed[name] = [(first + place, values[place]) for place in places]
+    if changed:
+        source.patch(changed)
+    if len(x) > shared:
+        source.stream({name: values[shared:] for name, values in columns.items()}, rollover=kept)
+
+
+def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    return (one != other) & ~((one != one) & (other != other))  # type: ignore[no-any-return] # a NaN is not itself

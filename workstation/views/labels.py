@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, CustomJS
+from bokeh.models import ColumnDataSource, CustomJS, Span
 
 from workstation.views.theme import FONT, Painter, Palette
 
-_EMPTY = {"value": np.empty(0), "text": [], "colour": []}
+_EMPTY = {"value": [], "text": [], "colour": []}
+_RULES = {"value": [], "colour": []}
 _TAGS = {"x": [], "y": [], "text": [], "colour": []}
 _LEADERS = {"x0": [], "x1": [], "y0": [], "y1": [], "colour": []}
 
@@ -84,6 +85,8 @@ class Level:
     value: float
     text: str
     role: str
+    moving: bool = False
+    """Whether it moves with every trade: its rule is drawn over the figure, which then is not painted for it."""
 
 
 class LevelLines:
@@ -102,11 +105,16 @@ class LevelLines:
         self._levels: tuple[Level, ...] = ()
         self.source = ColumnDataSource(data=dict(_EMPTY))
         tags, leaders = ColumnDataSource(data=dict(_TAGS)), ColumnDataSource(data=dict(_LEADERS))
+        self.rules = ColumnDataSource(data=dict(_RULES))
         rule = figure.vspan if vertical else figure.hspan
         rule(
-            **{"x" if vertical else "y": "value"}, source=self.source, line_color="colour",
+            **{"x" if vertical else "y": "value"}, source=self.rules, line_color="colour",
             line_width=1.2, line_dash=[6, 4], line_alpha=0.9, level="underlay" if vertical else "glyph",
         )  # fmt: skip
+        self.moving = Span(
+            dimension="height" if vertical else "width", line_width=1.2, line_dash=[6, 4], line_alpha=0.9, level="overlay",
+        )  # fmt: skip
+        figure.add_layout(self.moving)
         figure.segment("x0", "y0", "x1", "y1", source=leaders, line_color="colour", level="overlay")
         self.tags = figure.text(
             "x", "y", "text", source=tags, level="overlay", text_font=value(FONT), text_font_size="11px",
@@ -140,8 +148,20 @@ class LevelLines:
 
     def _send(self) -> None:
         colours = self._painter.colours
+        rules: dict[str, list[Any]] = {"value": [], "colour": []}
+        moving = None
+        for level in self._levels:
+            if level.moving:
+                moving = level.value
+                self.moving.line_color = getattr(colours, level.role)
+            else:
+                rules["value"].append(level.value)
+                rules["colour"].append(getattr(colours, level.role))
+        if rules != self.rules.data:
+            self.rules.data = rules
+        self.moving.location = moving
         self.source.data = {
-            "value": np.array([level.value for level in self._levels], dtype=np.float64),
+            "value": [level.value for level in self._levels],
             "text": [level.text for level in self._levels],
             "colour": [getattr(colours, level.role) for level in self._levels],
         }

@@ -26,6 +26,11 @@ from workstation.market.tables import HEALTH
 from workstation.views.theme import Palette
 
 PERIOD_MS = 100
+"""Shortest time between two pictures of a session."""
+_POLL_MS = 23
+"""No part of 100: a session that looks in step with its market could for ever look just before something comes."""
+_IDLE_S = 0.25
+"""A picture is made after so long even when nothing has come: what is said of time goes on."""
 RETRY_S = 5.0
 """A view whose refresh failed is tried again after so long."""
 
@@ -121,7 +126,7 @@ class Live:
     report
         Takes ``health`` rows about views that failed; a failure is always also shown on the view itself.
     period_ms
-        How often the session looks for something new.
+        Shortest time between two pictures: the next is made as soon as something has come after that.
 
     Notes
     -----
@@ -138,7 +143,9 @@ class Live:
         self.source = source
         self.refreshes = 0
         self._report = report
-        self._period_ms = period_ms
+        self._period_s = period_ms / 1000
+        self._pictured: tuple[float, tuple[int, ...]] = (-math.inf, ())
+        """When the last picture was made, and of which versions."""
         self._watched: list[_Watched] = []
         self._later: deque[Callable[[], View]] = deque()
         self._timer: PeriodicCallback | None = None
@@ -174,11 +181,22 @@ class Live:
         pn.state.onload(self._start)
 
     def _start(self) -> None:
-        self._timer = PeriodicCallback(callback=self.tick, period=self._period_ms, background=True, log=False)
+        self._timer = PeriodicCallback(callback=self._look, period=_POLL_MS, background=True, log=False)
         self._timer.start()
 
+    def _look(self) -> None:
+        """Make a picture once something has come; a timer of its own would show it half a period later."""
+        now, (last, seen) = time.monotonic(), self._pictured
+        if now - last < 0.87 * self._period_s:
+            return
+        inputs = {table for watched in self._watched for table in watched.view.inputs}
+        versions = tuple(self.source.version(table) for table in sorted(inputs))
+        if versions != seen or self._later or now - last >= _IDLE_S:
+            self._pictured = now, versions
+            self.tick()
+
     def tick(self) -> None:
-        """Refresh what is due; called by the timer."""
+        """Refresh what is due."""
         now = time.monotonic()
         with pn.io.hold():
             if self._later:

@@ -83,6 +83,13 @@ const show = () => {
 }
 show(); window.workstationClock ??= setInterval(show, 1000)
 """
+_QUIET = """
+// At every paint every renderer writes its place into a style sheet of its own, and the next to read a colour makes
+// the browser work out the styles of the page again. Nothing here hangs on the place of a glyph, or on an equal one.
+const {InlineStyleSheet} = Bokeh.require('core/dom')
+InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) this.el.textContent = css }
+Bokeh.require('models/renderers/glyph_renderer').GlyphRendererView.prototype.update_position = () => {}
+"""
 _LOST = """
 const root = document.documentElement.style
 const paint = on => {
@@ -249,7 +256,7 @@ class Page:
             lost = CustomJS(code=_LOST)
             document.js_on_event("connection_lost", lost)
             document.js_on_event("client_reconnected", lost)
-            document.js_on_event("document_ready", CustomJS(code=_CLOCK))
+            document.js_on_event("document_ready", CustomJS(code=_CLOCK), CustomJS(code=_QUIET))
         self.live.start()
         return page
 

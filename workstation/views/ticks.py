@@ -24,6 +24,8 @@ from bokeh.models import DatetimeTickFormatter as TimeTicks
 from workstation.market.instruments import REGISTRY
 from workstation.views import formats
 from workstation.views.choice import instruments
+from workstation.views.figure import bring_up, pane
+from workstation.views.forming import FormingCandle
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source
 from workstation.views.theme import Painter, Palette, bare_figure
@@ -88,30 +90,6 @@ def candle_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
     return columns
 
 
-def advance(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
-    """Amend the last row of a source by the first of ``columns`` and append the others; ``kept`` rows stay.
-
-    Only what changed is sent.
-
-    Examples
-    --------
-    >>> source = ColumnDataSource(data={"x": np.array([1.0, 2.0]), "y": np.array([5.0, 6.0])})
-    >>> advance(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
-    >>> source.data["x"].tolist(), source.data["y"].tolist()
-    ([2.0, 3.0], [7.0, 8.0])
-    """
-    last = len(source.data["x"]) - 1
-    changed = {
-        name: [(last, values[0])]
-        for name, values in columns.items()
-        if not np.array_equal(source.data[name][last], values[0], equal_nan=values.dtype.kind == "f")
-    }
-    if changed:
-        source.patch(changed)
-    if len(columns["x"]) > 1:
-        source.stream({name: values[1:] for name, values in columns.items()}, rollover=kept)
-
-
 class CandleChart:
     """Candles of the chosen instrument with key levels; follows the market until it is moved by hand.
 
@@ -139,31 +117,38 @@ class CandleChart:
         self.levels: Sequence[Level] = ()
         self._painter = Painter(colours)
         self._shown: tuple[str, int] = ("", 0)
-        self._amended = 0
+        self.held: dict[str, np.ndarray] = {name: np.empty(0) for name in self.columns}
+        """Columns of the candles held in the browser, the newest last."""
+        self._newest_ms = -np.inf
         self._width = 0.0
         self._led = False
         self.on_hand: Callable[[bool], None] = lambda settled: None
         """Called when a hand moves the time axis, and with True when it has let go."""
         self._candles = ColumnDataSource(data={name: np.empty(0) for name in self.columns})
-        self._tip = ColumnDataSource(data={"event_ms": np.empty(0), "price": np.empty(0)})
+        self._tip = ColumnDataSource(data={"event_ms": [], "price": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.volume_range = Range1d(0, 1)
         self.figure, self.volume = self._price_figure(), self._volume_figure()
+        self.candle_renderers = list(self.figure.renderers)
+        self.forming = FormingCandle(self.figure, self.volume, self._painter)
+        self.candle_renderers += self.forming.candle
+        bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
+        self.figure.add_tools(*map(_candle_hover, bodies))
         self._lines = LevelLines(self.figure, self._painter)
         self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")
         self._painter(self.crosshair, line_color="muted")
         level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
         self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, level]))
         self.volume.add_tools(CrosshairTool(overlay=self.crosshair))
-        newest = self.figure.scatter("event_ms", "price", source=self._tip, size=6)
+        newest = self.figure.scatter("event_ms", "price", source=self._tip, size=6, level="overlay")
         self._painter(newest.glyph, fill_color="text", line_color="card")
         self._tip.js_on_change("data", CustomJS(args={"tip": self._tip}, code=_PAINTED))
         self.figure.on_event(RangesUpdate, self._moved)
         self.x_range.on_change("end", self._dragged)
         self.figure.on_change("inner_width", self._resized)
         self.panel = pn.Column(
-            pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=150),
-            pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=52),
+            pane(self.figure),
+            pane(self.volume, sizing_mode="stretch_width", height=52, min_height=None),
             sizing_mode="stretch_both",
             margin=0,
         )
@@ -196,8 +181,6 @@ class CandleChart:
             )
             self._painter(wick.glyph, line_color=direction)
             self._painter(body.glyph, line_color=direction, fill_color=fill)
-            made.add_tools(_candle_hover(body)) if direction == "up" else None
-        made.add_tools(_candle_hover(made.renderers[-1]))
         return made
 
     def _volume_figure(self) -> Any:
@@ -237,37 +220,39 @@ class CandleChart:
         """Append what is new, amend the candle in progress, move the price tag."""
         name = self.choice.instrument or next(iter(instruments(source, self.choice.underlying)), "")
         candles = source.candles(name, self.choice.every_ns)
-        amended = int(candles["revision"].to_numpy()[:-1].sum())
-        self.show((name, self.choice.every_ns), candle_columns(candles), amended)
+        self.show((name, self.choice.every_ns), candle_columns(candles))
         self.show_newest(*newest_trade(source.latest("trades"), name, candles))
 
-    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray], amended: int) -> None:
-        """Show candles as columns, in time order: what is new at their end, or all anew when older ones were amended.
+    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray]) -> None:
+        """Show candles as columns, in time order: what is new or was amended, or all anew when they are of something else.
 
-        ``key`` says what they are of: instrument and length in ns; arrays handed in are not kept.
+        ``key`` says what they are of: instrument and length in ns; arrays handed in are not written to.
         """
-        x, drawn = columns["x"], self._candles.data["x"]
-        last = drawn[-1] if len(drawn) and key == self._shown else -np.inf
-        if not len(x) or not np.isfinite(last) or amended != self._amended:
-            self._candles.data = {name: values[-self.kept :].copy() for name, values in columns.items()}
-        elif x[-1] >= last:
-            since = int(np.searchsorted(x, last))
-            advance(self._candles, {name: values[since:] for name, values in columns.items()}, self.kept)
-        self._shown, self._amended = key, amended
+        self.held = {name: values[-self.kept :] for name, values in columns.items()}
+        closed = {name: values[:-1] for name, values in self.held.items()}
+        newest_ms = self._newest_ms
+        if key == self._shown:
+            bring_up(self._candles, closed, self.kept)
+        else:
+            self._candles.data = {name: values.copy() for name, values in closed.items()}
+        self.forming.show(self.held)
+        self._newest_ms = float(self.held["x"][-1]) if len(self.held["x"]) else -np.inf
+        moved = key != self._shown or self._newest_ms != newest_ms
+        self._shown = key
         if self.following:
-            self._follow(bool(len(x)) and x[-1] != last)
+            self._follow(moved)
         elif self.x_range.start == 0:
             self._go_to(self.choice.window)
 
     def show_newest(self, event_ms: float, price: float) -> None:
         """Move the price tag to the newest trade."""
         newest = [[event_ms], [price]] if np.isfinite(event_ms) else [[], []]
-        if newest[0] != list(self._tip.data["event_ms"]):
-            self._tip.data = dict(zip(("event_ms", "price"), map(np.array, newest), strict=True))
-        self._lines.show([*self.levels, Level(price, formats.price(price), "text")])
+        if newest[0] != self._tip.data["event_ms"]:
+            self._tip.data = dict(zip(("event_ms", "price"), newest, strict=True))
+        self._lines.show([*self.levels, Level(price, formats.price(price), "text", moving=True)])
 
     def _follow(self, moved: bool, at_once: bool = False) -> None:
-        data = self._candles.data
+        data = self.held
         if not len(data["x"]):
             return
         if moved or self.x_range.start == 0:
@@ -351,6 +336,7 @@ class CandleChart:
         """Take the colours of another theme."""
         self._painter.repaint(colours)
         self._lines.repaint(colours)
+        self.forming.repaint()
 
 
 def newest_trade(trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> tuple[float, float]:

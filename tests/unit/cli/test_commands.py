@@ -138,3 +138,22 @@ def test_a_taken_port_gives_the_next_free_one() -> None:
 
 def test_every_dashboard_is_served() -> None:
     assert "exposure" in dashboards()
+
+
+def test_compiling_runs_every_engine_once(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["compile"])
+    assert result.exit_code == 0, result.output
+    assert "The numerical kernels are compiled" in result.output
+
+
+def test_compiling_names_an_engine_that_does_not_run(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(engine: object, batch: object) -> None:
+        raise ValueError("no compiler")
+
+    monkeypatch.setattr("workstation.indicators.spikes.Spikes.update", refuse)
+    result = runner.invoke(app, ["compile"])
+    assert result.exit_code != 0
+    assert "spikes" in result.output
+    assert "no compiler" in result.output

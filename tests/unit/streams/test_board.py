@@ -116,6 +116,42 @@ def test_candles_of_options_are_bounded_together_and_found_one_by_one() -> None:
     assert board.candles("BOARD/USD:BOARD-261225-1500-C", 60)["event_ns"].tolist()[-3:] == [3420, 3480, 3540]
 
 
+def test_traded_counts_closed_and_forming_candles_of_all_but_options() -> None:
+    board = Board()
+    for begin in (0, 10):
+        names = ["BOARD-A", "BOARD-B", "BOARD/USD:BOARD-261225-1500-C"]
+        board.add(
+            "candles",
+            conformed("candles", event_ns=[begin] * 3, instrument=names, every_ns=[10] * 3, trades=[2, 5, 9]),
+        )
+    assert board.traded() == {"BOARD-A": 4, "BOARD-B": 10}
+    board.set_forming(
+        10, conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[3])
+    )
+    assert board.traded() == {"BOARD-A": 7, "BOARD-B": 10}
+    board.set_forming(
+        10, conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[4])
+    )
+    assert board.traded()["BOARD-A"] == 8, "what forms replaces what formed"
+
+
+def test_what_came_since_is_found_waiting_or_merged() -> None:
+    board = Board()
+    for first in (0, 10, 20):
+        for name in ("BOARD-A", "BOARD-B"):
+            rows = trades(first, 10, name)
+            rows["seq"] = np.arange(2 * first, 2 * first + 10) + (10 if name == "BOARD-B" else 0)
+            board.add("trades", rows)
+        if first == 10:
+            board.latest("trades")
+    newest, columns = board.since("trades", "BOARD-A", 23, ["event_ns", "seq"])
+    assert newest == 59
+    assert columns["seq"].tolist() == [*range(24, 30), *range(40, 50)]
+    newest, columns = board.since("trades", "BOARD-A", newest, ["event_ns"])
+    assert newest == 59
+    assert columns["event_ns"].tolist() == []
+
+
 def test_what_was_handed_out_does_not_change_afterwards() -> None:
     board = Board()
     board.add("trades", trades(0, 5))

@@ -319,7 +319,7 @@ def test_old_and_delayed_data_is_tagged() -> None:
     market.put("quotes", QUOTES.conform(quote))
     market.asof_ns += 3600 * SECOND
     live.touch()
-    assert "15 min delayed" in views.headline.panel.object
+    assert f"Cboe quotes, 15{formats.THIN}min delayed" in views.headline.panel.object
     assert "marks of 20 Nov 2026 14:" in views.headline.panel.object
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import panel as pn
 
@@ -79,16 +80,19 @@ def test_a_new_print_moves_the_candle_in_progress_and_a_later_one_appends() -> N
     pn.config.design = None
     market = Market()
     views, live = views_over(market)
-    source = views.price.chart._candles
-    before = len(source.data["x"])
+    closed, forming = views.price.chart._candles, views.price.chart.forming.source
+    before = closed.data
+    count = len(before["x"])
     market.tick("BTC", 104_321.0)
     live.tick()
-    assert source.data["close"][-1] == 104_321.0
+    assert forming.data["close"] == [104_321.0]
+    assert len(closed.data["x"]) == count, "a tick moves the candle in progress alone"
     market.tick("BTC", 104_400.0, seconds=61)
     live.tick()
-    assert len(source.data["x"]) in (before + 1, before + 2)
-    assert source.data["close"][-1] == 104_400.0
-    x = source.data["x"]
+    assert closed.data is before and len(closed.data["x"]) in (count + 1, count + 2)
+    assert closed.data["close"][count] == 104_321.0
+    assert forming.data["close"] == [104_400.0]
+    x = np.append(closed.data["x"], forming.data["x"])
     assert (x[1:] > x[:-1]).all()
     assert x[-1] * 1e6 >= market.asof_ns - 60 * SECOND
 

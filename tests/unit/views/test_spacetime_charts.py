@@ -47,14 +47,14 @@ def shown(market: TickMarket, past: Past | None = None, **choices: object) -> Ch
 
 def test_every_layer_has_its_data_at_first_sight(market: TickMarket) -> None:
     view = shown(market)
-    data = view.chart._candles.data
+    data = view.chart.held
     assert len(data["x"]) == KEPT
     closes = market.candles(NAME, 10 * SECOND)["close"]
     assert data["close"].tolist() == closes.tail(KEPT).tolist()
     expected = closes.rolling(20).mean().tail(KEPT).to_numpy()
     np.testing.assert_allclose(data["sma"], expected, rtol=1e-12)
     np.testing.assert_allclose(data["ema"][-1], closes.ewm(span=20, adjust=False).mean().iloc[-1], rtol=1e-12)
-    assert len(view.chart.intensity.bars.data["x"]) >= 60
+    assert len(view.chart.intensity.held["x"]) >= 60
     assert view.chart.intensity.spikes.data["height_sd"].tolist() == [4.5]
     signals = view.chart.signals.source.data
     assert signals["marker"].tolist() == ["triangle", "star"]
@@ -65,19 +65,18 @@ def test_every_layer_has_its_data_at_first_sight(market: TickMarket) -> None:
 def test_a_live_update_sends_only_what_changed(market: TickMarket) -> None:
     view = shown(market)
     chart = view.chart
-    kinds: list[str] = []
-    for source in (chart._candles, chart.intensity.bars, chart.intensity.spikes, chart.signals.source):
-        source.on_change("data", lambda attr, old, new: kinds.append("replaced"))
-    before = {id(source): source.data for source in (chart._candles, chart.signals.source)}
+    sources = (chart._candles, chart.intensity.bars, chart.intensity.spikes, chart.signals.source)
+    before = [source.data for source in sources]
     rows = market.candles(NAME, 10 * SECOND).copy()
     rows.loc[rows.index[-1], "close"] = 104_555.0
     market.put("candles", CANDLES.concat([rows, candles(NAME, 10, 1, NOW_NS + 10 * SECOND)]))
     market.append("reversals", reversal(3, 4, 1))
     market.append("spikes", spike(2, -1))
     view.refresh(market)
-    assert chart._candles.data is before[id(chart._candles)], "streamed and patched in place"
-    assert chart._candles.data["close"][-2] == 104_555.0
-    assert chart._candles.data["x"][-1] - chart._candles.data["x"][-2] == 10_000
+    assert all(source.data is data for source, data in zip(sources, before, strict=True)), "in place"
+    assert chart._candles.data["close"][-1] == 104_555.0
+    (newest,) = chart.forming.source.data["x"]
+    assert newest - chart._candles.data["x"][-1] == 10_000
     assert chart.signals.source.data["version"].tolist() == [1, 3, 4]
     assert chart.intensity.spikes.data["words"].tolist() == ["▲ up", "▼ down"]
 
@@ -88,10 +87,11 @@ def test_trades_that_came_late_are_drawn_where_they_belong(market: TickMarket) -
     older, last = rows.iloc[:-3], rows.iloc[-1:]
     market.put("candles", CANDLES.concat([older, last]))
     view.refresh(market)
-    assert len(view.chart._candles.data["x"]) == KEPT
+    assert len(view.chart.held["x"]) == KEPT
     market.put("candles", rows)
     view.refresh(market)
-    assert view.chart._candles.data["close"].tolist() == rows["close"].tail(KEPT).tolist()
+    drawn = [*view.chart._candles.data["close"], *view.chart.forming.source.data["close"]]
+    assert drawn[-KEPT:] == rows["close"].tail(KEPT).tolist()
 
 
 def test_tables_that_did_not_change_are_not_pulled(
@@ -117,9 +117,13 @@ def test_what_sessions_look_at_is_made_once(market: TickMarket, monkeypatch: pyt
     views = [shown(market) for _ in range(3)]
     assert asked == [NAME]
     assert views[0].sheet is views[1].sheet is sheet_of(market, NAME, 10 * SECOND)
-    assert all(len(view.chart._candles.data["x"]) == KEPT for view in views)
+    assert all(len(view.chart.held["x"]) == KEPT for view in views)
     views[0].chart._candles.patch({"close": [(0, -1.0)]})
-    assert views[1].chart._candles.data["close"][0] != -1.0, "sessions share what is made, not what they show"
+    views[0].chart.intensity.bars.patch({"value": [(0, -1.0)]})
+    assert views[1].chart._candles.data["close"][0] != -1.0 and views[1].chart.held["close"][0] != -1.0
+    assert views[1].chart.intensity.bars.data["value"][0] != -1.0, (
+        "sessions share what is made, not what they show"
+    )
 
 
 def test_the_intensity_bar_in_progress_keeps_its_peak(market: TickMarket) -> None:
@@ -127,10 +131,11 @@ def test_the_intensity_bar_in_progress_keeps_its_peak(market: TickMarket) -> Non
     last = int(market.latest("intensity")["seq"].iloc[-1])
     market.append("intensity", intensity(NAME, 1, last + 1, NOW_NS + 1 * SECOND, level=90.0))
     view.refresh(market)
-    peak = view.chart.intensity.bars.data["value"][-1]
+    peak = view.chart.intensity.held["value"][-1]
     market.append("intensity", intensity(NAME, 1, last + 5, NOW_NS + 2 * SECOND, level=10.0))
     view.refresh(market)
-    data = view.chart.intensity.bars.data
+    data = view.chart.intensity.held
+    assert view.chart.intensity.forming.source.data["burst"] == [peak]
     assert peak > 80 and data["value"][-1] == peak
     assert data["burst"][-1] == peak and data["quiet"][-1] == 0.0
 
@@ -147,9 +152,9 @@ def test_signals_are_never_repainted_and_take_the_theme(market: TickMarket) -> N
 
 def test_layers_show_and_hide_what_they_name(market: TickMarket) -> None:
     view = shown(market)
-    assert view.chart.averages["ema"].visible and not view.chart.averages["sma"].visible
+    assert view.chart.averages["ema"][0].visible and not view.chart.averages["sma"][1].visible
     view.choice.layers = ["candles", "sma", "v3"]
-    assert view.chart.averages["sma"].visible and not view.chart.averages["ema"].visible
+    assert view.chart.averages["sma"][1].visible and not view.chart.averages["ema"][0].visible
     assert not view.chart._panes["intensity"].visible and not view.chart._panes["volume"].visible
     assert view.chart.figure.xaxis[0].visible, "the time axis moves to the lowest pane that is left"
     assert view.chart.signals.source.data["version"].tolist() == [3]
@@ -158,7 +163,7 @@ def test_layers_show_and_hide_what_they_name(market: TickMarket) -> None:
 def test_moved_by_hand_it_stays_until_led_back(market: TickMarket) -> None:
     view = shown(market)
     chart = view.chart
-    middle = float(chart._candles.data["x"][300])
+    middle = float(chart.held["x"][300])
     chart.x_range.update(start=middle - 1e5, end=middle + 1e5)
     chart._moved(SimpleNamespace(x0=middle - 1e5, x1=middle + 1e5, y0=1.0, y1=2.0))
     assert not chart.following
@@ -171,7 +176,7 @@ def test_moved_by_hand_it_stays_until_led_back(market: TickMarket) -> None:
     assert "go live" in view.controls.chip.label
     view.go_live()
     assert chart.following and chart.x_range.end > NOW_NS / 1e6
-    assert len(chart._candles.data["x"]) == KEPT
+    assert len(chart.held["x"]) == KEPT
 
 
 def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket) -> None:
@@ -201,7 +206,7 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
     assert [ask["table"] for ask in asked] == ["intensity"], "the bars in view that the board no longer has"
     first = view.chart.first_ms
     view.chart._moved(SimpleNamespace(x0=first - 1e6, x1=first - 1e5, y0=1.0, y1=2.0))
-    assert len(view.chart._candles.data["x"]) == 900, "the board had more than the browser"
+    assert len(view.chart.held["x"]) == 900, "the board had more than the browser"
     oldest = view.chart.first_ms
     view.chart._moved(SimpleNamespace(x0=oldest - 2e6, x1=oldest - 1e6, y0=1.0, y1=2.0))
     assert (
@@ -209,7 +214,7 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
         and asked[-2]["instrument"] == NAME
         and asked[-2]["every"] == 10 * SECOND
     )
-    x = view.chart._candles.data["x"]
+    x = view.chart.held["x"]
     assert len(x) == 1400 and (np.diff(x) == 10_000).all()
     assert view.chart.kept >= BOARD_CANDLES
 
@@ -243,7 +248,7 @@ def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
 def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket) -> None:
     view = ChartView(ChartChoice(instrument="NEVER-SEEN"), DARK, 1)
     view.refresh(market)
-    assert len(view.chart._candles.data["x"]) == 0 and view.card.failure == ""
+    assert len(view.chart.held["x"]) == 0 and view.card.failure == ""
 
 
 def opened(market: TickMarket, **choices: object) -> tuple[Live, SpacetimeViews]:
@@ -285,7 +290,7 @@ def test_a_hand_that_moves_one_chart_moves_those_linked_to_it(market: TickMarket
     live, views = opened(market, linked=linked)
     live.tick()
     first, second = (view.chart for view in views.on_screen)
-    middle = float(first._candles.data["x"][300])
+    middle = float(first.held["x"][300])
     followed_by = second.x_range.start, second.x_range.end
     first.x_range.update(start=middle - 6e5, end=middle + 6e5)
     assert not first.following, "the first movement of a hand ends the following"

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from workstation.market.instruments import REGISTRY
+from workstation.market.venues import PUBLIC_DELAY_S
 from workstation.views import formats
 from workstation.views.card import Markup
 from workstation.views.choice import Choice, instruments
@@ -41,8 +42,6 @@ dl { margin: 0; display: contents; }
 }
 """
 _DAY_NS = 86_400 * 10**9
-DELAYED = {"cboe": "Cboe quotes, 15 min delayed"}
-"""Venues whose public data is late by rule, by the venue of the underlying's own quote."""
 OLD_S = 900.0
 """Marks so much older than the newest of anything are told as old."""
 
@@ -193,7 +192,11 @@ def _tag(source: Source, made: Snapshot) -> str:
     quotes = source.latest("quotes")
     ours = (quotes["instrument"].astype("str") == made.underlying).to_numpy()
     venues = set(quotes["venue"].to_numpy()[ours].tolist())
-    words = [told for venue, told in DELAYED.items() if venue in venues]
+    words = [
+        f"{venue.capitalize()} quotes, {formats.age(late_s)} delayed"
+        for venue, late_s in PUBLIC_DELAY_S.items()
+        if venue in venues
+    ]
     behind_s = (source.asof_ns - made.marks_ns) / 1e9
     if made.marks_ns and behind_s > OLD_S:
         words.append(

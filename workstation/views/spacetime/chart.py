@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import panel as pn
 from bokeh.models import CustomJS, Div, Span
 
+from workstation.views.figure import pane
 from workstation.views.spacetime.choice import ChartChoice
 from workstation.views.spacetime.intensity import HEIGHT, LOW, IntensityPane
 from workstation.views.spacetime.marks import Bands, Signals
@@ -26,14 +29,8 @@ class TickChart(CandleChart):
     def __init__(self, choice: ChartChoice, colours: Palette, crosshair: Span | None) -> None:
         super().__init__(choice, colours, kept=KEPT, crosshair=crosshair)
         self._compact = False
-        self.averages = {
-            name: self.figure.line("x", name, source=self._candles, line_width=1.5) for name in AVERAGES
-        }
-        for name, line in self.averages.items():
-            self._painter(line.glyph, line_color=LINE_ROLES[name])
-        self.volume_line = self.volume.line("x", "volume_zlma", source=self._candles, line_width=1.5)
-        self._painter(self.volume_line.glyph, line_color="zero")
-        self.candle_renderers = self.figure.renderers[:4]
+        self.averages = {name: self._line(self.figure, name, role) for name, role in LINE_ROLES.items()}
+        self.volume_line = self._line(self.volume, "volume_zlma", "zero")
         self.intensity = IntensityPane(self._painter, self.x_range, self.crosshair)
         self.signals = Signals(self.figure, self._painter)
         self.bands = Bands((self.figure, self.volume, self.intensity.figure), self._painter)
@@ -42,29 +39,37 @@ class TickChart(CandleChart):
         )
         read = CustomJS(
             args={
-                "candles": self._candles, "bars": self.intensity.bars, "crosshair": self.crosshair,
-                "readout": self.readout, "lines": self.averages, "intensity": self.intensity.states[0],
+                "closed": self._candles, "forming": self.forming.source, "bars": self.intensity.bars, "bar": self.intensity.forming.source, "crosshair": self.crosshair,
+                "readout": self.readout, "lines": {name: line[0] for name, line in self.averages.items()}, "intensity": self.intensity.states[0],
             },
             code=READOUT,
         )  # fmt: skip
         self.crosshair.js_on_change("location", read)
         self._tip.js_on_change("data", read)
         self._panes = {
-            "price": pn.pane.Bokeh(self.figure, sizing_mode="stretch_both", min_height=110),
-            "volume": pn.pane.Bokeh(self.volume, sizing_mode="stretch_width", height=54),
-            "intensity": pn.pane.Bokeh(self.intensity.figure, sizing_mode="stretch_width", height=HEIGHT),
+            "price": pane(self.figure, min_height=110),
+            "volume": pane(self.volume, sizing_mode="stretch_width", height=54, min_height=None),
+            "intensity": pane(
+                self.intensity.figure, sizing_mode="stretch_width", height=HEIGHT, min_height=None
+            ),
         }
         self.panel = pn.Column(
             pn.pane.Bokeh(self.readout, sizing_mode="stretch_width", height=18, margin=0),
             *self._panes.values(), sizing_mode="stretch_both", margin=0, min_height=0,
         )  # fmt: skip
 
+    def _line(self, figure: Any, name: str, role: str) -> list[Any]:
+        """A line over the closed candles, and its last piece."""
+        closed = figure.line("x", name, source=self._candles, line_width=1.5)
+        self._painter(closed.glyph, line_color=role)
+        return [closed, self.forming.line(figure, name, role)]
+
     # -- what the view asks -------------------------------------------------------------------------------
 
     @property
     def first_ms(self) -> float:
         """Time of the oldest candle held; NaN when none is."""
-        return float(self._candles.data["x"][0]) if len(self._candles.data["x"]) else float("nan")
+        return float(self.held["x"][0]) if len(self.held["x"]) else float("nan")
 
     def begin_anew(self, kept: int = KEPT) -> None:
         """Draw everything again the next time candles are shown, so many of them."""
@@ -73,7 +78,7 @@ class TickChart(CandleChart):
 
     def go_to(self, start_ms: float, end_ms: float, settled: bool = True) -> None:
         """Show this stretch of time with the axes fitted to what is held of it; it is remembered once it is settled."""
-        data = self._candles.data
+        data = self.held
         inside = (data["x"] >= start_ms) & (data["x"] <= end_ms)
         if inside.any():
             self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once=settled)
@@ -87,9 +92,12 @@ class TickChart(CandleChart):
         for renderer in self.candle_renderers:
             renderer.visible = "candles" in layers
         for name, line in self.averages.items():
-            line.visible = name in layers
-        self.volume.renderers[0].visible = "volume" in layers
-        self.volume_line.visible = "volume_zlma" in layers
+            for renderer in line:
+                renderer.visible = name in layers
+        for renderer in (self.volume.renderers[0], self.forming.volume):
+            renderer.visible = "volume" in layers
+        for renderer in self.volume_line:
+            renderer.visible = "volume_zlma" in layers
         self.intensity.show(layers)
         with_volume = bool({"volume", "volume_zlma"} & set(layers))
         with_intensity = bool(

@@ -68,7 +68,7 @@ class ChartChoice(param.Parameterized):
     def code(self) -> str:
         """All choices in one word."""
         layers = "" if self.layers == list(SHOWN_LAYERS) else ",".join(self.layers) or "none"
-        window = ",".join(f"{edge:.12g}" for edge in self.window)
+        window = ",".join(f"{edge:.15g}" for edge in self.window)
         return f"{self.instrument}~{self.every_s}~{layers}~{window}"
 
     def take(self, code: str) -> None:

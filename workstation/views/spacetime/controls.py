@@ -72,9 +72,7 @@ class ChartControls:
     def mark(self, live: bool) -> None:
         """Say whether the chart follows the market."""
         self.chip.param.update(
-            label="● live" if live else "▶ go live",
-            variant="text" if live else "contained",
-            description="" if live else "Moved by hand; back to the newest candle (key L or End)",
+            label="● live" if live else "▶ go live", variant="text" if live else "contained"
         )
 
     def _picked(self, event: Any) -> None:

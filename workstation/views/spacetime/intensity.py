@@ -9,10 +9,12 @@ from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Ra
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
 from workstation.views import formats
+from workstation.views.figure import bring_up
+from workstation.views.forming import Forming
 from workstation.views.spacetime.bars import COLUMNS, STATES, bar_ns, drawn
 from workstation.views.spacetime.marked import KEPT, SPIKE_COLUMNS
 from workstation.views.theme import Painter, bare_figure
-from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS, advance
+from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS
 
 STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
@@ -35,7 +37,11 @@ class IntensityPane:
     def __init__(self, painter: Painter, x_range: Range1d, crosshair: Span) -> None:
         self._painter = painter
         self.y_range = Range1d(0, 1)
+        self.held = {name: np.empty(0) for name in COLUMNS}
+        """Columns of the bars in the browser, the one in progress last."""
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
+        self.forming = Forming(painter, ("x", "width", "mean", "upper", "value", "state", *STATES))
+        """The bar in progress, over the others."""
         self.spikes = ColumnDataSource(data={name: np.empty(0) for name in SPIKE_COLUMNS})
         self.figure = self._figure(x_range, crosshair)
 
@@ -50,9 +56,14 @@ class IntensityPane:
         made.yaxis.formatter = formats.si_ticks()
         made.yaxis.ticker.desired_num_ticks = 3
         made.xgrid.visible = False
+        sources = (self.bars, "glyph"), (self.forming.source, "overlay")
         self.buffer = [
-            self._painted(
-                made.vbar("x", "width", "upper", "mean", source=self.bars, line_color=None, fill_alpha=0.22), fill_color="accent"
+            *(
+                self._painted(
+                    made.vbar("x", "width", "upper", "mean", source=source, level=level, line_color=None, fill_alpha=0.22),
+                    fill_color="accent",
+                )
+                for source, level in sources
             ),
             self._painted(made.step("x", "upper", source=self.bars, mode="center", line_width=1.2), line_color="accent"),
             self._painted(
@@ -60,11 +71,14 @@ class IntensityPane:
             ),
         ]  # fmt: skip
         self.states = [
-            self._painted(made.vbar("x", "width", name, 0, source=self.bars, line_color=None, fill_alpha=0.55 if name == "quiet" else 1.0), fill_color=STATE_ROLES[name])
-            for name in STATES
+            self._painted(made.vbar("x", "width", name, 0, source=source, level=level, line_color=None, fill_alpha=0.55 if name == "quiet" else 1.0), fill_color=STATE_ROLES[name])
+            for source, level in sources for name in STATES
         ]  # fmt: skip
         self.lines = {
-            name: self._painted(made.line("x", name, source=self.bars, line_width=1.5), line_color=role)
+            name: [
+                self._painted(made.line("x", name, source=self.bars, line_width=1.5), line_color=role),
+                self.forming.line(made, name, role),
+            ]
             for name, role in LINE_ROLES.items()
         }
         self.spike_bars = self._painted(
@@ -92,16 +106,18 @@ class IntensityPane:
     def show_bars(self, bars: dict[str, np.ndarray], every_ns: int, anew: bool) -> None:
         """Show these bars: all of them anew, or what has changed at their end."""
         columns = drawn(bars, bar_ns(every_ns))
-        x, shown = columns["x"], self.bars.data["x"]
-        since = int(np.searchsorted(x, shown[-1])) if len(shown) else len(x)
-        if anew or since == len(x) or x[since] != shown[-1]:
-            self.bars.data = columns
+        closed = {name: values[:-1] for name, values in columns.items()}
+        if anew:
+            self.bars.data = {name: values.copy() for name, values in closed.items()}
         else:
-            advance(self.bars, {name: values[since:] for name, values in columns.items()}, len(x))
+            bring_up(self.bars, closed, max(len(closed["x"]), 1))
+        self.forming.show(columns)
+        self.held = columns
 
     def reach(self, start_ns: float, end_ns: float) -> None:
         """Fit the height to what is in view; it is lowered only when much of it has become empty."""
-        x, data = self.bars.data["x"], self.bars.data
+        data = self.held
+        x = data["x"]
         inside = (x >= start_ns / 1e6) & (x <= end_ns / 1e6)
         values = np.nan_to_num(data["value"][inside])
         if not values.size:
@@ -129,6 +145,7 @@ class IntensityPane:
             renderer.visible = "intensity" in layers
         for renderer in self.buffer:
             renderer.visible = "buffer" in layers
-        for name, line in self.lines.items():
-            line.visible = f"intensity_{name}" in layers
+        for name, pieces in self.lines.items():
+            for renderer in pieces:
+                renderer.visible = f"intensity_{name}" in layers
         self.spike_bars.visible = "spikes" in layers

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable
 
 import numpy as np
@@ -13,8 +14,8 @@ from workstation.views.spacetime.sheet import Sheet
 
 SHOWN = 60
 _CSS = """
-:host { width: 100%; }
-.rows { height: 100%; overflow: auto; }
+:host { width: 100%; contain: strict; }
+.rows { height: 100%; overflow: auto; contain: strict; }
 .rows:focus-visible { outline: 2px solid var(--ws-accent); outline-offset: -2px; }
 table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
 th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 1px 10px 2px 0; white-space: nowrap;
@@ -65,8 +66,9 @@ class _Listing(View):
 
     _counted = "seq"
 
+    @abstractmethod
     def _marks(self, sheet: Sheet) -> Marks:
-        raise NotImplementedError
+        """What it lists of a chart."""
 
     def _count(self, values: np.ndarray) -> str:
         return f"{len(values)}" if len(values) else ""

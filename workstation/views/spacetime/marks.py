@@ -31,7 +31,7 @@ class Signals:
         self.source = ColumnDataSource(data=_nothing(_COLUMNS))
         self.markers = figure.scatter(
             "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
-            line_width=1.5, level="overlay",
+            line_width=1.5, level="annotation",
         )  # fmt: skip
         painter(self.markers.glyph, line_color="card")
         figure.add_tools(
@@ -83,7 +83,7 @@ class Bands:
         first.extra_y_ranges = {**first.extra_y_ranges, "share": Range1d(0, 1)}
         text = first.text(
             "x0", 0.015, "words", source=self.source, y_range_name="share", text_font=value(FONT), text_font_size="11px",
-            text_font_style="bold", x_offset=4, text_baseline="bottom", background_fill_alpha=0.85, padding=2, level="overlay",
+            text_font_style="bold", x_offset=4, text_baseline="bottom", background_fill_alpha=0.85, padding=2, level="annotation",
         )  # fmt: skip
         painter(text.glyph, text_color="warn", background_fill_color="card")
 

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 import panel as pn
-from bokeh.models import CustomJS, Div
+from bokeh.models import CustomJS, Spacer
 
 IN_FLIGHT = 2
 """Pictures on their way to the screen at the most."""
@@ -37,7 +37,8 @@ class Pace:
         self.open = True
         self._sent = self._painted = 0
         self._sent_s = 0.0
-        self.pulse, self.answer = Div(tags=[0], visible=False), Div(tags=[0], visible=False)
+        self.pulse, self.answer = Spacer(tags=[0], visible=False), Spacer(tags=[0], visible=False)
+        # a Div would be rendered anew at every pulse, and the whole page laid out with it
         self.pulse.js_on_change("tags", CustomJS(args={"answer": self.answer}, code=_ANSWER))
         self.answer.on_change("tags", self._answered)
         self.panel = pn.pane.Bokeh(self.pulse, width=0, height=0, margin=0)

@@ -117,7 +117,7 @@ class ChartView(View):
         self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
 
     def _show_candles(self, sheet: Sheet) -> None:
-        self.chart.show((sheet.instrument, sheet.every_ns), self._candle_columns(sheet), sheet.amended)
+        self.chart.show((sheet.instrument, sheet.every_ns), self._candle_columns(sheet))
 
     def _candle_columns(self, sheet: Sheet) -> dict[str, np.ndarray]:
         if not len(self._past_candles) or self._source is None:
@@ -239,7 +239,7 @@ class ChartView(View):
 
     def _first_ms(self) -> float:
         """From when on candles and intensity are both held."""
-        bars = self.chart.intensity.bars.data["x"]
+        bars = self.chart.intensity.held["x"]
         return max(self.chart.first_ms, float(bars[0]) if len(bars) else float("inf"))
 
     def _read(self, past: Past, start_ns: int) -> None:

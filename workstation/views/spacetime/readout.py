@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 READOUT_CSS = """
-:host { height: 17px !important; overflow: hidden; }
+:host { height: 17px !important; overflow: hidden; contain: strict; }
 .read { display: flex; gap: 7px; white-space: nowrap; font-size: 11px; line-height: 17px; color: var(--ws-muted); overflow: hidden; }
 .read b { color: var(--ws-text); font-weight: 500; }
 .read .up { color: var(--ws-up); } .read .down { color: var(--ws-down); }
@@ -11,9 +11,28 @@ READOUT_CSS = """
 .read .active, .read .active b { color: var(--ws-warn); } .read .burst, .read .burst b { color: var(--ws-bad); }
 """
 READOUT = """
-const {x, open, high, low, close, volume} = candles.data
-const n = x.length
-if (!n) { readout.setv({text: ''}, {sync: false}); return }
+// written into the element, as a change of the model would lay out the whole page anew; without a hand over the chart
+// it is read by an eye, four times a second
+const written = (window.workstationLines ??= new Map())
+const state = written.get(readout.id) ?? {last_ms: 0, timer: 0}
+written.set(readout.id, state)
+if (!state.element?.isConnected) state.element = Bokeh.index.find_one(readout)?.markup_el
+const line = state.element
+if (!line) return
+const hovering = crosshair.location !== null && isFinite(crosshair.location)
+const wait_ms = hovering ? 0 : state.last_ms + 250 - performance.now()
+if (state.timer && wait_ms > 0) return
+clearTimeout(state.timer)
+if (wait_ms > 0) {
+  state.timer = setTimeout(() => { state.timer = 0; write() }, wait_ms)
+  return
+}
+state.timer = 0
+write()
+function write() {
+state.last_ms = performance.now()
+const n = closed.data.x.length + forming.data.x.length
+if (!n) { line.textContent = ''; return }
 const nearest = (values, at) => {
   let [from, to] = [0, values.length - 1]
   while (to - from > 1) { const middle = (from + to) >> 1; if (values[middle] <= at) from = middle; else to = middle }
@@ -21,7 +40,10 @@ const nearest = (values, at) => {
 }
 const at = crosshair.location
 const hovering = at !== null && isFinite(at)
-const i = hovering ? nearest(x, at) : n - 1
+const [newest_ms] = forming.data.x
+const last = !hovering || !closed.data.x.length || (newest_ms !== undefined && at > (newest_ms + closed.data.x.at(-1)) / 2)
+const [shown, i] = last ? [forming.data, 0] : [closed.data, nearest(closed.data.x, at)]
+const {x, open, high, low, close, volume} = shown
 const group = text => text.replace(/\\B(?=(\\d{3})+(?!\\d))/g, '\\u202f')
 const price = value => {
   const decimals = Math.abs(value) >= 10000 ? 1 : Math.abs(value) >= 20 ? 2 : 5
@@ -44,15 +66,17 @@ const parts = [
   `<span>Vol <b>${si(volume[i])}</b></span>`,
 ]
 const roles = {sma: 'net', ema: 'accent', zlma: 'zero'}
-const b = bars.data.x.length ? (hovering ? nearest(bars.data.x, at) : bars.data.x.length - 1) : -1
-if (b >= 0 && intensity.visible && isFinite(bars.data.value[b])) {
-  const state = ['quiet', 'active', 'burst'][bars.data.state[b]]
-  const ready = isFinite(bars.data.upper[b])
-  parts.push(`<span class="${state}">Int <b>${si(bars.data.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
+const of_bars = bars.data.x.length && hovering && !(at > (bar.data.x[0] + bars.data.x.at(-1)) / 2)
+const [bar_shown, b] = of_bars ? [bars.data, nearest(bars.data.x, at)] : [bar.data, 0]
+if (intensity.visible && isFinite(bar_shown.value[b])) {
+  const state = ['quiet', 'active', 'burst'][bar_shown.state[b]]
+  const ready = isFinite(bar_shown.upper[b])
+  parts.push(`<span class="${state}">Int <b>${si(bar_shown.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
 }
 for (const name of ['sma', 'ema', 'zlma']) {
-  const value = candles.data[name][i]
+  const value = shown[name][i]
   if (lines[name].visible && isFinite(value)) parts.push(`<span class="${roles[name]}">${name.toUpperCase()} <b>${price(value)}</b></span>`)
 }
-readout.setv({text: `<div class="read">${parts.join('')}</div>`}, {sync: false})
+line.innerHTML = `<div class="read">${parts.join('')}</div>`
+}
 """

@@ -51,8 +51,6 @@ class Sheet:
     def __init__(self, instrument: str, every_ns: int) -> None:
         self.instrument, self.every_ns = instrument, every_ns
         self.candles: dict[str, np.ndarray] = {}
-        self.amended = 0
-        """How often older candles were amended: another number means that they are to be drawn anew."""
         self.newest = (float("nan"), float("nan"))
         """Time in ms and price of the newest trade."""
         self.bars = intensity_bars({name: np.empty(0) for name in INTENSITY_COLUMNS}, bar_ns(every_ns))
@@ -99,9 +97,7 @@ class Sheet:
 
     def _look_at_candles(self, source: Source) -> bool:
         rows = source.candles(self.instrument, self.every_ns)
-        columns = tick_columns(rows)
-        self.amended += _amended(self.candles, columns)
-        self.candles = columns
+        self.candles = tick_columns(rows)
         if np.isnan(self.newest[0]) and len(rows):
             self.newest = float(self.candles["x"][-1]), float(self.candles["close"][-1])
         return True
@@ -136,20 +132,6 @@ class Sheet:
         """Whether a silence goes on, and has become longer by more than a screen would hide."""
         last = max((silence.end_ns for silence in self.silences if silence.open), default=source.asof_ns)
         return source.asof_ns - last >= LENGTHENED_NS
-
-
-def _amended(before: dict[str, np.ndarray], now: dict[str, np.ndarray]) -> bool:
-    """Whether candles before the one last in progress have changed: by a cancel, or by trades that came late."""
-    if not before or not before["x"].size or not now["x"].size:
-        return False
-    first = int(np.searchsorted(before["x"], now["x"][0]))
-    count = len(before["x"]) - first
-    if count <= 0:
-        return False
-    return not np.array_equal(before["x"][first:], now["x"][:count]) or any(
-        not np.array_equal(before[name][first:-1], now[name][: count - 1], equal_nan=True)
-        for name in ("close", "volume")
-    )
 
 
 class _Shelf:
