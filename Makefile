@@ -9,7 +9,7 @@ PORT ?= 5006
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint types unit browser browser-all notebooks bench lock format clean screenshots
+.PHONY: help setup demo lab test lint types unit browser notebooks bench lock format clean screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -42,9 +42,6 @@ unit: $(READY)   ## doctests, unit, reference, property and wire tests
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 browser: $(READY) $(CHROMIUM)  ## Chromium looks at the served pages
-	@$(BIN)/python -m pytest tests/browser -m "not unproved"
-
-browser-all: $(READY) $(CHROMIUM)  ## the same, and what is not yet proved
 	@$(BIN)/python -m pytest tests/browser
 
 notebooks: $(READY)  ## every notebook runs, its tagged outputs are compared

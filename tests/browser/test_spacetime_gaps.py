@@ -21,7 +21,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import PATIENCE_MS, ROOT, free_port, wait_until_alive
 from tests.wire.iqfeed_server import IQFeedServer
 
-pytestmark = [pytest.mark.browser, pytest.mark.unproved, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 TICKS, EVERY_S = 10, 0.05
 _SOURCES = "[...(window.Bokeh?.documents?.[0]?.all_models ?? [])].filter(m => m.type === 'ColumnDataSource')"
 _BANDS = f"{_SOURCES}.find(m => 'x0' in m.data && 'words' in m.data)?.data"

@@ -94,7 +94,6 @@ def test_what_is_shown_moves_with_the_market(open_live: Callable[..., Page]) -> 
     )
 
 
-@pytest.mark.unproved
 def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1")
     page.get_by_role("button", name="1m", exact=True).click()
@@ -111,7 +110,6 @@ def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..
     assert "ETH/USD:ETH~60~" in unquote(page.url)
 
 
-@pytest.mark.unproved
 @pytest.mark.parametrize("key", ["l", "End"])
 def test_moved_by_hand_it_stays_and_a_key_leads_back(open_live: Callable[..., Page], key: str) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~1~~")
@@ -128,7 +126,6 @@ def test_moved_by_hand_it_stays_and_a_key_leads_back(open_live: Callable[..., Pa
     page.wait_for_function(f"end => {_PRICE}[0].x_range.end > end", arg=held[0][1])
 
 
-@pytest.mark.unproved
 def test_charts_are_linked_in_time_until_they_are_let_loose(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=2&chart1=BTC/USD:BTC~10~~&chart2=ETH/USD:ETH~10~~")
     expect(heads(page)).to_have_count(2)
@@ -146,7 +143,6 @@ def test_charts_are_linked_in_time_until_they_are_let_loose(open_live: Callable[
     expect(page.get_by_role("button", name=re.compile("● live"))).to_have_count(1)
 
 
-@pytest.mark.unproved
 def test_moved_to_the_left_it_shows_what_the_page_did_not_hold(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~1~candles~")
     oldest = f"Math.min(...{_MODELS}.filter(m => m.type === 'ColumnDataSource' && 'open' in m.data && m.data.x.length).map(m => m.data.x[0]))"
@@ -157,7 +153,6 @@ def test_moved_to_the_left_it_shows_what_the_page_did_not_hold(open_live: Callab
     page.wait_for_function(f"{oldest} <= {_PRICE}[0].x_range.start")
 
 
-@pytest.mark.unproved
 def test_a_signal_tells_why_it_fired(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~60~~")
     page.wait_for_function(_SIGNALS)
@@ -184,7 +179,6 @@ def test_a_signal_tells_why_it_fired(open_live: Callable[..., Page]) -> None:
     expect(tooltip).to_contain_text("strength")
 
 
-@pytest.mark.unproved
 def test_nothing_serious_for_those_who_see_or_point_otherwise(open_live: Callable[..., Page]) -> None:
     found = Axe().run(open_live("?layout=2")).response["violations"]
     grave = [broken for broken in found if broken["impact"] in ("serious", "critical")]

@@ -15,6 +15,7 @@ from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import Field, InstrumentRows, RowArrays
 from workstation.indicators.runs import Room, Runs, Ticks
 from workstation.indicators.trade_columns import trade_columns
+from workstation.market.tables import NO_TIME
 
 
 class Travelled(NamedTuple):
@@ -27,6 +28,14 @@ class Travelled(NamedTuple):
     runs: Runs
     ticks: Ticks
     values: Floats
+
+
+class Break(NamedTuple):
+    """What emptied the windows of an instrument last, told at ``event_ns``; before ``until_ns`` it was not heard live."""
+
+    event_ns: int
+    reason: str
+    until_ns: int
 
 
 class Turn:
@@ -79,7 +88,7 @@ class TickPaths:
         self.late = 0
         self.unpriced = 0
         self.rows = InstrumentRows(self._kinds)
-        self.breaks: dict[int, tuple[int, str]] = {}
+        self.breaks: dict[int, Break] = {}
         self._venues: dict[str, int] = {}
         self._state = RowArrays(
             kernels.Paths,
@@ -136,7 +145,9 @@ class TickPaths:
             told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
             for of in self._concerned(str(row["feed"]), str(row["instruments"])):
                 concerned.add(of)
-                self.breaks[of] = (int(row["event_ns"]), told)
+                self.breaks[of] = Break(
+                    int(row["event_ns"]), told, max(int(row["event_ns"]), int(row["end_ns"]))
+                )
         rows = np.array(sorted(concerned), dtype=np.int64)
         kernels.forget(self._state.arrays, rows)
         return rows
@@ -154,6 +165,17 @@ class TickPaths:
             mine |= (venues & (1 << self._venues[name])) != 0
         return [int(of) for of in np.flatnonzero(mine)]
 
+    def heard(self, of: npt.NDArray[np.int64], event_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether the instrument was heard at that time, as far as its last break tells; of state rows.
+
+        Trades brought after the fact fill the windows again; what they say happened within the break is hindsight.
+        """
+        if not self.breaks:
+            return np.ones(of.size, dtype=np.bool_)
+        never = Break(int(NO_TIME), "", int(NO_TIME))
+        until = [self.breaks.get(row, never).until_ns for row in of.tolist()]
+        return np.asarray(event_ns > np.array(until, dtype=np.int64))
+
     # -- state --------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
@@ -162,7 +184,7 @@ class TickPaths:
             "instruments": self.rows.names(),
             "state": self._state.snapshot(len(self.rows)),
             "venues": dict(self._venues),
-            "breaks": [[of, at, told] for of, (at, told) in self.breaks.items()],
+            "breaks": [[of, *told] for of, told in self.breaks.items()],
             "late": self.late,
             "unpriced": self.unpriced,
         }
@@ -173,5 +195,7 @@ class TickPaths:
         self.rows.restore(state["instruments"])
         self._state.restore(state["state"])
         self._venues = dict(state["venues"])
-        self.breaks = {int(of): (int(at), str(told)) for of, at, told in state["breaks"]}
+        self.breaks = {
+            int(of): Break(int(at), str(told), int(until)) for of, at, told, until in state["breaks"]
+        }
         self.late, self.unpriced = int(state["late"]), int(state["unpriced"])

@@ -16,7 +16,7 @@ from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.runs import Room, Runs, Ticks
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
-from workstation.indicators.tick_paths import TickPaths, Travelled, Turn
+from workstation.indicators.tick_paths import Break, TickPaths, Travelled, Turn
 from workstation.market.tables import NO_TIME, TradeFlag
 
 BREAKS = ("gap", "stale", "disconnected")
@@ -208,15 +208,16 @@ class TickWindows:
         rows = len(self.rows)
         ticks = self.paths.ticks()
         needed = self.parameters.ready_after
-        breaks = [self.paths.breaks.get(of, (int(NO_TIME), "")) for of in range(rows)]
+        never = Break(int(NO_TIME), "", int(NO_TIME))
+        breaks = [self.paths.breaks.get(of, never) for of in range(rows)]
         return pd.DataFrame(
             {
                 "instrument": self.rows.names(),
                 "ticks": ticks,
                 "needed": needed,
                 "ready": ticks >= needed,
-                "reset_ns": np.array([at for at, _ in breaks], dtype=np.int64),
-                "reset_reason": [reason for _, reason in breaks],
+                "reset_ns": np.array([told.event_ns for told in breaks], dtype=np.int64),
+                "reset_reason": [told.reason for told in breaks],
             }
         )
 

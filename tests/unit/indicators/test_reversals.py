@@ -67,6 +67,27 @@ def test_no_signal_across_a_gap(cut: int) -> None:
         assert engine.readiness()["reset_ns"].tolist() == [cut * SECOND]
 
 
+def test_what_is_brought_after_a_break_fills_the_windows_and_says_nothing_of_the_time_before_it_ended() -> (
+    None
+):
+    ticks = path(CALM, RUN, BACK)
+    parameters = {"versions": (1, 2), "momentum": 3, "moves": 40, **SHORT}
+    fired = Reversals(**parameters).update(ticks)["event_ns"].tolist()
+    for end_ns in (min(fired) - 1, min(fired), max(fired)):
+        engine = Reversals(**parameters)
+        gap = HEALTH.conform(
+            pd.DataFrame({"event_ns": [end_ns + 7], "event": "gap", "start_ns": [0], "end_ns": [end_ns]})
+        )
+        engine.update(TRADES.conform(ticks.iloc[:3]))
+        engine.update(gap, "health")
+        again = engine.update(ticks)["event_ns"].tolist()
+        assert again == [at for at in fired if at > end_ns + 7]
+        assert engine.readiness()["ready"].all()
+        restored = Reversals(**parameters)
+        restored.restore(engine.snapshot())
+        assert restored.readiness().equals(engine.readiness())
+
+
 def test_a_market_that_stands_still_says_nothing() -> None:
     ticks = path([0] * 200)
     assert reversals(ticks, version=(1, 2, 3, 4), **SHORT).empty
