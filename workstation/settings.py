@@ -122,7 +122,8 @@ class Settings(BaseSettings):
         default=("1s", "10s", "1min", "5min", "15min", "1h"), description="lengths of the live candles"
     )
     candle_lateness: str = Field(
-        default="0s", description="how long a candle waits for late ticks after its end"
+        default="2min",
+        description="how long after its end a candle takes in ticks that come late or are brought after an outage",
     )
     exposure: ExposureSettings = ExposureSettings()
     surface: SurfaceSettings = SurfaceSettings()

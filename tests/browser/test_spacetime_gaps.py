@@ -78,7 +78,6 @@ def address(venue: Venue, tmp_path: Path) -> Iterator[str]:
         **os.environ,
         "WORKSTATION_FEEDS": '["iqfeed"]',
         "WORKSTATION_FEED_OPTIONS": json.dumps({"iqfeed": options}),
-        "WORKSTATION_CANDLE_LATENESS": "2min",
         "WORKSTATION_RECORD": "false",
     }
     command = [sys.executable, "-m", "panel", "serve", str(ROOT / "dashboards" / "spacetime.py"), "--port", str(port),

@@ -19,6 +19,8 @@ from workstation.pricing.surface_engine import Surface
 
 LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")
 """Candle lengths a desk keeps."""
+LATENESS = "2min"
+"""How long after its end a candle takes in trades: those that come late, and those brought after an outage."""
 PNL_EVERY = "10s"
 """How often a desk gives a row of PnL per leg, once something is held."""
 INTENSITY_EVERY = "250ms"
@@ -27,7 +29,7 @@ INTENSITY_EVERY = "250ms"
 
 def standard_engines(
     candles: Sequence[str] = LENGTHS,
-    lateness: str = "0s",
+    lateness: str = LATENESS,
     exposure: Mapping[str, Any] | None = None,
     surface: Mapping[str, Any] | bool = True,
     ticks: Mapping[str, Any] | bool = True,
@@ -38,7 +40,7 @@ def standard_engines(
     Parameters
     ----------
     candles, lateness
-        Lengths, and how long a candle waits for late ticks.
+        Lengths, and how long after its end a candle takes in late trades.
     exposure
         Parameters of the exposure engines (``every``, ``sign_model``, ``basis``, ...).
     surface
