@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pandas as pd
 import param
 
 from workstation.market.instruments import REGISTRY
 from workstation.views.live import Source
+from workstation.views.shared import shared
 
 MEASURES = {"gex": "GEX", "dex": "DEX", "vanna_exposure": "Vanna", "charm_exposure": "Charm"}
 SHORT_UNITS = {
@@ -95,8 +98,20 @@ def underlyings_of(marks: pd.DataFrame) -> set[str]:
     return set(terms["underlying"][terms["kind"] == "option"].astype("str"))
 
 
+RANKED_S = 2.0
+"""For so long the instruments of an underlying keep their order."""
+
+
 def instruments(source: Source, underlying: str) -> list[str]:
     """Instruments with candles whose price is that of the underlying, the best first."""
+    turn = int(time.monotonic() / RANKED_S)
+    found: list[str] = shared(
+        source, ("instruments", underlying, turn), lambda: _instruments(source, underlying) or None
+    )
+    return found or []
+
+
+def _instruments(source: Source, underlying: str) -> list[str]:
     traded = source.traded()
     if not traded:
         return []

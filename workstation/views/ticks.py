@@ -28,6 +28,7 @@ from workstation.views.figure import bring_up, pane
 from workstation.views.forming import FormingCandle
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source
+from workstation.views.shared import shared
 from workstation.views.theme import Painter, Palette, bare_figure
 
 SHOWN = 130
@@ -219,9 +220,20 @@ class CandleChart:
     def refresh(self, source: Source) -> None:
         """Append what is new, amend the candle in progress, move the price tag."""
         name = self.choice.instrument or next(iter(instruments(source, self.choice.underlying)), "")
-        candles = source.candles(name, self.choice.every_ns)
-        self.show((name, self.choice.every_ns), candle_columns(candles))
-        self.show_newest(*newest_trade(source.latest("trades"), name, candles))
+        key = name, self.choice.every_ns
+        columns = shared(
+            source, ("candle columns", *key), lambda: candle_columns(source.candles(*key)), "candles"
+        )
+        self.show(key, columns)
+        self.show_newest(
+            *shared(
+                source,
+                ("newest trade", *key),
+                lambda: newest_trade(source.latest("trades"), name, source.candles(*key)),
+                "trades",
+                "candles",
+            )
+        )
 
     def show(self, key: tuple[str, int], columns: dict[str, np.ndarray]) -> None:
         """Show candles as columns, in time order: what is new or was amended, or all anew when they are of something else.

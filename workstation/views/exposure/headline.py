@@ -15,6 +15,7 @@ from workstation.views.card import Markup
 from workstation.views.choice import Choice, instruments
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.live import Source, View
+from workstation.views.shared import shared
 
 CSS = """
 :host { width: 100%; }
@@ -66,7 +67,10 @@ class Headline(View):
             )
             return
         made = self._snapshots.newest(source)
-        price, moved, since = self._price(source, made)
+        key = "price", self.choice.underlying, self.choice.instrument, made.spot
+        price, moved, since = shared(
+            source, key, lambda: self._price(source, made), "trades", "candles", "levels"
+        )
         late, tag = _late(source), _tag(source, made)
         cells = [
             cell(
@@ -189,9 +193,9 @@ def _role(value: float) -> str:
 
 def _tag(source: Source, made: Snapshot) -> str:
     """What must be known of the data before the numbers are believed: delayed by its venue, or of another time."""
-    quotes = source.latest("quotes")
-    ours = (quotes["instrument"].astype("str") == made.underlying).to_numpy()
-    venues = set(quotes["venue"].to_numpy()[ours].tolist())
+    venues: set[str] = shared(
+        source, ("venues", made.underlying), lambda: _quoted_at(source, made.underlying), "quotes"
+    )
     words = [
         f"{venue.capitalize()} quotes, {formats.age(late_s)} delayed"
         for venue, late_s in PUBLIC_DELAY_S.items()
@@ -205,8 +209,21 @@ def _tag(source: Source, made: Snapshot) -> str:
     return ", ".join(words)
 
 
+def _quoted_at(source: Source, instrument: str) -> set[str]:
+    """Venues of an instrument's newest quote."""
+    quotes = source.latest("quotes")
+    ours = quotes["instrument"].array.codes == REGISTRY.find(instrument)
+    return set(quotes["venue"].to_numpy()[ours].tolist())
+
+
 def _late(source: Source) -> str:
+    """Feeds that are behind or gone, in words; made once of what the desk published."""
     feeds = source.feeds()
+    _, told = shared(source, ("late", id(feeds)), lambda: (feeds, _told_late(feeds)))
+    return str(told)
+
+
+def _told_late(feeds: pd.DataFrame) -> str:
     feeds = feeds[feeds["state"] != "ended"]
     late = feeds[
         (feeds["age_s"] > feeds["stale_after_s"]) | feeds["state"].isin(["stale", "failed", "disconnected"])

@@ -18,12 +18,12 @@ from workstation.views.exposure.snapshot import (
     Snapshots,
     book_of,
     priced,
-    shared,
     some_expiries,
 )
 from workstation.views.figure import FigureView, pane
 from workstation.views.heatmap import Grid, HeatMap, between
 from workstation.views.live import Source
+from workstation.views.shared import shared
 from workstation.views.theme import Palette
 
 _SPOTS = (-0.10, -0.05, -0.03, -0.01, 0.0, 0.01, 0.03, 0.05, 0.10)
@@ -128,33 +128,19 @@ class ByTime(_Map):
     def refresh(self, source: Source) -> None:
         """Draw what the desk published."""
         choice = self.choice
-        past = gex_past(source, choice)
-        if choice.measure != "gex" or not len(past):
+        spot = self._snapshots.newest(source).spot
+        key = "by time", choice.underlying, choice.sign_model, choice.basis, choice.reach
+        found = shared(source, key, lambda: _through_time(gex_past(source, choice), spot, choice.reach))
+        if choice.measure != "gex" or found is None:
             kept = "Through time GEX alone is kept; choose it to see the map."
             self._nothing(why_none(choice) if choice.measure == "gex" else kept)
             self.spot.data = {"x": np.empty(0), "y": np.empty(0)}
             return
-        wide = past.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
-        step = max(-(-wide.shape[1] // _TIMES), 1)
-        wide = wide.iloc[:, ::-step].iloc[:, ::-1]
-        spot = self._snapshots.newest(source).spot
-        near = (
-            wide.index[np.abs(wide.index.to_numpy() / spot - 1.0) <= choice.reach]
-            if np.isfinite(spot)
-            else wide.index
-        )
-        wide = wide.loc[near]
-        if len(wide) > _STRIKES:
-            size = wide.abs().max(axis=1).nlargest(_STRIKES).index
-            wide = wide.loc[sorted(size)]
-        times, strikes = wide.columns.to_numpy(dtype=np.int64), wide.index.to_numpy(dtype=np.float64)
-        day = times.size > 1 and times[-1] - times[0] > 86_400 * 10**9
-        across = [pd.Timestamp(int(time)).strftime("%d %b %H:%M" if day else "%H:%M") for time in times]
-        cells = wide.to_numpy()
-        self.map.show(Grid(across, [formats.strike(strike) for strike in strikes], cells, told=_usd(cells)))
+        times, strikes, grid = found
+        self.map.show(grid)
         self._trace(source, times, strikes)
         self.card.say(self._scale())
-        self.card.empty("" if cells.size else "No exposure within the strikes shown.")
+        self.card.empty("" if strikes.size else "No exposure within the strikes shown.")
 
     def _trace(self, source: Source, times: np.ndarray, strikes: np.ndarray) -> None:
         rows = source.latest("levels")
@@ -166,6 +152,33 @@ class ByTime(_Map):
         spots = rows["spot"].to_numpy()[at]
         y = np.interp(spots, strikes, np.arange(strikes.size), left=np.nan, right=np.nan)
         self.spot.data = {"x": np.arange(times.size, dtype=np.float64), "y": y}
+
+
+def _through_time(
+    past: pd.DataFrame, spot: float, reach: float
+) -> tuple[np.ndarray, np.ndarray, Grid] | None:
+    """Times, strikes and the picture of gex by strike through time; None of no past."""
+    if not len(past):
+        return None
+    wide = past.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
+    step = max(-(-wide.shape[1] // _TIMES), 1)
+    wide = wide.iloc[:, ::-step].iloc[:, ::-1]
+    near = (
+        wide.index[np.abs(wide.index.to_numpy() / spot - 1.0) <= reach] if np.isfinite(spot) else wide.index
+    )
+    wide = wide.loc[near]
+    if len(wide) > _STRIKES:
+        size = wide.abs().max(axis=1).nlargest(_STRIKES).index
+        wide = wide.loc[sorted(size)]
+    times, strikes = wide.columns.to_numpy(dtype=np.int64), wide.index.to_numpy(dtype=np.float64)
+    day = times.size > 1 and times[-1] - times[0] > 86_400 * 10**9
+    across = [pd.Timestamp(int(time)).strftime("%d %b %H:%M" if day else "%H:%M") for time in times]
+    cells = wide.to_numpy()
+    return (
+        times,
+        strikes,
+        Grid(across, [formats.strike(strike) for strike in strikes], cells, told=_usd(cells)),
+    )
 
 
 class Scenario(_Map):

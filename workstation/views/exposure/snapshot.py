@@ -7,10 +7,8 @@ same functions from the newest marks; ``Snapshot.published`` says which of both 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -25,6 +23,7 @@ from workstation.pricing.chain import chain
 from workstation.views.choice import Choice
 from workstation.views.exposure import past
 from workstation.views.live import Source
+from workstation.views.shared import shared
 
 NAN = float("nan")
 NO_MARKS = "No marks of these options have arrived yet."
@@ -184,26 +183,6 @@ class Priced(NamedTuple):
     seen: FlowSeen
     flow: xr.DataArray | None
     """Signed taker flow by cell of the chain, in contracts; None when no print had a side."""
-
-
-_SHARED: WeakKeyDictionary[Any, dict[tuple[Any, ...], tuple[Any, Any]]] = WeakKeyDictionary()
-KEPT = 64
-"""Results kept per source; the oldest leave first."""
-
-
-def shared(source: Source, key: tuple[Any, ...], make: Callable[[], Any], *tables: str) -> Any:
-    """What ``make`` gives, made once for all sessions of a source as long as the versions of ``tables`` stay."""
-    kept = _SHARED.setdefault(source, {})
-    versions = tuple(source.version(table) for table in tables or ("exposures",))
-    if key not in kept or kept[key][0] != versions:
-        kept.pop(key, None)
-        value = make()
-        if value is None:
-            return None
-        kept[key] = (versions, value)
-        while len(kept) > KEPT:
-            del kept[next(iter(kept))]
-    return kept[key][1]
 
 
 def priced(source: Source, underlying: str) -> Priced | None:
