@@ -222,6 +222,8 @@ class CandleShelf(Shelf):
             closed = _in_order(_candles_of(self._options.frame(), code, every_ns))
         forming = self._forming.get(every_ns, self._none)
         begun = _candles_of(forming, code, every_ns)
+        if len(closed) and len(begun):  # what was in progress a moment ago may be final by now
+            begun = begun[begun["event_ns"].to_numpy() > closed["event_ns"].to_numpy()[-1]]
         return self.table.concat([closed, begun]) if len(begun) else closed
 
     def _put(self, new: pd.DataFrame) -> None:

@@ -123,7 +123,7 @@ def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int
     if changed:
         source.patch(changed)
     if len(x) > shared:
-        source.stream({name: values[shared:] for name, values in columns.items()}, rollover=kept)
+        source.stream({name: values[shared:].tolist() for name, values in columns.items()}, rollover=kept)
 
 
 def _differ(one: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -137,7 +137,7 @@ class IntensityPane:
         if anew:
             self.spikes.data = columns
         elif len(spikes["left"]):
-            self.spikes.stream(columns, rollover=KEPT)
+            self.spikes.stream({name: values.tolist() for name, values in columns.items()}, rollover=KEPT)
 
     def show(self, layers: list[str]) -> None:
         """Show these layers."""

@@ -49,7 +49,7 @@ class Signals:
         """Append signals; what is shown already stays as it is: a signal is never repainted."""
         chosen = self._chosen(signals)
         if len(chosen["x"]):
-            self.source.stream(chosen, rollover=KEPT)
+            self.source.stream({name: values.tolist() for name, values in chosen.items()}, rollover=KEPT)
 
     def repaint(self) -> None:
         """Take the painter's colours."""
