@@ -144,6 +144,7 @@ def bare_figure(painter: Painter, **options: Any) -> Any:
         **{
             "sizing_mode": "stretch_both",
             "toolbar_location": None,
+            "title": None,
             "background_fill_color": None,
             "border_fill_color": None,
             "outline_line_color": None,

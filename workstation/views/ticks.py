@@ -129,7 +129,8 @@ class CandleChart:
         self._tip = ColumnDataSource(data={"event_ms": [], "price": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.volume_range = Range1d(0, 1)
-        self.figure, self.volume = self._price_figure(), self._volume_figure()
+        self.figure = self._price_figure()
+        self.volume = self._volume_figure()
         self.candle_renderers = list(self.figure.renderers)
         self.forming = FormingCandle(self.figure, self.volume, self._painter)
         self.candle_renderers += self.forming.candle
@@ -198,6 +199,7 @@ class CandleChart:
             height=52,
         )
         made.xaxis.formatter = TimeTicks(**TIME_TICKS)
+        made.xaxis.ticker = self.figure.xaxis[0].ticker
         made.yaxis.formatter = formats.si_ticks()
         made.yaxis.ticker.desired_num_ticks = 2
         made.ygrid.visible = False

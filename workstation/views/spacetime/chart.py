@@ -32,6 +32,7 @@ class TickChart(CandleChart):
         self.averages = {name: self._line(self.figure, name, role) for name, role in LINE_ROLES.items()}
         self.volume_line = self._line(self.volume, "volume_zlma", "zero")
         self.intensity = IntensityPane(self._painter, self.x_range, self.crosshair)
+        self.intensity.figure.xaxis.ticker = self.figure.xaxis[0].ticker
         self.signals = Signals(self.figure, self._painter)
         self.bands = Bands((self.figure, self.volume, self.intensity.figure), self._painter)
         self.readout = Div(
