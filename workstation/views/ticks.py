@@ -121,6 +121,7 @@ class CandleChart:
         self.held: dict[str, np.ndarray] = {name: np.empty(0) for name in self.columns}
         """Columns of the candles held in the browser, the newest last."""
         self._newest_ms = -np.inf
+        self._settled = -1
         self._width = 0.0
         self._led = False
         self.on_hand: Callable[[bool], None] = lambda settled: None
@@ -237,18 +238,19 @@ class CandleChart:
             )
         )
 
-    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray]) -> None:
+    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray], settled: int = -1) -> None:
         """Show candles as columns, in time order: what is new or was amended, or all anew when they are of something else.
 
-        ``key`` says what they are of: instrument and length in ns; arrays handed in are not written to.
+        ``key`` says what they are of: instrument and length in ns; arrays handed in are not written to. ``settled``: a number
+        that grows when another than the last candle changes; without one all are compared with what is shown.
         """
         self.held = {name: values[-self.kept :] for name, values in columns.items()}
-        closed = {name: values[:-1] for name, values in self.held.items()}
         newest_ms = self._newest_ms
-        if key == self._shown:
-            bring_up(self._candles, closed, self.kept)
-        else:
-            self._candles.data = {name: values.copy() for name, values in closed.items()}
+        if key != self._shown:
+            self._candles.data = {name: values[:-1].copy() for name, values in self.held.items()}
+        elif settled < 0 or settled != self._settled:
+            bring_up(self._candles, {name: values[:-1] for name, values in self.held.items()}, self.kept)
+        self._settled = settled
         self.forming.show(self.held)
         self._newest_ms = float(self.held["x"][-1]) if len(self.held["x"]) else -np.inf
         moved = key != self._shown or self._newest_ms != newest_ms

@@ -94,7 +94,9 @@ def test_the_candle_in_progress_stands_last_and_a_revision_replaces() -> None:
     assert shown["close"].tolist() == [1.5, 2.0, 3.0]
     assert not shown["closed"].iloc[-1]
     board.add("candles", candle(20, 3.5))
-    assert board.candles("BOARD-A", 10)["close"].tolist() == [1.5, 2.0, 3.5], "final, whatever was in progress"
+    assert board.candles("BOARD-A", 10)["close"].tolist() == [1.5, 2.0, 3.5], (
+        "final, whatever was in progress"
+    )
     assert board.candles("BOARD-A", 60).empty
     assert board.candles("", 10).empty
     assert board.candles("NEVER HEARD OF", 10).empty

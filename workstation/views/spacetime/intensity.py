@@ -11,7 +11,7 @@ from bokeh.models import DatetimeTickFormatter as TimeTicks
 from workstation.views import formats
 from workstation.views.figure import bring_up
 from workstation.views.forming import Forming
-from workstation.views.spacetime.bars import COLUMNS, STATES, bar_ns, drawn
+from workstation.views.spacetime.bars import COLUMNS, STATES
 from workstation.views.spacetime.marked import KEPT, SPIKE_COLUMNS
 from workstation.views.theme import Painter, bare_figure
 from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS
@@ -37,6 +37,7 @@ class IntensityPane:
     def __init__(self, painter: Painter, x_range: Range1d, crosshair: Span) -> None:
         self._painter = painter
         self.y_range = Range1d(0, 1)
+        self._settled = -1
         self.held = {name: np.empty(0) for name in COLUMNS}
         """Columns of the bars in the browser, the one in progress last."""
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
@@ -103,14 +104,14 @@ class IntensityPane:
 
     # -- showing ------------------------------------------------------------------------------------------
 
-    def show_bars(self, bars: dict[str, np.ndarray], every_ns: int, anew: bool) -> None:
-        """Show these bars: all of them anew, or what has changed at their end."""
-        columns = drawn(bars, bar_ns(every_ns))
-        closed = {name: values[:-1] for name, values in columns.items()}
+    def show_bars(self, columns: dict[str, np.ndarray], settled: int, anew: bool) -> None:
+        """Show bars as columns: all of them anew, or what has changed; ``settled`` grows when another than the last changes."""
         if anew:
-            self.bars.data = {name: values.copy() for name, values in closed.items()}
-        else:
+            self.bars.data = {name: values[:-1].copy() for name, values in columns.items()}
+        elif settled != self._settled:
+            closed = {name: values[:-1] for name, values in columns.items()}
             bring_up(self.bars, closed, max(len(closed["x"]), 1))
+        self._settled = settled
         self.forming.show(columns)
         self.held = columns
 

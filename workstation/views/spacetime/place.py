@@ -14,7 +14,7 @@ from bokeh.models import Span
 from workstation.market.tables import CANDLES
 from workstation.views.card import Card
 from workstation.views.live import Source, View
-from workstation.views.spacetime.bars import bar_ns, preceded
+from workstation.views.spacetime.bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
@@ -117,7 +117,8 @@ class ChartView(View):
         self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
 
     def _show_candles(self, sheet: Sheet) -> None:
-        self.chart.show((sheet.instrument, sheet.every_ns), self._candle_columns(sheet))
+        key = sheet.instrument, sheet.every_ns
+        self.chart.show(key, self._candle_columns(sheet), sheet.settled["candles"])
 
     def _candle_columns(self, sheet: Sheet) -> dict[str, np.ndarray]:
         if not len(self._past_candles) or self._source is None:
@@ -129,8 +130,10 @@ class ChartView(View):
         return tick_columns(CANDLES.concat([older, rows]))
 
     def _show_bars(self, sheet: Sheet) -> None:
-        bars = sheet.bars if self._past_bars is None else preceded(sheet.bars, self._past_bars)
-        self.chart.intensity.show_bars(bars, sheet.every_ns, anew="bars" not in self._seen)
+        columns = sheet.drawn_bars
+        if self._past_bars is not None:
+            columns = drawn(preceded(sheet.bars, self._past_bars), bar_ns(sheet.every_ns))
+        self.chart.intensity.show_bars(columns, sheet.settled["bars"], anew="bars" not in self._seen)
 
     def _show_spikes(self, sheet: Sheet) -> None:
         self.chart.intensity.mark(*self._unmarked("spikes", sheet.spikes))

@@ -12,7 +12,14 @@ import pandas as pd
 
 from workstation.indicators.smoothing import ema, sma, zlma
 from workstation.views.live import Source
-from workstation.views.spacetime.bars import INTENSITY_COLUMNS, KEPT_BARS, bar_ns, extended, intensity_bars
+from workstation.views.spacetime.bars import (
+    INTENSITY_COLUMNS,
+    KEPT_BARS,
+    bar_ns,
+    drawn,
+    extended,
+    intensity_bars,
+)
 from workstation.views.spacetime.choice import followed
 from workstation.views.spacetime.gaps import Silence, silences
 from workstation.views.spacetime.marked import SIGNAL_TABLE, SPIKE_TABLE, Marks, signal_marks, spike_marks
@@ -51,9 +58,13 @@ class Sheet:
     def __init__(self, instrument: str, every_ns: int) -> None:
         self.instrument, self.every_ns = instrument, every_ns
         self.candles: dict[str, np.ndarray] = {}
+        self.settled = {"candles": 0, "bars": 0}
+        """A number that grows when one changes that is not the last."""
         self.newest = (float("nan"), float("nan"))
         """Time in ms and price of the newest trade."""
         self.bars = intensity_bars({name: np.empty(0) for name in INTENSITY_COLUMNS}, bar_ns(every_ns))
+        self.drawn_bars = drawn(self.bars, bar_ns(every_ns))
+        """The bars as columns a figure draws."""
         self.signals: Marks = signal_marks(instrument)
         self.spikes: Marks = spike_marks(instrument)
         self.silences: list[Silence] = []
@@ -97,7 +108,9 @@ class Sheet:
 
     def _look_at_candles(self, source: Source) -> bool:
         rows = source.candles(self.instrument, self.every_ns)
-        self.candles = tick_columns(rows)
+        columns = tick_columns(rows)
+        self.settled["candles"] += not _settled(self.candles, columns)
+        self.candles = columns
         if np.isnan(self.newest[0]) and len(rows):
             self.newest = float(self.candles["x"][-1]), float(self.candles["close"][-1])
         return True
@@ -107,6 +120,9 @@ class Sheet:
         if not len(rows["event_ns"]):
             return False
         self.bars = extended(self.bars, rows, bar_ns(self.every_ns), KEPT_BARS)
+        columns = drawn(self.bars, bar_ns(self.every_ns))
+        self.settled["bars"] += not _settled(self.drawn_bars, columns)
+        self.drawn_bars = columns
         return True
 
     def _look_at_spikes(self, source: Source) -> bool:
@@ -132,6 +148,13 @@ class Sheet:
         """Whether a silence goes on, and has become longer by more than a screen would hide."""
         last = max((silence.end_ns for silence in self.silences if silence.open), default=source.asof_ns)
         return source.asof_ns - last >= LENGTHENED_NS
+
+
+def _settled(before: dict[str, np.ndarray], now: dict[str, np.ndarray]) -> bool:
+    """Whether all rows but the last are those from before."""
+    if not before or len(before["x"]) != len(now["x"]):
+        return False
+    return all(np.array_equal(before[name][:-1], now[name][:-1], equal_nan=True) for name in now)
 
 
 class _Shelf:
