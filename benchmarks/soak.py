@@ -8,10 +8,10 @@ fill in the first.
 from __future__ import annotations
 
 import argparse
-import shutil
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -19,14 +19,8 @@ from playwright.sync_api import Page, sync_playwright
 
 from workstation.cli.serving import free_port
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-sync",
-]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.browser.conftest import FLAGS, chromium
 
 
 def growth_mb_per_hour(minutes: list[float], megabytes: list[float]) -> float:
@@ -54,11 +48,10 @@ def main() -> None:
         str(chosen.rate),
     ]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
     try:
         opened(server)
         with sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             pages = [browser.new_page(viewport={"width": 1440, "height": 900}) for _ in chosen.pages]
             for page, name in zip(pages, chosen.pages, strict=True):
                 page.goto(f"http://127.0.0.1:{port}/{name}", timeout=120_000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -51,18 +52,22 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
     raise TimeoutError(f"{url} did not answer within {seconds} s")
 
 
-def start_server(port: int, log: Path, *options: str) -> subprocess.Popen[bytes]:
-    """Every dashboard on the synthetic market; sessions end soon after their page is closed."""
+def start_server(
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = ()
+) -> subprocess.Popen[bytes]:
+    """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed."""
     environment = {
         **os.environ,
         "WORKSTATION_SEED": "7",
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_FEEDS": '["synthetic"]',
-        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 500}}',
+        "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate}}),
     }
-    pages = [str(path) for path in sorted((ROOT / "dashboards").glob("*.py"))]
+    found = [
+        str(path) for path in sorted((ROOT / "dashboards").glob("*.py")) if not pages or path.stem in pages
+    ]
     server = subprocess.Popen(
-        [sys.executable, "-m", "panel", "serve", *pages, "--port", str(port), "--address", "127.0.0.1",
+        [sys.executable, "-m", "panel", "serve", *found, "--port", str(port), "--address", "127.0.0.1",
          "--allow-websocket-origin", f"127.0.0.1:{port}", "--liveness", "--warm",
          "--check-unused-sessions", "500", "--unused-session-lifetime", "10000", *options],
         cwd=ROOT, env=environment, stdout=log.open("ab"), stderr=subprocess.STDOUT,

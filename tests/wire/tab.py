@@ -6,8 +6,11 @@ import asyncio
 import json
 import re
 import secrets
+import threading
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import Any
 
 from tornado.websocket import WebSocketClientConnection, websocket_connect
@@ -90,6 +93,32 @@ class Tab:
     def close(self) -> None:
         """Leave."""
         self._socket.close()
+
+
+@contextmanager
+def listening(url: str, page: str, query: str, count: int) -> Iterator[None]:
+    """``count`` live sessions of a page, which take all they are sent and draw nothing."""
+
+    async def live() -> None:
+        tabs = [await Tab.open(url, page, query) for _ in range(count)]
+        opened.set()
+        heard = asyncio.gather(*(tab.listen() for tab in tabs))
+        await asyncio.to_thread(ended.wait)
+        heard.cancel()
+        await asyncio.gather(heard, return_exceptions=True)
+        for tab in tabs:
+            tab.close()
+
+    opened, ended = threading.Event(), threading.Event()
+    with ThreadPoolExecutor(1) as pool:
+        run = pool.submit(asyncio.run, live())
+        run.add_done_callback(lambda _: opened.set())
+        opened.wait()
+        try:
+            yield
+        finally:
+            ended.set()
+    run.result()
 
 
 def _answering(content: Any) -> Iterator[tuple[str, str]]:

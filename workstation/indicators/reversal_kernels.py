@@ -222,7 +222,7 @@ def watermarks(event_ns: Any, before: int, rows: Any, of_batch: Any, of_runs: An
 
 
 @numba.njit(cache=True, nogil=True)
-def stretch(rising: Any, begin: int, end: int, limit: int) -> int:
+def first_at_least(rising: Any, begin: int, end: int, limit: int) -> int:
     """The first place from ``begin`` on at which what rises has reached a limit; ``end`` if none."""
     if begin == end or rising[end - 1] < limit:
         return end
@@ -337,7 +337,7 @@ def find_reversals(
                 watermark // low.every * low.every + low.every,
                 watermark // high.every * high.every + high.every,
             )
-            until = stretch(of_runs, begin, end, limit)
+            until = first_at_least(of_runs, begin, end, limit)
             if both:
                 fold_bar(
                     high, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
@@ -348,7 +348,7 @@ def find_reversals(
                     low, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
                     flags[begin:until], CANCEL, forming,
                 )  # fmt: skip
-            upto = stretch(places, tick, ticks_end, until)
+            upto = first_at_least(places, tick, ticks_end, until)
             done = follow(
                 tick, upto, r, begin, forming, run_rows, event_ns, price, places, path, level, moves, deviations,
                 bursts, rules, course_of(low, high, r, rules.stretch), signals, done,

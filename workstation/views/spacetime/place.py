@@ -155,8 +155,8 @@ class ChartView(View):
 
     def _show_silences(self, sheet: Sheet) -> None:
         self.chart.bands.show(sheet.silences)
-        newest = sheet.silences[-1] if sheet.silences else None
-        self.card.say(f'<span style="color:var(--ws-warn)">⚠ {newest.words}</span>' if newest else "")
+        going_on = [silence for silence in sheet.silences if silence.open]
+        self.card.say(f'<span style="color:var(--ws-warn)">⚠ {going_on[-1].words}</span>' if going_on else "")
 
     # -- choosing -----------------------------------------------------------------------------------------
 
