@@ -52,7 +52,7 @@ def replay(
     Examples
     --------
     >>> trades = pd.DataFrame({"event_ns": [1, 2_000_000_000], "instrument": "X", "price": [1.0, 2.0], "size": 1.0})
-    >>> rows = replay({"trades": trades}, engines=standard_engines(["1s"]))
+    >>> rows = replay({"trades": trades}, engines=standard_engines(["1s"], lateness="0s"))
     >>> rows["candles"][["open", "close"]].values.tolist()
     [[1.0, 1.0]]
     """
