@@ -36,7 +36,10 @@ h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws
 """
 )
 
-_ACTIONS = ":host { position: static !important; align-items: center; }"
+_ACTIONS = """
+:host { position: static !important; align-items: center; }
+@media (max-width: 700px) { :host { flex-wrap: wrap; } :host > .ws-head { flex: 1 0 100% !important; } }
+"""
 
 
 class Key(NamedTuple):
@@ -75,7 +78,9 @@ class Card:
     ) -> None:
         self.title, self.unit, self.value, self.failure, self.keys = title, unit, "", "", keys
         self.reason, self.body = "", body
-        self._head = pn.pane.HTML("", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0)
+        self._head = pn.pane.HTML(
+            "", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0, css_classes=["ws-head"]
+        )
         self._draw()
         head = (
             pn.Row(self._head, *actions, sizing_mode="stretch_width", margin=0, stylesheets=[_ACTIONS])

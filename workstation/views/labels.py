@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
-from bokeh.models import ColumnDataSource, CustomJS, Span
+from bokeh.models import ColumnDataSource, CustomJS
 
 from workstation.views.theme import FONT, Painter, Palette
 
@@ -111,10 +111,11 @@ class LevelLines:
             **{"x" if vertical else "y": "value"}, source=self.rules, line_color="colour",
             line_width=1.2, line_dash=[6, 4], line_alpha=0.9, level="underlay" if vertical else "glyph",
         )  # fmt: skip
-        self.moving = Span(
-            dimension="height" if vertical else "width", line_width=1.2, line_dash=[6, 4], line_alpha=0.9, level="overlay",
+        self.moving = ColumnDataSource(data=dict(_RULES))
+        rule(
+            **{"x" if vertical else "y": "value"}, source=self.moving, line_color="colour",
+            line_width=1.2, line_dash=[6, 4], line_alpha=0.9, level="overlay",
         )  # fmt: skip
-        figure.add_layout(self.moving)
         figure.segment("x0", "y0", "x1", "y1", source=leaders, line_color="colour", level="overlay")
         self.tags = figure.text(
             "x", "y", "text", source=tags, level="overlay", text_font=value(FONT), text_font_size="11px",
@@ -148,18 +149,14 @@ class LevelLines:
 
     def _send(self) -> None:
         colours = self._painter.colours
-        rules: dict[str, list[Any]] = {"value": [], "colour": []}
-        moving = None
-        for level in self._levels:
-            if level.moving:
-                moving = level.value
-                self.moving.line_color = getattr(colours, level.role)
-            else:
-                rules["value"].append(level.value)
-                rules["colour"].append(getattr(colours, level.role))
-        if rules != self.rules.data:
-            self.rules.data = rules
-        self.moving.location = moving
+        for rules, moving in ((self.rules, False), (self.moving, True)):
+            drawn = [level for level in self._levels if level.moving is moving]
+            data = {
+                "value": [level.value for level in drawn],
+                "colour": [getattr(colours, level.role) for level in drawn],
+            }
+            if data != rules.data:
+                rules.data = data
         self.source.data = {
             "value": [level.value for level in self._levels],
             "text": [level.text for level in self._levels],

@@ -196,6 +196,7 @@ class CandleChart:
             toolbar_location=None,
             min_border_right=RIGHT_BORDER,
             min_border_top=0,
+            min_border_bottom=7,
             sizing_mode="stretch_width",
             height=52,
         )

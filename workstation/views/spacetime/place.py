@@ -30,7 +30,11 @@ MOST_CANDLES = 6_000
 """Candles in view at the most when another chart leads: a longer stretch is cut at its left."""
 _HEAD_CSS = """
 :host { gap: 6px; min-height: 30px; }
-@media (max-width: 900px) { :host { flex-wrap: wrap; } }
+@media (max-width: 900px) {
+  :host { flex-wrap: wrap; }
+  :host > .ws-head { order: -2; flex: 1 0 auto !important; width: auto !important; }
+  :host > :last-child { order: -2; }
+}
 """
 _READERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="past")
 
