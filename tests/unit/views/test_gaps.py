@@ -39,6 +39,17 @@ def test_one_that_has_not_ended_goes_on_to_the_newest() -> None:
     assert found[0].open
 
 
+def test_one_ends_where_the_hole_ends_that_is_told_of_once_the_feed_is_back() -> None:
+    found = seen(
+        told("disconnected", 40),
+        told("disconnected", 45),
+        told("gap", 60, start_s=39, end_s=59),
+        told("backfilled", 62, start_s=37, end_s=59),
+        told("resubscribed", 63),
+    )
+    assert spans(found) == [(39, 59)]
+
+
 def test_overlapping_ones_are_told_once_in_the_words_of_the_longest() -> None:
     found = seen(
         told("stale", 12, start_s=10),

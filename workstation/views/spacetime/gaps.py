@@ -87,11 +87,15 @@ def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -
 
 
 def _end(rows: list[dict[str, object]], place: int) -> int | None:
-    """When the feed was heard again; none: it has not been."""
+    """When the feed was heard again, as the hole it tells of ends or it says itself; none: it has not been."""
     if rows[place]["event"] == "gap":
         return int(rows[place]["event_ns"])  # type: ignore[call-overload, no-any-return]
     for later in rows[place + 1 :]:
-        if later["feed"] == rows[place]["feed"] and later["event"] in _MENDED:
+        if later["feed"] != rows[place]["feed"]:
+            continue
+        if later["event"] == "gap" and later["end_ns"] != NO_TIME:
+            return int(later["end_ns"])  # type: ignore[call-overload, no-any-return]
+        if later["event"] in _MENDED:
             return int(later["event_ns"])  # type: ignore[call-overload, no-any-return]
     return None
 
