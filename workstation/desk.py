@@ -181,9 +181,8 @@ class Desk:
                 self._publish_guarded(*item)
             late_s = time.monotonic() - forming_s
             if late_s >= FORMING_SECONDS or (late_s >= 0.0 and not len(self._backlog)):
-                forming_s = (
-                    time.monotonic() + 0.8 * FORMING_SECONDS
-                )  # at once after a burst that comes that often
+                # a little early, so that a burst that comes that often is followed at once
+                forming_s = time.monotonic() + 0.8 * FORMING_SECONDS
                 self._publish_forming()
                 self._tell_backlog()
 

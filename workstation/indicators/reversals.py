@@ -114,8 +114,9 @@ class Reversals(TickEngine):
 
     ``strength`` is the number that fired over its threshold, 1 = just enough: v1 the fall in buffers, v2 the pull-back in sd,
     v3 and v4 the volume over the volume asked for. v1 to v3 have the tick's time and price; v4 the end and the close
-    of its candle. Trades brought after a break fill the windows, but nothing is said of times before it ended. Slopes are of closed candles, and an EMA counts from as many candles on as its length. Candles are
-    those of ``candles``, but cancels take nothing back.
+    of its candle. Slopes are of closed candles, and an EMA counts from as many candles on as its length. Candles are
+    those of ``candles``, but cancels take nothing back. Trades brought after a break fill the windows, but nothing is
+    said of times before it ended.
 
     Parameters
     ----------

@@ -38,6 +38,9 @@ class Break(NamedTuple):
     until_ns: int
 
 
+NO_BREAK = Break(int(NO_TIME), "", int(NO_TIME))
+
+
 class Turn:
     """A step that several take together: the first that comes with a batch makes it, the others get what it gave.
 
@@ -172,8 +175,7 @@ class TickPaths:
         """
         if not self.breaks:
             return np.ones(of.size, dtype=np.bool_)
-        never = Break(int(NO_TIME), "", int(NO_TIME))
-        until = [self.breaks.get(row, never).until_ns for row in of.tolist()]
+        until = [self.breaks.get(row, NO_BREAK).until_ns for row in of.tolist()]
         return np.asarray(event_ns > np.array(until, dtype=np.int64))
 
     # -- state --------------------------------------------------------------------------------------------

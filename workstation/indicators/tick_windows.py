@@ -16,8 +16,8 @@ from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.runs import Room, Runs, Ticks
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
-from workstation.indicators.tick_paths import Break, TickPaths, Travelled, Turn
-from workstation.market.tables import NO_TIME, TradeFlag
+from workstation.indicators.tick_paths import NO_BREAK, TickPaths, Travelled, Turn
+from workstation.market.tables import TradeFlag
 
 BREAKS = ("gap", "stale", "disconnected")
 """Health events after which a window would join what does not belong together."""
@@ -208,8 +208,7 @@ class TickWindows:
         rows = len(self.rows)
         ticks = self.paths.ticks()
         needed = self.parameters.ready_after
-        never = Break(int(NO_TIME), "", int(NO_TIME))
-        breaks = [self.paths.breaks.get(of, never) for of in range(rows)]
+        breaks = [self.paths.breaks.get(of, NO_BREAK) for of in range(rows)]
         return pd.DataFrame(
             {
                 "instrument": self.rows.names(),

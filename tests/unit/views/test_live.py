@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import panel as pn
+import pytest
 
 from tests.unit.views.market import SECOND, Market
 from workstation.views.choice import Choice
@@ -106,3 +109,23 @@ def test_the_sign_model_turns_the_bars_round() -> None:
     short = views.strikes._bars.data["net"]
     assert long.shape == short.shape
     assert (abs(long + short) <= 1e-3 * abs(long).max()).all()
+
+
+def test_a_picture_is_made_once_something_has_come_and_never_too_soon(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    market = Market()
+    live = Live(market, period_ms=100)
+    made: list[float] = []
+    monkeypatch.setattr(live, "tick", lambda: made.append(clock[0]))
+    live._watched.append(SimpleNamespace(view=SimpleNamespace(inputs=("trades",))))
+    live._look()
+    assert made == [100.0]
+    market.tick("BTC", 104_321.0)
+    for clock[0] in (100.05, 100.09, 100.12, 100.30, 100.38):
+        live._look()
+    assert made == [100.0, 100.09, 100.38], (
+        "not within the period; at once; then when nothing came for a while"
+    )

@@ -67,9 +67,9 @@ class Headline(View):
             )
             return
         made = self._snapshots.newest(source)
-        key = "price", self.choice.underlying, self.choice.instrument, made.spot
+        key = "price", self.choice.underlying, self.choice.instrument
         price, moved, since = shared(
-            source, key, lambda: self._price(source, made), "trades", "candles", "levels"
+            source, key, lambda: self._price(source, made), "trades", "candles", "levels", "exposures"
         )
         late, tag = _late(source), _tag(source, made)
         cells = [
