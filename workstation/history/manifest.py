@@ -204,11 +204,15 @@ class Manifest:
         start: int | None = None,
         end: int | None = None,
         held: Iterable[Any] = (),
+        *,
+        with_log: bool = True,
     ) -> Moment:
-        """Segments and log of the tables that reach into [start, end); batches in ``held`` come without bytes."""
+        """Segments and, unless ``with_log`` is False, log of the tables that reach into [start, end); batches in ``held`` come
+        without bytes.
+        """
         known = frozenset(held)
         segments: list[Segment] = []
-        log: list[Logged] = []
+        logged: list[Logged] = []
         with self.reading() as connection:
             for table in tables:
                 bounds = (table, *_between(start, end))
@@ -219,18 +223,9 @@ class Manifest:
                         bounds,
                     )
                 )
-                rows = connection.execute(
-                    f"SELECT {_LOGGED} FROM log WHERE {_WITHIN} ORDER BY id", bounds
-                ).fetchall()
-                for row in rows:
-                    logged = Logged(*row)
-                    if (logged.id, logged.checksum) not in known:
-                        blob = connection.execute(
-                            "SELECT batch FROM log WHERE id = ?", (logged.id,)
-                        ).fetchone()
-                        logged = Logged(*row, batch=blob[0])
-                    log.append(logged)
-        return Moment(tuple(segments), tuple(log))
+                if with_log:
+                    logged.extend(_logged(connection, bounds, known))
+        return Moment(tuple(segments), tuple(logged))
 
     def log_state(self) -> list[tuple[str, int, int]]:
         """(table, rows in the log, when its oldest batch was written) of every table with a log."""
@@ -335,6 +330,19 @@ class Manifest:
                 except queue.Empty:
                     break
             self._writer.close()
+
+
+def _logged(
+    connection: sqlite3.Connection, bounds: tuple[Any, ...], known: frozenset[tuple[int, int]]
+) -> Iterator[Logged]:
+    """Batches of a table's log within bounds; those that are known come without bytes."""
+    rows = connection.execute(f"SELECT {_LOGGED} FROM log WHERE {_WITHIN} ORDER BY id", bounds).fetchall()
+    for row in rows:
+        logged = Logged(*row)
+        if (logged.id, logged.checksum) not in known:
+            blob = connection.execute("SELECT batch FROM log WHERE id = ?", (logged.id,)).fetchone()
+            logged = Logged(*row, batch=blob[0])
+        yield logged
 
 
 _ADVICE = {

@@ -74,15 +74,22 @@ class Pieces:
     # -- one moment ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def hold(self, tables: Sequence[str], start: int | None = None, end: int | None = None) -> Iterator[View]:
-        """Everything of the tables that reaches into [start, end) at one moment; its files stay while held."""
+    def hold(
+        self, tables: Sequence[str], start: int | None = None, end: int | None = None, *, once: bool = False, with_log: bool = True
+    ) -> Iterator[View]:  # fmt: skip
+        """Everything of the tables that reaches into [start, end) at one moment; its files stay while held.
+
+        ``once``: what has to be decoded for it is not kept for the next reader; ``with_log`` False: the segments alone.
+        """
         with self._lock:
             held = dict(self._cache)
         with self.leases.hold(self.manifest.generation()):
-            moment = self.manifest.moment(tables, start, end, held)
-            yield View(moment.segments, tuple(self._decoded(moment.log, held)))
+            moment = self.manifest.moment(tables, start, end, held, with_log=with_log)
+            yield View(moment.segments, tuple(self._decoded(moment.log, held, once)))
 
-    def _decoded(self, logged: Iterable[Logged], held: dict[tuple[int, int], pa.Table]) -> Iterator[Batch]:
+    def _decoded(
+        self, logged: Iterable[Logged], held: dict[tuple[int, int], pa.Table], once: bool
+    ) -> Iterator[Batch]:
         for one in logged:
             key = (one.id, one.checksum)
             rows = held.get(key)
@@ -90,7 +97,8 @@ class Pieces:
                 rows = self._decode(one)
                 if rows is None:
                     continue
-                self._keep(key, rows)
+                if not once:
+                    self._keep(key, rows)
             yield Batch(one, rows)
 
     def _decode(self, one: Logged) -> pa.Table | None:
@@ -113,6 +121,13 @@ class Pieces:
             while self._cached_bytes > self._cache_limit:
                 _, oldest = self._cache.popitem(last=False)
                 self._cached_bytes -= oldest.nbytes
+
+    def let_go(self, batches: Iterable[Batch]) -> None:
+        """Keep these batches no longer decoded: they left the log."""
+        with self._lock:
+            for batch in batches:
+                rows = self._cache.pop((batch.logged.id, batch.logged.checksum), None)
+                self._cached_bytes -= rows.nbytes if rows is not None else 0
 
     # -- rows ---------------------------------------------------------------------------------------------
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import logging
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -103,6 +105,7 @@ class Upkeep:
                 self._pending[table] = 0
         if rolled:
             self._merge(None, self._options.merge_segments)
+            give_back_memory()
         self._sweep()
 
     def close(self) -> None:
@@ -124,7 +127,7 @@ class Upkeep:
     def _roll_table(self, name: str, *, whole: bool) -> int:
         moved = 0
         while True:
-            with self._pieces.hold([name]) as view:
+            with self._pieces.hold([name], once=True) as view:
                 batches = _first_rows(view.batches, self._options.roll_rows)
             rows = sum(batch.logged.rows for batch in batches)
             if not batches or (rows < self._options.roll_rows and not whole):
@@ -146,6 +149,7 @@ class Upkeep:
         except BaseException:
             self._untidy = True
             raise
+        self._pieces.let_go(batches)
         return int(rows.num_rows)
 
     # -- merging ------------------------------------------------------------------------------------------
@@ -161,7 +165,7 @@ class Upkeep:
         names = [row[0] for row in self._manifest.sizes() if table in (None, row[0])]
         merged = 0
         for name in names:
-            with self._pieces.hold([name]) as view:
+            with self._pieces.hold([name], with_log=False) as view:
                 for run in _small_runs(view.segments, self._options.roll_rows):
                     if len(run) >= at_least:
                         merged += self._merge_run(declared(name), run)
@@ -245,6 +249,17 @@ class Upkeep:
                 path.unlink(missing_ok=True)
         self._untidy = False
         self._sweep()
+
+
+def give_back_memory() -> None:
+    """Return what this process has freed to the system: Arrow's and C's allocators keep the most they ever needed."""
+    pa.default_memory_pool().release_unused()
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+"""GNU's; other C libraries have none."""
 
 
 def _first_rows(batches: Sequence[Batch], rows: int) -> list[Batch]:
