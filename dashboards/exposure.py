@@ -5,7 +5,7 @@ import panel_material_ui as pmui
 from workstation import shared_desk
 from workstation.views.choice import Choice
 from workstation.views.exposure.controls import bar
-from workstation.views.exposure.views import ExposureViews
+from workstation.views.exposure.views import LATER, ExposureViews
 from workstation.views.page import Page
 
 desk = shared_desk()
@@ -23,11 +23,7 @@ cards = page.grid(
         page.area(views.headline.panel, "line"),
         views.price.card.panel,
         views.strikes.card.panel,
-        views.change.card.panel,
-        views.curve.card.panel,
-        views.by_expiry.card.panel,
-        views.cascade.card.panel,
-        *(page.later(lambda name=name: getattr(views, name), name) for name in views.below),
+        *(page.later(lambda name=name: getattr(views, name), name) for name in LATER),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

@@ -1,4 +1,4 @@
-"""What moves with every trade, drawn over a figure: the newest candle and what belongs to it.
+"""What moves with every trade, drawn over a figure: the newest candles and what belongs to them.
 
 A figure paints all it holds when one of its glyphs changes, except those of its overlay, which have a canvas of their own.
 """
@@ -17,7 +17,7 @@ _CANDLE = ("x", "open", "high", "low", "close", "volume", "width", "middle", "bo
 
 
 class Forming:
-    """The last row of columns in time order (``x``), on the overlays of figures.
+    """The last rows of columns in time order (``x``), on the overlays of figures.
 
     Parameters
     ----------
@@ -33,16 +33,19 @@ class Forming:
     >>> made.show({"x": np.array([1.0, 2.0]), "volume": np.array([5.0, 7.0]), "other": np.array([0.0, 0.0])})
     >>> made.source.data["x"], made.source.data["volume"]
     ([2.0], [7.0])
+    >>> made.after({"x": np.array([1.0, 2.0, 3.0])}, np.array([1.0]))
+    2
     """
 
     def __init__(self, painter: Painter, columns: Iterable[str]) -> None:
         self._painter, self._names = painter, tuple(columns)
         self._lines: list[str] = []
         self._columns: dict[str, np.ndarray] = {}
+        self._rows = 1
         self.source = ColumnDataSource(data={name: [] for name in self._names})
 
     def line(self, figure: Any, name: str, role: str) -> Any:
-        """The last piece of a line through ``name``: from the row before to the last."""
+        """The last pieces of a line through ``name``: to each row from the one before."""
         self._lines.append(name)
         self.source.data = {**self.source.data, **{column: [] for column in _ends(self._lines)}}
         made = figure.segment(
@@ -51,36 +54,42 @@ class Forming:
         self._painter(made.glyph, line_color=role)
         return made
 
-    def show(self, columns: dict[str, np.ndarray]) -> None:
-        """Show the last row; only what changed is sent."""
-        self._columns = columns
-        row, shown = self._row(columns), self.source.data
+    @staticmethod
+    def after(columns: dict[str, np.ndarray], drawn: np.ndarray) -> int:
+        """How many rows come after those whose times a figure has drawn already; the last row is never drawn there."""
+        x = columns["x"]
+        first = int(np.searchsorted(x, drawn[-1], side="right")) if len(drawn) else 0
+        return max(len(x) - first, 1)
+
+    def show(self, columns: dict[str, np.ndarray], rows: int = 1) -> None:
+        """Show the last so many rows; only what changed is sent."""
+        self._columns, self._rows = columns, rows
+        row, shown = self._last(columns, rows), self.source.data
         if row["x"] == shown["x"] and row.keys() == shown.keys():
             changed = {
-                name: [(0, values[0])] for name, values in row.items() if not _same(values, shown[name])
+                name: patch for name, values in row.items() if (patch := _changes(values, shown[name]))
             }
             if changed:
                 self.source.patch(changed)
         elif row["x"] or shown["x"]:
             self.source.data = row
 
-    def _row(self, columns: dict[str, np.ndarray]) -> dict[str, list[Any]]:
-        """One row, or none."""
-        row: dict[str, list[Any]] = {
-            name: columns[name][-1:].tolist() for name in (*self._names, *self._lines)
+    def _last(self, columns: dict[str, np.ndarray], rows: int) -> dict[str, list[Any]]:
+        """The last rows, each with where its lines come from."""
+        last: dict[str, list[Any]] = {
+            name: columns[name][-rows:].tolist() for name in (*self._names, *self._lines)
         }
-        unknown = [np.nan] * len(row["x"])
-        row["before"] = columns["x"][-2:-1].tolist() or unknown
-        return row | {f"{name}_before": columns[name][-2:-1].tolist() or unknown for name in self._lines}
+        last["before"] = _shifted(columns["x"], rows)
+        return last | {f"{name}_before": _shifted(columns[name], rows) for name in self._lines}
 
     def repaint(self) -> None:
         """Take the painter's colours."""
         if self._columns:
-            self.show(self._columns)
+            self.show(self._columns, self._rows)
 
 
 class FormingCandle(Forming):
-    """The newest candle over a price figure, its volume over another.
+    """The newest candles over a price figure, their volume over another.
 
     Parameters
     ----------
@@ -112,10 +121,10 @@ class FormingCandle(Forming):
         )
         painter(self.volume.glyph, fill_color="muted")
 
-    def _row(self, columns: dict[str, np.ndarray]) -> dict[str, list[Any]]:
-        row, colours = super()._row(columns), self._painter.colours
-        rising = [closed >= opened for opened, closed in zip(row["open"], row["close"], strict=True)]
-        return row | {
+    def _last(self, columns: dict[str, np.ndarray], rows: int) -> dict[str, list[Any]]:
+        last, colours = super()._last(columns, rows), self._painter.colours
+        rising = [closed >= opened for opened, closed in zip(last["open"], last["close"], strict=True)]
+        return last | {
             "line": [colours.up if up else colours.down for up in rising],
             "fill": [colours.card if up else colours.down for up in rising],
         }
@@ -125,5 +134,13 @@ def _ends(lines: Iterable[str]) -> list[str]:
     return ["before", *(column for name in lines for column in (name, f"{name}_before"))]
 
 
-def _same(one: list[Any], other: list[Any]) -> bool:
-    return one == other or (one[0] != one[0] and other[0] != other[0])
+def _shifted(values: np.ndarray, rows: int) -> list[Any]:
+    """The last so many values, each replaced by the one before; NaN where there is none."""
+    before = values[-rows - 1 : -1].tolist()
+    return [np.nan] * (min(rows, len(values)) - len(before)) + before
+
+
+def _changes(values: list[Any], shown: list[Any]) -> list[tuple[int, Any]]:
+    """Places whose value is another, and that value; NaN is no other than NaN."""
+    pairs = enumerate(zip(values, shown, strict=True))
+    return [(at, now) for at, (now, old) in pairs if now != old and (now == now or old == old)]

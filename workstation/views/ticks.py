@@ -25,7 +25,7 @@ from workstation.market.instruments import REGISTRY
 from workstation.views import formats
 from workstation.views.choice import instruments
 from workstation.views.figure import bring_up, pane
-from workstation.views.forming import FormingCandle
+from workstation.views.forming import Forming, FormingCandle
 from workstation.views.labels import Level, LevelLines
 from workstation.views.live import Source
 from workstation.views.shared import shared
@@ -239,22 +239,27 @@ class CandleChart:
             )
         )
 
-    def show(self, key: tuple[str, int], columns: dict[str, np.ndarray], settled: int = -1) -> None:
+    def show(
+        self, key: tuple[str, int], columns: dict[str, np.ndarray], settled: int = -1, turn: bool = True
+    ) -> None:
         """Show candles as columns, in time order: what is new or was amended, or all anew when they are of something else.
 
         ``key`` says what they are of: instrument and length in ns; arrays handed in are not written to. ``settled``: a number
-        that grows when another than the last candle changes; without one all are compared with what is shown.
+        that grows when another than the last candle changes; without one all are compared with what is shown. Without its
+        ``turn`` a chart moves only what costs little: candles that are new are drawn over it where they will be.
         """
+        anew = key != self._shown
+        turn = turn or anew
         self.held = {name: values[-self.kept :] for name, values in columns.items()}
-        newest_ms = self._newest_ms
-        if key != self._shown:
+        if anew:
             self._candles.data = {name: values[:-1].copy() for name, values in self.held.items()}
-        elif settled < 0 or settled != self._settled:
+        elif turn and (settled < 0 or settled != self._settled):
             bring_up(self._candles, {name: values[:-1] for name, values in self.held.items()}, self.kept)
-        self._settled = settled
-        self.forming.show(self.held)
-        self._newest_ms = float(self.held["x"][-1]) if len(self.held["x"]) else -np.inf
-        moved = key != self._shown or self._newest_ms != newest_ms
+        self.forming.show(self.held, Forming.after(self.held, self._candles.data["x"]))
+        newest_ms = float(self.held["x"][-1]) if len(self.held["x"]) else -np.inf
+        moved = anew or (turn and newest_ms != self._newest_ms)
+        if turn:
+            self._settled, self._newest_ms = settled, newest_ms
         self._shown = key
         if self.following:
             self._follow(moved)

@@ -333,3 +333,47 @@ def test_an_address_that_makes_no_sense_is_taken_as_far_as_it_does(code: str) ->
 def test_options_are_not_offered(market: TickMarket) -> None:
     market.append("candles", candles("BTC/USD:BTC-261225-100000-C", 10, 5))
     assert followed(market) == [NAME, "ETH/USD:ETH"]
+
+
+def closes(market: TickMarket, name: str, every_s: int) -> None:
+    """The candle in progress closes, the next begins."""
+    rows = market.candles(name, every_s * SECOND)
+    begin = int(rows["event_ns"].iloc[-1]) + every_s * SECOND
+    market.append("candles", candles(name, every_s, 1, begin, seed=9))
+
+
+def test_candles_that_close_at_once_are_painted_one_chart_a_picture(market: TickMarket) -> None:
+    live, views = opened(market, layout=2)
+    for _ in range(3):
+        live.tick()
+    first, second = views.on_screen
+    drawn = [len(view.chart._candles.data["x"]) for view in (first, second)]
+    ends = [view.chart.x_range.end for view in (first, second)]
+    for view in (first, second):
+        closes(market, view.choice.instrument, view.choice.every_s)
+    market.append("reversals", reversal(3, 4, 1))
+    live.tick()
+    assert [view.behind for view in (first, second)] == [False, True]
+    assert first.chart.x_range.end > ends[0] and len(first.chart.forming.source.data["x"]) == 1
+    # what has closed is seen over the figure, where it will be; nothing of the figure itself was sent
+    assert len(second.chart._candles.data["x"]) == drawn[1] and second.chart.x_range.end == ends[1]
+    assert second.chart.forming.source.data["x"] == second.chart.held["x"][-2:].tolist()
+    assert 4 not in second.chart.signals.source.data["version"]
+    live.tick()
+    assert not second.behind, "nothing more has come, and still it got its turn"
+    assert second.chart.x_range.end > ends[1] and len(second.chart.forming.source.data["x"]) == 1
+    assert second.chart._candles.data["x"][-1] == second.chart.held["x"][-2]
+    assert 4 in second.chart.signals.source.data["version"]
+
+
+def test_a_choice_does_not_wait_for_its_turn(market: TickMarket) -> None:
+    live, views = opened(market, layout=2)
+    for _ in range(3):
+        live.tick()
+    views.turns.begin()
+    assert views.turns.ask(99)
+    chart = views.on_screen[0]
+    chart.choice.layers = [*chart.choice.layers, "v4"]
+    market.append("reversals", reversal(4, 4, 1))
+    chart.choice.instrument = "ETH/USD:ETH"
+    assert chart.chart.shown_instrument == "ETH/USD:ETH" and not chart.behind

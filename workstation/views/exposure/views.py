@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import panel as pn
@@ -30,6 +30,12 @@ from workstation.views.ticks import CandleChart
 _ADDRESS = (
     "underlying", "instrument", "measure", "basis", "sign_model", "expiries", "every_s", "reach", "scale", "window",
 )  # fmt: skip
+
+LATER = (
+    "change", "curve", "by_expiry", "cascade", "smart", "interest", "scenario", "by_time", "history", "levels", "course", "smile",
+)  # fmt: skip
+"""Names of the views that are made once the first paint is there, in the order of the page: until they are asked for there
+are none of them."""
 
 
 class PriceCard(View):
@@ -140,49 +146,79 @@ class ExposureViews:
         self.headline = Headline(choice, snapshots)
         self.strikes = ByStrike(choice, snapshots, colours)
         self.price = PriceCard(choice, snapshots, self.strikes, colours)
-        self.change = ChangeTable(choice, snapshots)
-        self.curve = Curve(choice, snapshots, colours)
-        self.by_expiry = ByExpiry(choice, snapshots, colours)
-        self.cascade = CascadeRisk(choice)
         self.expiries = ExpiryChoice(choice)
         self.ledger = Ledger(choice, snapshots)
-        self._later: dict[str, Callable[[], View]] = {
-            "smart": lambda: SmartMoneyList(choice),
-            "interest": lambda: OpenInterest(choice, colours),
-            "scenario": lambda: Scenario(choice, snapshots, colours),
-            "by_time": lambda: ByTime(choice, snapshots, colours),
-            "history": lambda: LevelsCourse(choice, colours),
-            "levels": lambda: LevelsTable(choice, snapshots),
-            "course": lambda: Course(choice, colours),
-            "smile": lambda: Smiles(choice, colours),
-        }
+        self._snapshots, self._colours = snapshots, colours
 
-    def __getattr__(self, name: str) -> Any:
-        """A view of below the fold, made when it is first asked for."""
-        make = self.__dict__.get("_later", {}).get(name)
-        if make is None:
-            raise AttributeError(f"{type(self).__name__} has no {name!r}")
-        view = make()
-        setattr(self, name, view)
-        return view
+    @cached_property
+    def change(self) -> ChangeTable:
+        """What moved in the last minutes."""
+        return ChangeTable(self.choice, self._snapshots)
+
+    @cached_property
+    def curve(self) -> Curve:
+        """Cumulative exposure and its course over spot."""
+        return Curve(self.choice, self._snapshots, self._colours)
+
+    @cached_property
+    def by_expiry(self) -> ByExpiry:
+        """Strike by expiry."""
+        return ByExpiry(self.choice, self._snapshots, self._colours)
+
+    @cached_property
+    def cascade(self) -> CascadeRisk:
+        """Cascade risk with its parts."""
+        return CascadeRisk(self.choice)
+
+    @cached_property
+    def smart(self) -> SmartMoneyList:
+        """Blocks, large prints and walls."""
+        return SmartMoneyList(self.choice)
+
+    @cached_property
+    def interest(self) -> OpenInterest:
+        """Open interest and volume."""
+        return OpenInterest(self.choice, self._colours)
+
+    @cached_property
+    def scenario(self) -> Scenario:
+        """What must be hedged when spot, vol and time move."""
+        return Scenario(self.choice, self._snapshots, self._colours)
+
+    @cached_property
+    def by_time(self) -> ByTime:
+        """Strike by time."""
+        return ByTime(self.choice, self._snapshots, self._colours)
+
+    @cached_property
+    def history(self) -> LevelsCourse:
+        """Spot and levels through time."""
+        return LevelsCourse(self.choice, self._colours)
+
+    @cached_property
+    def levels(self) -> LevelsTable:
+        """Key levels."""
+        return LevelsTable(self.choice, self._snapshots)
+
+    @cached_property
+    def course(self) -> Course:
+        """Net exposure through time."""
+        return Course(self.choice, self._colours)
+
+    @cached_property
+    def smile(self) -> Smiles:
+        """The smile of each chosen expiry."""
+        return Smiles(self.choice, self._colours)
 
     @property
     def first(self) -> tuple[View, ...]:
         """What the first paint shows, in the order of refreshing."""
-        return (
-            self.expiries, self.headline, self.strikes, self.price, self.change, self.curve, self.by_expiry, self.cascade,
-            self.ledger,
-        )  # fmt: skip
-
-    @property
-    def below(self) -> tuple[str, ...]:
-        """Names of the views that lie below the fold."""
-        return tuple(self._later)
+        return self.expiries, self.headline, self.strikes, self.price, self.ledger
 
     @property
     def all(self) -> tuple[View, ...]:
         """All views."""
-        return (*self.first, *(getattr(self, name) for name in self.below))
+        return (*self.first, *(getattr(self, name) for name in LATER))
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""

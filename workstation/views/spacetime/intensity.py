@@ -42,7 +42,7 @@ class IntensityPane:
         """Columns of the bars in the browser, the one in progress last."""
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
         self.forming = Forming(painter, ("x", "width", "mean", "upper", "value", "state", *STATES))
-        """The bar in progress, over the others."""
+        """The bar in progress, and those closed just now, over the others."""
         self.spikes = ColumnDataSource(data={name: np.empty(0) for name in SPIKE_COLUMNS})
         self.figure = self._figure(x_range, crosshair)
 
@@ -104,15 +104,16 @@ class IntensityPane:
 
     # -- showing ------------------------------------------------------------------------------------------
 
-    def show_bars(self, columns: dict[str, np.ndarray], settled: int, anew: bool) -> None:
-        """Show bars as columns: all of them anew, or what has changed; ``settled`` grows when another than the last changes."""
+    def show_bars(self, columns: dict[str, np.ndarray], settled: int, anew: bool, turn: bool = True) -> None:
+        """Show bars as columns: all of them anew, or what has changed; ``settled`` and ``turn`` as of candles."""
         if anew:
             self.bars.data = {name: values[:-1].copy() for name, values in columns.items()}
-        elif settled != self._settled:
+        elif turn and settled != self._settled:
             closed = {name: values[:-1] for name, values in columns.items()}
             bring_up(self.bars, closed, max(len(closed["x"]), 1))
-        self._settled = settled
-        self.forming.show(columns)
+        if anew or turn:
+            self._settled = settled
+        self.forming.show(columns, Forming.after(columns, self.bars.data["x"]))
         self.held = columns
 
     def reach(self, start_ns: float, end_ns: float) -> None:

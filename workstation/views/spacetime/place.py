@@ -19,7 +19,7 @@ from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
 from workstation.views.spacetime.marked import Marks
-from workstation.views.spacetime.pace import Pace
+from workstation.views.spacetime.pace import Pace, Turns
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.sheet import Sheet, sheet_of, tick_columns
 from workstation.views.theme import Palette
@@ -28,6 +28,8 @@ BOARD_CANDLES = 3_000
 """Candles of one length the source holds; what is older is read from history."""
 MOST_CANDLES = 6_000
 """Candles in view at the most when another chart leads: a longer stretch is cut at its left."""
+_MARKS = ("spikes", "signals", "silences")
+"""Parts that change seldom, and whose figure is painted anew when they do."""
 _HEAD_CSS = """
 :host { gap: 6px; min-height: 30px; }
 @media (max-width: 900px) {
@@ -58,6 +60,8 @@ class ChartView(View):
         How fast the browser paints; none: it is not asked.
     led
         Called with the chart when a hand moves it, or has led it back to live, and whether the hand has let go.
+    turns
+        Shared with the other charts: whose figures are painted anew; none: always its own.
     """
 
     inputs = ("candles", "trades", "intensity", "spikes", "reversals", "health")
@@ -65,14 +69,19 @@ class ChartView(View):
     def __init__(
         self, choice: ChartChoice, colours: Palette, place: int, crosshair: Span | None = None, past: Past | None = None,
         led: Callable[[ChartView, bool], None] = lambda chart, settled: None, pace: Pace | None = None,
+        turns: Turns | None = None,
     ) -> None:  # fmt: skip
         self.choice, self._past, self._led, self._pace = choice, past, led, pace
+        self._place, self._turns = place, turns
+        self.behind = False
+        """Whether something waits for the chart's turn."""
         self.on_screen = True
         """Whether the page shows it; a chart that is not shown costs nothing."""
         self.chart = TickChart(choice, colours, crosshair)
         self.controls = ChartControls(choice, self._return)
         self.sheet: Sheet | None = None
         self._seen: dict[str, int] = {}
+        self._painted: dict[str, int] = {}
         self._marked = {"spikes": 0, "signals": 0}
         self._source: Source | None = None
         self._forget_past()
@@ -91,9 +100,9 @@ class ChartView(View):
         """Bring up to date what has changed, when the browser is ready for it."""
         self._source = source
         if self._pace is None or self._pace.open:
-            self._draw(source)
+            self._draw(source, self._turns)
 
-    def _draw(self, source: Source) -> None:
+    def _draw(self, source: Source, turns: Turns | None = None) -> None:
         name, every_ns = self.choice.instrument, self.choice.every_ns
         if not self.on_screen or not name:
             return
@@ -104,25 +113,32 @@ class ChartView(View):
         sheet = self.sheet
         assert sheet is not None
         sheet.look(source)
-        parts: tuple[tuple[str, Callable[[Sheet], None]], ...] = (
+        unpainted = self._painted != sheet.settled or any(
+            self._seen.get(part) != sheet.versions[part] for part in _MARKS
+        )
+        turn = anew or turns is None or not unpainted or turns.ask(self._place)
+        self.behind = not turn
+        parts: tuple[tuple[str, Callable[[Sheet, bool], None]], ...] = (
             ("candles", self._show_candles),
-            ("newest", lambda sheet: self.chart.show_newest(*sheet.newest)),
+            ("newest", lambda sheet, _: self.chart.show_newest(*sheet.newest)),
             ("bars", self._show_bars),
             ("spikes", self._show_spikes),
             ("signals", self._show_signals),
             ("silences", self._show_silences),
         )
         for part, show in parts:
-            if self._seen.get(part) != sheet.versions[part]:
-                show(sheet)
+            if (turn and unpainted) or (part not in _MARKS and self._seen.get(part) != sheet.versions[part]):
+                show(sheet, turn)
                 self._seen[part] = sheet.versions[part]
+        if turn:
+            self._painted = dict(sheet.settled)
+            self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
         if anew:
             self._reach_back()
-        self.chart.intensity.reach(1e6 * self.chart.x_range.start, 1e6 * self.chart.x_range.end)
 
-    def _show_candles(self, sheet: Sheet) -> None:
+    def _show_candles(self, sheet: Sheet, turn: bool = True) -> None:
         key = sheet.instrument, sheet.every_ns
-        self.chart.show(key, self._candle_columns(sheet), sheet.settled["candles"])
+        self.chart.show(key, self._candle_columns(sheet), sheet.settled["candles"], turn)
 
     def _candle_columns(self, sheet: Sheet) -> dict[str, np.ndarray]:
         if not len(self._past_candles) or self._source is None:
@@ -133,16 +149,16 @@ class ChartView(View):
             older = older[older["event_ns"] < rows["event_ns"].iloc[0]]
         return tick_columns(CANDLES.concat([older, rows]))
 
-    def _show_bars(self, sheet: Sheet) -> None:
+    def _show_bars(self, sheet: Sheet, turn: bool = True) -> None:
         columns = sheet.drawn_bars
         if self._past_bars is not None:
             columns = drawn(preceded(sheet.bars, self._past_bars), bar_ns(sheet.every_ns))
-        self.chart.intensity.show_bars(columns, sheet.settled["bars"], anew="bars" not in self._seen)
+        self.chart.intensity.show_bars(columns, sheet.settled["bars"], "bars" not in self._seen, turn)
 
-    def _show_spikes(self, sheet: Sheet) -> None:
+    def _show_spikes(self, sheet: Sheet, _: bool = True) -> None:
         self.chart.intensity.mark(*self._unmarked("spikes", sheet.spikes))
 
-    def _show_signals(self, sheet: Sheet) -> None:
+    def _show_signals(self, sheet: Sheet, _: bool = True) -> None:
         signals, anew = self._unmarked("signals", sheet.signals)
         if anew:
             layers = frozenset(int(layer[1:]) for layer in self.choice.layers if layer in VERSION_LAYERS)
@@ -157,7 +173,7 @@ class ChartView(View):
         self._marked[part] = marks.count
         return marks.after(seen), anew
 
-    def _show_silences(self, sheet: Sheet) -> None:
+    def _show_silences(self, sheet: Sheet, _: bool = True) -> None:
         self.chart.bands.show(sheet.silences)
         going_on = [silence for silence in sheet.silences if silence.open]
         self.card.say(f'<span style="color:var(--ws-warn)">⚠ {going_on[-1].words}</span>' if going_on else "")

@@ -13,7 +13,7 @@ from workstation.views.exposure.controls import buttons
 from workstation.views.live import Live, Source, View
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
 from workstation.views.spacetime.lists import SignalList, SpikeList
-from workstation.views.spacetime.pace import Pace
+from workstation.views.spacetime.pace import Pace, Turns
 from workstation.views.spacetime.past import Ask, Past
 from workstation.views.spacetime.place import ChartView
 from workstation.views.spacetime.sheet import Sheet, offered
@@ -86,7 +86,11 @@ class Keeper(View):
         """Make one chart that is still to be made, offer what has candles now, and count the picture."""
         self._views.offer(source)
         if self._views.pace.turn():
+            self._views.turns.begin()
             self._views.make_next()
+            for chart in self._views.on_screen:
+                if chart.behind:
+                    chart.refresh(source)
 
     def show_failure(self, reason: str) -> None:
         """Say it where the instruments are chosen."""
@@ -126,7 +130,7 @@ class SpacetimeViews:
         ]
         self.charts = pn.Column(*self._slots, stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
         self.keys = Keys(self.go_live)
-        self.pace = Pace()
+        self.pace, self.turns = Pace(), Turns()
 
     @property
     def on_screen(self) -> list[ChartView]:
@@ -189,6 +193,7 @@ class SpacetimeViews:
             self._past,
             self._lead,
             self.pace,
+            self.turns,
         )
         made.controls.offer(self._names)
         made.chart.make_compact(self.choice.layout == max(LAYOUTS))
