@@ -104,14 +104,23 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
+@pytest.fixture(scope="session")
+def context(browser: Any) -> Iterator[Any]:
+    """One profile for all tests: a desk's browser has the page's scripts since yesterday."""
+    made = browser.new_context()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def opened(served: str, browser: Any) -> Iterator[Callable[..., Any]]:
+def opened(served: str, context: Any) -> Iterator[Callable[..., Any]]:
     """Opens a page of the served workstation; at the end its console must be clean and no request have left."""
     pages: list[Any] = []
     complaints: list[str] = []
 
     def open_page(route: str = "exposure", query: str = "", width: int = 1440, height: int = 900) -> Any:
-        page = browser.new_page(viewport={"width": width, "height": height})
+        page = context.new_page()
+        page.set_viewport_size({"width": width, "height": height})
         page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda said: _complain(complaints, said.type, said.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -122,7 +131,8 @@ def opened(served: str, browser: Any) -> Iterator[Callable[..., Any]]:
 
     yield open_page
     for page in pages:
-        page.context.close()
+        page.evaluate("localStorage.clear()")
+        page.close()
     assert not complaints, complaints
 
 

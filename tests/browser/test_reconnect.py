@@ -30,7 +30,9 @@ class Restartable:
         self._process: Any = None
 
     def start(self) -> None:
-        self._process = start_server(self.port, self._log, "--session-token-expiration", str(TOKEN_SECONDS))
+        self._process = start_server(
+            self.port, self._log, "--session-token-expiration", str(TOKEN_SECONDS), pages=("exposure",)
+        )
 
     def stop(self) -> None:
         self._process.kill()

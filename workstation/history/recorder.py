@@ -15,7 +15,7 @@ import pandas as pd
 
 from workstation.history.history import History
 from workstation.history.spill import Spill
-from workstation.market.errors import HistoryError, TableError
+from workstation.market.errors import HistoryError, TableError, in_words
 from workstation.market.tables import HEALTH
 from workstation.market.tables import table as declared
 
@@ -339,13 +339,14 @@ class Recorder:
             except TableError as error:
                 self._reject(table, members, error)
                 return True
-            except (HistoryError, OSError) as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is: a dead recorder would say nothing
                 self.counts.failures += 1
+                reason = in_words(error)
                 if not self._failing:
                     self._report(
-                        "failed", table, sum(o.rows for o in members), f"history: {error}; trying again"
+                        "failed", table, sum(o.rows for o in members), f"history: {reason}; trying again"
                     )
-                self._failing = str(error)
+                self._failing = reason
             with self._changed:
                 if self._changed.wait_for(self._out_of_time, timeout=pause):
                     return False

@@ -17,7 +17,7 @@ from workstation.history.leases import exclusive
 from workstation.history.pieces import Batch, Pieces
 from workstation.history.records import Segment
 from workstation.history.segments import extent, write_segment
-from workstation.market.errors import HistoryError
+from workstation.market.errors import HistoryError, in_words
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared
 
@@ -79,10 +79,13 @@ class Upkeep:
                     work()
                     self.failure = ""
                     return
-        except (HistoryError, OSError, pa.ArrowException) as error:
+        except (
+            Exception
+        ) as error:  # the log would grow for ever behind a dead thread: it is told and tried again
             if not self._stop:
-                self.failure = str(error)
-                log.warning("upkeep of %s failed, trying again: %s", self._pieces.folder, error)
+                self.failure = in_words(error)
+                log.warning("upkeep of %s failed, trying again: %s", self._pieces.folder, self.failure)
+                log.debug("upkeep: the failure", exc_info=error)
         with self._wake:
             if not self._stop:
                 self._wake.wait(timeout=0.5)

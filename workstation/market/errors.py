@@ -60,3 +60,15 @@ class HistoryError(WorkstationError, RuntimeError):
 
 class QueryError(HistoryError):
     """A query cannot be answered by this store."""
+
+
+def in_words(error: BaseException) -> str:
+    """What an error says, with its kind before it unless it was written for people or comes from the system.
+
+    Examples
+    --------
+    >>> in_words(HistoryError("the disk is full")), in_words(KeyError("x"))
+    ('the disk is full', "KeyError: 'x'")
+    """
+    foreseen = isinstance(error, WorkstationError | OSError)
+    return str(error) if foreseen else f"{type(error).__name__}: {error}"

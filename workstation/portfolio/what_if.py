@@ -135,8 +135,8 @@ def _priced(
     )  # fmt: skip
     option, future = terms.is_option, terms.is_future
     price = np.where(option, np.where(terms.inverse, found["price"] / forward, found["price"]), forward)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        gain = np.where(terms.inverse, 1.0 - entry / price, price - entry)
+    gain = price - entry
+    np.divide(price - entry, price, out=gain, where=terms.inverse & future)
     settle = quantity * np.where(future, gain, price)
     index = np.where(np.isnan(market.index) & ~option, market.mark, market.index) * factor
     return {

@@ -35,6 +35,10 @@ RETRY_S = 5.0
 """A view whose refresh failed is tried again after so long."""
 
 
+CANDLES_KEPT = 3_000
+"""Candles per instrument and length a source holds; what is older is read from history."""
+
+
 class Source(Protocol):
     """The newest published state of every table, read only.
 

@@ -27,7 +27,7 @@ from workstation.views.choice import instruments
 from workstation.views.figure import bring_up, pane
 from workstation.views.forming import Forming, FormingCandle
 from workstation.views.labels import Level, LevelLines
-from workstation.views.live import Source
+from workstation.views.live import CANDLES_KEPT, Source
 from workstation.views.shared import shared
 from workstation.views.theme import Painter, Palette, bare_figure
 
@@ -35,7 +35,6 @@ SHOWN = 130
 """Candles in view while the chart follows the market."""
 FEWEST = 40
 """Width of the view, in candles, at the least."""
-KEPT = 3_000
 _AHEAD = 0.17
 """Share of the view kept free right of the newest candle, for the labels."""
 LABEL_PX, CANDLE_PX = 78, 3.6
@@ -111,7 +110,7 @@ class CandleChart:
     columns: tuple[str, ...] = _COLUMNS
 
     def __init__(
-        self, choice: Any, colours: Palette, kept: int = KEPT, crosshair: Span | None = None
+        self, choice: Any, colours: Palette, kept: int = CANDLES_KEPT, crosshair: Span | None = None
     ) -> None:
         self.choice = choice
         self.kept = kept

@@ -199,13 +199,14 @@ def test_a_real_limit_of_the_system_refuses_clearly(tmp_path):
         assert history.read("trades")["seq"].nunique() == int(number) * 5000
 
 
-def test_the_background_survives_a_failure_and_tries_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("error", [HistoryError("cannot write a segment: pretended"), KeyError("unforeseen")])
+def test_the_background_survives_a_failure_and_tries_again(tmp_path, monkeypatch, error):
     real, failed = upkeep.write_segment, threading.Event()
 
     def fail_once(*args):
         if not failed.is_set():
             failed.set()
-            raise HistoryError("cannot write a segment: pretended")
+            raise error
         return real(*args)
 
     monkeypatch.setattr(upkeep, "write_segment", fail_once)

@@ -161,9 +161,10 @@ def test_memory_is_bounded_in_bytes_too(lake, tmp_path):
     assert len(lake.read("frames")) == 10
 
 
-def test_a_failing_store_is_tried_again_and_reported_once(lake):
+@pytest.mark.parametrize("error", [HistoryError("disk full"), RuntimeError("nobody thought of a disk full")])
+def test_a_failing_store_is_tried_again_and_reported_once(lake, error):
     health, on_health = collect()
-    gate = Gate(lake, error=HistoryError("disk full"))
+    gate = Gate(lake, error=error)
     recorder = Recorder(gate, None, on_health, retry_seconds=(0.001, 0.01)).start()
     recorder.put("trades", trades(0, 10))
     wait_for(lambda: recorder.counts.failures > 3)

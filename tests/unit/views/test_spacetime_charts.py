@@ -20,13 +20,13 @@ from tests.unit.views.spacetime_market import (
     spike,
 )
 from workstation.market.tables import CANDLES, HEALTH
-from workstation.views.live import Live
+from workstation.views.live import CANDLES_KEPT, Live
 from workstation.views.spacetime import pace as paces
 from workstation.views.spacetime import sheet as sheets
 from workstation.views.spacetime.chart import KEPT
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
 from workstation.views.spacetime.past import Past
-from workstation.views.spacetime.place import BOARD_CANDLES, ChartView
+from workstation.views.spacetime.place import ChartView
 from workstation.views.spacetime.sheet import sheet_of
 from workstation.views.spacetime.views import SpacetimeViews
 from workstation.views.theme import DARK, LIGHT
@@ -216,7 +216,7 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
     )
     x = view.chart.held["x"]
     assert len(x) == 1400 and (np.diff(x) == 10_000).all()
-    assert view.chart.kept >= BOARD_CANDLES
+    assert view.chart.kept >= CANDLES_KEPT
 
 
 def test_a_past_that_cannot_be_read_is_said_on_the_card(market: TickMarket) -> None:

@@ -70,7 +70,7 @@ _POSITION = {
     "vega": "vega $", "theta": "theta $",
 }  # fmt: skip
 _WIDTHS = {
-    "leg": 146, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 84, "delta": 68,
+    "leg": 154, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 80, "delta": 68,
     "pa": 62, "gamma": 78, "vega": 62, "theta": 62,
 }  # fmt: skip
 _FORMATS = {

@@ -9,7 +9,7 @@ from bokeh.models import CustomJS, Div, Span
 
 from workstation.views.figure import pane
 from workstation.views.spacetime.choice import ChartChoice
-from workstation.views.spacetime.intensity import HEIGHT, LOW, IntensityPane
+from workstation.views.spacetime.intensity import HEIGHT, LINE_ROLES, LOW, IntensityPane
 from workstation.views.spacetime.marks import Bands, Signals
 from workstation.views.spacetime.readout import READOUT, READOUT_CSS
 from workstation.views.spacetime.sheet import AVERAGES
@@ -18,7 +18,6 @@ from workstation.views.ticks import CandleChart
 
 KEPT = 600
 """Candles held in the browser while the chart follows the market; more are fetched when it is moved to the left."""
-LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
 
 
 class TickChart(CandleChart):

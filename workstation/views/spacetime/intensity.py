@@ -18,6 +18,7 @@ from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS
 
 STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}
+"""Colours of the averages, the same on price and intensity."""
 HEIGHT, LOW = 112, 76
 _RECENT = 30
 """Bars that are never cut off at the top; older ones may be, so that one burst does not flatten the others."""

@@ -13,7 +13,7 @@ from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
 from workstation.views.card import Card
-from workstation.views.live import Source, View
+from workstation.views.live import CANDLES_KEPT, Source, View
 from workstation.views.spacetime.bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
@@ -24,8 +24,6 @@ from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.sheet import Sheet, sheet_of, tick_columns
 from workstation.views.theme import Palette
 
-BOARD_CANDLES = 3_000
-"""Candles of one length the source holds; what is older is read from history."""
 MOST_CANDLES = 6_000
 """Candles in view at the most when another chart leads: a longer stretch is cut at its left."""
 _MARKS = ("spikes", "signals", "silences")
@@ -243,8 +241,8 @@ class ChartView(View):
         source = self._source
         if source is None or not start_ms < self._first_ms():
             return
-        if self.chart.kept < BOARD_CANDLES and not self.chart.following:
-            self._draw_anew(BOARD_CANDLES)
+        if self.chart.kept < CANDLES_KEPT and not self.chart.following:
+            self._draw_anew(CANDLES_KEPT)
         if (
             self._past is None
             or self._reading is not None
@@ -298,7 +296,7 @@ class ChartView(View):
         with pn.io.hold():
             if not self.chart.following and len(candles):
                 self._past_candles = candles
-                self._draw_anew(BOARD_CANDLES + len(candles))
+                self._draw_anew(CANDLES_KEPT + len(candles))
             if bars["begin_ns"].size:
                 self._past_bars = bars
                 self._seen.pop("bars", None)

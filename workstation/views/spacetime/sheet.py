@@ -179,8 +179,10 @@ def sheet_of(source: Source, instrument: str, every_ns: int) -> Sheet:
 
 
 def offered(source: Source) -> list[str]:
-    """Instruments to choose among, as of at most ``OFFERED_S`` ago; see ``followed``."""
+    """Instruments to choose among, as of at most ``OFFERED_S`` ago, the same list until they are others; see ``followed``."""
     shelf = _SHELVES.setdefault(source, _Shelf())
     if not shelf.offered or time.monotonic() - shelf.offered_s > OFFERED_S:
-        shelf.offered, shelf.offered_s = followed(source), time.monotonic()
+        found, shelf.offered_s = followed(source), time.monotonic()
+        if found != shelf.offered:
+            shelf.offered = found
     return shelf.offered
