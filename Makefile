@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 CHROMIUM := $(VENV)/.chromium
 PEERS := $(VENV)/.peers
 PORT ?= 5006
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
@@ -39,7 +40,7 @@ types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy
 
 unit: $(READY)   ## doctests, unit, reference, property and wire tests
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 browser: $(READY) $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest tests/browser

@@ -295,13 +295,12 @@ def test_the_function_for_a_whole_history_gives_the_same_rows(name: str, case: C
 
 
 def fixed_digests() -> list[str]:
-    """Digest of every case on a fixed stream, one per line."""
+    """Digest of every engine's first case on a fixed stream, one per line."""
     told = []
-    for name, cases in CASES.items():
-        for place, case in enumerate(cases):
-            engine = _make(name, case)
-            rows = _rows(engine, _run(engine, fixed_stream(engine.inputs)))
-            told.append(f"{name} {place} {len(rows)} {digest(rows)}")
+    for name, (case, *_) in CASES.items():
+        engine = _make(name, case)
+        rows = _rows(engine, _run(engine, fixed_stream(engine.inputs)))
+        told.append(f"{name} {len(rows)} {digest(rows)}")
     return told
 
 
@@ -320,4 +319,4 @@ def test_another_process_with_another_registry_gives_the_same_rows() -> None:
     assert told.returncode == 0, told.stderr
     ours = fixed_digests()
     assert told.stdout.split("\n")[:-1] == ours
-    assert all(int(line.split()[2]) > 0 for line in ours)
+    assert all(int(line.split()[1]) > 0 for line in ours)
