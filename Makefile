@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 CHROMIUM := $(VENV)/.chromium
+COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 PORT ?= 5006
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
@@ -23,12 +24,16 @@ $(CHROMIUM): scripts/system_packages.sh
 	@scripts/system_packages.sh
 	@touch $@
 
-setup: $(READY)  ## virtual environment with the locked dependencies
+$(COMPILED): $(READY)
+	@$(BIN)/workstation compile
+	@touch $@
 
-demo: $(READY)   ## the live dashboard on the synthetic market
+setup: $(READY) $(COMPILED)  ## virtual environment with the locked dependencies, kernels compiled
+
+demo: setup      ## the live dashboard on the synthetic market
 	@$(BIN)/workstation demo --port $(PORT)
 
-lab: $(READY)    ## JupyterLab on the notebooks
+lab: setup       ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
 
 lint: $(READY)   ## format, lint and the walls between rooms
@@ -39,27 +44,29 @@ lint: $(READY)   ## format, lint and the walls between rooms
 types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy
 
-unit: $(READY)   ## doctests, unit, reference, property and wire tests
+unit: setup      ## doctests, unit, reference, property and wire tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
-browser: $(READY) $(CHROMIUM)  ## Chromium looks at the served pages
+browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest tests/browser
 
-notebooks: $(READY)  ## every notebook runs, its tagged outputs are compared
+notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@$(BIN)/python -m pytest tests/notebooks
 	@$(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
 
-test: $(READY) $(CHROMIUM) lint types unit  ## everything
+test: $(READY)   ## everything
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)
+	@$(MAKE) --no-print-directory unit
 	@$(MAKE) --no-print-directory -j2 --output-sync=target browser notebooks
 
-$(PEERS): $(READY) requirements-bench.lock
+$(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock
 	@touch $@
 
 bench: $(PEERS)  ## benchmarks beside their peers, as ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-screenshots: $(READY) $(CHROMIUM)  ## the pictures of the README, taken from the running product
+screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the running product
 	@$(BIN)/python scripts/screenshots.py
 
 lock: $(READY)   ## pin the dependencies anew, naming no registry

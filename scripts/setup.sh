@@ -14,4 +14,3 @@ uv_pin=$(grep -E '^uv==' requirements.lock | cut -d' ' -f1)
 "$venv/bin/python" -m pip install --quiet --disable-pip-version-check "$uv_pin"
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip sync --quiet --compile-bytecode requirements.lock
 VIRTUAL_ENV="$venv" "$venv/bin/uv" pip install --quiet --no-deps --editable .
-"$venv/bin/workstation" compile

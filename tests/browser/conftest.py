@@ -144,3 +144,15 @@ def _complain(complaints: list[str], kind: str, text: str) -> None:
 def _stay_here(complaints: list[str], url: str) -> None:
     if urlparse(url).hostname not in ("127.0.0.1", None):
         complaints.append(f"request to {url}")
+
+
+def grave(page: Any) -> dict[str, list[str]]:
+    """What axe finds serious; Tabulator's own markup of its grid is not ours to mend."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = {
+        rule["id"]: [node["html"][:160] for node in rule["nodes"] if "pnx-tabulator" not in node["html"]]
+        for rule in Axe().run(page).response["violations"]
+        if rule["impact"] in ("serious", "critical")
+    }
+    return {rule: nodes for rule, nodes in found.items() if nodes}

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import ARTIFACTS, grave
 
 pytestmark = pytest.mark.browser
 _TEXT = """() => {
@@ -22,6 +21,20 @@ _TEXT = """() => {
   }
   walk(document.body)
   return found.join(' ')
+}"""
+
+
+_HEADS = """() => {
+  const heads = []
+  const walk = node => {
+    if (node.classList?.contains('head')) heads.push(node)
+    for (const child of [...(node.shadowRoot?.children ?? []), ...(node.children ?? [])]) walk(child)
+  }
+  walk(document.body)
+  return heads.filter(head => head.getBoundingClientRect().width > 0).map(head => {
+    const unit = head.querySelector('.unit')
+    return {title: head.querySelector('h2').textContent, unit: unit.textContent, clipped: unit.scrollWidth > unit.clientWidth + 1}
+  })
 }"""
 
 
@@ -68,16 +81,20 @@ def test_the_page_renders_and_is_photographed(
     page.screenshot(path=ARTIFACTS / f"exposure-{theme}-{width}.png")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert "Error" not in text(page)
+    if width > 900:
+        assert grave(below(page)) == {}
 
 
-def test_the_desk_sees_everything_without_scrolling(opened: Callable[..., Page]) -> None:
-    page = full(opened())
+def test_the_desk_sees_everything_without_scrolling_with_its_units_and_it_moves(
+    opened: Callable[..., Page],
+) -> None:
+    page = below(full(opened()))
     expect(page.locator(".strip")).to_be_visible()
     assert page.locator(".strip").evaluate("strip => strip.getBoundingClientRect().bottom") <= 900
-
-
-def test_the_newest_price_keeps_moving(opened: Callable[..., Page]) -> None:
-    page = full(opened())
+    heads = page.evaluate(_HEADS)
+    assert len(heads) >= 14
+    assert [head["title"] for head in heads if not head["unit"]] == []
+    assert [head["title"] for head in heads if head["clipped"]] == []
     first = page.evaluate("document.documentElement.dataset.newestEventMs")
     page.wait_for_function(
         "first => Number(document.documentElement.dataset.newestEventMs) > Number(first) + 500", arg=first
@@ -152,73 +169,40 @@ def test_the_keyboard_reaches_and_works_the_choices(opened: Callable[..., Page])
 
 
 @pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize("route", ["exposure", "health"])
-def test_axe_finds_nothing_serious(opened: Callable[..., Page], route: str, theme: str) -> None:
-    page = opened(route, query=f"?theme={theme}")
-    expect(page.locator(".strip")).to_be_visible()
-    if route == "exposure":
-        full(page)
-        below(page)
-    found = Axe().run(page).response["violations"]
-    grave = {
-        rule["id"]: [node["html"][:160] for node in rule["nodes"][:3]]
-        for rule in found
-        if rule["impact"] in ("serious", "critical")
-    }
-    assert not grave, grave
-
-
-def test_the_health_page_tells_the_feeds(opened: Callable[..., Page]) -> None:
-    page = opened("health")
+def test_the_health_page_tells_the_feeds(opened: Callable[..., Page], theme: str) -> None:
+    page = opened("health", query=f"?theme={theme}")
     expect(page.locator("td", has_text="synthetic").first).to_be_visible()
     expect(page.locator("h2", has_text="Events")).to_be_visible()
+    expect(page.locator(".strip")).to_be_visible()
+    assert grave(page) == {}
 
 
-_HEADS = """() => {
-  const heads = []
-  const walk = node => {
-    if (node.classList?.contains('head')) heads.push(node)
-    for (const child of [...(node.shadowRoot?.children ?? []), ...(node.children ?? [])]) walk(child)
-  }
-  walk(document.body)
-  return heads.filter(head => head.getBoundingClientRect().width > 0).map(head => {
-    const unit = head.querySelector('.unit')
-    return {title: head.querySelector('h2').textContent, unit: unit.textContent, clipped: unit.scrollWidth > unit.clientWidth + 1}
-  })
-}"""
-
-
-@pytest.mark.parametrize("sign_model", ["calls_long", "calls_short", "short_all", "flow"])
-def test_every_sign_model_gives_a_live_result_within_the_band(
-    opened: Callable[..., Page], sign_model: str
-) -> None:
-    page = below(full(opened(query=f"?sign_model={sign_model}")))
-    net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX"))
-    expect(net.locator(".number")).to_have_text(re.compile(r"[+−]\$\d"))
-    expect(net.locator(".band")).to_have_text(re.compile(r"\$.+ … .*\$"))
-    expect(page.locator(".key", has_text="4 sign models")).to_be_visible()
-    expect(page.locator(".value", has_text=re.compile(r"net [+−]\$\d"))).to_be_visible()
-    change = page.locator(".head", has=page.locator("h2", has_text="Change of net GEX"))
-    assert change.count() == 1
-    if sign_model == "flow":
-        expect(page.locator(".empty", has_text="This sign model is not recorded").first).to_be_visible()
-        page.get_by_role("button", name="How was this made?").click()
-        expect(page.locator("td", has_text="signed taker flow")).to_be_visible()
-        expect(page.locator("th", has_text="Flow since")).to_be_visible()
-    else:
-        expect(page.locator("td", has_text="30 min")).to_be_visible()
-
-
-def test_every_chart_tells_its_unit_whole(opened: Callable[..., Page]) -> None:
+def test_every_sign_model_gives_a_live_result_within_the_band(opened: Callable[..., Page]) -> None:
     page = below(full(opened()))
-    heads = page.evaluate(_HEADS)
-    assert len(heads) >= 14
-    assert [head["title"] for head in heads if not head["unit"]] == []
-    assert [head["title"] for head in heads if head["clipped"]] == []
+    net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX"))
+    for label, code in (
+        ("Calls short", "calls_short"), ("Short all", "short_all"), ("Calls long", "calls_long"), ("Taker flow", "flow"),
+    ):  # fmt: skip
+        page.get_by_role("button", name=label, exact=True).click()
+        page.wait_for_function("code => location.search.includes(code)", arg=code)
+        expect(net.locator(".number")).to_have_text(re.compile(r"[+−]\$\d"))
+        expect(net.locator(".band")).to_have_text(re.compile(r"\$.+ … .*\$"))
+        expect(page.locator(".key", has_text="4 sign models")).to_be_visible()
+        expect(page.locator(".value", has_text=re.compile(r"net [+−]\$\d"))).to_be_visible()
+        change = page.locator(".head", has=page.locator("h2", has_text="Change of net GEX"))
+        assert change.count() == 1
+        if code != "flow":
+            expect(page.locator("td", has_text="30 min")).to_be_visible()
+    expect(page.locator(".empty", has_text="This sign model is not recorded").first).to_be_visible()
+    page.get_by_role("button", name="How was this made?").click()
+    expect(page.locator("td", has_text="signed taker flow")).to_be_visible()
+    expect(page.locator("th", has_text="Flow since")).to_be_visible()
 
 
-def test_the_phones_header_holds_clock_theme_and_ledger(opened: Callable[..., Page]) -> None:
-    page = full(opened(width=390, height=844))
+def test_a_phones_header_holds_clock_and_theme_and_its_choices_are_as_large_as_a_thumb(
+    opened: Callable[..., Page],
+) -> None:
+    page = below(full(opened(width=390, height=844)))
     clock = page.locator(".utc")
     expect(clock).to_be_visible()
     assert clock.evaluate("clock => clock.getBoundingClientRect().right") <= 390
@@ -232,10 +216,6 @@ def test_the_phones_header_holds_clock_theme_and_ledger(opened: Callable[..., Pa
     assert here["x"] + here["width"] <= 390
     toggle.click()
     page.wait_for_function("location.search.includes('theme=light')")
-
-
-def test_on_a_phone_the_choices_are_as_large_as_a_thumb(opened: Callable[..., Page]) -> None:
-    page = below(full(opened(width=390, height=844)))
     measure = page.get_by_role("button", name="Vanna", exact=True)
     box = measure.bounding_box()
     assert box is not None

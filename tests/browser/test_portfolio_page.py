@@ -8,9 +8,8 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import ARTIFACTS, grave
 from tests.browser.test_exposure_page import text
-from tests.browser.test_surface_page import grave
 
 pytestmark = pytest.mark.browser
 CARDS = ("Totals by underlying", "Cumulative PnL", "PnL explain", "Positions", "What if")

@@ -6,10 +6,9 @@ import re
 from collections.abc import Callable
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS
+from tests.browser.conftest import ARTIFACTS, grave
 from tests.browser.test_exposure_page import text
 
 pytestmark = pytest.mark.browser
@@ -22,16 +21,6 @@ def full(page: Page) -> Page:
     expect(page.locator("dd .number").first).to_have_text(re.compile(r"\d"))
     expect(page.locator("td", has_text="free").first).to_be_attached()
     return page
-
-
-def grave(page: Page) -> dict[str, list[str]]:
-    """What axe finds serious; Tabulator's own markup of its grid is not ours to mend."""
-    found = {
-        rule["id"]: [node["html"][:160] for node in rule["nodes"] if "pnx-tabulator" not in node["html"]]
-        for rule in Axe().run(page).response["violations"]
-        if rule["impact"] in ("serious", "critical")
-    }
-    return {rule: nodes for rule, nodes in found.items() if nodes}
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])

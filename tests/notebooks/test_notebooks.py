@@ -70,7 +70,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         port = probe.getsockname()[1]
     log = tmp_path_factory.mktemp("notebooks") / "server.log"
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "WORKSTATION_SAMPLE_DATA"},
         "WORKSTATION_FEEDS": '["synthetic"]',
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_SEED": "7",
