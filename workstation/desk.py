@@ -9,6 +9,7 @@ board.
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 import time
 from collections import Counter
@@ -387,4 +388,6 @@ def shared_desk() -> Desk:
             settings = Settings()
             _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
             trade_sample_book(_shared)
+            gc.collect()
+            gc.freeze()  # what is imported stays: to walk it in each collection stops every session for 0.2 s
         return _shared.start()
