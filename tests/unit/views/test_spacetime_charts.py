@@ -25,6 +25,7 @@ from workstation.views.spacetime import pace as paces
 from workstation.views.spacetime import sheet as sheets
 from workstation.views.spacetime.chart import KEPT
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
+from workstation.views.spacetime.lists import SHOWN
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.place import ChartView
 from workstation.views.spacetime.sheet import sheet_of
@@ -377,3 +378,30 @@ def test_a_choice_does_not_wait_for_its_turn(market: TickMarket) -> None:
     market.append("reversals", reversal(4, 4, 1))
     chart.choice.instrument = "ETH/USD:ETH"
     assert chart.chart.shown_instrument == "ETH/USD:ETH" and not chart.behind
+
+
+def test_a_list_sends_the_rows_that_are_new(market: TickMarket, monkeypatch: pytest.MonkeyPatch) -> None:
+    live, views = opened(market, layout=1)
+    live.tick()
+    listing, sent = views.signals, []
+    monkeypatch.setattr(listing.rows, "_send_msg", sent.append)
+    first = listing.rows.frame
+    assert first.count("<tr>") == 1 + 2 and first.index("v3") < first.index("v1"), "the newest on top"
+    market.append("reversals", reversal(3, 2, 1))
+    market.append("reversals", reversal(4, 4, -1))
+    live.touch()
+    ((message),) = sent
+    assert message["most"] == SHOWN and message["rows"].count("<tr>") == 2
+    assert message["rows"].index("v4") < message["rows"].index("v2") and listing.rows.frame == first
+    live.touch()
+    assert len(sent) == 1, "nothing new, nothing sent"
+    listing.rows._handle_msg("drawn")
+    assert listing.rows.frame.count("<tr>") == 1 + 4 and len(sent) == 1, (
+        "a page that drew it anew gets it whole"
+    )
+    views.on_screen[0].choice.instrument = "ETH/USD:ETH"
+    live.touch()
+    assert "No signal yet" in listing.rows.frame
+    views.on_screen[0].choice.instrument = NAME
+    live.touch()
+    assert listing.rows.frame.count("<tr>") == 1 + 4

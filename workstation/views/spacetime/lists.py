@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+import param
+from panel.custom import JSComponent
 
-from workstation.views.card import Card, Markup
+from workstation.views.card import Card
 from workstation.views.live import Source, View
 from workstation.views.spacetime.marked import Marks
 from workstation.views.spacetime.sheet import Sheet
+from workstation.views.theme import stylesheet
 
 SHOWN = 60
 _CSS = """
@@ -29,6 +33,41 @@ td.why { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis; c
 """
 
 
+class Rows(JSComponent):
+    """A table that grows at its top: what is in it stays in the browser, only new rows are sent.
+
+    ``frame`` is the whole as HTML, as it was when it was last begun; a page that draws it again asks for it anew.
+    """
+
+    frame = param.String()
+
+    _esm = """
+    export function render({model, el}) {
+      const begin = () => { el.innerHTML = model.frame }
+      begin()
+      model.on('frame', begin)
+      model.on('msg:custom', ({rows, most}) => {
+        const body = el.querySelector('tbody')
+        if (body === null) return
+        body.insertAdjacentHTML('afterbegin', rows)
+        while (body.rows.length > most) body.deleteRow(-1)
+      })
+      model.send_msg('drawn')
+    }
+    """
+
+    def __init__(self) -> None:
+        super().__init__(sizing_mode="stretch_both", margin=0, stylesheets=[stylesheet(_CSS)])
+        self.drawn_again: Callable[[], None] = lambda: None
+
+    def _handle_msg(self, msg: Any) -> None:
+        self.drawn_again()
+
+    def add(self, rows: str, most: int) -> None:
+        """Put rows on top, the newest first; so many stay."""
+        self._send_msg({"rows": rows, "most": most})
+
+
 class _Listing(View):
     """Marks of the charts on screen as an HTML table."""
 
@@ -41,11 +80,17 @@ class _Listing(View):
     ) -> None:
         self.inputs = (table,)
         self._shown = shown
-        self._table = Markup(_CSS, sizing_mode="stretch_both")
-        self.card = Card(title, self._table.panel, unit=unit, area=area)
+        self._begun: tuple[str, ...] = ()
+        """Of which instruments rows are shown; none: of no rows yet."""
+        self._last_seq = -1
+        self._source: Source | None = None
+        self.rows = Rows()
+        self.rows.drawn_again = self._begin_again
+        self.card = Card(title, self.rows, unit=unit, area=area)
 
     def refresh(self, source: Source) -> None:
-        """Write the newest rows."""
+        """Put what is new on top."""
+        self._source = source
         each = {sheet.instrument: self._marks(sheet) for sheet in self._shown()}
         columns = {
             name: np.concatenate([marks.columns[name] for marks in each.values()])
@@ -53,16 +98,32 @@ class _Listing(View):
             if each
         }
         self.card.say(self._count(columns[self._counted]) if each else "")
-        newest = np.argsort(columns["seq"], kind="stable")[: -SHOWN - 1 : -1] if each else np.empty(0)
-        if not len(newest):
-            self._table.show(f'<p class="none">{self.nothing}</p>')
+        newest = (
+            np.argsort(columns["seq"], kind="stable")[: -SHOWN - 1 : -1] if each else np.empty(0, np.int64)
+        )
+        if not len(newest) or self._begun != tuple(each):
+            self._begin(columns["row"][newest] if len(newest) else [])
+            self._begun = tuple(each) if len(newest) else ()
+        elif (new := newest[columns["seq"][newest] > self._last_seq]).size:
+            self.rows.add("".join(columns["row"][new]), SHOWN)
+        self._last_seq = int(columns["seq"][newest[0]]) if len(newest) else -1
+
+    def _begin(self, rows: Any) -> None:
+        """Show these rows and no others."""
+        if not len(rows):
+            self.rows.frame = f'<p class="none">{self.nothing}</p>'
             return
         head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in self.heads)
-        body = "".join(columns["row"][newest])
-        self._table.show(
+        self.rows.frame = (
             f'<div class="rows" tabindex="0" role="region" aria-label="{self.card.title}">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
         )
+
+    def _begin_again(self) -> None:
+        """The page has drawn the table as it was when it was begun: it is begun anew."""
+        self._begun = ()
+        if self._source is not None:
+            self.refresh(self._source)
 
     _counted = "seq"
 
