@@ -29,6 +29,11 @@ PERIOD_MS = 100
 """Shortest time between two pictures of a session."""
 _POLL_MS = 23
 """No part of 100: a session that looks in step with its market could for ever look just before something comes."""
+_YIELD = 2.0
+"""A session waits so many times as long as the others lately kept it waiting: a full server makes fewer pictures, not late
+ones."""
+_FORGET = 0.8
+"""How much of that wait is remembered from one look to the next."""
 _IDLE_S = 0.25
 """A picture is made after so long even when nothing has come: what is said of time goes on."""
 RETRY_S = 5.0
@@ -150,6 +155,8 @@ class Live:
         self._period_s = period_ms / 1000
         self._pictured: tuple[float, tuple[int, ...]] = (-math.inf, ())
         """When the last picture was made, and of which versions."""
+        self._looked_s, self._waited_s = math.inf, 0.0
+        """When the last look ended, and how much later than due the looks come of late."""
         self._watched: list[_Watched] = []
         self._later: deque[Callable[[], View]] = deque()
         self._timer: PeriodicCallback | None = None
@@ -191,8 +198,13 @@ class Live:
     def _look(self) -> None:
         """Make a picture once something has come; a timer of its own would show it half a period later."""
         now, (last, seen) = time.monotonic(), self._pictured
-        if now - last < 0.87 * self._period_s:
-            return
+        late = max(now - self._looked_s - 2e-3 * _POLL_MS, 0.0)
+        self._waited_s = max(late, _FORGET * self._waited_s)
+        if now - last >= 0.87 * self._period_s + _YIELD * self._waited_s:
+            self._picture(now, last, seen)
+        self._looked_s = time.monotonic()
+
+    def _picture(self, now: float, last: float, seen: tuple[int, ...]) -> None:
         inputs = {table for watched in self._watched for table in watched.view.inputs}
         versions = tuple(self.source.version(table) for table in sorted(inputs))
         if versions != seen or self._later or now - last >= _IDLE_S:

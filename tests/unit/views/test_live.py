@@ -124,8 +124,41 @@ def test_a_picture_is_made_once_something_has_come_and_never_too_soon(
     live._look()
     assert made == [100.0]
     market.tick("BTC", 104_321.0)
-    for clock[0] in (100.05, 100.09, 100.12, 100.30, 100.38):
+    for clock[0] in (
+        100.03,
+        100.06,
+        100.09,
+        100.12,
+        100.15,
+        100.18,
+        100.21,
+        100.24,
+        100.27,
+        100.30,
+        100.33,
+        100.36,
+    ):
         live._look()
-    assert made == [100.0, 100.09, 100.38], (
+    assert made == [100.0, 100.09, 100.36], (
         "not within the period; at once; then when nothing came for a while"
     )
+
+
+def test_a_session_that_others_keep_waiting_makes_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    made: dict[float, int] = {}
+    for between in (0.03, 0.15, 0.3):
+        market, live = Market(), Live(Market(), period_ms=100)
+        live.source = market
+        pictures: list[float] = []
+        monkeypatch.setattr(live, "tick", lambda pictures=pictures: pictures.append(clock[0]))
+        live._watched.append(SimpleNamespace(view=SimpleNamespace(inputs=("trades",))))
+        for _ in range(int(12 / between)):
+            market.tick("BTC", 104_321.0)
+            live._look()
+            clock[0] += between
+        made[between] = len(pictures)
+    assert made[0.03] == pytest.approx(12 / 0.09, abs=2), "alone it is as fast as it may"
+    assert made[0.15] == pytest.approx(12 / 0.3, abs=2)
+    assert made[0.3] == pytest.approx(12 / 0.6, abs=2)
