@@ -40,9 +40,10 @@ const nearest = (values, at) => {
 }
 const at = crosshair.location
 const hovering = at !== null && isFinite(at)
-const [newest_ms] = forming.data.x
-const last = !hovering || !closed.data.x.length || (newest_ms !== undefined && at > (newest_ms + closed.data.x.at(-1)) / 2)
-const [shown, i] = last ? [forming.data, 0] : [closed.data, nearest(closed.data.x, at)]
+const [after_ms] = forming.data.x
+const over = !hovering || !closed.data.x.length || (after_ms !== undefined && at > (after_ms + closed.data.x.at(-1)) / 2)
+const newest = ({x}) => hovering ? nearest(x, at) : x.length - 1
+const [shown, i] = over ? [forming.data, newest(forming.data)] : [closed.data, nearest(closed.data.x, at)]
 const {x, open, high, low, close, volume} = shown
 const group = text => text.replace(/\\B(?=(\\d{3})+(?!\\d))/g, '\\u202f')
 const price = value => {
@@ -67,7 +68,7 @@ const parts = [
 ]
 const roles = {sma: 'net', ema: 'accent', zlma: 'zero'}
 const of_bars = bars.data.x.length && hovering && !(at > (bar.data.x[0] + bars.data.x.at(-1)) / 2)
-const [bar_shown, b] = of_bars ? [bars.data, nearest(bars.data.x, at)] : [bar.data, 0]
+const [bar_shown, b] = of_bars ? [bars.data, nearest(bars.data.x, at)] : [bar.data, newest(bar.data)]
 if (intensity.visible && isFinite(bar_shown.value[b])) {
   const state = ['quiet', 'active', 'burst'][bar_shown.state[b]]
   const ready = isFinite(bar_shown.upper[b])
