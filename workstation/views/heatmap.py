@@ -13,6 +13,8 @@ from bokeh.palettes import Cividis256
 
 from workstation.views.theme import DARK, FONT, LIGHT, Painter, Palette, bare_figure
 
+_LABEL_PX = 46
+"""Room a label across needs."""
 _COLUMNS = ("x", "y", "colour", "text", "ink", "across", "up", "told")
 _CLEAR = "rgba(0, 0, 0, 0)"
 _ROOM = """
@@ -142,6 +144,8 @@ class HeatMap:
         tooltips = [(names[0], "@across"), (names[1], "@up"), (names[2], "@told")]
         made.add_tools(HoverTool(renderers=[cells], visible=False, tooltips=tooltips))
         self._lines: list[Span] = []
+        self._width = 0.0
+        made.on_change("inner_width", self._resized)
         self.figure = made
 
     def show(self, grid: Grid) -> None:
@@ -150,7 +154,7 @@ class HeatMap:
         values = np.asarray(grid.values, dtype=np.float64)
         rows, columns = values.shape if values.size else (0, 0)
         self._colour(grid, values)
-        self._label(self.figure.xaxis[0], grid.across, self._ticks[0])
+        self._label_across(grid)
         self._label(self.figure.yaxis[0], grid.up, self._ticks[1])
         ends = {"end": max(columns, 1) - 0.5}, {"end": max(rows, 1) - 0.5}
         for axis, end in zip((self.x_range, self.y_range), ends, strict=True):
@@ -189,10 +193,18 @@ class HeatMap:
             "across": [grid.across[at] for at in column], "up": [grid.up[at] for at in row],
         }  # fmt: skip
 
+    def _resized(self, attr: str, old: Any, new: Any) -> None:
+        self._width = float(new or 0)
+        if self._grid is not None:
+            self._label_across(self._grid)
+
+    def _label_across(self, grid: Grid) -> None:
+        room = max(int(self._width // _LABEL_PX), 2) if self._width else self._ticks[0]
+        self._label(self.figure.xaxis[0], grid.across, min(self._ticks[0], room))
+
     @staticmethod
     def _label(axis: Any, labels: Sequence[str], most: int) -> None:
-        step = max(-(-len(labels) // most), 1)
-        places = list(range(0, len(labels), step))
+        places = list(range(0, len(labels), label_step(len(labels), most)))
         axis.ticker.ticks = places
         axis.major_label_overrides = {at: labels[at] for at in places}
 
@@ -211,6 +223,18 @@ class HeatMap:
                     dimension="height" if upright else "width",
                     line_color=getattr(self._painter.colours, role),
                 )
+
+
+def label_step(many: int, most: int) -> int:
+    """Every how many-th of ``many`` gets a label so that at most ``most`` do: the first and the last among them if it can be.
+
+    Examples
+    --------
+    >>> label_step(17, 12), label_step(17, 6), label_step(12, 14), label_step(13, 5)
+    (2, 4, 1, 3)
+    """
+    least = max(-(-many // most), 1)
+    return next((step for step in range(least, 2 * least) if (many - 1) % step == 0), least)
 
 
 def between(values: Sequence[float] | np.ndarray, at: float) -> float:
