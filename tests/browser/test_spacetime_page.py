@@ -97,6 +97,24 @@ def test_what_is_shown_moves_with_the_market(open_live: Callable[..., Page]) -> 
     )
 
 
+def test_a_tick_does_not_style_the_page_anew(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1")
+    page.wait_for_function(_SIGNALS)
+    page.evaluate(
+        """() => {
+          window.sheetsWritten = 0
+          const own = Object.getOwnPropertyDescriptor(Node.prototype, 'textContent')
+          const set = function (text) { window.sheetsWritten++; own.set.call(this, text) }
+          Object.defineProperty(HTMLStyleElement.prototype, 'textContent', {...own, set})
+          window.workstationPaints.length = 0
+        }"""
+    )
+    page.wait_for_function("window.workstationPaints.length >= 20")
+    assert page.evaluate("window.sheetsWritten / window.workstationPaints.length") < 1, (
+        "Bokeh's renderers write their style sheets at every paint again: about twenty a paint"
+    )
+
+
 def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1")
     page.get_by_role("button", name="1m", exact=True).click()
