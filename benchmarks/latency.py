@@ -28,7 +28,7 @@ from tests.wire.tab import listening
 
 RATE = 10_000
 SECONDS = float(os.environ.get("LATENCY_SECONDS", "20"))
-SESSIONS = tuple(map(int, os.environ.get("LATENCY_SESSIONS", "1,10").split(",")))
+SESSIONS = (1, 10)
 _CAUGHT_UP = "() => { const [event, painted] = (window.workstationPaints ?? []).at(-1) ?? [0, 1e13]; return painted - event < 2000 }"
 """The market's seeded past has been played: what is painted is of now."""
 

@@ -261,7 +261,7 @@ def test_inputs_stay_and_what_comes_out_conforms_and_belongs_to_the_caller(name:
         wanted = []
         for table, frame in stream:
             out = straight.update(frame, table)
-            if len(out):
+            if len(out) or not wanted:  # empty ones are one frame, looked at once
                 pd.testing.assert_frame_equal(schema.conform(out), out, check_exact=True)
                 assert not out["seq"].any(), "the hub numbers rows, engines do not"
             wanted.append(digest(out))

@@ -187,6 +187,7 @@ def unrealised(terms: Terms, quantity: Floats, entry: Floats, mark: Floats) -> F
     >>> unrealised(terms_of(["BTC/USD:BTC"]), np.array([0.2]), np.array([50_000.0]), np.array([60_000.0])).round(6).tolist()
     [0.033333]
     """
+    gain = np.asarray(mark - entry, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        gain = np.where(terms.harmonic, quantity * (1.0 - entry / mark), quantity * (mark - entry))
-    return np.where(quantity == 0.0, 0.0, gain)
+        np.divide(gain, mark, out=gain, where=terms.harmonic)
+    return np.where(quantity == 0.0, 0.0, quantity * gain)

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from workstation.portfolio.book import MARKET
-from workstation.portfolio.valuation import Floats, Quoted, Terms, terms_of
+from workstation.portfolio.valuation import Floats, Quoted, Terms, terms_of, unrealised
 from workstation.pricing import black
 
 SPOT_SHOCKS = tuple(round(0.05 * step, 2) for step in range(-6, 7))
@@ -133,11 +133,9 @@ def _priced(
         forwards=forward, strikes=terms.strike, years=years, vols=np.maximum(market.iv + vol, 0.0),
         is_call=terms.is_call, names=("price", "delta"),
     )  # fmt: skip
-    option, future = terms.is_option, terms.is_future
+    option = terms.is_option
     price = np.where(option, np.where(terms.inverse, found["price"] / forward, found["price"]), forward)
-    gain = price - entry
-    np.divide(price - entry, price, out=gain, where=terms.inverse & future)
-    settle = quantity * np.where(future, gain, price)
+    settle = np.where(terms.is_future, unrealised(terms, quantity, entry, price), quantity * price)
     index = np.where(np.isnan(market.index) & ~option, market.mark, market.index) * factor
     return {
         "settle": settle,
