@@ -349,9 +349,10 @@ class CandleChart:
         self.y_range.update(start=y0, end=y1)
 
     def follow(self) -> None:
-        """Back to the newest candle."""
-        self.choice.window = []
-        self._follow(moved=True, at_once=True)
+        """Back to the newest candle; from a widget's handler too, which need not hold the document's lock."""
+        with pn.io.hold():
+            self.choice.window = []
+            self._follow(moved=True, at_once=True)
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

@@ -7,7 +7,10 @@ import re
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
+from bokeh.document import Document
+from panel.io.state import set_curdoc
 
 from tests.unit.views.market import NOW_NS, SECOND, Market
 from workstation.exposure.book import exposure
@@ -297,6 +300,25 @@ def past_of(market: Market) -> pd.DataFrame:
         for step in range(5)
     ]  # fmt: skip
     return pd.concat(frames, ignore_index=True)
+
+
+def test_going_live_changes_the_chart_at_once() -> None:
+    """A widget's handler may run without the lock of the document: then only what is held together may change."""
+    views, _ = views_over(Market())
+    chart, document = views.price.chart, Document()
+    document.add_root(chart.panel.get_root(doc=document))
+    x_range = chart.x_range
+    before = (float(x_range.start), float(x_range.end))
+    chart.remember_window(before[0] - 3e6, before[0], 1.0, 2.0)
+    x_range.update(start=before[0] - 3e6, end=before[0])
+    seen = []
+    document.on_change(lambda _: seen.append((float(x_range.start), float(x_range.end))))
+    with set_curdoc(document):
+        pn.state._connected[document] = True
+        chart.follow()
+    assert seen
+    assert len(set(seen)) == 1
+    assert seen[0] == pytest.approx(before)
 
 
 def test_one_snapshot_is_no_line_and_says_so() -> None:
