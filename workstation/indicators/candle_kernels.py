@@ -1,7 +1,8 @@
 """Kernels of the candles: folding trades into bars, closing bars when the watermark passes them.
 
 State of one bar is a row of two arrays, ``bars`` (int64) and ``sums`` (float64), at ``instrument * slots + bar number modulo slots``. A bar's number is ``event_ns // every``.
-What is summed is summed in the order of the rows, so that it does not depend on how they came in batches.
+What is summed is summed in eight partial sums, the n-th trade of a bar in that of n modulo eight, and these are added when the bar
+comes out: it does not depend on how trades came in batches, and eight trades can be added at once.
 """
 
 from __future__ import annotations
@@ -11,22 +12,34 @@ from typing import Any
 import numba
 import numpy as np
 
+from workstation.indicators.lanes import (
+    LANES,
+    in_all_lanes,
+    lanes_at,
+    larger,
+    largest,
+    put_lanes,
+    smaller,
+    smallest,
+)  # fmt: skip
+
 NUMBER, OPEN_NS, CLOSE_NS, TRADES = range(4)
-OPEN, HIGH, LOW, CLOSE, VOLUME, BUY_VOLUME, SELL_VOLUME, PRICED_SIZE, TURNOVER = range(9)
-BAR_FIELDS, SUM_FIELDS = 4, 9
+OPEN, HIGH, LOW, CLOSE, BUY_VOLUME, SELL_VOLUME = range(6)
+VOLUME, PRICED_SIZE, TURNOVER = (6 + LANES * total for total in range(3))
+"""The first of the partial sums of each."""
+BAR_FIELDS, SUM_FIELDS = 4, 6 + 3 * LANES
 VACANT = np.iinfo(np.int64).min
 """Bar number of a slot that holds none."""
 NEVER = np.iinfo(np.int64).max
 DONE_OF, DONE_NUMBER, DONE_TRADES = range(3)
-DONE_VWAP = 7
+DONE_VOLUME, DONE_VWAP = 6, 7
 DONE_NUMBERS, DONE_VALUES = 3, 8
-"""Columns of what comes out: state row, bar number, trades; ``OPEN`` to ``SELL_VOLUME`` and the vwap."""
+"""Columns of what comes out: state row, bar number, trades; ``OPEN`` to ``SELL_VOLUME``, the volume and the vwap."""
 _, U_OPEN_NS, U_CLOSE_NS, U_TRADES = (np.uint64(field) for field in range(BAR_FIELDS))
-(
-    U_OPEN, U_HIGH, U_LOW, U_CLOSE, U_VOLUME, U_BUY_VOLUME, U_SELL_VOLUME, U_PRICED_SIZE, U_TURNOVER,
-) = (np.uint64(field) for field in range(SUM_FIELDS))  # fmt: skip
+U_OPEN, U_HIGH, U_LOW, U_CLOSE, U_BUY_VOLUME, U_SELL_VOLUME = (np.uint64(field) for field in range(6))
+U_VOLUME, U_PRICED_SIZE, U_TURNOVER = (np.uint64(field) for field in (VOLUME, PRICED_SIZE, TURNOVER))
 """The fields as unsigned places: a signed one may be negative and is asked each time."""
-_ONE = np.uint64(1)
+_ONE, _LANES, _LANE = np.uint64(1), np.uint64(LANES), np.uint64(LANES - 1)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -39,6 +52,13 @@ def begin_bar(bars: Any, sums: Any, place: int, number: int) -> None:
         sums[place, field] = np.nan if field <= CLOSE else 0.0
 
 
+@numba.njit(cache=True, nogil=True)
+def total(sums: Any, place: Any, first: int) -> float:
+    """What eight partial sums add up to."""
+    s = sums[place, first : first + LANES]
+    return float(((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])))
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def put_bar(
     bars: Any, sums: Any, place: Any, of: Any, done_numbers: Any, done_values: Any, done: int
@@ -46,10 +66,11 @@ def put_bar(
     """Write a bar to the output."""
     done_numbers[DONE_OF, done], done_numbers[DONE_NUMBER, done] = of, bars[place, NUMBER]
     done_numbers[DONE_TRADES, done] = bars[place, TRADES]
-    for field in range(DONE_VWAP):
+    for field in range(DONE_VOLUME):
         done_values[field, done] = sums[place, field]
-    size = sums[place, PRICED_SIZE]
-    done_values[DONE_VWAP, done] = sums[place, TURNOVER] / size if size > 0.0 else np.nan
+    done_values[DONE_VOLUME, done] = total(sums, place, VOLUME)
+    size = total(sums, place, PRICED_SIZE)
+    done_values[DONE_VWAP, done] = total(sums, place, TURNOVER) / size if size > 0.0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True)
@@ -140,31 +161,32 @@ def fold_among(
     for _ in range(last - row):
         at, amount = event_ns[at_row], size[at_row]
         place = np.uint64(of[at_row]) * all_slots + slot
-        bar, total = place * bar_fields, place * sum_fields
+        bar, sum_of = place * bar_fields, place * sum_fields
         if flat_bars[bar] == VACANT:
             begin_bar(bars, sums, int(place), number)
+        part = sum_of + (np.uint64(flat_bars[bar + U_TRADES]) & _LANE)
         flat_bars[bar + U_TRADES] += 1
-        flat_sums[total + U_VOLUME] += amount
+        flat_sums[part + U_VOLUME] += amount
         priced = True
         if not plain:
             flag, sign = flags[at_row], side[at_row]
             priced = flag & unpriced == 0
             if sign != 0 and flag & unsided == 0:
-                flat_sums[total + (U_BUY_VOLUME if sign > 0 else U_SELL_VOLUME)] += amount
+                flat_sums[sum_of + (U_BUY_VOLUME if sign > 0 else U_SELL_VOLUME)] += amount
         if priced:
             paid = price[at_row]
-            flat_sums[total + U_PRICED_SIZE] += amount
-            flat_sums[total + U_TURNOVER] += paid * amount
+            flat_sums[part + U_PRICED_SIZE] += amount
+            flat_sums[part + U_TURNOVER] += paid * amount
             if at < flat_bars[bar + U_OPEN_NS]:
                 flat_bars[bar + U_OPEN_NS] = at
-                flat_sums[total + U_OPEN] = paid
+                flat_sums[sum_of + U_OPEN] = paid
             if at >= flat_bars[bar + U_CLOSE_NS]:
                 flat_bars[bar + U_CLOSE_NS] = at
-                flat_sums[total + U_CLOSE] = paid
-            if not paid <= flat_sums[total + U_HIGH]:
-                flat_sums[total + U_HIGH] = paid
-            if not paid >= flat_sums[total + U_LOW]:
-                flat_sums[total + U_LOW] = paid
+                flat_sums[sum_of + U_CLOSE] = paid
+            if not paid <= flat_sums[sum_of + U_HIGH]:
+                flat_sums[sum_of + U_HIGH] = paid
+            if not paid >= flat_sums[sum_of + U_LOW]:
+                flat_sums[sum_of + U_LOW] = paid
         at_row += _ONE
 
 
@@ -176,21 +198,21 @@ def fold_alone(
     """Fold rows into the one bar at a place, which stays in registers."""
     open_ns, close_ns = bars[place, OPEN_NS], bars[place, CLOSE_NS]
     first, high, low, final = sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE]
-    volume, bought, sold = sums[place, VOLUME], sums[place, BUY_VOLUME], sums[place, SELL_VOLUME]
-    priced, turnover = sums[place, PRICED_SIZE], sums[place, TURNOVER]
-    bars[place, TRADES] += last - row
-    at_row = np.uint64(row)
+    bought, sold = sums[place, BUY_VOLUME], sums[place, SELL_VOLUME]
+    flat, sum_of = sums.reshape(-1), np.uint64(place) * np.uint64(SUM_FIELDS)
+    trades, at_row = np.uint64(bars[place, TRADES]), np.uint64(row)
     for _ in range(last - row):
         flag, amount, sign = flags[at_row], size[at_row], side[at_row]
-        volume += amount
+        part = sum_of + (trades & _LANE)
+        flat[part + U_VOLUME] += amount
         if flag & unsided:
             sign = np.int8(0)
         bought += amount if sign > 0 else 0.0
         sold += amount if sign < 0 else 0.0
         if flag & unpriced == 0:
             at, paid = event_ns[at_row], price[at_row]
-            priced += amount
-            turnover += paid * amount
+            flat[part + U_PRICED_SIZE] += amount
+            flat[part + U_TURNOVER] += paid * amount
             if at < open_ns:
                 open_ns, first = at, paid
             if at >= close_ns:
@@ -198,40 +220,62 @@ def fold_alone(
             high = high if paid <= high else paid
             low = low if paid >= low else paid
         at_row += _ONE
-    bars[place, OPEN_NS], bars[place, CLOSE_NS] = open_ns, close_ns
+        trades += _ONE
+    bars[place, OPEN_NS], bars[place, CLOSE_NS], bars[place, TRADES] = open_ns, close_ns, np.int64(trades)
     sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE] = first, high, low, final
-    sums[place, VOLUME], sums[place, BUY_VOLUME], sums[place, SELL_VOLUME] = volume, bought, sold
-    sums[place, PRICED_SIZE], sums[place, TURNOVER] = priced, turnover
+    sums[place, BUY_VOLUME], sums[place, SELL_VOLUME] = bought, sold
+
+
+@numba.njit(cache=True, nogil=True)
+def fold_some(
+    price: Any, size: Any, row: Any, last: Any, flat: Any, sum_of: Any, trades: Any, high: float, low: float
+) -> tuple[float, float]:  # fmt: skip
+    """Fold rows into the partial sums one by one; ``trades``: in the bar before them. Returns its high and low."""
+    while row < last:
+        paid, amount = price[row], size[row]
+        part = sum_of + (trades & _LANE)
+        flat[part + U_VOLUME] += amount
+        flat[part + U_PRICED_SIZE] += amount
+        flat[part + U_TURNOVER] += paid * amount
+        high = paid if paid > high else high
+        low = paid if paid < low else low
+        row += _ONE
+        trades += _ONE
+    return high, low
 
 
 @numba.njit(cache=True, nogil=True)
 def fold_plain(
-    event_ns: Any, price: Any, size: Any, row: int, stop: int, limit: int, place: int, bars: Any, sums: Any
-) -> Any:  # fmt: skip
-    """As ``fold_alone`` for rows in the order of their times without flags and sides, up to the first at ``limit``: the row
-    after the last. Looking for it on the way costs nothing, since every row waits for the sums of the one before."""
-    high, low = sums[place, HIGH], sums[place, LOW]
-    volume, priced, turnover = sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER]
+    event_ns: Any, price: Any, size: Any, row: int, last: int, place: int, bars: Any, sums: Any
+) -> None:  # fmt: skip
+    """As ``fold_alone`` for rows in the order of their times without flags and sides, eight at a time."""
     if event_ns[row] < bars[place, OPEN_NS]:
         bars[place, OPEN_NS], sums[place, OPEN] = event_ns[row], price[row]
+    if event_ns[last - 1] >= bars[place, CLOSE_NS]:
+        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns[last - 1], price[last - 1]
+    high, low = sums[place, HIGH], sums[place, LOW]
     high = high if price[row] <= high else price[row]
     low = low if price[row] >= low else price[row]
-    at_row, beyond = np.uint64(row), np.uint64(stop)
-    while at_row < beyond and event_ns[at_row] < limit:
-        paid, amount = price[at_row], size[at_row]
-        volume += amount
-        priced += amount
-        turnover += paid * amount
-        high = paid if paid > high else high
-        low = paid if paid < low else low
-        at_row += _ONE
-    last = at_row - _ONE
-    if event_ns[last] >= bars[place, CLOSE_NS]:
-        bars[place, CLOSE_NS], sums[place, CLOSE] = event_ns[last], price[last]
-    bars[place, TRADES] += np.int64(at_row) - row
-    sums[place, HIGH], sums[place, LOW] = high, low
-    sums[place, VOLUME], sums[place, PRICED_SIZE], sums[place, TURNOVER] = volume, priced, turnover
-    return np.int64(at_row)
+    trades, at, beyond = np.uint64(bars[place, TRADES]), np.uint64(row), np.uint64(last)
+    bars[place, TRADES] += last - row
+    flat, sum_of = sums.reshape(-1), np.uint64(place) * np.uint64(SUM_FIELDS)
+    until = min(at + (_LANES - (trades & _LANE)) % _LANES, beyond)
+    high, low = fold_some(price, size, at, until, flat, sum_of, trades, high, low)
+    trades, at = trades + (until - at), until
+    if beyond - at >= _LANES:
+        volume, priced = lanes_at(flat, sum_of + U_VOLUME), lanes_at(flat, sum_of + U_PRICED_SIZE)
+        turnover = lanes_at(flat, sum_of + U_TURNOVER)
+        highs, lows = in_all_lanes(high), in_all_lanes(low)
+        while beyond - at >= _LANES:
+            paid, amount = lanes_at(price, at), lanes_at(size, at)
+            volume, priced, turnover = volume + amount, priced + amount, turnover + paid * amount
+            highs, lows = larger(paid, highs), smaller(paid, lows)
+            at += _LANES
+        put_lanes(flat, sum_of + U_VOLUME, volume)
+        put_lanes(flat, sum_of + U_PRICED_SIZE, priced)
+        put_lanes(flat, sum_of + U_TURNOVER, turnover)
+        high, low = largest(highs), smallest(lows)
+    sums[place, HIGH], sums[place, LOW] = fold_some(price, size, at, beyond, flat, sum_of, trades, high, low)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -281,12 +325,10 @@ def fold_trades(
         place = of[0] * slots + number % slots
         if of.size == 1 and bars[place, NUMBER] == VACANT:
             begin_bar(bars, sums, place, number)
-        if of.size == 1 and ordered and plain:
-            row = fold_plain(event_ns, price, size, row, stop, limit, place, bars, sums)
-            watermark = max(watermark, event_ns[row - 1])
-            continue
         last, newest = stretch(event_ns, row, stop, begin, limit, ordered)
-        if of.size == 1:
+        if of.size == 1 and ordered and plain:
+            fold_plain(event_ns, price, size, row, last, place, bars, sums)
+        elif of.size == 1:
             fold_alone(
                 event_ns, price, size, side, flags, row, last, place, unpriced, unsided, bars, sums
             )  # fmt: skip

@@ -18,7 +18,7 @@ _VALUES = {
     "high": kernels.HIGH,
     "low": kernels.LOW,
     "close": kernels.CLOSE,
-    "volume": kernels.VOLUME,
+    "volume": kernels.DONE_VOLUME,
     "buy_volume": kernels.BUY_VOLUME,
     "sell_volume": kernels.SELL_VOLUME,
     "vwap": kernels.DONE_VWAP,

@@ -151,6 +151,27 @@ def _product(_typing: Any, one: Any, other: Any) -> Any:
     return _LANES_TYPE(one, other), generate
 
 
+def _chosen(comparison: str) -> Callable[..., Any]:
+    """Code of the lanes of one where the comparison with the other holds, else of the other."""
+
+    def generate(_context: Any, builder: Any, _signature: Any, given: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(comparison, *given), *given)
+
+    return generate
+
+
+@intrinsic
+def larger(_typing: Any, one: Any, other: Any) -> Any:
+    """Lane by lane the one that is larger; the other where they are equal or one is NaN."""
+    return _LANES_TYPE(one, other), _chosen(">")
+
+
+@intrinsic
+def smaller(_typing: Any, one: Any, other: Any) -> Any:
+    """Lane by lane the one that is smaller; the other where they are equal or one is NaN."""
+    return _LANES_TYPE(one, other), _chosen("<")
+
+
 @overload(operator.add, strict=False)
 def _add(one: Any, other: Any) -> Any:
     if isinstance(one, LanesType) and isinstance(other, LanesType):
@@ -197,3 +218,19 @@ def summed(lanes: Any) -> Any:
     lanes = lanes + turned(lanes, 4)
     lanes = lanes + turned(lanes, 2)
     return lanes + turned(lanes, 1)
+
+
+@numba.njit(cache=True, nogil=True)
+def largest(lanes: Any) -> Any:
+    """The largest lane."""
+    lanes = larger(lanes, turned(lanes, 4))
+    lanes = larger(lanes, turned(lanes, 2))
+    return lane(larger(lanes, turned(lanes, 1)), 0)
+
+
+@numba.njit(cache=True, nogil=True)
+def smallest(lanes: Any) -> Any:
+    """The smallest lane."""
+    lanes = smaller(lanes, turned(lanes, 4))
+    lanes = smaller(lanes, turned(lanes, 2))
+    return lane(smaller(lanes, turned(lanes, 1)), 0)
