@@ -81,7 +81,7 @@ def report(target: Target, sessions: int) -> None:
     server: subprocess.Popen[bytes] | None = None
     with tempfile.NamedTemporaryFile(suffix=".log") as log, sync_playwright() as playwright:
         try:
-            server = start_server(port, Path(log.name), rate=RATE, pages=(target.page,))
+            server = start_server(port, Path(log.name), rate=RATE, pages=(target.page,), period_ms=100)
             url = f"http://127.0.0.1:{port}"
             browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
             with listening(url, target.page, target.query, sessions - 1):

@@ -9,7 +9,7 @@ from workstation.views.exposure.views import LATER, ExposureViews
 from workstation.views.page import Page
 
 desk = shared_desk()
-page = Page("exposure", desk.board, report=desk.report)
+page = Page("exposure", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 views = ExposureViews(desk.board, Choice(), page.colours)
 views.follow_choices(page.live)
 page.add(*views.first)

@@ -5,7 +5,7 @@ from workstation.views.health import FeedTable, HealthEvents
 from workstation.views.page import Page
 
 desk = shared_desk()
-page = Page("health", desk.board, report=desk.report)
+page = Page("health", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 feeds, events = FeedTable(), HealthEvents()
 page.add(feeds, events)
 cards = page.grid(

@@ -10,7 +10,7 @@ from workstation.views.portfolio.views import PortfolioViews
 
 pn.extension("tabulator")
 desk = shared_desk()
-page = Page("portfolio", desk.board, report=desk.report)
+page = Page("portfolio", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 views = PortfolioViews(
     desk.board, PortfolioChoice(), page.colours, publish=lambda fills: desk.hub.publish("fills", fills)
 )

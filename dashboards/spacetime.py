@@ -6,7 +6,7 @@ from workstation.views.spacetime.choice import SpacetimeChoice
 from workstation.views.spacetime.views import SpacetimeViews
 
 desk = shared_desk()
-page = Page("spacetime", desk.board, report=desk.report)
+page = Page("spacetime", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 views = SpacetimeViews(
     desk.board, SpacetimeChoice(), page.colours, ask=desk.history.sql if desk.history is not None else None
 )

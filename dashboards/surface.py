@@ -8,7 +8,7 @@ from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.views import SurfaceViews
 
 desk = shared_desk()
-page = Page("surface", desk.board, report=desk.report)
+page = Page("surface", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 views = SurfaceViews(desk.board, SurfaceChoice(), page.colours)
 views.follow_choices(page.live)
 page.add(*views.all)

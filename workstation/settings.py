@@ -86,6 +86,11 @@ class ServerSettings(BaseModel):
     address: str = "127.0.0.1"
     port: int = Field(default=5006, ge=0, le=65535, description="0 takes a free one")
     open_browser: bool = True
+    period_ms: int = Field(
+        default=100,
+        ge=30,
+        description="shortest time between two pictures of a session; longer spares a slow line",
+    )
 
 
 class Settings(BaseSettings):

@@ -53,13 +53,17 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
 
 
 def start_server(
-    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = ()
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 300
 ) -> subprocess.Popen[bytes]:
-    """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed."""
+    """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed.
+
+    They make three pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
+    """
     environment = {
         **os.environ,
         "WORKSTATION_SEED": "7",
         "WORKSTATION_RECORD": "false",
+        "WORKSTATION_SERVER__PERIOD_MS": str(period_ms),
         "WORKSTATION_FEEDS": '["synthetic"]',
         "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate}}),
     }

@@ -13,7 +13,7 @@ from bokeh.models import CustomJS
 from panel.util import edit_readonly
 
 from workstation.views.health import FeedStrip, MarketClock
-from workstation.views.live import Live, Source, View
+from workstation.views.live import PERIOD_MS, Live, Source, View
 from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
 
 PRODUCT = "workstation"
@@ -127,7 +127,7 @@ class Page:
     ----------
     title
         Name of the dashboard: its route.
-    source, report
+    source, report, period_ms
         See ``Live``.
     dashboards
         Routes of all dashboards, for the switcher.
@@ -144,11 +144,12 @@ class Page:
         source: Source,
         dashboards: Sequence[str] = DASHBOARDS,
         report: Callable[[Any], None] | None = None,
+        period_ms: int = PERIOD_MS,
     ) -> None:
         pn.extension(reconnect=True)
         self.title = title
         self.dark = _asked_for("theme", "dark") == "dark"
-        self.live = Live(source, report)
+        self.live = Live(source, report, period_ms)
         self._dashboards = tuple(dashboards)
         self._header = pn.pane.HTML(
             _header_html(title, dashboards),

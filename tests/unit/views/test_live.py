@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import count
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -148,14 +150,14 @@ def test_a_session_that_others_keep_waiting_makes_fewer_pictures(monkeypatch: py
     clock = [100.0]
     monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
     made: dict[float, int] = {}
+    versions = count()
+    source: Any = SimpleNamespace(version=lambda _table: next(versions))
     for between in (0.03, 0.15, 0.3):
-        market, live = Market(), Live(Market(), period_ms=100)
-        live.source = market
+        live = Live(source, period_ms=100)
         pictures: list[float] = []
         monkeypatch.setattr(live, "tick", lambda pictures=pictures: pictures.append(clock[0]))
         live._watched.append(SimpleNamespace(view=SimpleNamespace(inputs=("trades",))))
         for _ in range(int(12 / between)):
-            market.tick("BTC", 104_321.0)
             live._look()
             clock[0] += between
         made[between] = len(pictures)
