@@ -132,7 +132,7 @@ def engines() -> list[Engine]:
         zero_lag,
         Spikes(beside=zero_lag),
         Reversals(beside=zero_lag),
-        *(Candles(every=every) for every in LENGTHS),
+        Candles(every=LENGTHS),
     ]
 
 

@@ -288,7 +288,7 @@ class Desk:
 
     def _publish_forming(self) -> None:
         for engine in self._candles:
-            self.board.set_forming(engine.every_ns, engine.in_progress())
+            self.board.set_forming(engine.in_progress())
 
     def _publish_status(self) -> None:
         lag = self.recorder.lag_seconds if self.recorder else float("nan")

@@ -68,7 +68,7 @@ SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 
 CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.candles.Candles": (
         Case({"every": "1s"}, _candles),
-        Case({"every": "10s", "lateness": "3s", "cancels_within": "30s"}, _candles),
+        Case({"every": ("10s", "1s"), "lateness": "3s", "cancels_within": "30s"}, _candles),
         Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
     ),
     "workstation.indicators.intensity.Intensity": (

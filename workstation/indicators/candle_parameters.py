@@ -43,7 +43,7 @@ class CandlesParameters:
     Attributes
     ----------
     every
-        Length, anything ``pandas.Timedelta`` reads; candles begin at its multiples in UTC since 1970.
+        Length, anything ``pandas.Timedelta`` reads, or several of them; candles begin at its multiples in UTC since 1970.
     lateness
         A candle is final, and comes out, when the watermark reaches its end plus this. Trades behind the
         watermark amend it until then and are counted as ``late`` afterwards.
@@ -54,23 +54,29 @@ class CandlesParameters:
         Bits of ``TradeFlag``; see ``VOLUME_ONLY`` and ``NO_AGGRESSOR``.
     """
 
-    every: str = "10s"
+    every: str | tuple[str, ...] = "10s"
     lateness: str = "0s"
     cancels_within: str = "1min"
     volume_only: int = int(VOLUME_ONLY)
     no_aggressor: int = int(NO_AGGRESSOR)
 
     def __post_init__(self) -> None:
-        if self.every_ns <= 0:
-            raise ValueError(f"every must be a positive time, got {self.every!r}")
+        if not isinstance(self.every, str):
+            object.__setattr__(self, "every", tuple(self.every))
+        if not self.lengths_ns or min(self.lengths_ns) <= 0:
+            raise ValueError(f"every must be a positive time or several of them, got {self.every!r}")
+        if len(set(self.lengths_ns)) < len(self.lengths_ns):
+            raise ValueError(f"every must not name a length twice, got {self.every!r}")
         for name in ("lateness", "cancels_within"):
             if nanoseconds(getattr(self, name)) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
 
     @property
-    def every_ns(self) -> int:
-        """``every`` in nanoseconds."""
-        return nanoseconds(self.every)
+    def lengths_ns(self) -> tuple[int, ...]:
+        """The lengths in nanoseconds."""
+        return tuple(
+            nanoseconds(every) for every in ((self.every,) if isinstance(self.every, str) else self.every)
+        )
 
 
 def nanoseconds(time: str) -> int:

@@ -41,9 +41,9 @@ class CandleRows:
         self.values = np.empty((kernels.DONE_VALUES, room))
         self._revisions: dict[int, int] = {}
 
-    def add(self, of: int, bars: Any, sums: Any, revision: int) -> None:
+    def add(self, of: int, bars: Any, sums: Any, length: int, at: int, revision: int) -> None:
         """Put the one bar of ``bars`` and ``sums``, amended ``revision`` times."""
-        kernels.put_bar(bars, sums, 0, of, self.numbers, self.values, self.rows)
+        kernels.put_bar(bars, sums, 0, of, length, at, self.numbers, self.values, self.rows)
         self._revisions[self.rows] = revision
         self.rows += 1
 
@@ -52,13 +52,19 @@ class CandleRows:
         self.rows = 0
         self._revisions.clear()
 
-    def frame(self, codes: npt.NDArray[np.int32], every_ns: int, final: int) -> pd.DataFrame:
+    def frame(
+        self, codes: npt.NDArray[np.int32], lengths_ns: npt.NDArray[np.int64], final: int
+    ) -> pd.DataFrame:
         """Rows of the ``candles`` table, the first ``final`` of them closed; those of many rows share this memory.
+
+        Bars of several lengths go by the row of the batch that made them final, then by length.
 
         Parameters
         ----------
         codes
             Registry code of each row of the state.
+        lengths_ns
+            The lengths.
         """
         rows = self.rows
         if not rows:
@@ -68,12 +74,18 @@ class CandleRows:
         closed[final:] = False
         for row, number in self._revisions.items():
             revision[row] = number
+        every_ns = lengths_ns[numbers[kernels.DONE_LENGTH]]
+        if lengths_ns.size > 1:
+            order = np.arange(rows)
+            order[:final] = np.argsort(numbers[kernels.DONE_AT, :final], kind="stable")
+            numbers, values = numbers[:, order], values[:, order]
+            revision, every_ns = revision[order], every_ns[order]
         columns: dict[str, Any] = {
             "seq": np.zeros(rows, dtype=np.int64),
             "event_ns": numbers[kernels.DONE_NUMBER] * every_ns,
             "seen_ns": np.zeros(rows, dtype=np.int64),
             "instrument": REGISTRY.categorical(codes[numbers[kernels.DONE_OF]]),
-            "every_ns": np.full(rows, every_ns),
+            "every_ns": every_ns,
             **{name: values[place] for name, place in _VALUES.items()},
             "trades": numbers[kernels.DONE_TRADES],
             "revision": revision,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.rows import Field, RowArrays
-from workstation.indicators.runs import in_row_order
+from workstation.indicators.runs import in_row_order, stretch
 from workstation.indicators.tick_engine import TickEngine
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
 from workstation.indicators.trade_columns import trade_columns
@@ -74,15 +74,10 @@ def hold_ticks(
 ) -> None:
     """Let the last tick of each run that came before a row wait; ``at``: the first tick of each run not looked at yet."""
     for run in range(owners.size):
-        r, tick, end = owners[run], at[run], edges[run + 1]
-        if rows[end - 1] < before:
-            tick = end
-        after = end
-        while tick < after:
-            middle = (tick + after) // 2
-            tick, after = (middle + 1, after) if rows[middle] < before else (tick, middle)
-        if tick == at[run]:
+        r, end = owners[run], edges[run + 1]
+        if at[run] == end or rows[at[run]] >= before:
             continue
+        tick, _ = stretch(rows, at[run], end, 0, before, True)
         at[run] = tick
         waiting.event_ns[r] = event_ns[rows[tick - 1]]
         for place in range(path.shape[0]):

@@ -77,6 +77,13 @@ class KeptTrades:
         """Say which rows of the newest batch are in a bar; the array may change while it is held."""
         self._batches[-1].counted = counted
 
+    def counted(self, rows: int) -> npt.NDArray[np.bool_]:
+        """Which of its ``rows`` rows of the newest batch are in a bar, to be written."""
+        newest = self._batches[-1]
+        if newest.counted is None:
+            newest.counted = np.ones(rows, dtype=np.bool_)
+        return newest.counted
+
     def forget(self, before_ns: int) -> None:
         """Let go of batches that end before a time and lie before a mark."""
         while self._batches and self._batches[0].newest_ns < before_ns:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
+import orjson
 import pandas as pd
 import pyarrow as pa
 
@@ -266,23 +266,14 @@ class Reversals(TickEngine):
 
 def _evidence(versions: npt.NDArray[np.int8], numbers: npt.NDArray[np.float64]) -> Any:
     """JSON per signal; what is not finite is null."""
-    known: list[bool] = np.asarray(np.isfinite(numbers).all(axis=1)).tolist()
-    told = []
-    for version, values, finite in zip(versions.tolist(), numbers.tolist(), known, strict=True):
-        if finite:
-            told.append(_EVIDENCE_TEXT[version].format(*values))
-        else:
-            named = zip(EVIDENCE[version], values, strict=False)
-            told.append(json.dumps({name: value if np.isfinite(value) else None for name, value in named}))
+    told = [
+        orjson.dumps(dict(zip(EVIDENCE[version], values, strict=False))).decode()
+        for version, values in zip(versions.tolist(), numbers.tolist(), strict=True)
+    ]
     return pd.arrays.ArrowStringArray(pa.array(told, pa.large_string()), dtype=_STR)  # type: ignore[call-arg]
 
 
 _STR = pd.StringDtype(na_value=np.nan)
-_EVIDENCE_TEXT = {
-    version: "{{" + ", ".join(f'"{name}": {{!r}}' for name in names) + "}}"
-    for version, names in EVIDENCE.items()
-}
-"""What ``json.dumps`` writes of finite numbers, five times as quickly."""
 
 
 def reversals(trades: pd.DataFrame, version: int | Sequence[int] = 1, **parameters: Any) -> pd.DataFrame:

@@ -112,6 +112,32 @@ def gather(
 
 
 @numba.njit(cache=True, nogil=True)
+def stretch(values: Any, row: int, stop: int, begin: int, limit: int, ordered: bool) -> tuple[int, int]:
+    """The first row after ``row``, which is, whose value is not in ``[begin, limit)``, and the largest value before it.
+
+    Of ordered rows by steps that double until they are beyond, then by halves.
+    """
+    if not ordered:
+        newest = values[row]
+        while row < stop and begin <= values[row] < limit:
+            newest = max(newest, values[row])
+            row += 1
+        return row, newest
+    inside, step = row, 1
+    while inside + step < stop and values[inside + step] < limit:
+        inside += step
+        step *= 2
+    beyond = min(inside + step, stop)
+    while beyond - inside > 1:
+        middle = (inside + beyond) // 2
+        if values[middle] < limit:
+            inside = middle
+        else:
+            beyond = middle
+    return beyond, values[inside]
+
+
+@numba.njit(cache=True, nogil=True)
 def take_old(ring: Any, at: int, new: Any, old: Any) -> int:
     """Write for each new value the one that came as many values before it as the ring is long; the ring takes the new ones.
 

@@ -18,6 +18,11 @@ class TradedOrder:
 
     What a batch means to it is found once for all of them.
 
+    Attributes
+    ----------
+    row_of
+        Row of the state of each registry code, -1 where it has none.
+
     Examples
     --------
     >>> one = NOBODY.followed_by([7, 3])
@@ -28,8 +33,8 @@ class TradedOrder:
     def __init__(self, codes: npt.NDArray[np.int32]) -> None:
         self.codes = codes
         self.size = int(codes.size)
-        self._row_of = np.full(int(codes.max()) + 1 if codes.size else 0, -1, dtype=np.int32)
-        self._row_of[codes] = np.arange(codes.size, dtype=np.int32)
+        self.row_of = np.full(int(codes.max()) + 1 if codes.size else 0, -1, dtype=np.int32)
+        self.row_of[codes] = np.arange(codes.size, dtype=np.int32)
         self._next: weakref.WeakValueDictionary[tuple[int, ...], TradedOrder] = weakref.WeakValueDictionary()
 
     def followed_by(self, codes: list[int]) -> TradedOrder:
@@ -48,13 +53,13 @@ class TradedOrder:
         if held is not None:
             return held
         codes = columns.codes[:1] if columns.alone else columns.codes
-        if self._row_of.size < len(REGISTRY):
-            grown = np.full(len(REGISTRY) - self._row_of.size, -1, dtype=np.int32)
-            self._row_of = np.concatenate((self._row_of, grown))
-        order, of = self, self._row_of[codes]
+        if self.row_of.size < len(REGISTRY):
+            grown = np.full(len(REGISTRY) - self.row_of.size, -1, dtype=np.int32)
+            self.row_of = np.concatenate((self.row_of, grown))
+        order, of = self, self.row_of[codes]
         if of.size and of.min() < 0:
             order = self.followed_by(pd.unique(codes[of < 0]).astype(np.int64).tolist())
-            of = order._row_of[codes]
+            of = order.row_of[codes]
         columns.found[self] = order, of
         return order, of
 

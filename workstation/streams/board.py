@@ -139,10 +139,10 @@ class Board:
         with self._lock:
             self._flow.seed(past, since_ns)
 
-    def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
-        """Publish the candles in progress of one length."""
+    def set_forming(self, frame: pd.DataFrame) -> None:
+        """Publish the candles in progress."""
         with self._lock:
-            self._candles.set_forming(every_ns, frame)
+            self._candles.set_forming(frame)
 
     def feeds(self) -> pd.DataFrame:
         """One row per feed: state, age and counts, as the status strip shows them."""

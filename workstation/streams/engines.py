@@ -58,7 +58,7 @@ def standard_engines(
     """
     exposure = dict(exposure or {})
     return [
-        *(Candles(every=every, lateness=lateness) for every in candles),
+        Candles(every=tuple(candles), lateness=lateness),
         ExposureBook(**exposure),
         Levels(**exposure),
         Cascade(**exposure),

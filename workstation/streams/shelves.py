@@ -173,33 +173,32 @@ class CandleShelf(Shelf):
         self._closed: dict[tuple[int, int], list[pd.DataFrame]] = {}
         """Closed candles by instrument code and length, in pieces until someone asks for them."""
         self._options = Tail(table, option_rows)
-        self._forming: dict[int, pd.DataFrame] = {}
+        self._forming = self._none
         self._traded: Counter[int] = Counter()
         """Trades in closed candles by instrument code, without options."""
         self._answers: dict[tuple[str, int], tuple[int, pd.DataFrame]] = {}
         """What was answered last, and of which version: many screens ask for the same candles."""
 
-    def set_forming(self, every_ns: int, frame: pd.DataFrame) -> None:
-        """Replace the candles in progress of one length."""
-        self._forming[every_ns] = frame
+    def set_forming(self, frame: pd.DataFrame) -> None:
+        """Replace the candles in progress."""
+        self._forming = frame
         self.version += 1
 
     def frame(self) -> pd.DataFrame:
         """Closed and forming candles of every instrument and length."""
         self._merge()
         closed = [self._joined(key) for key in self._closed]
-        return self.table.concat([*closed, self._options.frame(), *self._forming.values()])
+        return self.table.concat([*closed, self._options.frame(), self._forming])
 
     def traded(self) -> dict[str, int]:
         """Trades seen of every instrument with candles, without options."""
         self._merge()
         seen = Counter(self._traded)
-        for forming in self._forming.values():
-            codes = np.asarray(forming["instrument"].array.codes)
-            mine = self._followed.of(codes) >= 0
-            seen.update(
-                dict(zip(codes[mine].tolist(), forming["trades"].to_numpy()[mine].tolist(), strict=True))
-            )
+        codes = np.asarray(self._forming["instrument"].array.codes)
+        mine = self._followed.of(codes) >= 0
+        trades = self._forming["trades"].to_numpy()[mine].tolist()
+        for code, count in zip(codes[mine].tolist(), trades, strict=True):
+            seen[code] += count
         return dict(zip(REGISTRY.names(seen), seen.values(), strict=True))
 
     def of(self, instrument: str, every_ns: int) -> pd.DataFrame:
@@ -220,8 +219,7 @@ class CandleShelf(Shelf):
             closed = self._joined((code, every_ns))
         else:
             closed = _in_order(_candles_of(self._options.frame(), code, every_ns))
-        forming = self._forming.get(every_ns, self._none)
-        begun = _candles_of(forming, code, every_ns)
+        begun = _candles_of(self._forming, code, every_ns)
         if len(closed) and len(begun):  # what was in progress a moment ago may be final by now
             begun = begun[begun["event_ns"].to_numpy() > closed["event_ns"].to_numpy()[-1]]
         return self.table.concat([closed, begun]) if len(begun) else closed

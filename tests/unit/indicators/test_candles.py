@@ -13,7 +13,7 @@ import pytest
 
 from workstation.indicators.candles import Candles, candles
 from workstation.market.errors import TableError
-from workstation.market.tables import HEARTBEAT, TRADES, TradeFlag
+from workstation.market.tables import CANDLES, HEARTBEAT, TRADES, TradeFlag
 
 SECOND = 10**9
 
@@ -79,6 +79,32 @@ def test_recorded_ticks_agree_with_a_grouping(sample_data: Path) -> None:
         agree(candles(rows, every=every), rows, int(pd.Timedelta(every).as_unit("ns").value))
 
 
+@pytest.mark.parametrize("sided", [False, True])
+def test_several_lengths_at_once_are_those_of_each_to_the_last_bit(sided: bool) -> None:
+    """In batches of all sizes: by row, by instrument and eight at a time."""
+    rng = np.random.default_rng(5)
+    n = 30_000
+    rows = trades(
+        event_ns=np.sort(rng.integers(0, 300 * SECOND, n)),
+        instrument=rng.choice(["BTC/USD", "ETH/USD", "AAPL"], n),
+        price=np.round(100 + rng.normal(size=n).cumsum() * 0.01, 2),
+        size=rng.random(n),
+        side=rng.choice([-1, 0, 1], n) if sided else 0,
+    )
+    every = ("1s", "10s", "7s", "1h")
+    engine, at, parts = Candles(every=every), 0, []
+    for size in (1, 7, 200, 5_000, 9, 12_000, 3, n):
+        parts.append(engine.update(rows.iloc[at : at + size].reset_index(drop=True)))
+        at += size
+    together = CANDLES.concat([*parts, engine.in_progress()])
+    pd.testing.assert_frame_equal(together, candles(rows, every=every), check_exact=True)
+    for one in every:
+        alone = candles(rows, every=one)
+        mine = together[together["every_ns"] == pd.Timedelta(one).as_unit("ns").value]
+        pd.testing.assert_frame_equal(mine.reset_index(drop=True), alone, check_exact=True)
+        agree(alone, rows, int(pd.Timedelta(one).as_unit("ns").value))
+
+
 def test_late_trades_amend_within_lateness_and_are_counted_beyond() -> None:
     rows = trades(
         event_ns=[1 * SECOND, 12 * SECOND, 3 * SECOND, 16 * SECOND, 2 * SECOND], price=[5.0, 6, 9, 7, 1]
@@ -140,6 +166,10 @@ def test_cancels_take_back_open_and_final_candles() -> None:
 def test_parameters_that_make_no_sense_are_refused() -> None:
     with pytest.raises(ValueError, match="every"):
         Candles(every="0s")
+    with pytest.raises(ValueError, match="twice"):
+        Candles(every=("10s", "10s"))
+    with pytest.raises(ValueError, match="several"):
+        Candles(every=())
     with pytest.raises(ValueError, match="lateness"):
         Candles(lateness="-1s")
     with pytest.raises(ValueError, match="reads trades, heartbeat"):
@@ -208,7 +238,7 @@ def test_cancels_leave_what_stands_whatever_is_still_held(every: str, batch: int
     parts = [engine.update(rows.iloc[at : at + batch].reset_index(drop=True)) for at in range(0, n, batch)]
     made = pd.concat([*parts, engine.in_progress()], ignore_index=True)
     newest = made.groupby(["instrument", "event_ns"], observed=True).tail(1)
-    agree(newest[newest["trades"] > 0], survivors(rows, 60 * SECOND), engine.every_ns)
+    agree(newest[newest["trades"] > 0], survivors(rows, 60 * SECOND), engine.parameters.lengths_ns[0])
     assert engine.unmatched_cancels > 0 and (every == "10min" or made["revision"].max() > 0)
 
 

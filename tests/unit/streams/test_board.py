@@ -88,7 +88,7 @@ def test_the_candle_in_progress_stands_last_and_a_revision_replaces() -> None:
     board.add("candles", candle(0, 1.0))
     board.add("candles", candle(10, 2.0))
     board.add("candles", candle(0, 1.5, revision=1))
-    board.set_forming(10, candle(20, 3.0, closed=False))
+    board.set_forming(candle(20, 3.0, closed=False))
     shown = board.candles("BOARD-A", 10)
     assert shown["event_ns"].tolist() == [0, 10, 20]
     assert shown["close"].tolist() == [1.5, 2.0, 3.0]
@@ -129,13 +129,9 @@ def test_traded_counts_closed_and_forming_candles_of_all_but_options() -> None:
             conformed("candles", event_ns=[begin] * 3, instrument=names, every_ns=[10] * 3, trades=[2, 5, 9]),
         )
     assert board.traded() == {"BOARD-A": 4, "BOARD-B": 10}
-    board.set_forming(
-        10, conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[3])
-    )
+    board.set_forming(conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[3]))
     assert board.traded() == {"BOARD-A": 7, "BOARD-B": 10}
-    board.set_forming(
-        10, conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[4])
-    )
+    board.set_forming(conformed("candles", event_ns=[20], instrument=["BOARD-A"], every_ns=[10], trades=[4]))
     assert board.traded()["BOARD-A"] == 8, "what forms replaces what formed"
 
 
@@ -202,9 +198,9 @@ def test_the_same_candles_are_found_once_and_anew_when_they_change() -> None:
     board.add("candles", conformed("candles", event_ns=[0], closed=[True], **row))
     first = board.candles("BOARD-A", 10)
     assert board.candles("BOARD-A", 10) is first
-    board.set_forming(10, conformed("candles", event_ns=[10], closed=[False], **row))
+    board.set_forming(conformed("candles", event_ns=[10], closed=[False], **row))
     assert board.candles("BOARD-A", 10)["event_ns"].tolist() == [0, 10]
     board.add("candles", conformed("candles", event_ns=[10], closed=[True], **row))
-    board.set_forming(10, conformed("candles", event_ns=[20], closed=[False], **row))
+    board.set_forming(conformed("candles", event_ns=[20], closed=[False], **row))
     assert board.candles("BOARD-A", 10)["event_ns"].tolist() == [0, 10, 20]
     assert board.candles("BOARD-A", 10)["closed"].tolist() == [True, True, False]
