@@ -85,9 +85,10 @@ class Candles(Engine):
             return nothing(CANDLES)
         if table == "heartbeat":
             done = CandleRows(self._open_room())
-            self._watermark_ns = max(self._watermark_ns, int(batch["event_ns"].to_numpy().max()))
-            for length in self._lengths:
-                length.advance(self._watermark_ns, 0, done)
+            for at, event_ns in enumerate(batch["event_ns"].tolist()):
+                self._watermark_ns = max(self._watermark_ns, event_ns)
+                for length in self._lengths:
+                    length.advance(self._watermark_ns, at, done)
         else:
             done = self._fold(trade_columns(batch))
         self._forget()
