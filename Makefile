@@ -48,7 +48,7 @@ unit: setup      ## doctests, unit, reference, property and wire tests
 	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/browser
+	@$(BIN)/python -m pytest tests/browser
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@$(BIN)/python -m pytest tests/notebooks

@@ -150,6 +150,20 @@ def _stay_here(complaints: list[str], url: str) -> None:
         complaints.append(f"request to {url}")
 
 
+_AXES = "[...Bokeh.documents[0].all_models].filter(m => 'major_label_text_color' in m).map(m => m.major_label_text_color.value)"
+
+
+def both_themes(page: Any) -> Iterator[str]:
+    """A page opened in light as it is, then in dark by its toggle: each once page and plots have their colours."""
+    yield "light"
+    ground, ink = page.evaluate(f"[getComputedStyle(document.body).backgroundColor, {_AXES}[0]]")
+    page.get_by_role("button", name="Toggle theme").click()
+    page.wait_for_function("before => getComputedStyle(document.body).backgroundColor !== before", arg=ground)
+    page.wait_for_function(f"before => {_AXES}.every(ink => ink !== before)", arg=ink)
+    page.wait_for_function("location.search.includes('theme=dark')")
+    yield "dark"
+
+
 def grave(page: Any) -> dict[str, list[str]]:
     """What axe finds serious; Tabulator's own markup of its grid is not ours to mend."""
     from axe_playwright_python.sync_playwright import Axe
