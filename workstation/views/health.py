@@ -34,6 +34,7 @@ th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left
   position: sticky; top: 0; background: var(--ws-card); }
 td { padding: 3px 8px 3px 0; border-top: 1px solid var(--ws-line); vertical-align: top; }
 td.n, th.n { text-align: right; white-space: nowrap; }
+td.state { white-space: nowrap; }
 .live { color: var(--ws-good); } .quiet { color: var(--ws-muted); } .stale, .warn { color: var(--ws-warn); } .failed { color: var(--ws-bad); }
 .event { font-weight: 700; }
 .none { color: var(--ws-muted); padding: 8px 0; }
@@ -198,7 +199,7 @@ def _feed_row(row: dict[str, Any]) -> str:
         f"{row['gaps']:.0f}", f"{row['drops']:.0f}", formats.age(float(row["recorder_lag_s"])),
     )  # fmt: skip
     return (
-        f'<tr><td class="event">{escape(str(row["feed"]))}</td><td class="{how}">{_WORDS[how]} {escape(str(row["state"]))}</td>'
+        f'<tr><td class="event">{escape(str(row["feed"]))}</td><td class="{how} state">{_WORDS[how]} {escape(str(row["state"]))}</td>'
         f"<td>{_time(int(row['newest_ns']))}</td>"
         + "".join(f'<td class="n">{value}</td>' for value in numbers)
         + f"<td>{escape(str(row['detail']))}</td></tr>"
