@@ -5,12 +5,9 @@ Usage: python scripts/screenshots.py [DASHBOARD ...]
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,19 +16,13 @@ from playwright.sync_api import Browser, sync_playwright
 
 from workstation.cli.serving import dashboards, free_port
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from tests.browser.conftest import FLAGS, chromium, wait_until_alive
+
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
 SETTLE_MS = 9_000
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @contextmanager
@@ -41,23 +32,11 @@ def demo(port: int) -> Iterator[str]:
     server = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
     try:
-        deadline = time.monotonic() + 120
-        while not _alive(f"{address}/liveness"):
-            if time.monotonic() > deadline or server.poll() is not None:
-                raise RuntimeError("the demo did not come up")
-            time.sleep(0.5)
+        wait_until_alive(address, server, seconds=120)
         yield address
     finally:
         server.terminate()
         server.wait(30)
-
-
-def _alive(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(url, timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def shoot(browser: Browser, address: str, page_name: str, size: str, theme: str) -> Path:
@@ -74,11 +53,10 @@ def shoot(browser: Browser, address: str, page_name: str, size: str, theme: str)
 
 def main(names: list[str]) -> None:
     """All pictures of the dashboards named, or of all."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     FOLDER.mkdir(parents=True, exist_ok=True)
     with demo(free_port("127.0.0.1", 0)) as address, sync_playwright() as playwright:
         time.sleep(15)  # let the market's past be drawn
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         for name in names or dashboards():
             for size in SIZES:
                 for theme in THEMES:
