@@ -279,7 +279,7 @@ class Hub:
         told, at = self._late_told.get(name, (0, int(NO_TIME)))
         if late > told and self._watermark_ns >= at + LATE_REPORT_NS:
             self._late_told[name] = (late, self._watermark_ns)
-            detail = f"{late} trades in all came too late for {name} and are in none of its rows"
+            detail = f"{late} trades in all came too late for {name}: rows that were final do not count them"
             self.tell("late", channel=name, count=late - told, detail=detail)
 
 
