@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import panel as pn
@@ -85,23 +86,44 @@ def underlying_buttons(choice: Any) -> pmui.RadioButtonGroup:
     return made
 
 
+def expiries_of_chain(source: Source, underlying: str) -> list[int]:
+    """Expiries of the newest chain."""
+    chain = chain_of(source, underlying)
+    return [] if chain is None else [int(value) for value in chain["expiry_ns"].to_numpy()]
+
+
 class ExpiryChoice(View):
-    """Which expiries count; none ticked means all."""
+    """Boxes to tick expiries; none ticked means what the page takes then.
+
+    Parameters
+    ----------
+    choice
+        Has ``expiries``, and ``offer`` for what a source has.
+    expiries
+        Expiries to tick of a source and an underlying.
+    label
+        Of the boxes.
+    """
 
     inputs = ("marks", "exposures")
     every_s = 1.0
 
-    def __init__(self, choice: Choice) -> None:
+    def __init__(
+        self,
+        choice: Any,
+        expiries: Callable[[Source, str], list[int]] = expiries_of_chain,
+        label: str = "Expiries",
+    ) -> None:
         self.choice = choice
-        self._boxes = pmui.CheckBoxGroup(options={}, value=[], label="Expiries", size="small", margin=(0, 12))
+        self._expiries, self._label = expiries, label
+        self._boxes = pmui.CheckBoxGroup(options={}, value=[], label=label, size="small", margin=(0, 12))
         self._boxes.param.watch(self._ticked, "value")
         self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
 
     def refresh(self, source: Source) -> None:
-        """Offer the underlyings the source has and the expiries of the chain."""
+        """Offer the underlyings the source has and the expiries there are."""
         self.choice.offer(source)
-        chain = chain_of(source, self.choice.underlying)
-        known = [] if chain is None else [int(value) for value in chain["expiry_ns"].to_numpy()]
+        known = self._expiries(source, self.choice.underlying)
         options = {formats.expiry(value): value for value in known}
         if options != self._boxes.options:
             kept = [value for value in self.choice.expiries if value in known]
@@ -113,4 +135,4 @@ class ExpiryChoice(View):
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the label."""
-        self._boxes.label = reason or "Expiries"
+        self._boxes.label = reason or self._label

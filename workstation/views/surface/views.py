@@ -5,10 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import panel as pn
-import panel_material_ui as pmui
 
-from workstation.views import formats
-from workstation.views.exposure.controls import BAR, buttons, underlying_buttons
+from workstation.views.exposure.controls import BAR, ExpiryChoice, buttons, underlying_buttons
 from workstation.views.live import Live, Source, View
 from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
 from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
@@ -21,37 +19,9 @@ from workstation.views.theme import Palette
 _ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")
 
 
-class SmileChoice(View):
-    """Which smiles are shown; none ticked means a spread of them."""
-
-    inputs = ("marks", "exposures")
-    every_s = 1.0
-
-    def __init__(self, choice: SurfaceChoice) -> None:
-        self.choice = choice
-        self._boxes = pmui.CheckBoxGroup(
-            options={}, value=[], label="Smiles shown (four at most)", size="small", margin=(0, 12)
-        )
-        self._boxes.param.watch(self._ticked, "value")
-        self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
-
-    def refresh(self, source: Source) -> None:
-        """Offer the underlyings the source has and the expiries of the surface."""
-        self.choice.offer(source)
-        found = surface_of(source, self.choice.underlying)
-        known = [] if found is None else [int(value) for value in found["expiry_ns"].to_numpy()]
-        options = {formats.expiry(value): value for value in known}
-        if options != self._boxes.options:
-            kept = [value for value in self.choice.expiries if value in known]
-            self._boxes.param.update(options=options, value=kept)
-            self.choice.expiries = kept
-
-    def _ticked(self, event: Any) -> None:
-        self.choice.expiries = sorted(event.new)
-
-    def show_failure(self, reason: str) -> None:
-        """Say it in place of the label."""
-        self._boxes.label = reason or "Smiles shown (four at most)"
+def _fitted_expiries(source: Source, underlying: str) -> list[int]:
+    found = surface_of(source, underlying)
+    return [] if found is None else [int(value) for value in found["expiry_ns"].to_numpy()]
 
 
 class SurfaceViews:
@@ -77,7 +47,7 @@ class SurfaceViews:
         self.term = TermStructure(choice, colours)
         self.skew = SkewHistory(choice, colours)
         self.fits = Fits(choice)
-        self.expiries = SmileChoice(choice)
+        self.expiries = ExpiryChoice(choice, _fitted_expiries, "Smiles shown (four at most)")
         self.ledger = SurfaceLedger(choice)
 
     @property
