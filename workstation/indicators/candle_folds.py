@@ -26,7 +26,7 @@ from workstation.indicators.candle_kernels import (
     VOLUME,
     begin_bar,
     close_bars,
-)  # fmt: skip
+)
 from workstation.indicators.lanes import (
     LANES,
     in_all_lanes,
@@ -57,6 +57,12 @@ class TradeRuns(NamedTuple):
     size: Any
     flags: Any
     side: Any
+
+
+NO_RUNS = TradeRuns(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0),
+    np.empty(0, np.int32), np.empty(0, np.int8),
+)  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True)
@@ -109,7 +115,7 @@ def fold_alone(
     event_ns: Any, price: Any, size: Any, side: Any, flags: Any, row: int, last: int, place: int,
     unpriced: int, unsided: int, bars: Any, sums: Any,
 ) -> None:  # fmt: skip
-    """Fold rows into the one bar at a place, which stays in registers."""
+    """Fold rows into the one bar at a place; its prices stay in registers."""
     open_ns, close_ns = bars[place, OPEN_NS], bars[place, CLOSE_NS]
     first, high, low, final = sums[place, OPEN], sums[place, HIGH], sums[place, LOW], sums[place, CLOSE]
     bought, sold = sums[place, BUY_VOLUME], sums[place, SELL_VOLUME]

@@ -12,9 +12,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from workstation.indicators.lanes import (
-    LANES,
-)  # fmt: skip
+from workstation.indicators.lanes import LANES
 
 NUMBER, OPEN_NS, CLOSE_NS, TRADES = range(4)
 OPEN, HIGH, LOW, CLOSE, BUY_VOLUME, SELL_VOLUME = range(6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from workstation.indicators import candle_folds as folds
 from workstation.indicators import candle_kernels as kernels
@@ -62,10 +61,14 @@ class CandleLength:
 
     def most(self, columns: TradeColumns) -> int:
         """At most so many bars a batch makes final or amends."""
-        bars = self._instruments * self.spans(columns)
+        bars = self._instruments * self._spans(columns)
         return int(min(columns.event_ns.size, bars) + self._instruments * self.slots + columns.cancels.size)
 
-    def spans(self, columns: TradeColumns) -> int:
+    def pays_by_run(self, columns: TradeColumns) -> bool:
+        """Whether instruments have so many trades in a bar that a batch is better folded by instrument."""
+        return bool(self._instruments * self._spans(columns) * LEAST_RUN <= columns.event_ns.size)
+
+    def _spans(self, columns: TradeColumns) -> int:
         """Spans of a bar that the times of a batch reach over."""
         return columns.newest_ns // self.every_ns - columns.oldest_ns // self.every_ns + 1
 
@@ -84,10 +87,9 @@ class CandleLength:
         if start == stop:
             return watermark_ns
         columns, runs = batch.columns, batch.runs
-        by_run = self._instruments * self.spans(columns) * LEAST_RUN <= columns.event_ns.size
         newest_ns, self._next_close, done.rows, late = folds.fold_trades(
             batch.trades.of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags,
-            runs, runs.edges[:-1].copy() if by_run else runs.edges[:0], start, stop,
+            runs, runs.edges[:-1].copy() if self.pays_by_run(columns) else runs.edges[:0], start, stop,
             columns.ordered, columns.plain, self.every_ns, self._lateness_ns,
             self._parameters.volume_only, self._parameters.no_aggressor,
             self._bars, self._sums, self.slots, self._instruments, watermark_ns, self._next_close,
@@ -185,13 +187,3 @@ class CandleLength:
         self.late, self.unmatched_cancels = int(state["late"]), int(state["unmatched_cancels"])
         self._kept = KeptTrades.of(state["kept"])
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}
-
-
-def no_runs() -> folds.TradeRuns:
-    """Of no trades."""
-    numbers: npt.NDArray[np.int64] = np.empty(0, np.int64)
-    floats: npt.NDArray[np.float64] = np.empty(0)
-    edges = np.zeros(1, np.int64)
-    return folds.TradeRuns(
-        numbers, numbers, edges, numbers, floats, floats, np.empty(0, np.int32), np.empty(0, np.int8)
-    )

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 
-from workstation.indicators.candle_folds import TradeRuns
-from workstation.indicators.candle_length import LEAST_RUN, Batch, CandleLength, no_runs
+from workstation.indicators.candle_folds import NO_RUNS, TradeRuns
+from workstation.indicators.candle_length import Batch, CandleLength
 from workstation.indicators.candle_parameters import CandlesParameters
 from workstation.indicators.candle_rows import CandleRows
 from workstation.indicators.kept_trades import TradeRows
@@ -61,7 +61,6 @@ class Candles(Engine):
         lengths = enumerate(self.parameters.lengths_ns)
         self._lengths = [CandleLength(place, every_ns, self.parameters) for place, every_ns in lengths]
         self._spare = CandleRows(0)
-        self._no_runs = no_runs()
         self._room = Room(*((kind, 0) for kind in ("int64", "int64", "float64", "float64", "int32")))
 
     @property
@@ -151,12 +150,9 @@ class Candles(Engine):
         """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
         rows = columns.event_ns.size
         if columns.alone or not columns.ordered or columns.cancels.size:
-            return self._no_runs
-        paying = [
-            length for length in self._lengths if self._order.size * length.spans(columns) * LEAST_RUN <= rows
-        ]
-        if len(paying) < 2:
-            return self._no_runs
+            return NO_RUNS
+        if sum(length.pays_by_run(columns) for length in self._lengths) < 2:
+            return NO_RUNS
         order = self._order
         owners, edges = np.empty(order.size, dtype=np.int64), np.empty(order.size + 1, dtype=np.int64)
         places, event_ns, price, size, flags = self._room.of(rows)

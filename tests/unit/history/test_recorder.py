@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.history import open_history
 from workstation.history.recorder import Recorder
 from workstation.market.errors import HistoryError
 from workstation.market.tables import TRADES
@@ -34,12 +33,6 @@ def candle(revision: int) -> pd.DataFrame:
     return pd.DataFrame(
         {"seq": revision + 1, "event_ns": [0], "instrument": "AAA", "every_ns": 10, "revision": revision}
     )
-
-
-@pytest.fixture
-def lake(tmp_path):
-    with open_history(tmp_path / "store", upkeep=False) as history:
-        yield history
 
 
 class Gate:
