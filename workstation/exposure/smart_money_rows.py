@@ -135,9 +135,9 @@ def alerts(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows of the ``alerts`` table; ``code`` is the instrument's, -1 for none."""
     if not rows:
         return _EMPTY.copy(deep=False)
-    codes = np.array([row["code"] for row in rows], dtype=np.int32)
-    frame = pd.DataFrame([{name: value for name, value in row.items() if name != "code"} for row in rows])
-    return ALERTS.conform(frame.assign(instrument=REGISTRY.categorical(codes)))
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    codes = np.array(columns.pop("code"), dtype=np.int32)
+    return ALERTS.batch(columns | {"instrument": REGISTRY.categorical(codes)})
 
 
 _EMPTY = ALERTS.empty()

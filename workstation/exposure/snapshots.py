@@ -15,6 +15,7 @@ from workstation.exposure.flow import TakerFlow
 from workstation.exposure.priced import priced
 from workstation.exposure.signs import check
 from workstation.market.tables import TABLES, Column
+from workstation.market.tables.categories import category
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.timer import ChainTimer, ChainTimerParameters
 
@@ -135,14 +136,4 @@ def _column(column: Column, shown: list[_Shown], counts: list[int]) -> Any:
 
 def _category(names: list[str], counts: list[int]) -> pd.Categorical:
     """Each name repeated as often as its count."""
-    known = list(dict.fromkeys(names))
-    if len(names) == 1:
-        codes = np.zeros(counts[0], dtype=np.int8)
-    else:
-        codes = np.array([known.index(name) for name in names]).repeat(counts)
-    return pd.Categorical.from_codes(codes, dtype=_category_dtype(tuple(known)), validate=False)
-
-
-@lru_cache(maxsize=256)
-def _category_dtype(names: tuple[str, ...]) -> pd.CategoricalDtype:
-    return pd.CategoricalDtype(pd.Index(names, dtype="str"))
+    return category(names, np.arange(len(names)).repeat(counts))

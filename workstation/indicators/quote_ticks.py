@@ -44,18 +44,16 @@ def ticks_from_quotes(quotes: pd.DataFrame, exchange: str | None = None) -> pd.D
     if exchange is not None:
         kept &= (rows["exchange"] == exchange).to_numpy()
     chosen = rows[kept]
-    return TRADES.conform(
-        pd.DataFrame(
-            {
-                "seq": chosen["seq"],
-                "event_ns": chosen["event_ns"],
-                "seen_ns": chosen["seen_ns"],
-                "instrument": chosen["instrument"],
-                "price": (bid[kept] + ask[kept]) / 2.0,
-                "size": 1.0,
-                "condition": "mid",
-                "exchange": chosen["exchange"],
-                "venue": chosen["venue"],
-            }
-        )
+    return TRADES.batch(
+        {
+            "seq": chosen["seq"],
+            "event_ns": chosen["event_ns"],
+            "seen_ns": chosen["seen_ns"],
+            "instrument": chosen["instrument"],
+            "price": (bid[kept] + ask[kept]) / 2.0,
+            "size": 1.0,
+            "condition": "mid",
+            "exchange": chosen["exchange"],
+            "venue": chosen["venue"],
+        }
     )

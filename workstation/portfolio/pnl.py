@@ -282,11 +282,11 @@ class PnlSnapshots(Engine):
             "instrument": REGISTRY.categorical(
                 np.append(self._ledger.codes[legs], np.int32(-1)).astype(np.int32)
             ),
-            "venue": pd.Series([key[0] for key in keys] + [""], dtype="str"),
-            "account": pd.Series([key[1] for key in keys] + [""], dtype="str"),
+            "venue": [key[0] for key in keys] + [""],
+            "account": [key[1] for key in keys] + [""],
         }
         columns |= {name: np.append(each[legs], each.sum()) for name, each in values.items()}
-        return PNL.conform(pd.DataFrame(columns))
+        return PNL.batch(columns)
 
     # -- state --------------------------------------------------------------------------------------------
 

@@ -147,6 +147,5 @@ def _rows(columns: dict[str, Any], asof_ns: int, underlying: str, told: dict[str
     if not size:
         return SURFACES.empty()
     ledger = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
-    frame = {name: columns[name] for name in _COLUMNS}
-    stamp = {"event_ns": asof_ns, "underlying": underlying}
-    return SURFACES.conform(pd.DataFrame({**stamp, **frame, "ledger": [ledger] * size}))
+    found = {name: columns[name] for name in _COLUMNS}
+    return SURFACES.batch({"event_ns": asof_ns, "underlying": underlying, **found, "ledger": ledger}, size)

@@ -97,3 +97,29 @@ def test_flags_of_many_are_the_flags_of_each(printed: list[str]) -> None:
     assert flags(printed).tolist() == [int(table[code].flags) if code in table else 0 for code in printed]
     as_category = read_conditions(pd.Series(printed, dtype="str").astype("category"))
     pd.testing.assert_frame_equal(as_category, read_conditions(printed))
+
+
+@given(frame=batches(), forms=st.lists(st.sampled_from(["list", "array", "series"]), min_size=8, max_size=8))
+@settings(max_examples=60)
+def test_a_batch_of_columns_is_the_frame_of_them_conformed(frame: pd.DataFrame, forms: list[str]) -> None:
+    columns = {
+        name: frame[name].tolist()
+        if form == "list"
+        else frame[name].array
+        if form == "array"
+        else frame[name]
+        for name, form in zip(frame.columns, forms, strict=False)
+    }
+    want = TRADES.conform(frame, InstrumentRegistry())
+    made = TRADES.batch(columns, registry=InstrumentRegistry())
+    assert plain(made) == plain(want)
+    assert made.dtypes.astype(str).tolist() == want.dtypes.astype(str).tolist()
+
+
+@given(word=words, number=numbers, side=st.sampled_from([-1, 0, 1]), count=st.integers(0, 4))
+def test_one_value_stands_for_all_rows(word: str | None, number: float, side: int, count: int) -> None:
+    columns = {"event_ns": list(range(count)), "instrument": "BTC/USD", "price": number, "size": 1, "side": side, "venue": word,
+               "trade_id": word}  # fmt: skip
+    made = TRADES.batch(columns, registry=InstrumentRegistry())
+    want = TRADES.conform(pd.DataFrame(columns, index=range(count)), InstrumentRegistry())
+    assert plain(made) == plain(want)

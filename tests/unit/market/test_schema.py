@@ -129,6 +129,25 @@ def test_bad_batches_say_where(frame: pd.DataFrame, message: str, registry: Inst
         TRADES.conform(frame, registry)
 
 
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"sise": 1.0}, "trades.sise: no such column"),
+        ({"size": [1.0, 2.0, 3.0]}, "trades.size: 3 values where the batch has 2 rows"),
+        ({"size": "much"}, "trades.size"),
+        ({"price": [1.0, np.nan]}, "trades.price, row 1: missing value"),
+        ({"price": None}, "trades.price, row 0: missing value"),
+    ],
+)
+def test_a_batch_of_bad_columns_says_where(
+    changed: dict[str, object], message: str, registry: InstrumentRegistry
+) -> None:
+    columns = {"event_ns": [1, 2], "instrument": "BTC/USD", "price": 1.0, "size": 1.0} | changed
+    with pytest.raises(TableError) as told:
+        TRADES.batch(columns, registry=registry)
+    assert message in str(told.value)
+
+
 def test_two_columns_of_one_name_are_refused(registry: InstrumentRegistry) -> None:
     twice = pd.concat([trades(["A"]), trades(["A"])[["price"]]], axis=1)
     with pytest.raises(TableError, match=r"trades\.price: 2 columns"):

@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.feeds.deribit import decoders, messages, rows
+from workstation.feeds.deribit import decoders, messages
 from workstation.feeds.deribit.decoders import Kind, Part, Rejection
 from workstation.feeds.feed import Batch
 from workstation.market.errors import FrameError
@@ -247,17 +247,15 @@ def _decode_group(
 
 
 def _merge(name: str, parts: list[Part]) -> pd.DataFrame:
-    if len(parts) == 1:
-        columns = parts[0].columns
-        columns["instrument"] = REGISTRY.categorical(columns["instrument"])
-        return table(name).conform(pd.DataFrame(columns, copy=False))
-    codes = np.concatenate([part.columns.pop("instrument") for part in parts])
+    schema = table(name)
+    batches = []
+    for part in parts:
+        instrument = REGISTRY.categorical(part.columns["instrument"])
+        batches.append(schema.batch(part.columns | {"instrument": instrument}))
+    if len(batches) == 1:
+        return batches[0]
     order = np.argsort(np.concatenate([part.at for part in parts]), kind="stable")
-    frame = pd.concat([pd.DataFrame(part.columns, copy=False) for part in parts], ignore_index=True).iloc[
-        order
-    ]
-    instrument = REGISTRY.categorical(codes[order])
-    return table(name).conform(frame.reset_index(drop=True).assign(instrument=instrument))
+    return schema.conform(schema.concat(batches).iloc[order].reset_index(drop=True))
 
 
 def _health(
@@ -268,7 +266,7 @@ def _health(
     columns = {
         "event_ns": times,
         "seen_ns": times,
-        "feed": rows.constant("deribit", len(times)),
+        "feed": "deribit",
         "channel": [_channel_or_none(payloads[rejection.at]) for rejection in rejections],
         "event": [rejection.event for rejection in rejections],
         "start_ns": times,
@@ -276,7 +274,7 @@ def _health(
         "count": [rejection.count for rejection in rejections],
         "detail": [rejection.detail[:400] for rejection in rejections],
     }
-    return table("health").conform(pd.DataFrame(columns))
+    return table("health").batch(columns)
 
 
 def _channel_or_none(payload: bytes) -> str:

@@ -50,13 +50,6 @@ def present(values: Sequence[Any]) -> Floats:
     return numbers
 
 
-def constant(value: str, rows: int) -> pd.Categorical:
-    """A category column of one value."""
-    return pd.Categorical.from_codes(
-        np.zeros(rows, dtype=np.int8), categories=pd.Index([value], dtype="str"), validate=False
-    )
-
-
 def _nanoseconds(milliseconds: Sequence[int]) -> Times:
     return np.array(milliseconds, dtype=np.int64) * MILLISECOND
 
@@ -66,7 +59,7 @@ def _stamp(event_ns: Times, seen_ns: Times, ids: Ids) -> dict[str, Any]:
         "event_ns": event_ns,
         "seen_ns": seen_ns,
         "instrument": NAMES.code[ids],
-        "venue": constant("deribit", len(ids)),
+        "venue": "deribit",
     }
 
 
@@ -82,7 +75,6 @@ def trades(structs: Sequence[messages.Trade], ids: Ids, seen_ns: Times) -> dict[
     """Columns of ``trades``."""
     (times, _, price, amount, direction, seqs, trade_ids, iv, mark, index, liquidation, blocks, combo_trades,
      combos) = fields(structs)  # fmt: skip
-    rows = len(times)
     prices = number(price)
     liquidated = np.array(liquidation, dtype=object)
     in_block = np.array(blocks, dtype=object) != None  # noqa: E711 - elementwise
@@ -93,7 +85,7 @@ def trades(structs: Sequence[messages.Trade], ids: Ids, seen_ns: Times) -> dict[
         "price": prices,
         "size": in_coin(number(amount), prices, ids),
         "side": np.where(np.array(direction) == "buy", 1, -1).astype(np.int8),
-        "side_source": constant("venue", rows),
+        "side_source": "venue",
         "flags": flags.astype(np.int32),
         "trade_id": pd.array(trade_ids, dtype="str"),
         "venue_seq": np.array(seqs, dtype=np.int64),
@@ -131,7 +123,7 @@ def liquidations(
         "price": price,
         "size": size,
         "usd": price * size * np.where(coin_priced, columns["index"][at], 1.0),
-        "venue": constant("deribit", len(at)),
+        "venue": "deribit",
     }
 
 
@@ -204,7 +196,7 @@ def index_prices(structs: Sequence[messages.IndexPrice], seen_ns: Times) -> dict
         "instrument": index_codes(names),
         "mark": number(price),
         "index": number(price),
-        "venue": constant("deribit", len(times)),
+        "venue": "deribit",
     }
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workstation.feeds.feed import Batch, Gap
 from workstation.feeds.iqfeed.inbox import Read
-from workstation.feeds.iqfeed.rows import FEED, category, conformed, constant
+from workstation.feeds.iqfeed.rows import FEED
 from workstation.market.tables import table
 
 
@@ -20,10 +20,10 @@ def frames(reads: Sequence[Read]) -> pd.DataFrame:
     payload = np.empty(len(reads), dtype=object)
     payload[:] = [read.payload for read in reads]
     columns: dict[str, Any] = {
-        "event_ns": seen, "seen_ns": seen, "feed": constant(FEED, len(reads)),
-        "channel": category([read.channel for read in reads]), "payload": payload,
+        "event_ns": seen, "seen_ns": seen, "feed": FEED,
+        "channel": [read.channel for read in reads], "payload": payload,
     }  # fmt: skip
-    return conformed("frames", columns, len(reads))
+    return table("frames").batch(columns, len(reads))
 
 
 def notice(event: str, *, time_ns: int, detail: str, **fields: Any) -> dict[str, Any]:

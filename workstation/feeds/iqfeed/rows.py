@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,7 +17,7 @@ from workstation.feeds.iqfeed.layout import Layout
 from workstation.feeds.iqfeed.names import NAMES, OPTION
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag, table
-from workstation.market.tables.frames import frame_of
+from workstation.market.tables.categories import categories, category, coded
 
 FEED = "iqfeed"
 _SIDES = np.array([0, 0, 1, -1, 0], dtype=np.int8)
@@ -112,15 +111,15 @@ def trades(
         "price": fields.numbers["price"][rows],
         "size": fields.numbers["size"][rows],
         "side": side,
-        "side_source": pd.Categorical.from_codes((side != 0).astype(np.int8), dtype=categories("", "venue")),
+        "side_source": coded((side != 0).astype(np.int8), categories("", "venue")),
         "flags": flags,
         "trade_id": _trade_ids(day, whole["id"]),
         "venue_seq": np.maximum(whole["count"], 0),
         "condition": text,
         "exchange": exchange,
-        "venue": constant(FEED, len(rows)),
+        "venue": FEED,
     }
-    return conformed("trades", columns, len(rows))
+    return table("trades").batch(columns, len(rows))
 
 
 def _print_times(
@@ -147,9 +146,9 @@ def quotes(
         "seen_ns": seen_ns[rows],
         "instrument": REGISTRY.categorical(codes[rows]),
         **_best(numbers),
-        "venue": constant(FEED, len(rows)),
+        "venue": FEED,
     }
-    return conformed("quotes", columns, len(rows))
+    return table("quotes").batch(columns, len(rows))
 
 
 def marks(
@@ -166,9 +165,9 @@ def marks(
         "open_interest": numbers["open_interest"],
         "open_interest_ns": np.full(len(rows), NO_TIME),
         "volume_24h": numbers["volume"],
-        "venue": constant(FEED, len(rows)),
+        "venue": FEED,
     }
-    return conformed("marks", columns, len(rows))
+    return table("marks").batch(columns, len(rows))
 
 
 def _best(numbers: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[np.float64]]:
@@ -202,27 +201,14 @@ def _conditions(keys: npt.NDArray[np.int64], layout: Layout) -> tuple[pd.Categor
     for at, text in enumerate(texts):
         for digit in range(0, len(text), 2):
             bits[at] |= layout.flags.get(int(text[digit : digit + 2], 16), 0)
-    return _category(places, texts), bits[places]
+    return category(texts, places), bits[places]
 
 
 def _markets(markets: npt.NDArray[np.int64], layout: Layout) -> tuple[pd.Categorical, npt.NDArray[np.bool_]]:
     """Market centers as printed, and which of them are off exchange."""
     places, distinct = pd.factorize(markets)
     off = np.array([int(each) in layout.off for each in distinct], dtype=bool)
-    return _category(places, [str(each) if each >= 0 else "" for each in distinct]), off[places]
-
-
-def _category(places: npt.NDArray[np.intp], texts: Sequence[str]) -> pd.Categorical:
-    """Texts by place; texts may repeat (a code that is not there and an empty one)."""
-    distinct = {text: at for at, text in enumerate(dict.fromkeys(texts))}
-    if len(distinct) != len(texts):
-        places = np.array([distinct[text] for text in texts], dtype=np.intp)[places]
-    return pd.Categorical.from_codes(places, dtype=categories(*distinct), validate=False)
-
-
-def category(texts: Sequence[str]) -> pd.Categorical:
-    """A category column of few distinct texts."""
-    return _category(np.arange(len(texts)), texts)
+    return category([str(each) if each >= 0 else "" for each in distinct], places), off[places]
 
 
 _DASH = pa.scalar("-", pa.large_string())
@@ -241,27 +227,6 @@ def _trade_ids(day: npt.NDArray[np.int64], ids: npt.NDArray[np.int64]) -> Any:
     return pd.array(text, dtype="str")
 
 
-@lru_cache(maxsize=4096)
-def categories(*texts: str) -> pd.CategoricalDtype:
-    """The dtype of a category column; making one anew costs more than a hundred rows."""
-    return pd.CategoricalDtype(pd.Index(texts, dtype="str"))
-
-
-@lru_cache(maxsize=64)
-def _names(*names: str) -> pd.Index[str]:
-    return pd.Index(names, dtype="str")
-
-
-def constant(value: str, rows: int) -> pd.Categorical:
-    """A category column of one value."""
-    return pd.Categorical.from_codes(np.zeros(rows, dtype=np.int8), dtype=categories(value), validate=False)
-
-
-def conformed(name: str, columns: dict[str, Any], rows: int) -> pd.DataFrame:
-    """A table's rows of ready column arrays."""
-    return table(name).conform(frame_of(list(columns.values()), _names(*columns), rows))
-
-
 def health(aside: Sequence[Rejection]) -> pd.DataFrame:
     """Rows of ``health`` about lines."""
     times = [each.seen_ns for each in aside]
@@ -270,4 +235,4 @@ def health(aside: Sequence[Rejection]) -> pd.DataFrame:
         "channel": [each.channel for each in aside], "event": [each.event for each in aside],
         "detail": [each.detail for each in aside],
     }  # fmt: skip
-    return table("health").conform(pd.DataFrame(columns))
+    return table("health").batch(columns, len(times))

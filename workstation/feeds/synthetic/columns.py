@@ -12,17 +12,16 @@ import pyarrow.compute as pc
 from workstation.feeds.feed import Batch
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
+from workstation.market.tables.categories import categories, coded
 
 Columns = dict[str, np.ndarray]
 
 CONDITIONS = ("", "I", "S", "a", "c", "e", "f", "g", "D", "B", "A", "C")
 EXCHANGES = ("", "A", "B", "C", "E", "H", "I", "J", "M", "N", "P", "Q", "X", "Z", "D", "V")
 _LABELS = {
-    "condition": pd.CategoricalDtype(pd.Index(CONDITIONS, dtype="str")),
-    "exchange": pd.CategoricalDtype(pd.Index(EXCHANGES, dtype="str")),
-    "side_source": pd.CategoricalDtype(pd.Index(["", "venue"], dtype="str")),
-    "venue": pd.CategoricalDtype(pd.Index(["synthetic"], dtype="str")),
-    "feed": pd.CategoricalDtype(pd.Index(["synthetic"], dtype="str")),
+    "condition": categories(*CONDITIONS),
+    "exchange": categories(*EXCHANGES),
+    "side_source": categories("", "venue"),
 }
 LATENCY_NS = 2_000_000
 
@@ -56,13 +55,13 @@ def batch(table: str, columns: Columns, latency_ns: np.ndarray) -> Batch:
     if "code" in made:
         made["instrument"] = REGISTRY.categorical(made.pop("code").astype(np.int32))
     if table in ("trades", "quotes", "marks", "liquidations"):
-        made["venue"] = np.zeros(rows, dtype=np.int8)
+        made["venue"] = "synthetic"
     if table == "heartbeat":
-        made["feed"] = np.zeros(rows, dtype=np.int8)
+        made["feed"] = "synthetic"
     for name, dtype in _LABELS.items():
         if name in made:
-            made[name] = pd.Categorical.from_codes(made[name], dtype=dtype, validate=False)
+            made[name] = coded(made[name], dtype)
     for name, prefix in (("trade_id", "T"), ("block_id", "B")):
         if name in made:
             made[name] = labelled(prefix, made[name])
-    return Batch(table, TABLES[table].conform(pd.DataFrame(made, copy=False)))
+    return Batch(table, TABLES[table].batch(made, rows))

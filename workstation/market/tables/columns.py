@@ -12,6 +12,7 @@ import pandas as pd
 import pyarrow as pa
 
 from workstation.market.instruments import InstrumentRegistry
+from workstation.market.tables.categories import categories, category, coded, constant
 
 NO_TIME = np.iinfo(np.int64).min
 """The "unknown" of an int64 nanosecond column (pandas' NaT)."""
@@ -62,9 +63,7 @@ def _unknown_values(kind: str, value: Any, rows: int) -> Any:
         values.setflags(write=False)
         return values
     if kind == "category":
-        return pd.Categorical.from_codes(
-            np.zeros(rows, dtype=np.int8), categories=pd.Index([""], dtype="str")
-        )
+        return constant(value, rows)
     if kind == "str":
         return pd.array([value], dtype="str").repeat(rows)
     values = np.full(rows, value, dtype=object)
@@ -90,7 +89,7 @@ def settled(registry: InstrumentRegistry, column: Column, values: Any) -> bool:
             type(values) is pd.Categorical and _is_str(values.categories.dtype) and not _any_negative(values)
         )
     if kind == "str":
-        return _is_str(values.dtype) and not values.isna().any()
+        return _is_str(getattr(values, "dtype", None)) and not values.isna().any()
     return type(values) is np.ndarray and values.dtype == object
 
 
@@ -123,16 +122,13 @@ def _one_chunk(strings: Any) -> Any:
 def _join_categories(pieces: list[pd.Categorical]) -> pd.Categorical:
     first = pieces[0].dtype
     if all(piece.categories is first.categories for piece in pieces):
-        return pd.Categorical.from_codes(
-            np.concatenate([p.codes for p in pieces]), dtype=first, validate=False
-        )
+        return coded(np.concatenate([p.codes for p in pieces]), first)
     pool: dict[str, int] = {}
     codes = []
     for piece in pieces:
         places = np.array([pool.setdefault(name, len(pool)) for name in piece.categories], dtype=np.int32)
         codes.append(places[piece.codes])
-    dtype = pd.CategoricalDtype(pd.Index(list(pool), dtype="str"))
-    return pd.Categorical.from_codes(np.concatenate(codes), dtype=dtype, validate=False)
+    return coded(np.concatenate(codes), categories(*pool))
 
 
 def _numbers(column: Column, series: pd.Series[Any]) -> Any:
@@ -141,6 +137,24 @@ def _numbers(column: Column, series: pd.Series[Any]) -> Any:
     if column.kind != "float64":
         return _exact_integers(series, column.kind)
     return series.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def series_of(values: Any) -> pd.Series[Any]:
+    """Values as pandas would hold them as a column; an array of objects keeps them as they are."""
+    objects = isinstance(values, np.ndarray) and values.dtype == object
+    return pd.Series(values, dtype=object if objects else None, copy=False)
+
+
+def texts(column: Column, values: Any, rows: int) -> Any:
+    """A column of text given as a list or as one text for all rows, as the array it holds; None where it is neither."""
+    kind = column.kind
+    if kind == "category" and isinstance(values, str):
+        return constant(values, rows)
+    if kind not in ("category", "str") or not isinstance(values, list) or set(map(type, values)) - {str}:
+        return None
+    return (
+        category(values) if kind == "category" else pd.array(pa.array(values, pa.large_string()), dtype="str")
+    )
 
 
 def convert(column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:
