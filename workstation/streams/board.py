@@ -17,6 +17,7 @@ import pandas as pd
 from workstation.exposure.flow_seen import FlowSeen, FlowWatch
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
+from workstation.market.tables.frames import array_of
 from workstation.streams.shelves import (
     CandleShelf,
     ExposureShelf,
@@ -90,7 +91,7 @@ class Board:
             elif table == "marks":
                 self._flow.take_marks(frame)
             if len(frame):
-                self.asof_ns = max(self.asof_ns, int(frame["event_ns"].to_numpy().max()))
+                self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
 
     def version(self, table: str) -> int:
         """Number that grows whenever the table's published state changes."""

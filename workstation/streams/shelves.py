@@ -278,13 +278,25 @@ class ExposureShelf(NewestSnapshot):
 
     def remember(self, frame: pd.DataFrame) -> None:
         """Keep these rows, in time order, as the past alone."""
-        names = ["underlying", "sign_model", "basis"]
+        if not self._begins_a_minute(frame):
+            return
+        names = list(_CHOICE)
         for key, rows in frame.groupby([*names, "event_ns"], observed=True, sort=False):
             name, event_ns = tuple(str(part) for part in key[:3]), int(key[3])
             past = self._past.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
             if not past or event_ns // _MINUTE_NS > int(past[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
                 past.append(gex.assign(event_ns=event_ns))
+
+    def _begins_a_minute(self, frame: pd.DataFrame) -> bool:
+        """Whether rows of some choice may be of a minute after the newest kept of it; cheap, for it is mostly not so."""
+        newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // _MINUTE_NS
+        columns = [array_of(frame, self.table.places[name]) for name in _CHOICE]
+        for codes in np.unique(np.stack([column.codes for column in columns]), axis=1).T:
+            past = self._past.get(tuple(str(c.categories[at]) for c, at in zip(columns, codes, strict=True)))
+            if not past or newest > int(past[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+                return True
+        return False
 
     def past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Columns event_ns, strike, gex, call_gex, put_gex."""
@@ -296,3 +308,4 @@ class ExposureShelf(NewestSnapshot):
 
 
 _MINUTE_NS = 60 * 10**9
+_CHOICE = ("underlying", "sign_model", "basis")

@@ -252,7 +252,10 @@ class Table:
         >>> TRADES.concat([one("BTC/USD"), one("ETH/USD")])["instrument"].tolist()
         ['BTC/USD', 'ETH/USD']
         """
-        parts = [arrays_of(self.conform(frame, registry)) for frame in frames]
+        parts = [
+            arrays_of(frame if self._is_conformed(frame, registry) else self.conform(frame, registry))
+            for frame in frames
+        ]
         if not parts:
             return self.empty(registry)
         joined = [
