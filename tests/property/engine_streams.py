@@ -6,7 +6,9 @@ A stream is a list of ``(table, frame)``: maximal runs of rows of one table in `
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -36,38 +38,47 @@ FLAGS = (
 )
 
 
+LEVELS = st.integers(90, 110)
+
+
+@cache
+def among(options: tuple[Any, ...]) -> st.SearchStrategy[Any]:
+    """One of these; the strategy is made once, for making it costs more than the draw."""
+    return st.sampled_from(options)
+
+
 def _trade(draw: st.DrawFn) -> dict[str, object]:
     return {
-        "instrument": draw(st.sampled_from(SPOTS + OPTIONS[:3])),
-        "price": draw(st.integers(90, 110)) + draw(st.sampled_from((0.0, 0.1, 0.25))),
-        "size": draw(st.sampled_from((0.1, 1.0, 3.0))),
-        "side": draw(st.sampled_from((-1, 0, 1))),
-        "flags": draw(st.sampled_from(FLAGS)),
-        "trade_id": draw(st.sampled_from(("", "1", "2", "3"))),
-        "venue": draw(st.sampled_from(("", "deribit", "bybit"))),
-        "block_id": draw(st.sampled_from(("", "", "A", "B"))),
-        "index": draw(st.sampled_from((np.nan, 99_500.0))),
+        "instrument": draw(among(SPOTS + OPTIONS[:3])),
+        "price": draw(LEVELS) + draw(among((0.0, 0.1, 0.25))),
+        "size": draw(among((0.1, 1.0, 3.0))),
+        "side": draw(among((-1, 0, 1))),
+        "flags": draw(among(FLAGS)),
+        "trade_id": draw(among(("", "1", "2", "3"))),
+        "venue": draw(among(("", "deribit", "bybit"))),
+        "block_id": draw(among(("", "", "A", "B"))),
+        "index": draw(among((np.nan, 99_500.0))),
     }
 
 
 def _mark(draw: st.DrawFn) -> dict[str, object]:
     return {
-        "instrument": draw(st.sampled_from(OPTIONS)),
-        "mark_iv": draw(st.sampled_from((0.4, 0.5, 0.65, np.nan))),
-        "open_interest": draw(st.sampled_from((0.0, 5.0, 120.0))),
-        "open_interest_ns": draw(st.sampled_from((NO_TIME, START_NS, START_NS + 5 * SECOND))),
-        "volume_24h": draw(st.sampled_from((0.0, 7.0))),
-        "index": draw(st.sampled_from((99_000.0, 100_000.0, 101_500.0))),
+        "instrument": draw(among(OPTIONS)),
+        "mark_iv": draw(among((0.4, 0.5, 0.65, np.nan))),
+        "open_interest": draw(among((0.0, 5.0, 120.0))),
+        "open_interest_ns": draw(among((NO_TIME, START_NS, START_NS + 5 * SECOND))),
+        "volume_24h": draw(among((0.0, 7.0))),
+        "index": draw(among((99_000.0, 100_000.0, 101_500.0))),
         "mark": 0.01,
     }
 
 
 def _quote(draw: st.DrawFn) -> dict[str, object]:
-    bid = draw(st.integers(90, 110))
+    bid = draw(LEVELS)
     return {
-        "instrument": draw(st.sampled_from(SPOTS)),
-        "bid": draw(st.sampled_from((float(bid), np.nan))),
-        "ask": bid + draw(st.sampled_from((0.0, 0.5, 2.0))),
+        "instrument": draw(among(SPOTS)),
+        "bid": draw(among((float(bid), np.nan))),
+        "ask": bid + draw(among((0.0, 0.5, 2.0))),
         "bid_size": 1.0,
         "ask_size": 2.0,
     }
@@ -75,54 +86,54 @@ def _quote(draw: st.DrawFn) -> dict[str, object]:
 
 def _liquidation(draw: st.DrawFn) -> dict[str, object]:
     return {
-        "instrument": draw(st.sampled_from(("BTC/USD:BTC", "ETH/USD"))),
-        "side": draw(st.sampled_from((-1, 1))),
+        "instrument": draw(among(("BTC/USD:BTC", "ETH/USD"))),
+        "side": draw(among((-1, 1))),
         "price": 100.0,
-        "size": draw(st.sampled_from((0.5, 20.0))),
-        "usd": draw(st.sampled_from((np.nan, 70.0))),
+        "size": draw(among((0.5, 20.0))),
+        "usd": draw(among((np.nan, 70.0))),
     }
 
 
 def _leg(draw: st.DrawFn) -> dict[str, object]:
     return {
-        "instrument": draw(st.sampled_from((*SPOTS[:2], "BTC/USD:BTC", *OPTIONS[:2]))),
-        "venue": draw(st.sampled_from(("deribit", "bybit"))),
+        "instrument": draw(among((*SPOTS[:2], "BTC/USD:BTC", *OPTIONS[:2]))),
+        "venue": draw(among(("deribit", "bybit"))),
         "account": "",
     }
 
 
 def _fill(draw: st.DrawFn) -> dict[str, object]:
     return _leg(draw) | {
-        "side": draw(st.sampled_from((-1, 1))),
-        "price": draw(st.sampled_from((0.01, 0.02, 90.0))),
-        "size": draw(st.sampled_from((0.1, 0.2, 1.0))),
-        "fee": draw(st.sampled_from((np.nan, 0.0003, -0.0001))),
-        "fee_currency": draw(st.sampled_from(("", "BTC", "USDT"))),
-        "kind": draw(st.sampled_from(("trade", "trade", "", "funding", "settlement", "liquidation"))),
-        "index": draw(st.sampled_from((np.nan, 99_500.0))),
-        "fill_id": draw(st.sampled_from(("", "", "1", "2"))),
+        "side": draw(among((-1, 1))),
+        "price": draw(among((0.01, 0.02, 90.0))),
+        "size": draw(among((0.1, 0.2, 1.0))),
+        "fee": draw(among((np.nan, 0.0003, -0.0001))),
+        "fee_currency": draw(among(("", "BTC", "USDT"))),
+        "kind": draw(among(("trade", "trade", "", "funding", "settlement", "liquidation"))),
+        "index": draw(among((np.nan, 99_500.0))),
+        "fill_id": draw(among(("", "", "1", "2"))),
     }
 
 
 def _position(draw: st.DrawFn) -> dict[str, object]:
     return _leg(draw) | {
-        "quantity": draw(st.sampled_from((-2.0, 0.0, 0.3))),
-        "entry": draw(st.sampled_from((0.01, 95.0))),
-        "mark": draw(st.sampled_from((np.nan, 0.02))),
-        "index": draw(st.sampled_from((np.nan, 99_000.0))),
+        "quantity": draw(among((-2.0, 0.0, 0.3))),
+        "entry": draw(among((0.01, 95.0))),
+        "mark": draw(among((np.nan, 0.02))),
+        "index": draw(among((np.nan, 99_000.0))),
     }
 
 
 def _instrument(draw: st.DrawFn) -> dict[str, object]:
-    return {"instrument": draw(st.sampled_from(SPOTS)), "kind": "spot"}
+    return {"instrument": draw(among(SPOTS)), "kind": "spot"}
 
 
 def _health(draw: st.DrawFn) -> dict[str, object]:
     return {
-        "feed": draw(st.sampled_from(("", "deribit", "synthetic"))),
-        "channel": draw(st.sampled_from(("", "trades", "quotes"))),
-        "event": draw(st.sampled_from(("gap", "stale", "connected", "late"))),
-        "instruments": draw(st.sampled_from(("", SPOTS[0], " ".join(SPOTS[:2])))),
+        "feed": draw(among(("", "deribit", "synthetic"))),
+        "channel": draw(among(("", "trades", "quotes"))),
+        "event": draw(among(("gap", "stale", "connected", "late"))),
+        "instruments": draw(among(("", SPOTS[0], " ".join(SPOTS[:2])))),
     }
 
 
@@ -143,12 +154,12 @@ ROWS = {
 @st.composite
 def streams(draw: st.DrawFn, tables: Sequence[str], max_rows: int = 40) -> Stream:
     """Rows of these tables in arrival order; times jump ahead, repeat and step back."""
-    at = START_NS + draw(st.sampled_from((0, SECOND - 1)))
+    at = START_NS + draw(among((0, SECOND - 1)))
     rows: list[tuple[str, dict[str, object]]] = []
     for _ in range(draw(st.integers(1, max_rows))):
-        table = draw(st.sampled_from(tuple(tables)))
-        step = draw(st.sampled_from((0, 0, 1, SECOND // 4, SECOND, 7 * SECOND, 75 * SECOND)))
-        back = draw(st.sampled_from((0, 0, 0, 1, 2 * SECOND, 12 * SECOND)))
+        table = draw(among(tuple(tables)))
+        step = draw(among((0, 0, 1, SECOND // 4, SECOND, 7 * SECOND, 75 * SECOND)))
+        back = draw(among((0, 0, 0, 1, 2 * SECOND, 12 * SECOND)))
         at += step
         rows.append((table, {"event_ns": at - back, **ROWS[table](draw)}))
     return in_runs(rows)
@@ -161,7 +172,10 @@ def in_runs(rows: Iterable[tuple[str, dict[str, object]]]) -> Stream:
         if not runs or runs[-1][0] != table:
             runs.append((table, []))
         runs[-1][1].append({"seq": seq, **row})
-    return [(table, table_named(table).conform(pd.DataFrame(run))) for table, run in runs]
+    return [
+        (table, table_named(table).batch({name: [row[name] for row in run] for name in run[0]}))
+        for table, run in runs
+    ]
 
 
 @st.composite

@@ -42,5 +42,5 @@ if __name__ == "__main__":
         {path.stem: str(path) for path in sorted(DASHBOARDS.glob("*.py"))},
         port=int(sys.argv[1]), address="127.0.0.1", show=False, liveness=True,
         extra_patterns=[("/documents", Documents)],
-        check_unused_sessions_milliseconds=500, unused_session_lifetime_milliseconds=10_000,
+        check_unused_sessions_milliseconds=500, unused_session_lifetime_milliseconds=3_000,
     )  # fmt: skip

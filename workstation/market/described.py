@@ -73,7 +73,8 @@ def parsed_fields(name: str) -> dict[str, Any]:
     return fields
 
 
-def _known(value: Any) -> bool:
+def known(value: Any) -> bool:
+    """Whether a field of the ``instruments`` table is told: neither None, NaN, NO_TIME nor empty."""
     return value is not None and value == value and value not in ("", NO_TIME)
 
 
@@ -97,7 +98,7 @@ class DescribedTerms:
 
     def put(self, code: int, name: str, registered: Mapping[str, Any]) -> None:
         """Write the row of a code: registered fields where they are known, the name's own elsewhere."""
-        fields = parsed_fields(name) | {key: value for key, value in registered.items() if _known(value)}
+        fields = parsed_fields(name) | {key: value for key, value in registered.items() if known(value)}
         if code >= len(self._values["seq"]):
             for key, values in self._values.items():
                 self._values[key] = np.resize(values, 2 * len(values))

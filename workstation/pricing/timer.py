@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.described import known
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TABLES
@@ -195,9 +196,9 @@ class ChainTimer(Engine, Generic[Look]):
 def terms_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms as the rows say, and as the registry knows where they do not."""
     rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
-    terms = REGISTRY.describe(rows["instrument"].astype("str").tolist())
+    terms = REGISTRY.describe(rows["instrument"])
+    columns: dict[str, Any] = {"instrument": terms["instrument"]}
     for name in TERMS:
-        own = rows[name].astype("object")
-        known = own.notna() & (own != "") & (own != NO_TIME)
-        terms[name] = terms[name].astype("object").where(~known, own)
-    return terms
+        said = zip(rows[name].tolist(), terms[name].tolist(), strict=True)
+        columns[name] = pd.Series([own if known(own) else held for own, held in said], dtype=object)
+    return pd.DataFrame(columns)
