@@ -7,7 +7,7 @@ CHROMIUM := $(VENV)/.chromium
 COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 PORT ?= 5006
-WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+WORKERS := $(shell nproc 2>/dev/null || echo 2)
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
@@ -45,19 +45,19 @@ types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy
 
 unit: setup      ## doctests, unit, reference, property and wire tests
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
+	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
-	@$(BIN)/python -m pytest tests/browser
+	@$(BIN)/python -m pytest -p no:nbval tests/browser
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
-	@$(BIN)/python -m pytest tests/notebooks
-	@$(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
+	@nice -n 5 $(BIN)/python -m pytest tests/notebooks
+	@nice -n 5 $(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
 
 test: $(READY)   ## everything
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)
-	@$(MAKE) --no-print-directory unit
-	@$(MAKE) --no-print-directory -j2 --output-sync=target browser notebooks
+	@echo "Unit, browser and notebook tests run side by side; each leg is shown when it is done."
+	@$(MAKE) --no-print-directory -j3 --output-sync=target unit browser notebooks
 
 $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock
