@@ -109,24 +109,44 @@ class Desk:
         self._thread.start()
         return self
 
-    def stop(self, timeout: float = 30.0) -> None:
-        """Close the feeds, write what the recorder holds, stop the loop. Raises ``TimeoutError`` if it will not."""
+    def stop(self, timeout: float = 120.0) -> None:
+        """Close the feeds, let the engines take what waits, stop the loop, write what the recorder holds.
+
+        Raises ``TimeoutError`` that says what is still busy after so many seconds; what is recorded is written even then.
+        """
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        self._call(self._shut_down()).result(timeout)
+        try:
+            self._end(thread, time.monotonic() + timeout)
+        finally:
+            if self.recorder:
+                self.recorder.close()
+
+    def _end(self, thread: threading.Thread, deadline: float) -> None:
+        closing = self._call(self._shut_down())
+        try:
+            closing.result(deadline - time.monotonic())
+        except TimeoutError:
+            raise TimeoutError("the feeds were not closed in time: the desk's thread is busy") from None
         self._backlog.close()
         if self._pump:
-            self._pump.join(timeout)
+            self._pump.join(max(deadline - time.monotonic(), 0.0))
+            if self._pump.is_alive():
+                unseen = 0
+                while (item := self._backlog.get(0.0)) is not None:
+                    self._spill(*item)
+                    unseen += 1
+                raise TimeoutError(
+                    f"the engines are still busy; {unseen} batches go to history unseen by them"
+                )
         self._publish_forming()
         self._publish_status()
         self._loop.call_soon_threadsafe(self._loop.stop)
-        thread.join(timeout)
+        thread.join(max(deadline - time.monotonic(), 0.0))
         if thread.is_alive():
-            raise TimeoutError(f"the desk's thread did not end within {timeout} s")
+            raise TimeoutError("the desk's thread did not end in time")
         self._loop.close()
-        if self.recorder:
-            self.recorder.close()
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every feed has ended by itself (a tape at its end); False when the time was up before."""

@@ -197,6 +197,20 @@ def test_a_market_faster_than_the_desk_loses_nothing_in_silence(tmp_path: Path) 
     assert desk.board.latest("quotes")["bid"].tolist() == [399.0], "the newest quote arrives"
 
 
+def test_engines_that_do_not_end_are_told_of_and_what_waited_is_in_history(tmp_path: Path) -> None:
+    settings = Settings(candles=("1s",), _env_file=None)  # type: ignore[call-arg]
+    desk = open_desk([Burst(50)], str(tmp_path / "store"), settings=settings)
+    gate = threading.Event()
+    desk.hub.attach("stuck", ["trades"], lambda table, frame: gate.wait(30))
+    desk.start()
+    assert desk.wait(60)
+    with pytest.raises(TimeoutError, match=r"engines are still busy; [1-9][0-9]* batches go to history"):
+        desk.stop(timeout=1.0)
+    gate.set()
+    trades = open_history(str(tmp_path / "store")).read("trades")
+    assert sorted(map(int, trades["trade_id"])) == list(range(50))
+
+
 def test_a_replay_asks_of_candles_what_a_desk_does() -> None:
     fields = Settings.model_fields
     assert fields["candles"].default == LENGTHS

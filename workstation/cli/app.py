@@ -130,7 +130,7 @@ def collect(
                 waited += 1.0
                 console.print(_status_line(desk.board.feeds()), end="\r")
         console.print("\nStopped; every accepted row is written.")
-    except WorkstationError as error:
+    except (WorkstationError, TimeoutError) as error:
         _fail(error)
 
 
