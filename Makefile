@@ -7,7 +7,7 @@ CHROMIUM := $(VENV)/.chromium
 COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 PORT ?= 5006
-WORKERS := $(shell nproc 2>/dev/null || echo 2)
+WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
