@@ -93,6 +93,8 @@ class TickPaths:
         self.rows = InstrumentRows(self._kinds)
         self.breaks: dict[int, Break] = {}
         self._venues: dict[str, int] = {}
+        self._bits: tuple[Any, npt.NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
+        """The dtype of the venues asked for last, and their bits."""
         self._state = RowArrays(
             kernels.Paths,
             {
@@ -125,10 +127,11 @@ class TickPaths:
 
     def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
         """One bit per category of venues; from the 62nd on they share one."""
-        bits = [
-            1 << self._venues.setdefault(str(name), min(len(self._venues), 62)) for name in venue.categories
-        ]
-        return np.array(bits, dtype=np.int64)
+        if venue.dtype is not self._bits[0]:
+            names = [str(name) for name in venue.categories]
+            bits = [1 << self._venues.setdefault(name, min(len(self._venues), 62)) for name in names]
+            self._bits = venue.dtype, np.array(bits, dtype=np.int64)
+        return self._bits[1]
 
     # -- breaks -------------------------------------------------------------------------------------------
 
