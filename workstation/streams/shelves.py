@@ -11,7 +11,7 @@ import pandas as pd
 
 from workstation.indicators.rows import InstrumentRows
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import Table
+from workstation.market.tables import NO_TIME, Table
 from workstation.market.tables.frames import array_of
 
 PENDING_BATCHES, PENDING_ROWS = 256, 20_000
@@ -218,25 +218,34 @@ class CandleShelf(Shelf):
         if (code, every_ns) in self._closed:
             closed = self._joined((code, every_ns))
         else:
-            closed = _in_order(_candles_of(self._options.frame(), code, every_ns))
-        begun = _candles_of(self._forming, code, every_ns)
-        if len(closed) and len(begun):  # what was in progress a moment ago may be final by now
-            begun = begun[begun["event_ns"].to_numpy() > closed["event_ns"].to_numpy()[-1]]
+            closed = _in_order(self._candles_of(self._options.frame(), code, every_ns))
+        # what was in progress a moment ago may be final by now
+        last_ns = array_of(closed, self.table.places["event_ns"])[-1] if len(closed) else NO_TIME
+        begun = self._candles_of(self._forming, code, every_ns, last_ns)
         return self.table.concat([closed, begun]) if len(begun) else closed
+
+    def _candles_of(
+        self, frame: pd.DataFrame, code: int, every_ns: int, after_ns: int = NO_TIME
+    ) -> pd.DataFrame:
+        columns = [
+            array_of(frame, self.table.places[name]) for name in ("instrument", "every_ns", "event_ns")
+        ]
+        mine = (columns[0].codes == code) & (columns[1] == every_ns) & (columns[2] > after_ns)
+        return self.table.take(frame, np.flatnonzero(mine))
 
     def _put(self, new: pd.DataFrame) -> None:
         """Hand rows to their instruments."""
         codes = np.asarray(new["instrument"].array.codes)
         followed = self._followed.of(codes) >= 0
         if not followed.all():
-            self._options.add(new.take(np.flatnonzero(~followed)).reset_index(drop=True))
+            self._options.add(self.table.take(new, np.flatnonzero(~followed)))
         every, trades = new["every_ns"].to_numpy(), new["trades"].to_numpy()
         for code, count in zip(codes[followed].tolist(), trades[followed].tolist(), strict=True):
             self._traded[code] += count
         for code, length in set(zip(codes[followed].tolist(), every[followed].tolist(), strict=True)):
             rows = np.flatnonzero((codes == code) & (every == length))
             pieces = self._closed.setdefault((code, length), [])
-            pieces.append(_in_order(new.take(rows).reset_index(drop=True)))
+            pieces.append(_in_order(self.table.take(new, rows)))
             if len(pieces) >= PENDING_BATCHES:
                 self._joined((code, length))
 
@@ -246,12 +255,6 @@ class CandleShelf(Shelf):
             joined = _in_order(self.table.concat(pieces))
             pieces[:] = [joined.iloc[-self._rows :].reset_index(drop=True)]
         return pieces[0]
-
-
-def _candles_of(frame: pd.DataFrame, code: int, every_ns: int) -> pd.DataFrame:
-    codes = np.asarray(frame["instrument"].array.codes)
-    rows = np.flatnonzero((codes == code) & (frame["every_ns"].to_numpy() == every_ns))
-    return frame.take(rows).reset_index(drop=True)
 
 
 def _in_order(candles: pd.DataFrame) -> pd.DataFrame:

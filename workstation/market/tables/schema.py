@@ -221,6 +221,17 @@ class Table:
         """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
         return _trusted(frame_of(arrays, self.index, rows, self._dtypes))
 
+    def take(self, frame: pd.DataFrame, rows: npt.NDArray[Any]) -> pd.DataFrame:
+        """Rows of a conformed frame by place, on a fresh index; ``frame.take`` costs ten times as much for a few.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import HEARTBEAT
+        >>> HEARTBEAT.take(HEARTBEAT.batch({"event_ns": [8, 9, 7]}), np.array([2, 0]))["event_ns"].tolist()
+        [7, 8]
+        """
+        return self.assembled([values[rows] for values in arrays_of(frame)], len(rows))
+
     def _is_conformed(self, frame: pd.DataFrame, registry: InstrumentRegistry) -> bool:
         if frame.columns is self.index and _is_trusted(frame):
             for place, column in self._asked:
