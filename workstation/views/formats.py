@@ -24,6 +24,18 @@ def _sign(value: float, signed: bool) -> str:
     return "+" if signed and value > 0 else ""
 
 
+def round_below(value: float) -> float:
+    """The largest number of one digit that is not above a positive ``value``.
+
+    Examples
+    --------
+    >>> round_below(478.0), round_below(1000.0), round_below(0.0934)
+    (400.0, 1000.0, 0.09)
+    """
+    exponent = math.floor(math.log10(value))
+    return float(f"{math.floor(value / 10.0**exponent + 1e-9)}e{exponent}")
+
+
 def number(value: float, decimals: int = 0, signed: bool = False) -> str:
     """A number with its thousands apart.
 

@@ -13,6 +13,7 @@ from bokeh.models import (
     ColumnDataSource,
     CrosshairTool,
     CustomJS,
+    FixedTicker,
     HoverTool,
     PanTool,
     Range1d,
@@ -129,6 +130,9 @@ class CandleChart:
         self._tip = ColumnDataSource(data={"event_ms": [], "price": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.volume_range = Range1d(0, 1)
+        self._volume_ticks = FixedTicker(
+            ticks=[0.0]
+        )  # two labels at most: the strip is as low as two lines of text
         self.figure = self._price_figure()
         self.volume = self._volume_figure()
         self.candle_renderers = list(self.figure.renderers)
@@ -202,7 +206,7 @@ class CandleChart:
         made.xaxis.formatter = TimeTicks(**TIME_TICKS)
         made.xaxis.ticker = self.figure.xaxis[0].ticker
         made.yaxis.formatter = formats.si_ticks()
-        made.yaxis.ticker.desired_num_ticks = 2
+        made.yaxis.ticker = self._volume_ticks
         made.ygrid.visible = False
         bars = made.vbar("x", "width", "volume", 0, source=self._candles, line_color=None, fill_alpha=0.55)
         self._painter(bars.glyph, fill_color="muted")
@@ -307,7 +311,8 @@ class CandleChart:
     def _fit_volume(self, highest: float) -> None:
         end = self.volume_range.end
         if highest > end or highest < 0.4 * end:
-            self.volume_range.end = max(highest * 1.15, 1e-9)
+            self.volume_range.end = end = max(highest * 1.15, 1e-9)
+            self._volume_ticks.ticks = [0.0, formats.round_below(0.9 * end)]
 
     def span_strikes(self, start: float, end: float) -> None:
         """Let the price axis span the strikes shown beside it (``choice.scale`` is "strikes")."""
