@@ -109,11 +109,13 @@ def test_collect_records_until_its_time_is_up(
     runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WORKSTATION_FEED_OPTIONS", '{"synthetic": {"rate": 200, "history_minutes": 0}}')
-    result = runner.invoke(
-        app, ["collect", "synthetic", "--history", str(tmp_path / "store"), "--seconds", "4"]
-    )
-    assert result.exit_code == 0, result.output
-    rows = open_history(tmp_path / "store").tables().set_index("name")["rows"]
+    for seconds in (4, 16, 60):  # a machine under load is slow to its first print, not wrong
+        store = str(tmp_path / f"store-{seconds}")
+        result = runner.invoke(app, ["collect", "synthetic", "--history", store, "--seconds", str(seconds)])
+        assert result.exit_code == 0, result.output
+        rows = open_history(store).tables().set_index("name")["rows"]
+        if "trades" in rows:
+            break
     assert rows["trades"] > 0
     assert rows["instruments"] > 0
 
