@@ -43,7 +43,10 @@ LEVELS = st.integers(90, 110)
 
 @cache
 def among(options: tuple[Any, ...]) -> st.SearchStrategy[Any]:
-    """One of these; the strategy is made once, for making it costs more than the draw."""
+    """One of these; the strategy is made once, for making it costs more than the draw.
+
+    Options that are equal are one, whatever their type: 0 and 0.0 in two places would give what was asked for first.
+    """
     return st.sampled_from(options)
 
 

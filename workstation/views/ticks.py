@@ -130,9 +130,8 @@ class CandleChart:
         self._tip = ColumnDataSource(data={"event_ms": [], "price": []})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.volume_range = Range1d(0, 1)
-        self._volume_ticks = FixedTicker(
-            ticks=[0.0]
-        )  # two labels at most: the strip is as low as two lines of text
+        self._volume_ticks = FixedTicker(ticks=[0.0])
+        """Two labels at most: the strip can be as low as two lines of text."""
         self.figure = self._price_figure()
         self.volume = self._volume_figure()
         self.candle_renderers = list(self.figure.renderers)
