@@ -47,7 +47,7 @@ _ONE, _LANES, _LANE = np.uint64(1), np.uint64(LANES), np.uint64(LANES - 1)
 
 
 class TradeRuns(NamedTuple):
-    """Trades of a batch by instrument, as ``runs.Runs``, with their sides."""
+    """Trades of a batch by instrument, as ``runs.Runs``, with their sides and the state row of each run."""
 
     rows: Any
     owners: Any
@@ -60,7 +60,7 @@ class TradeRuns(NamedTuple):
 
 
 NO_RUNS = TradeRuns(
-    np.empty(0, np.int64), np.empty(0, np.int64), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0),
+    np.empty(0, np.int64), np.empty(0, np.int32), np.zeros(1, np.int64), np.empty(0, np.int64), np.empty(0), np.empty(0),
     np.empty(0, np.int32), np.empty(0, np.int8),
 )  # fmt: skip
 

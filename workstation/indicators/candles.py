@@ -14,8 +14,7 @@ from workstation.indicators.candle_parameters import CandlesParameters
 from workstation.indicators.candle_rows import CandleRows
 from workstation.indicators.kept_trades import TradeRows
 from workstation.indicators.rows import nothing
-from workstation.indicators.runs import Room, gather
-from workstation.indicators.trade_columns import TradeColumns, trade_columns
+from workstation.indicators.trade_columns import TradeColumns, runs_of, trade_columns
 from workstation.indicators.traded_order import NOBODY, order_of
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
@@ -61,7 +60,6 @@ class Candles(Engine):
         lengths = enumerate(self.parameters.lengths_ns)
         self._lengths = [CandleLength(place, every_ns, self.parameters) for place, every_ns in lengths]
         self._spare = CandleRows(0)
-        self._room = Room(*((kind, 0) for kind in ("int64", "int64", "float64", "float64", "int32")))
 
     @property
     def late(self) -> int:
@@ -148,20 +146,13 @@ class Candles(Engine):
 
     def _runs(self, columns: TradeColumns) -> TradeRuns:
         """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
-        rows = columns.event_ns.size
         if columns.alone or not columns.ordered or columns.cancels.size:
             return NO_RUNS
         if sum(length.pays_by_run(columns) for length in self._lengths) < 2:
             return NO_RUNS
-        order = self._order
-        owners, edges = np.empty(order.size, dtype=np.int64), np.empty(order.size + 1, dtype=np.int64)
-        places, event_ns, price, size, flags = self._room.of(rows)
-        found = gather(
-            columns.codes, order.row_of, np.empty(order.size, dtype=np.int64), columns.event_ns, columns.price,
-            columns.size, columns.flags, places, owners, edges, event_ns, price, size, flags,
-        )  # fmt: skip
-        side = columns.side if columns.plain else columns.side[places[:rows]]
-        return TradeRuns(places, owners[:found], edges[: found + 1], event_ns, price, size, flags, side)
+        runs = runs_of(columns)
+        side = columns.side if columns.plain else columns.side[runs.rows[: columns.side.size]]
+        return TradeRuns(runs.rows, self._order.row_of[runs.codes], *runs[2:], side)
 
     def _done(self, rows: int) -> CandleRows:
         """Room for what a batch makes final; of batches that are not a whole history the same one again."""

@@ -310,8 +310,10 @@ def find_reversals(
 
     Parameters
     ----------
-    run_rows, run_owners, run_edges, event_ns, price, size, flags
+    run_rows, run_edges, event_ns, price, size, flags
         ``Runs``.
+    run_owners
+        State row of each run, negative where it is not followed.
     places, owners, edges
         Of ``Ticks``.
     of_batch, of_runs
@@ -322,6 +324,8 @@ def find_reversals(
     forming = np.empty(run_rows.size)
     for run in range(run_owners.size):
         r = run_owners[run]
+        if r < 0:
+            continue
         tick = ticks_end = 0
         if at_run < owners.size and owners[at_run] == r:
             tick, ticks_end = edges[at_run], edges[at_run + 1]

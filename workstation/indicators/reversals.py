@@ -20,7 +20,7 @@ from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room
 from workstation.indicators.tick_engine import TickEngine
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds, require_whole
-from workstation.indicators.trade_columns import trade_columns
+from workstation.indicators.trade_columns import runs_of, trade_columns
 from workstation.indicators.trend import Lengths, Timeframe
 from workstation.market.tables import NO_TIME, TRADES
 
@@ -172,7 +172,7 @@ class Reversals(TickEngine):
 
     def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
         columns = trade_columns(trades)
-        runs, ticks = measured.runs, measured.ticks
+        runs, ticks = runs_of(columns), measured.ticks
         instruments = len(self._windows.rows)
         moves, deviations, newest, at_trades = self._spare.of(columns.event_ns.size)
         newest = newest[: columns.event_ns.size]
@@ -186,7 +186,8 @@ class Reversals(TickEngine):
         low, high = self._low.make_room(instruments), self._high.make_room(instruments)
         signals = self._signals(3 * ticks.rows.size + self._closing(newest[-1], at_trades.size))
         done = kernels.find_reversals(
-            *runs, ticks.places, ticks.owners, ticks.edges, newest, at_trades, measured.path, measured.level,
+            runs.rows, measured.owners, *runs[2:], ticks.places, ticks.owners, ticks.edges, newest, at_trades,
+            measured.path, measured.level,
             moves, deviations, self._bursts.make_room(instruments), self._rules, low, high, signals,
         )  # fmt: skip
         return self._fired(self._advance(newest, signals, done), signals)

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.runs import NEW, NOT_FOLLOWED, Room, Runs, gather
-from workstation.indicators.trade_columns import TradeColumns
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Table
 
+NEW, NOT_FOLLOWED = -1, -2
+"""What stands for a state row while an instrument has none yet, and when it gets none."""
 _NOTHING: dict[str, pd.DataFrame] = {}
 FOLLOWED_KINDS = ("spot", "perpetual", "future", "equity", "index", "")
 """Options are left out: they print too rarely for windows of ticks, and their price moves with the underlying's."""
@@ -47,53 +47,30 @@ class InstrumentRows:
     def __init__(self, kinds: tuple[str, ...] = FOLLOWED_KINDS) -> None:
         self.kinds = kinds
         self.codes: npt.NDArray[np.int32] = np.empty(0, dtype=np.int32)
-        self._row_of = np.empty(0, dtype=np.int32)
-        self._counts: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
-        self._edges = self._counts, np.zeros(1, dtype=np.int64)
-        self._room = Room(("int64", 0), ("int64", 0), ("float64", 0), ("float64", 0), ("int32", 0))
+        self._row_of = np.empty(0, dtype=np.int64)
 
     def __len__(self) -> int:
         return len(self.codes)
 
-    def of(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.int32]:
+    def of(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """Row of each code, negative for instruments of other kinds; new instruments get the next rows."""
         self._make_room()
-        of: npt.NDArray[np.int32] = self._row_of[codes]
-        if of.size and (of == NEW).any():
+        of: npt.NDArray[np.int64] = self._row_of[codes]
+        if NEW in of:
             self._admit(pd.unique(codes[of == NEW]).astype(np.int64))
             of = self._row_of[codes]
         return of
 
-    def runs(self, trades: TradeColumns) -> Runs:
-        """A batch by instrument, without those of other kinds; new instruments get the next rows.
-
-        Its arrays are written anew for the next batch.
-        """
-        self._make_room()
-        if self._counts.size != len(self):
-            self._counts = np.empty(len(self), dtype=np.int64)
-            self._edges = np.empty(len(self), dtype=np.int64), np.empty(len(self) + 1, dtype=np.int64)
-        rows, *columns = self._room.of(trades.codes.size)
-        owners, edges = self._edges
-        found = gather(
-            trades.codes, self._row_of, self._counts, trades.event_ns, trades.price, trades.size, trades.flags,
-            rows, owners, edges, *columns,
-        )  # fmt: skip
-        if found < 0:
-            self.of(trades.codes)
-            return self.runs(trades)
-        return Runs(rows, owners[:found], edges[: found + 1], *columns)
-
     def _make_room(self) -> None:
         if self._row_of.size < len(REGISTRY):
-            grown = np.full(len(REGISTRY) - self._row_of.size, NEW, dtype=np.int32)
+            grown = np.full(len(REGISTRY) - self._row_of.size, NEW, dtype=np.int64)
             self._row_of = np.concatenate((self._row_of, grown))
 
     def _admit(self, codes: npt.NDArray[np.int64]) -> None:
         kinds = REGISTRY.describe(REGISTRY.names(codes))["kind"].astype("str").tolist()
         followed = [code for code, kind in zip(codes.tolist(), kinds, strict=True) if kind in self.kinds]
         self._row_of[codes] = NOT_FOLLOWED
-        self._row_of[followed] = np.arange(len(self), len(self) + len(followed), dtype=np.int32)
+        self._row_of[followed] = np.arange(len(self), len(self) + len(followed))
         self.codes = np.concatenate((self.codes, np.array(followed, dtype=np.int32)))
 
     def names(self) -> list[str]:
@@ -103,8 +80,8 @@ class InstrumentRows:
     def restore(self, names: list[str]) -> None:
         """The rows of a snapshot, by name."""
         codes = REGISTRY.codes(names)
-        self._row_of = np.full(len(REGISTRY), NEW, dtype=np.int32)
-        self._row_of[codes] = np.arange(codes.size, dtype=np.int32)
+        self._row_of = np.full(len(REGISTRY), NEW, dtype=np.int64)
+        self._row_of[codes] = np.arange(codes.size)
         self.codes = codes
 
 

@@ -8,23 +8,19 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-NEW, NOT_FOLLOWED = -1, -2
-"""What stands for a state row while an instrument has none yet, and when it gets none."""
-
-
 KEPT_ROOM = 100_000
 """Rows up to which the room for a batch is kept for the next one."""
 
 
 class Runs(NamedTuple):
-    """Trades of a batch, those of one instrument after those of another, each in row order.
+    """Trades of a batch, those of one instrument after those of another, each in row order; by first trade.
 
-    ``rows``: their places in the batch; ``owners``: the state row of each run; ``edges``: run i is ``edges[i]`` to
+    ``rows``: their places in the batch; ``codes``: the registry code of each run; ``edges``: run i is ``edges[i]`` to
     ``edges[i + 1]`` of ``rows`` and of the columns, which may be longer.
     """
 
     rows: npt.NDArray[np.int64]
-    owners: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
     edges: npt.NDArray[np.int64]
     event_ns: npt.NDArray[np.int64]
     price: npt.NDArray[np.float64]
@@ -33,7 +29,10 @@ class Runs(NamedTuple):
 
 
 class Ticks(NamedTuple):
-    """Those of the trades that are measured, by instrument: ``places`` in the columns of ``Runs``, and as there."""
+    """Those of the trades that are measured, by instrument.
+
+    ``places``: in the columns of ``Runs``; ``owners``: the state row of each run; ``rows``, ``edges``: as there.
+    """
 
     places: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
@@ -74,40 +73,43 @@ class Room:
 
 @numba.njit(cache=True, nogil=True)
 def gather(
-    codes: Any, row_of: Any, room: Any, event_ns: Any, price: Any, size: Any, flags: Any,
+    codes: Any, counts: Any, event_ns: Any, price: Any, size: Any, flags: Any, plain: bool,
     rows: Any, owners: Any, edges: Any, event_out: Any, price_out: Any, size_out: Any, flags_out: Any,
 ) -> int:  # fmt: skip
-    """Write the runs of a batch (a counting sort); returns how many, -1 when an instrument is new.
+    """Write the runs of a batch (a counting sort, whatever the number of codes); returns how many.
 
     Parameters
     ----------
-    codes, row_of
-        Registry code of each row, and state row of each code.
-    room
-        One number per state row, for counts.
+    codes
+        Registry code of each row.
+    counts
+        One 0 per code, as it is left again.
+    plain
+        Whether no flag is set: then ``flags_out`` holds zeros already.
     """
-    room[:] = 0
-    for row in range(codes.size):
-        r = row_of[codes[row]]
-        if r >= 0:
-            room[r] += 1
-        elif r == NEW:
-            return -1
     runs = total = 0
-    for r in range(room.size):
-        count = room[r]
-        if count:
-            owners[runs], edges[runs], room[r] = r, total, total
+    for row in range(codes.size):
+        code = np.uint64(codes[row])
+        count = counts[code]
+        if count == 0:
+            owners[runs] = codes[row]
             runs += 1
-            total += count
+        counts[code] = count + 1
+    for run in range(runs):
+        edges[run] = total
+        total += counts[owners[run]]
+        counts[owners[run]] = edges[run]
     edges[runs] = total
     for row in range(codes.size):
-        r = row_of[codes[row]]
-        if r >= 0:
-            place = room[r]
-            room[r] = place + 1
-            rows[place], event_out[place], price_out[place] = row, event_ns[row], price[row]
-            size_out[place], flags_out[place] = size[row], flags[row]
+        code = np.uint64(codes[row])
+        place = np.uint64(counts[code])
+        counts[code] += 1
+        rows[place], event_out[place], price_out[place], size_out[place] = row, event_ns[row], price[row], size[row]
+    if not plain:
+        for place in range(total):
+            flags_out[place] = flags[rows[place]]
+    for run in range(runs):
+        counts[owners[run]] = 0
     return runs
 
 

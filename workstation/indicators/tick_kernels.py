@@ -169,8 +169,10 @@ def measure(
 
     Parameters
     ----------
-    run_rows, run_owners, run_edges, event_ns, price, size, flags
+    run_rows, run_edges, event_ns, price, size, flags
         ``Runs``.
+    run_owners
+        State row of each run, negative where it is not followed.
     venue, bits
         Code of the venue of each row of the batch, and the bit of each code.
     places, rows, owners, edges, out
@@ -190,6 +192,8 @@ def measure(
     edges[0] = 0
     for run in range(run_owners.size):
         r = run_owners[run]
+        if r < 0:
+            continue
         seen = counters[r, TICKS]
         prices[0] = heads[r, PRICE]
         many, run_late, run_bad = take_ticks(

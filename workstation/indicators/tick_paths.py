@@ -13,19 +13,20 @@ import pandas as pd
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import Field, InstrumentRows, RowArrays
-from workstation.indicators.runs import Room, Runs, Ticks
-from workstation.indicators.trade_columns import trade_columns
+from workstation.indicators.runs import Room, Ticks
+from workstation.indicators.trade_columns import runs_of, trade_columns
 from workstation.market.tables import NO_TIME
 
 
 class Travelled(NamedTuple):
     """What a batch of trades gives.
 
-    ``runs``: the followed trades by instrument; ``ticks``: those whose window is full; ``values``: shape (3, n or more),
-    intensity, velocity and efficiency of the n of ``ticks``. All of it is written anew for the next batch.
+    ``owners``: the state row of each of the batch's runs, negative where it is not followed; ``ticks``: those whose window is
+    full; ``values``: shape (3, n or more), intensity, velocity and efficiency of the n of ``ticks``. All of it is written
+    anew for the next batch.
     """
 
-    runs: Runs
+    owners: npt.NDArray[np.int64]
     ticks: Ticks
     values: Floats
 
@@ -106,18 +107,19 @@ class TickPaths:
     def take(self, trades: pd.DataFrame) -> Travelled:
         """Add trades in row order."""
         columns = trade_columns(trades)
-        runs = self.rows.runs(columns)
+        runs = runs_of(columns)
+        of_runs = self.rows.of(runs.codes)
         state = self._state.make_room(len(self.rows))
         places, rows, values = self._room.of(columns.codes.size)
-        owners, edges = np.empty_like(runs.owners), np.empty_like(runs.edges)
+        owners, edges = np.empty_like(of_runs), np.empty_like(runs.edges)
         found, late, unpriced = kernels.measure(
-            *runs, columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
+            runs.rows, of_runs, *runs[2:], columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
             places, rows, owners, edges, values,
         )  # fmt: skip
         self.late += late
         self.unpriced += unpriced
         many = edges[found]
-        return Travelled(runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values)
+        return Travelled(of_runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values)
 
     def ticks(self) -> npt.NDArray[np.int64]:
         """Ticks taken of each instrument since its reset."""

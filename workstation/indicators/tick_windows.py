@@ -14,7 +14,7 @@ from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.rolling import Floats, reciprocals
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
-from workstation.indicators.runs import Room, Runs, Ticks
+from workstation.indicators.runs import Room, Ticks
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
 from workstation.indicators.tick_paths import NO_BREAK, TickPaths, Travelled, Turn
 from workstation.market.tables import TradeFlag
@@ -111,11 +111,12 @@ def require_whole(name: str, value: object, least: int) -> None:
 class Measured(NamedTuple):
     """What a batch of trades gives.
 
-    ``runs``: the followed trades by instrument; ``ticks``: the n measured ones; of them ``path``, shape (3, n or more), and
-    ``level``, shape (4, n or more), see ``tick_kernels``. All of it is written anew for the next batch.
+    ``owners``: the state row of each of the batch's runs, negative where it is not followed; ``ticks``: the n measured ones; of
+    them ``path``, shape (3, n or more), and ``level``, shape (4, n or more), see ``tick_kernels``. All of it is written anew
+    for the next batch.
     """
 
-    runs: Runs
+    owners: npt.NDArray[np.int64]
     ticks: Ticks
     path: Floats
     level: Floats
@@ -186,7 +187,7 @@ class TickWindows:
         kernels.buffer_ticks(
             ticks.owners, ticks.edges, travelled.values, state, self._by, self._inverse, level
         )
-        return Measured(travelled.runs, ticks, travelled.values, level)
+        return Measured(travelled.owners, ticks, travelled.values, level)
 
     def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Reset the windows that ``health`` rows concern, as ``TickPaths.heed``; returns their state rows."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any, NamedTuple
 
@@ -10,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.indicators.runs import Room, Runs, gather
+from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TRADES, TradeFlag
 from workstation.market.tables.frames import arrays_of
 
@@ -85,6 +88,53 @@ def _read(trades: pd.DataFrame) -> TradeColumns:
         codes, event_ns, price, size, side, flags, trade_id, venue, alone, ordered, plain, cancels,
         int(oldest_ns), int(newest_ns), {},
     )  # fmt: skip
+
+
+class _Gathered(threading.local):
+    """Room in which a thread's newest batch lies by instrument."""
+
+    def __init__(self) -> None:
+        self.room = Room(*((kind, 0) for kind in ("int64", "int64", "int64", "int64", "float64", "float64")))
+        self.flags = np.zeros(0, dtype=np.int32)
+        self.counts = np.zeros(0, dtype=np.int64)
+        self.runs: Runs | None = None
+
+
+_gathered = _Gathered()
+
+
+def runs_of(columns: TradeColumns) -> Runs:
+    """A batch by instrument, made once for all engines that ask; its arrays are written anew for the thread's next batch.
+
+    Examples
+    --------
+    >>> batch = TRADES.conform(pd.DataFrame({
+    ...     "event_ns": [5, 6, 7], "instrument": ["X", "Y", "X"], "price": [1.0, 2.0, 3.0], "size": 1.0}))
+    >>> runs = runs_of(trade_columns(batch))
+    >>> runs.rows[:3].tolist(), runs.edges.tolist(), runs.price[:3].tolist()
+    ([0, 2, 1], [0, 2, 3], [1.0, 3.0, 2.0])
+    """
+    runs: Runs | None = columns.found.get(Runs)
+    if runs is None or runs is not _gathered.runs:
+        runs = columns.found[Runs] = _gathered.runs = _by_instrument(columns, _gathered)
+    return runs
+
+
+def _by_instrument(columns: TradeColumns, held: _Gathered) -> Runs:
+    many = columns.codes.size
+    rows, owners, edges, *sorted_columns = held.room.of(many + 1)
+    if held.counts.size < len(REGISTRY):
+        held.counts = np.zeros(2 * len(REGISTRY), dtype=np.int64)
+    if held.flags.size < many or not columns.plain:
+        flags = np.zeros(many, dtype=np.int32)
+        held.flags = flags if columns.plain else held.flags
+    else:
+        flags = held.flags
+    found = gather(
+        columns.codes, held.counts, columns.event_ns, columns.price, columns.size, columns.flags, columns.plain,
+        rows, owners, edges, *sorted_columns, flags,
+    )  # fmt: skip
+    return Runs(rows, owners[:found], edges[: found + 1], *sorted_columns, flags)
 
 
 @numba.njit(cache=True, nogil=True)
