@@ -243,7 +243,7 @@ def fold_trades(
     of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, runs: TradeRuns, at: Any, start: int, stop: int,
     ordered: bool, plain: bool, every: int, lateness: int, unpriced: int, unsided: int,
     bars: Any, sums: Any, slots: int, instruments: int, watermark: int, next_close: int,
-    length: int, done_numbers: Any, done_values: Any, done: int,
+    done_numbers: Any, done_values: Any, done: int,
 ) -> tuple[int, int, int, int]:  # fmt: skip
     """Fold rows ``start`` to ``stop`` in order; what a row's time closes comes out before the row is added.
 
@@ -272,7 +272,7 @@ def fold_trades(
             watermark = now
             if watermark >= next_close:
                 done, next_close = close_bars(
-                    bars, sums, slots, instruments, every, lateness, watermark, length, row, done_numbers, done_values, done
+                    bars, sums, slots, instruments, every, lateness, watermark, row, done_numbers, done_values, done
                 )  # fmt: skip
         number = now // every
         begin = number * every

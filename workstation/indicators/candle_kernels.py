@@ -22,10 +22,12 @@ BAR_FIELDS, SUM_FIELDS = 4, 6 + 3 * LANES
 VACANT = np.iinfo(np.int64).min
 """Bar number of a slot that holds none."""
 NEVER = np.iinfo(np.int64).max
-DONE_OF, DONE_NUMBER, DONE_TRADES, DONE_LENGTH, DONE_AT = range(5)
-DONE_VOLUME, DONE_VWAP = 6, 7
-DONE_NUMBERS, DONE_VALUES = 5, 8
-"""Columns of what comes out: state row, bar number, trades, which length, row of the batch that made it final; ``OPEN`` to ``SELL_VOLUME``, the volume and the vwap."""
+DONE_SEQ, DONE_BEGIN, DONE_SEEN, DONE_EVERY, DONE_TRADES, DONE_OF, DONE_AT, DONE_REVISION = range(8)
+DONE_VOLUME, DONE_BUY_VOLUME, DONE_SELL_VOLUME, DONE_VWAP = range(4, 8)
+DONE_NUMBERS, DONE_VALUES = 8, 8
+"""What comes out: the ``int64`` columns of a candle, then state row, row of the batch that made it final, revision; the ``float64`` columns, ``OPEN`` to ``CLOSE`` first."""
+DONE_COLUMNS = DONE_TRADES + 1
+"""Of the numbers so many are columns of a candle."""
 
 
 @numba.njit(cache=True, nogil=True)
@@ -47,27 +49,30 @@ def total(sums: Any, place: Any, first: int) -> float:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def put_bar(
-    bars: Any, sums: Any, place: Any, of: Any, length: int, at: int, done_numbers: Any, done_values: Any, done: int
+    bars: Any, sums: Any, place: Any, of: Any, every: int, at: int, done_numbers: Any, done_values: Any, done: int
 ) -> None:  # fmt: skip
     """Write a bar to the output."""
-    done_numbers[DONE_OF, done], done_numbers[DONE_NUMBER, done] = of, bars[place, NUMBER]
-    done_numbers[DONE_LENGTH, done], done_numbers[DONE_AT, done] = length, at
+    done_numbers[DONE_SEQ, done] = done_numbers[DONE_SEEN, done] = done_numbers[DONE_REVISION, done] = 0
+    done_numbers[DONE_BEGIN, done], done_numbers[DONE_EVERY, done] = bars[place, NUMBER] * every, every
+    done_numbers[DONE_OF, done], done_numbers[DONE_AT, done] = of, at
     done_numbers[DONE_TRADES, done] = bars[place, TRADES]
     for field in range(DONE_VOLUME):
         done_values[field, done] = sums[place, field]
     done_values[DONE_VOLUME, done] = total(sums, place, VOLUME)
+    done_values[DONE_BUY_VOLUME, done] = sums[place, BUY_VOLUME]
+    done_values[DONE_SELL_VOLUME, done] = sums[place, SELL_VOLUME]
     size = total(sums, place, PRICED_SIZE)
     done_values[DONE_VWAP, done] = total(sums, place, TURNOVER) / size if size > 0.0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True)
 def put_open_bars(
-    bars: Any, sums: Any, slots: int, instruments: int, length: int, done_numbers: Any, done_values: Any, done: int
+    bars: Any, sums: Any, slots: int, instruments: int, every: int, done_numbers: Any, done_values: Any, done: int
 ) -> int:  # fmt: skip
     """Write the bars that are not final to the output, by (begin, instrument); returns how many rows it holds."""
     places = np.flatnonzero(bars[: instruments * slots, NUMBER] != VACANT)
     for place in places[np.argsort(bars[places, NUMBER], kind="mergesort")]:
-        put_bar(bars, sums, place, place // slots, length, 0, done_numbers, done_values, done)
+        put_bar(bars, sums, place, place // slots, every, 0, done_numbers, done_values, done)
         done += 1
     return done
 
@@ -75,7 +80,7 @@ def put_open_bars(
 @numba.njit(cache=True, nogil=True)
 def close_bars(
     bars: Any, sums: Any, slots: int, instruments: int, every: int, lateness: int, watermark: int,
-    length: int, at: int, done_numbers: Any, done_values: Any, done: int,
+    at: int, done_numbers: Any, done_values: Any, done: int,
 ) -> tuple[int, int]:  # fmt: skip
     """Move the bars the watermark has passed to the output, by (begin, instrument); ``at``: the row that moved it.
 
@@ -102,7 +107,7 @@ def close_bars(
     if earliest < latest:
         places = places[np.argsort(bars[:, NUMBER][places], kind="mergesort")]
     for closing in places:
-        put_bar(bars, sums, closing, closing // slots, length, at, done_numbers, done_values, done)
+        put_bar(bars, sums, closing, closing // slots, every, at, done_numbers, done_values, done)
         bars[closing, NUMBER] = VACANT
         done += 1
     return done, next_close

@@ -26,7 +26,7 @@ class Batch(NamedTuple):
 
 
 class CandleLength:
-    """Bars of one length, ``place``-th of those of an engine.
+    """Bars of one length.
 
     Attributes
     ----------
@@ -34,12 +34,12 @@ class CandleLength:
         See ``Candles``.
     """
 
-    def __init__(self, place: int, every_ns: int, parameters: CandlesParameters) -> None:
+    def __init__(self, every_ns: int, parameters: CandlesParameters) -> None:
         self.every_ns = every_ns
         self.late = 0
         self.unmatched_cancels = 0
         self.slots = nanoseconds(parameters.lateness) // every_ns + 2
-        self._place, self._parameters = place, parameters
+        self._parameters = parameters
         self._lateness_ns = nanoseconds(parameters.lateness)
         self._within_ns = nanoseconds(parameters.cancels_within)
         self._next_close = int(kernels.NEVER)
@@ -93,7 +93,7 @@ class CandleLength:
             columns.ordered, columns.plain, self.every_ns, self._lateness_ns,
             self._parameters.volume_only, self._parameters.no_aggressor,
             self._bars, self._sums, self.slots, self._instruments, watermark_ns, self._next_close,
-            self._place, done.numbers, done.values, done.rows,
+            done.numbers, done.values, done.rows,
         )  # fmt: skip
         self.late += late
         if self._within_ns and (late or columns.cancels.size):
@@ -108,7 +108,7 @@ class CandleLength:
         if watermark_ns >= self._next_close:
             done.rows, self._next_close = kernels.close_bars(
                 self._bars, self._sums, self.slots, self._instruments, self.every_ns, self._lateness_ns,
-                watermark_ns, self._place, at, done.numbers, done.values, done.rows,
+                watermark_ns, at, done.numbers, done.values, done.rows,
             )  # fmt: skip
 
     def put_open(self, done: CandleRows) -> None:
@@ -118,7 +118,7 @@ class CandleLength:
             self._sums,
             self.slots,
             self._instruments,
-            self._place,
+            self.every_ns,
             done.numbers,
             done.values,
             done.rows,
@@ -145,7 +145,7 @@ class CandleLength:
                 self._bars[place, kernels.NUMBER] = kernels.VACANT
             return
         revision = self._revisions[of, number] = self._revisions.get((of, number), 0) + 1
-        done.add(of, made.bars, made.sums, self._place, at, revision)
+        done.add(of, made.bars, made.sums, self.every_ns, at, revision)
 
     def forget(self, watermark_ns: int) -> None:
         """Let go of trades that no cancel can reach."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
-import numpy as np
 import pandas as pd
 
 from workstation.indicators.candle_folds import NO_RUNS, TradeRuns
@@ -51,14 +50,12 @@ class Candles(Engine):
 
     def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or CandlesParameters(), **changes)
-        self._lengths_ns = np.array(self.parameters.lengths_ns, dtype=np.int64)
         self._reset()
 
     def _reset(self) -> None:
         self._watermark_ns = int(NO_TIME)
         self._order = NOBODY
-        lengths = enumerate(self.parameters.lengths_ns)
-        self._lengths = [CandleLength(place, every_ns, self.parameters) for place, every_ns in lengths]
+        self._lengths = [CandleLength(every_ns, self.parameters) for every_ns in self.parameters.lengths_ns]
         self._spare = CandleRows(0)
 
     @property
@@ -89,13 +86,13 @@ class Candles(Engine):
         else:
             done = self._fold(trade_columns(batch))
         self._forget()
-        return done.frame(self._order.codes, self._lengths_ns, done.rows)
+        return self._given(done, done.rows)
 
     def in_progress(self) -> pd.DataFrame:
         """Candles that are not final yet, ``closed`` False, by length, begin and first trade of their instrument."""
         done = CandleRows(self._open_room())
         self._put_open(done)
-        return done.frame(self._order.codes, self._lengths_ns, 0)
+        return self._given(done, 0)
 
     def whole(self, trades: pd.DataFrame) -> pd.DataFrame:
         """Take a batch of trades and give the candles it makes final or amends, then those in progress."""
@@ -105,7 +102,10 @@ class Candles(Engine):
         final = done.rows
         self._put_open(done)
         self._forget()
-        return done.frame(self._order.codes, self._lengths_ns, final)
+        return self._given(done, final)
+
+    def _given(self, done: CandleRows, final: int) -> pd.DataFrame:
+        return done.frame(self._order.codes, len(self._lengths) > 1, final)
 
     def _open_room(self) -> int:
         return self._order.size * sum(length.slots for length in self._lengths)

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.rows import Field, RowArrays
-from workstation.indicators.runs import in_row_order, stretch
-from workstation.indicators.tick_engine import TickEngine
+from workstation.indicators.runs import Room, in_row_order, stretch
+from workstation.indicators.tick_engine import Made, TickEngine, stamped
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import INTENSITY, NO_TIME, TRADES
@@ -140,29 +140,29 @@ class Intensity(TickEngine):
     def _reset(self) -> None:
         self._every_ns = nanoseconds(self.parameters.every)
         self._edge_ns = int(NO_TIME)
+        self._room = Room(("int64", 0), ("int64", 0), ("float64", len(COLUMNS)))
         self._waiting = RowArrays(
             Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS))}
         )
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any]:
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made:
         event_ns = trade_columns(trades).event_ns
         ticks = measured.ticks
         if not self._every_ns:
             order = in_row_order(ticks.rows, event_ns.size)
             of = np.repeat(ticks.owners, np.diff(ticks.edges))[order]
-            return _columns(
-                of, event_ns[ticks.rows[order]], [*measured.path[:, order], *measured.level[:, order]]
-            )
+            values = np.concatenate((measured.path[:, order], measured.level[:, order]))
+            return _made(of, event_ns[ticks.rows[order]], values)
         instruments = len(self._windows.rows)
         waiting = self._waiting.make_room(instruments)
-        of, at, values = _room(instruments + ticks.rows.size)
+        of, at, values = self._room.of(instruments + ticks.rows.size)
         done, self._edge_ns = thin(
             event_ns, ticks.rows, ticks.owners, ticks.edges, measured.path, measured.level, self._every_ns, self._edge_ns,
             waiting, instruments, of, at, values,
         )  # fmt: skip
-        return _columns(of[:done], at[:done], values[:, :done])
+        return _made(of[:done], at[:done], values[:, :done].copy())
 
-    def _beat(self, event_ns: int) -> dict[str, Any] | None:
+    def _beat(self, event_ns: int) -> Made | None:
         if not self._every_ns or event_ns < self._edge_ns:
             return None
         self._edge_ns = (event_ns // self._every_ns + 1) * self._every_ns
@@ -173,11 +173,11 @@ class Intensity(TickEngine):
         held = self._waiting.make_room(len(self._windows.rows))
         return self._frame(self._given(Waiting(held.event_ns.copy(), held.values)))
 
-    def _given(self, waiting: Waiting) -> dict[str, Any]:
+    def _given(self, waiting: Waiting) -> Made:
         instruments = len(self._windows.rows)
-        of, at, values = _room(instruments)
+        of, at, values = self._room.of(instruments)
         done = give_waiting(waiting, instruments, of, at, values, 0)
-        return _columns(of[:done], at[:done], values[:, :done])
+        return _made(of[:done], at[:done], values[:, :done].copy())
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
         """What waits is of before the break and stays true."""
@@ -192,12 +192,8 @@ class Intensity(TickEngine):
         self._waiting.restore(state["waiting"])
 
 
-def _room(rows: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    return np.empty(rows, np.int64), np.empty(rows, np.int64), np.empty((len(COLUMNS), rows))
-
-
-def _columns(of: Any, event_ns: Any, values: Any) -> dict[str, Any]:
-    return {"of": of, "event_ns": event_ns, **dict(zip(COLUMNS, values, strict=True))}
+def _made(of: Any, event_ns: Any, values: Any) -> Made:
+    return Made(of, {"int64": stamped(event_ns), "float64": values}, {})
 
 
 def intensity(

@@ -20,6 +20,8 @@ ARMED, DIRECTION, FIRED, START_NS, CANDIDATE, CANDIDATE_NS = range(6)
 MARKS = 6
 PEAK, EXTREME = range(2)
 TICK_AT, TICKS, MOVE_AT, MOVES = range(4)
+PRICE, STRENGTH = range(2)
+SIDE, VERSION = range(2)
 NUMBERS = 8
 """Numbers of evidence per signal; which they are is in ``reversals.EVIDENCE``."""
 
@@ -56,15 +58,13 @@ class Rules(NamedTuple):
 
 
 class Signals(NamedTuple):
-    """Room for what fires; ``rows``: where in the batch."""
+    """Room for what fires; ``rows``: where in the batch; ``levels``: price and strength; ``kinds``: side and version."""
 
     rows: Any
     of: Any
     event_ns: Any
-    price: Any
-    side: Any
-    version: Any
-    strength: Any
+    levels: Any
+    kinds: Any
     numbers: Any
 
 
@@ -121,13 +121,9 @@ def fire(
     a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float,
 ) -> int:  # fmt: skip
     """Write a signal with its evidence; returns how many there are."""
-    signals.rows[done], signals.of[done], signals.event_ns[done], signals.price[done] = (
-        row,
-        of,
-        event_ns,
-        price,
-    )
-    signals.side[done], signals.version[done], signals.strength[done] = side, version, strength
+    signals.rows[done], signals.of[done], signals.event_ns[done] = row, of, event_ns
+    signals.levels[PRICE, done], signals.levels[STRENGTH, done] = price, strength
+    signals.kinds[SIDE, done], signals.kinds[VERSION, done] = side, version
     for place, number in enumerate((a, b, c, d, e, f, g, h)):
         signals.numbers[place, done] = number
     return done + 1

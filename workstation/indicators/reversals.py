@@ -18,7 +18,7 @@ from workstation.indicators.moments import HEAD_FIELDS
 from workstation.indicators.rolling import reciprocals
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room
-from workstation.indicators.tick_engine import TickEngine
+from workstation.indicators.tick_engine import Made, TickEngine, stamped
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds, require_whole
 from workstation.indicators.trade_columns import runs_of, trade_columns
 from workstation.indicators.trend import Lengths, Timeframe
@@ -164,13 +164,17 @@ class Reversals(TickEngine):
         self._watermark_ns = int(NO_TIME)
         self._spare = Room(("float64", 0), ("float64", 0), ("int64", 0), ("int64", 0))
         self._fires = Room(
-            ("int64", 0), ("int64", 0), ("int64", 0), ("float64", 0), ("int8", 0), ("int8", 0), ("float64", 0),
+            ("int64", 0),
+            ("int64", 0),
+            ("int64", 0),
+            ("float64", 2),
+            ("int8", 2),
             ("float64", kernels.NUMBERS),
-        )  # fmt: skip
+        )
 
     # -- rows in, rows out --------------------------------------------------------------------------------
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
         columns = trade_columns(trades)
         runs, ticks = runs_of(columns), measured.ticks
         instruments = len(self._windows.rows)
@@ -192,7 +196,7 @@ class Reversals(TickEngine):
         )  # fmt: skip
         return self._fired(self._advance(newest, signals, done), signals)
 
-    def _beat(self, event_ns: int) -> dict[str, Any] | None:
+    def _beat(self, event_ns: int) -> Made | None:
         newest = np.array([max(self._watermark_ns, event_ns)])
         signals = self._signals(self._closing(newest[-1], 0))
         return self._fired(self._advance(newest, signals, 0), signals)
@@ -218,21 +222,20 @@ class Reversals(TickEngine):
     def _signals(self, many: int) -> kernels.Signals:
         return kernels.Signals(*self._fires.of(many))
 
-    def _fired(self, done: int, signals: kernels.Signals) -> dict[str, Any] | None:
+    def _fired(self, done: int, signals: kernels.Signals) -> Made | None:
         if not done:
             return None
-        order = np.lexsort((signals.of[:done], signals.version[:done] != CANDLE_VERSION, signals.rows[:done]))
+        order = np.lexsort(
+            (signals.of[:done], signals.kinds[kernels.VERSION, :done] != CANDLE_VERSION, signals.rows[:done])
+        )
         order = order[self._windows.paths.heard(signals.of[order], signals.event_ns[order])]
-        _, of, event_ns, price, side, version, strength, numbers = (held[..., order] for held in signals)
-        return {
-            "of": of,
-            "event_ns": event_ns,
-            "price": price,
-            "side": side,
-            "version": version,
-            "strength": strength,
-            "evidence": _evidence(version, numbers.T),
+        stacks = {
+            "int64": stamped(signals.event_ns[order]),
+            "float64": signals.levels[:, order],
+            "int8": signals.kinds[:, order],
         }
+        evidence = _evidence(stacks["int8"][kernels.VERSION], signals.numbers[:, order].T)
+        return Made(signals.of[order], stacks, {"evidence": evidence})
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
         instruments = len(self._windows.rows)

@@ -13,7 +13,7 @@ import pandas as pd
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room
-from workstation.indicators.tick_engine import TickEngine
+from workstation.indicators.tick_engine import Made, TickEngine, stamped
 from workstation.indicators.tick_windows import Measured, TickWindowParameters
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import TRADES
@@ -123,7 +123,7 @@ class Spikes(TickEngine):
         self._room = Room(("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", 2))
         self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(2)})
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
         ticks = measured.ticks
         ended = Ended(*self._room.of(ticks.rows.size))
         done = find_spikes(
@@ -135,16 +135,12 @@ class Spikes(TickEngine):
             return None
         order = np.argsort(ended.rows[:done], kind="stable")
         _, of, ends, marks, levels = (held[..., :done][..., order] for held in ended)
-        return {
-            "of": of,
-            "event_ns": ends,
-            "start_ns": marks[START_NS].copy(),
-            "peak_ns": marks[PEAK_NS].copy(),
-            "end_ns": ends.copy(),
-            "height_sd": levels[HEIGHT].copy(),
-            "peak": levels[PEAK].copy(),
-            "direction": marks[DIRECTION].astype(np.int8),
+        stacks = {
+            "int64": stamped(ends, marks[START_NS], marks[PEAK_NS], ends),
+            "float64": levels[[HEIGHT, PEAK]],
+            "int8": marks[DIRECTION : DIRECTION + 1].astype(np.int8),
         }
+        return Made(of, stacks, {})
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
         self._bursts.make_room(len(self._windows.rows))

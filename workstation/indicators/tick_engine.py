@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,27 @@ from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import rows_of
+
+
+class Made(NamedTuple):
+    """Rows that an engine has to give.
+
+    ``of``: the state row of each one's instrument; ``stacks``, ``others``: as ``Table.stacked`` takes them, without the
+    instrument. Of the ``int64`` the first three are ``seq`` (0), ``event_ns`` and ``seen_ns`` (0).
+    """
+
+    of: npt.NDArray[np.int64]
+    stacks: dict[str, npt.NDArray[Any]]
+    others: dict[str, Any]
+
+
+def stamped(event_ns: npt.NDArray[np.int64], *further: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The ``int64`` columns of rows at ``event_ns`` (n,), shape (3 or more, n)."""
+    columns = np.zeros((3 + len(further), event_ns.size), dtype=np.int64)
+    columns[1] = event_ns
+    for place, values in enumerate(further, 3):
+        columns[place] = values
+    return columns
 
 
 class TickEngine(Engine):
@@ -65,7 +86,7 @@ class TickEngine(Engine):
         table = table or self.inputs[0]
         if table not in self.inputs:
             raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
-        made: dict[str, Any] | None = None
+        made: Made | None = None
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
@@ -84,23 +105,20 @@ class TickEngine(Engine):
         self._position = self._windows.turn.position
         return made
 
-    def _frame(self, columns: dict[str, Any]) -> pd.DataFrame:
-        """A conformed frame of columns with ``of``, the state row of each one's instrument."""
-        of = columns["of"]
-        rows = of.size
+    def _frame(self, made: Made) -> pd.DataFrame:
+        """A conformed frame."""
+        rows = made.of.size
         if not rows:
             return nothing(self._schema)
-        zeros = np.zeros(rows, dtype=np.int64)
-        instruments = REGISTRY.categorical(self._windows.rows.codes[of])
-        whole = {"seq": zeros, "seen_ns": zeros.copy(), "instrument": instruments, **columns}
-        return self._schema.assembled([whole[name] for name in self._schema.names], rows)
+        made.others["instrument"] = REGISTRY.categorical(self._windows.rows.codes[made.of])
+        return self._schema.stacked(made.stacks, made.others, rows)
 
     @abstractmethod
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> dict[str, Any] | None:
-        """Columns that a batch of trades completes, and ``of``."""
+    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
+        """Rows that a batch of trades completes."""
 
-    def _beat(self, event_ns: int) -> dict[str, Any] | None:
-        """Columns that a heartbeat completes, and ``of``."""
+    def _beat(self, event_ns: int) -> Made | None:
+        """Rows that a heartbeat completes."""
         return None
 
     @abstractmethod

@@ -119,7 +119,9 @@ class TickPaths:
         self.late += late
         self.unpriced += unpriced
         many = edges[found]
-        return Travelled(of_runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values)
+        return Travelled(
+            of_runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values
+        )
 
     def ticks(self) -> npt.NDArray[np.int64]:
         """Ticks taken of each instrument since its reset."""

@@ -25,9 +25,9 @@ def arrays_of(frame: pd.DataFrame) -> list[Any]:
     for block in blocks_of(frame):
         values = block.values
         if values.ndim == 1:
-            arrays[block.mgr_locs.as_array[0]] = values
+            arrays[_places_of(block)[0]] = values
             continue
-        for row, place in enumerate(block.mgr_locs.as_array.tolist()):
+        for row, place in enumerate(_places_of(block)):
             arrays[place] = values[row]
     return arrays
 
@@ -67,7 +67,7 @@ def frame_of(
     index = pd.RangeIndex._simple_new(range(rows))  # type: ignore[attr-defined]
     if rows > STACKED_ROWS:
         return _frame(
-            tuple(_block(array, _placement((place,))) for place, array in enumerate(arrays)), columns, index
+            tuple(_block(array, placement((place,))) for place, array in enumerate(arrays)), columns, index
         )
     blocks = []
     if dtypes is None:
@@ -82,6 +82,15 @@ def frame_of(
     return _frame(tuple(blocks), columns, index)
 
 
+def stacked_frame(
+    stacks: list[tuple[npt.NDArray[Any], Any]], others: list[tuple[Any, Any]], columns: pd.Index[str], rows: int
+) -> pd.DataFrame:  # fmt: skip
+    """A frame of columns that are stacked by dtype already, and of extension arrays; each with its ``placement``. Nothing is copied."""
+    blocks = [NumpyBlock(values, placement=places, ndim=2) for values, places in stacks]
+    blocks += [ExtensionBlock(values, placement=places, ndim=2) for values, places in others]
+    return _frame(tuple(blocks), columns, pd.RangeIndex._simple_new(range(rows)))  # type: ignore[attr-defined]
+
+
 def with_array(frame: pd.DataFrame, place: int, values: npt.NDArray[Any]) -> pd.DataFrame:
     """A frame with another NumPy column at a place; it shares the others with the first, as a shallow copy would.
 
@@ -93,19 +102,18 @@ def with_array(frame: pd.DataFrame, place: int, values: npt.NDArray[Any]) -> pd.
     >>> one.to_dict("list"), two.to_dict("list")
     ({'a': [1, 2], 'b': [3, 4]}, {'a': [5, 6], 'b': [9, 4]})
     """
-    blocks = [NumpyBlock(values.reshape(1, -1), placement=_placement((place,)), ndim=2)]
+    blocks = [NumpyBlock(values.reshape(1, -1), placement=placement((place,)), ndim=2)]
     for block in blocks_of(frame):
-        locations = block.mgr_locs
-        held = locations.as_array.tolist() if len(locations) > 1 else [locations.as_array[0]]
+        held = _places_of(block)
         if (
             place not in held
         ):  # the same values; pandas copies them before a write while ``refs`` tells of both
-            blocks.append(type(block)(block.values, placement=locations, ndim=2, refs=block.refs))
+            blocks.append(type(block)(block.values, placement=block._mgr_locs, ndim=2, refs=block.refs))
             continue
         row = held.index(place)
         for part in (slice(0, row), slice(row + 1, len(held))):
             if held[part]:
-                rest = _placement(tuple(held[part]))
+                rest = placement(held[part])
                 blocks.append(NumpyBlock(block.values[part], placement=rest, ndim=2, refs=block.refs))
     return _frame(tuple(blocks), frame.columns, frame.index.view())
 
@@ -124,17 +132,21 @@ def own_array(frame: pd.DataFrame, place: int) -> npt.NDArray[Any] | None:
 
 def _row_of(block: Any, place: int) -> int:
     """Row of a block that holds the column at a place; -1 if it does not."""
-    places = _PLACES.get(id(block._mgr_locs))
-    if places is None:
-        places = tuple(block._mgr_locs.as_array.tolist())
+    places = _places_of(block)
     return places.index(place) if place in places else -1
 
 
-def _block(array: Any, placement: Any) -> Any:
+def _places_of(block: Any) -> tuple[int, ...]:
+    """Places of the columns of a block."""
+    places = _PLACES.get(id(block._mgr_locs))
+    return tuple(block._mgr_locs.as_array.tolist()) if places is None else places
+
+
+def _block(array: Any, at: Any) -> Any:
     """A block of one column, not copied."""
     if type(array) is np.ndarray:
-        return NumpyBlock(array.reshape(1, -1), placement=placement, ndim=2)
-    return ExtensionBlock(array, placement=placement, ndim=2)
+        return NumpyBlock(array.reshape(1, -1), placement=at, ndim=2)
+    return ExtensionBlock(array, placement=at, ndim=2)
 
 
 def _frame(blocks: tuple[Any, ...], columns: pd.Index[str], index: pd.Index[Any]) -> pd.DataFrame:
@@ -148,7 +160,7 @@ def _groups(dtypes: tuple[str, ...]) -> tuple[tuple[list[int], Any], ...]:
     by: dict[object, list[int]] = {}
     for place, dtype in enumerate(dtypes):
         by.setdefault(dtype or place, []).append(place)
-    return tuple((members, _placement(tuple(members))) for members in by.values())
+    return tuple((members, placement(tuple(members))) for members in by.values())
 
 
 _MADE: dict[tuple[int, ...], Any] = {}
@@ -156,7 +168,8 @@ _PLACES: dict[int, tuple[int, ...]] = {}
 """Places by the id of a placement; those made here live as long as the process."""
 
 
-def _placement(places: tuple[int, ...]) -> Any:
+def placement(places: tuple[int, ...]) -> Any:
+    """What tells a block at which places of a frame its columns are."""
     if places not in _MADE:
         made = _MADE[places] = BlockPlacement(np.array(places, dtype=np.intp))
         _PLACES[id(made)] = places

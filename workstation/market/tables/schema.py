@@ -29,7 +29,16 @@ from workstation.market.tables.columns import (
     texts,
     unknowns,
 )
-from workstation.market.tables.frames import array_of, arrays_of, blocks_of, frame_of, own_array, with_array
+from workstation.market.tables.frames import (
+    array_of,
+    arrays_of,
+    blocks_of,
+    frame_of,
+    own_array,
+    placement,
+    stacked_frame,
+    with_array,
+)
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -59,6 +68,9 @@ class Table:
     _asked: tuple[tuple[int, Column], ...] = field(init=False, repr=False, compare=False)
     """Columns, by place, that a conformed frame can have been spoilt in without a column having been replaced."""
     _dtypes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _stacks: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
+    """Numeric kinds, and the placement of their columns; of the other columns each by name in ``_singles``."""
+    _singles: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {c.name: c for c in self.columns})
@@ -74,6 +86,15 @@ class Table:
             c.dtype.char if c.dtype is not None else "O" if c.kind == "bytes" else "" for c in self.columns
         ]
         object.__setattr__(self, "_dtypes", tuple(chars))
+        kinds: dict[str, list[int]] = {}
+        for place, column in enumerate(self.columns):
+            if column.dtype is not None:
+                kinds.setdefault(column.kind, []).append(place)
+        object.__setattr__(
+            self, "_stacks", tuple((kind, placement(tuple(held))) for kind, held in kinds.items())
+        )
+        singles = [(c.name, placement((self.places[c.name],))) for c in self.columns if c.dtype is None]
+        object.__setattr__(self, "_singles", tuple(singles))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -220,6 +241,29 @@ class Table:
     def assembled(self, arrays: list[Any], rows: int) -> pd.DataFrame:
         """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
         return _trusted(frame_of(arrays, self.index, rows, self._dtypes))
+
+    def stacked(
+        self, stacks: Mapping[str, npt.NDArray[Any]], others: Mapping[str, Any], rows: int
+    ) -> pd.DataFrame:
+        """As ``assembled``, of columns that an engine writes side by side: no column is copied.
+
+        Parameters
+        ----------
+        stacks
+            Numeric kind -> all columns of that kind, in order, shape (columns, rows), each row contiguous.
+        others
+            Name -> extension array of each other column.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import HEARTBEAT
+        >>> stamps = np.array([[1, 2], [8, 9], [0, 0]])
+        >>> HEARTBEAT.stacked({"int64": stamps}, {"feed": pd.Categorical(["x", "y"])}, 2)[["event_ns", "feed"]].values.tolist()
+        [[8, 'x'], [9, 'y']]
+        """
+        numeric = [(stacks[kind], places) for kind, places in self._stacks]
+        single = [(others[name], places) for name, places in self._singles]
+        return _trusted(stacked_frame(numeric, single, self.index, rows))
 
     def take(self, frame: pd.DataFrame, rows: npt.NDArray[Any]) -> pd.DataFrame:
         """Rows of a conformed frame by place, on a fresh index; ``frame.take`` costs ten times as much for a few.
