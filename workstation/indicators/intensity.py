@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numba
@@ -11,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.rows import Field, RowArrays
-from workstation.indicators.runs import Room, in_row_order, stretch
+from workstation.indicators.runs import Room, Ticks, in_row_order, stretch
 from workstation.indicators.tick_engine import Made, TickEngine, stamped
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
 from workstation.indicators.trade_columns import trade_columns
@@ -40,6 +41,13 @@ class IntensityParameters(TickWindowParameters):
             raise ValueError(f"every must not be negative, got {self.every!r}")
 
 
+class Sampled(NamedTuple):
+    """Of a batch the end of the interval under way after it, and the ``last_ticks`` of its intervals."""
+
+    edge_ns: int
+    last: npt.NDArray[np.int64]
+
+
 class Waiting(NamedTuple):
     """The newest row of each instrument that has not come out: when (``NO_TIME``: none), and its measures."""
 
@@ -61,49 +69,55 @@ def give_waiting(waiting: Waiting, instruments: int, of_out: Any, event_out: Any
 
 
 @numba.njit(cache=True, nogil=True)
-def hold_ticks(
-    event_ns: Any,
-    rows: Any,
-    owners: Any,
-    edges: Any,
-    path: Any,
-    level: Any,
-    at: Any,
-    before: int,
-    waiting: Waiting,
-) -> None:
-    """Let the last tick of each run that came before a row wait; ``at``: the first tick of each run not looked at yet."""
-    for run in range(owners.size):
-        r, end = owners[run], edges[run + 1]
-        if at[run] == end or rows[at[run]] >= before:
-            continue
-        tick, _ = stretch(rows, at[run], end, 0, before, True)
-        at[run] = tick
-        waiting.event_ns[r] = event_ns[rows[tick - 1]]
-        for place in range(path.shape[0]):
-            waiting.values[r, place] = path[place, tick - 1]
-        for place in range(level.shape[0]):
-            waiting.values[r, path.shape[0] + place] = level[place, tick - 1]
+def closing_rows(event_ns: Any, every: int, edge: int, closing: Any) -> tuple[int, int]:
+    """Write the rows at which the watermark reaches ``edge``, the end of an interval; returns how many, and the next edge."""
+    done = 0
+    for row in range(event_ns.size):
+        if event_ns[row] >= edge:
+            edge = (event_ns[row] // every + 1) * every
+            closing[done] = row
+            done += 1
+    return done, edge
+
+
+@numba.njit(cache=True, nogil=True)
+def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> Any:
+    """The last tick of each run before each closing row, and of the whole batch, shape (closing rows + 1, runs); -1: none since."""
+    runs, intervals = edges.size - 1, closing.size + 1
+    last = np.full((intervals, runs), -1, dtype=np.int64)
+    for run in range(runs):
+        tick, end = edges[run], edges[run + 1]
+        for interval in range(intervals):
+            before = closing[interval] if interval < closing.size else batch_rows
+            if tick < end and rows[tick] < before:
+                tick, _ = stretch(rows, tick, end, 0, before, True)
+                last[interval, run] = tick - 1
+    return last
 
 
 @numba.njit(cache=True, nogil=True)
 def thin(
-    event_ns: Any, rows: Any, owners: Any, edges: Any, path: Any, level: Any, every: int, edge: int,
-    waiting: Waiting, instruments: int, of_out: Any, event_out: Any, out: Any,
-) -> tuple[int, int]:  # fmt: skip
-    """Hold each instrument's newest row until the watermark reaches ``edge``, the end of the interval.
+    event_ns: Any, rows: Any, owners: Any, last: Any, path: Any, level: Any, waiting: Waiting, instruments: int,
+    of_out: Any, event_out: Any, out: Any,
+) -> int:  # fmt: skip
+    """Let each instrument's ``last`` tick of an interval wait until the interval is over; returns how many rows came out.
 
-    Returns how many rows came out, at most those that waited and the measured ones, and the next edge.
+    They are at most those that waited and the measured ones.
     """
     done = 0
-    at = edges[:-1].copy()
-    for row in range(event_ns.size):
-        if event_ns[row] >= edge:
-            edge = (event_ns[row] // every + 1) * every
-            hold_ticks(event_ns, rows, owners, edges, path, level, at, row, waiting)
+    for interval in range(last.shape[0]):
+        if interval:
             done = give_waiting(waiting, instruments, of_out, event_out, out, done)
-    hold_ticks(event_ns, rows, owners, edges, path, level, at, event_ns.size, waiting)
-    return done, edge
+        for run in range(owners.size):
+            tick, r = last[interval, run], owners[run]
+            if tick < 0:
+                continue
+            waiting.event_ns[r] = event_ns[rows[tick]]
+            for place in range(path.shape[0]):
+                waiting.values[r, place] = path[place, tick]
+            for place in range(level.shape[0]):
+                waiting.values[r, path.shape[0] + place] = level[place, tick]
+    return done
 
 
 class Intensity(TickEngine):
@@ -137,9 +151,13 @@ class Intensity(TickEngine):
     ) -> None:
         super().__init__(parameters or IntensityParameters(), beside, **changes)
 
+    @cached_property
+    def _every_ns(self) -> int:
+        return nanoseconds(self.parameters.every)
+
     def _reset(self) -> None:
-        self._every_ns = nanoseconds(self.parameters.every)
         self._edge_ns = int(NO_TIME)
+        self._closing = Room(("int64", 0))
         self._room = Room(("int64", 0), ("int64", 0), ("float64", len(COLUMNS)))
         self._waiting = RowArrays(
             Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS))}
@@ -156,11 +174,31 @@ class Intensity(TickEngine):
         instruments = len(self._windows.rows)
         waiting = self._waiting.make_room(instruments)
         of, at, values = self._room.of(instruments + ticks.rows.size)
-        done, self._edge_ns = thin(
-            event_ns, ticks.rows, ticks.owners, ticks.edges, measured.path, measured.level, self._every_ns, self._edge_ns,
-            waiting, instruments, of, at, values,
+        sampled = self._sampled(trades, ticks)
+        self._edge_ns = sampled.edge_ns
+        done = thin(
+            event_ns, ticks.rows, ticks.owners, sampled.last, measured.path, measured.level, waiting, instruments,
+            of, at, values,
         )  # fmt: skip
         return _made(of[:done], at[:done], values[:, :done].copy())
+
+    def _sampled(self, trades: pd.DataFrame, ticks: Ticks) -> Sampled:
+        """The last ticks of the intervals of a batch, found once for all who have the same intervals and paths."""
+        columns = trade_columns(trades)
+        key = Sampled, self._windows.paths, self._every_ns, self._edge_ns
+        sampled: Sampled | None = columns.found.get(key)
+        if sampled is None:
+            rows = columns.event_ns.size
+            closing = self._closing.of(rows)[0]
+            many, edge_ns = closing_rows(columns.event_ns, self._every_ns, self._edge_ns, closing)
+            sampled = Sampled(edge_ns, last_ticks(ticks.rows, ticks.edges, closing[:many], rows))
+            columns.found[key] = sampled
+        return sampled
+
+    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.int64]:
+        last = self._sampled(trades, ticks).last
+        wanted: npt.NDArray[np.int64] = last[last >= 0]
+        return wanted
 
     def _beat(self, event_ns: int) -> Made | None:
         if not self._every_ns or event_ns < self._edge_ns:

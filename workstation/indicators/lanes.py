@@ -89,6 +89,20 @@ def put_lanes(_typing: Any, array: Any, place: Any, lanes: Any) -> Any:
 
 
 @intrinsic
+def any_of_eight(_typing: Any, flags: Any, place: Any) -> Any:
+    """Whether any of eight truth values of a contiguous array is set, from ``place`` on; nothing is checked."""
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, given[0]).data
+        eight = builder.bitcast(builder.gep(data, [given[1]]), ir.IntType(8 * LANES).as_pointer())
+        loaded = builder.load(eight)
+        loaded.align = 1
+        return builder.icmp_unsigned("!=", loaded, ir.Constant(ir.IntType(8 * LANES), 0))
+
+    return types.boolean(flags, types.uint64), generate
+
+
+@intrinsic
 def in_all_lanes(_typing: Any, value: Any) -> Any:
     """One number in every lane."""
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from workstation.indicators import tick_kernels as ticks
 from workstation.indicators import trend
-from workstation.indicators.moments import window_moments
+from workstation.indicators.moments import MARGIN, Span, window_moments
 from workstation.indicators.runs import take_old
 from workstation.indicators.tick_kernels import log_return, log_returns
 from workstation.indicators.trend import Frame, close_bar, fold_bar, is_over
@@ -39,7 +39,8 @@ class Momentum(NamedTuple):
     counters: Any
     heads: Any
     prices: Any
-    means: Any
+    moves: Any
+    totals: Any
     squares: Any
 
 
@@ -69,22 +70,35 @@ class Signals(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def find_bursts(owners: Any, edges: Any, path: Any, level: Any, marks: Any, bursting: Any) -> None:
+    """Write for each measured tick whether a burst is under way, as ``follow`` will see it."""
+    smooth, velocities = level[ticks.OUT_SMOOTHED], path[ticks.OUT_VELOCITY]
+    means, buffers = level[ticks.OUT_MEAN], level[ticks.OUT_BUFFER]
+    for run in range(owners.size):
+        armed = marks[owners[run], ARMED] != 0
+        for tick in range(edges[run], edges[run + 1]):
+            armed |= smooth[tick] > means[tick] + buffers[tick] and velocities[tick] != 0.0
+            bursting[tick] = armed
+            armed &= not smooth[tick] <= means[tick]
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure_moves(
-    places: Any,
-    owners: Any,
-    edges: Any,
-    price: Any,
-    state: Momentum,
-    inverse: Any,
-    moves: Any,
-    deviations: Any,
-) -> None:
-    """Move of each measured tick over the span of ``prices`` (bps), its population sd over the span of ``means``; NaN until full."""
-    counters, span, window = state.counters, state.prices.shape[1], state.means.shape[1]
+    places: Any, owners: Any, edges: Any, price: Any, state: Momentum, window: Span, bursting: Any, moves: Any, deviations: Any
+) -> None:  # fmt: skip
+    """Move of each measured tick over the span of ``prices`` (bps), NaN until that is full; of those in a burst its population
+    sd over the window, NaN until that is full.
+    """
+    counters, span = state.counters, state.prices.shape[1]
     most = 0
     for run in range(owners.size):
         most = max(most, edges[run + 1] - edges[run])
-    own, before, means, squares = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
+    own, before, means, squares = (
+        np.empty(most),
+        np.empty(most),
+        np.empty(most + 2 * MARGIN),
+        np.empty(most + 2 * MARGIN),
+    )
     for run in range(owners.size):
         r, begin, end = owners[run], edges[run], edges[run + 1]
         many, seen = end - begin, counters[r, TICKS]
@@ -98,21 +112,15 @@ def measure_moves(
         log_returns(own[first:many], before[first:many], move)
         known = counters[r, MOVES]
         counters[r, MOVE_AT] = window_moments(
-            move,
-            counters[r, MOVE_AT],
-            state.heads[r],
-            state.means[r],
-            state.squares[r],
-            inverse,
-            means,
-            squares,
-        )
+            move, counters[r, MOVE_AT], state.heads[r], state.moves[r], state.totals[r], state.squares[r], window,
+            bursting[begin + first : end], means, squares,
+        )  # fmt: skip
         counters[r, MOVES] = known + move.size
-        for tick in range(move.size):
-            squares[tick] = np.sqrt(squares[tick] * inverse[window])
-        full = min(max(window - 1 - known, 0), move.size)
-        deviations[begin : begin + first + full] = np.nan
-        deviations[begin + first + full : end] = squares[full : move.size]
+        full = begin + first + min(max(window.window - 1 - known, 0), move.size)
+        deviations[begin:full] = np.nan
+        for tick in range(full, end):
+            if bursting[tick]:
+                deviations[tick] = np.sqrt(squares[MARGIN + tick - begin - first] / window.window)
 
 
 @numba.njit(cache=True, nogil=True)

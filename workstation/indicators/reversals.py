@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from workstation.indicators import reversal_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
-from workstation.indicators.moments import HEAD_FIELDS
-from workstation.indicators.rolling import reciprocals
+from workstation.indicators.moments import HEAD_FIELDS, groups, padded, span
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room
 from workstation.indicators.tick_engine import Made, TickEngine, stamped
@@ -149,20 +148,20 @@ class Reversals(TickEngine):
     def _reset(self) -> None:
         p = self.parameters
         self._rules = p.rules()
-        self._inverse = reciprocals(p.moves)
+        self._moves = span(p.moves)
         self._bursts = RowArrays(kernels.Bursts, {"marks": Field(kernels.MARKS, "int64"), "levels": Field(2)})
         self._momentum = RowArrays(
             kernels.Momentum,
             {
                 "counters": Field(4, "int64"), "heads": Field(HEAD_FIELDS), "prices": Field(p.momentum),
-                "means": Field(p.moves), "squares": Field(p.moves),
+                "moves": Field(padded(p.moves)), "totals": Field(groups(p.moves)), "squares": Field(groups(p.moves)),
             },
         )  # fmt: skip
         lengths = Lengths(p.fast, p.slow, p.atr, p.choppiness, p.volume)
         frames = (nanoseconds(p.low), nanoseconds(p.high))
         self._low, self._high = (Timeframe(every, lengths, int(VOLUME_ONLY)) for every in frames)
         self._watermark_ns = int(NO_TIME)
-        self._spare = Room(("float64", 0), ("float64", 0), ("int64", 0), ("int64", 0))
+        self._spare = Room(("float64", 0), ("float64", 0), ("bool", 0), ("int64", 0), ("int64", 0))
         self._fires = Room(
             ("int64", 0),
             ("int64", 0),
@@ -178,12 +177,16 @@ class Reversals(TickEngine):
         columns = trade_columns(trades)
         runs, ticks = runs_of(columns), measured.ticks
         instruments = len(self._windows.rows)
-        moves, deviations, newest, at_trades = self._spare.of(columns.event_ns.size)
+        moves, deviations, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
+        bursts = self._bursts.make_room(instruments)
         newest = newest[: columns.event_ns.size]
         if self._rules.v2:
+            kernels.find_bursts(
+                ticks.owners, ticks.edges, measured.path, measured.level, bursts.marks, bursting
+            )
             kernels.measure_moves(
-                ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments), self._inverse,
-                moves, deviations,
+                ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments), self._moves,
+                bursting, moves, deviations,
             )  # fmt: skip
         at_trades = at_trades[: runs.edges[-1]]
         kernels.watermarks(columns.event_ns, self._watermark_ns, runs.rows, newest, at_trades)
@@ -192,7 +195,7 @@ class Reversals(TickEngine):
         done = kernels.find_reversals(
             runs.rows, measured.owners, *runs[2:], ticks.places, ticks.owners, ticks.edges, newest, at_trades,
             measured.path, measured.level,
-            moves, deviations, self._bursts.make_room(instruments), self._rules, low, high, signals,
+            moves, deviations, bursts, self._rules, low, high, signals,
         )  # fmt: skip
         return self._fired(self._advance(newest, signals, done), signals)
 

@@ -37,6 +37,16 @@ def ema_step(average: float, value: float, alpha: float) -> float:
     return average + alpha * (value - average)
 
 
+@numba.njit(cache=True, nogil=True, fastmath={"contract"})
+def ema_on(average: float, alpha: float, values: Any) -> float:
+    """Replace values by the EMA after each, from ``average`` on; returns the last. Each waits for one multiply-add of the one before."""
+    left = 1.0 - alpha
+    for row in range(values.size):
+        average = left * average + alpha * values[row]
+        values[row] = average
+    return average
+
+
 def ema_alpha(length: int) -> float:
     """Weight of the newest value, 2 / (length + 1)."""
     return 2.0 / (length + 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.rows import nothing
+from workstation.indicators.runs import Ticks
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, TickWindows
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
@@ -63,6 +65,7 @@ class TickEngine(Engine):
         self.parameters = replace(parameters, **changes)
         other: TickWindows | None = beside._windows if beside is not None else None
         self._windows: TickWindows = TickWindows(self.parameters, other).shared_with(other)
+        self._windows.looked_at(self._every_ns)
         self._position = self._windows.turn.position
         self._schema = table_named(self.output)
         self._reset()
@@ -90,7 +93,7 @@ class TickEngine(Engine):
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
-            made = self._take(batch, self._shared(batch, self._windows.take))
+            made = self._take(batch, self._shared(batch, self._measure))
         elif table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
         else:
@@ -98,6 +101,18 @@ class TickEngine(Engine):
             if rows.size:
                 self._forget(rows)
         return self._frame(made) if made is not None else nothing(self._schema)
+
+    @cached_property
+    def _every_ns(self) -> int:
+        """In what interval of time one tick of an instrument is looked at; 0: every tick."""
+        return 0
+
+    def _measure(self, trades: pd.DataFrame) -> Measured:
+        return self._windows.take(trades, self._wanted)
+
+    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.int64]:
+        """The ticks that are looked at, where it is not every one."""
+        raise TypeError(f"{type(self).__name__} looks at every tick")
 
     def _shared(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What the windows make of a batch, or made of it for an engine beside this one."""

@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from workstation.indicators.moments import HEAD_FIELDS, window_moments
+from workstation.indicators.moments import HEAD_FIELDS, MARGIN, Span, window_moments
 from workstation.indicators.rolling import fold_sums
 from workstation.indicators.runs import take_old
-from workstation.indicators.smoothing import ema_step
+from workstation.indicators.smoothing import ema_on
 
 TICKS, TICK_AT, PATH_AT, SMOOTH_AT, RECENT_AT, BASE_AT, INPUTS, SMOOTHED, BASED, NEWEST_NS, VENUES = range(11)
 """Counters of an instrument: ticks since its reset, places in the rings, values
@@ -47,10 +47,11 @@ class Windows(NamedTuple):
     counters: Any
     heads: Any
     smoothing: Any
-    newest: Any
-    recent_means: Any
+    recent: Any
+    recent_totals: Any
     recent_squares: Any
-    base_means: Any
+    base: Any
+    base_totals: Any
     base_squares: Any
 
 
@@ -277,41 +278,49 @@ def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: i
             out[tick] = 2.0 * values[tick] - out[tick]
     else:
         out[:] = values
-    average = heads[r, AVERAGE] if seen else out[0]
-    for tick in range(values.size):
-        average = ema_step(average, out[tick], by.alpha)
-        out[tick] = average
-    heads[r, AVERAGE] = average
+    heads[r, AVERAGE] = ema_on(heads[r, AVERAGE] if seen else out[0], by.alpha, out)
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def weigh_parts(
-    mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: Measures, inverse: Any,
-    mean_out: Any, sd_out: Any, buffer_out: Any,
+    mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: Measures, mean_out: Any, sd_out: Any, buffer_out: Any
 ) -> None:  # fmt: skip
     """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive."""
-    base_share, recent_share = inverse[by.window - by.recent], inverse[by.recent]
+    base_share, recent_share = 1.0 / (by.window - by.recent), 1.0 / by.recent
+    base_weight, recent_weight = by.k * by.base_weight, by.k * (1.0 - by.base_weight)
     mean_out[:] = mean
     for tick in range(sd_out.size):
         sd_out[tick] = np.sqrt(square[tick] * base_share)
     for tick in range(buffer_out.size):
-        cv = np.sqrt(recent_square[tick] * recent_share) / recent_mean[tick]
-        buffer_out[tick] = cv if recent_mean[tick] > 0.0 else np.nan
-    for tick in range(buffer_out.size):
-        variation = by.base_weight * sd_out[tick] / mean[tick] + (1.0 - by.base_weight) * buffer_out[tick]
-        buffer_out[tick] = by.k * mean[tick] * variation if mean[tick] > 0.0 else np.nan
+        ratio = (
+            mean[tick] / recent_mean[tick]
+        )  # k mean_base (w sd_base / mean_base + (1 - w) sd_recent / mean_recent)
+        recent_sd = np.sqrt(recent_square[tick] * recent_share)
+        buffer = base_weight * sd_out[tick] + recent_weight * (ratio * recent_sd)
+        buffer_out[tick] = buffer if mean[tick] > 0.0 and recent_mean[tick] > 0.0 else np.nan
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def leaving(ring: Any, size: int, at: int, new: Any, old: Any) -> None:
+    """Write for each new value the one that came ``size`` values before it; ``ring``, whose next place is ``at``, is left as it is."""
+    near = min(new.size, size)
+    first = min(near, size - at)
+    old[:first] = ring[at : at + first]
+    old[first:near] = ring[: near - first]
+    old[near:] = new[: new.size - near]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def buffer_ticks(
-    run_owners: Any, run_edges: Any, path: Any, state: Windows, by: Measures, inverse: Any, out: Any
+    run_owners: Any, run_edges: Any, path: Any, state: Windows, by: Measures, recent: Span, base: Span, wanted: Any,
+    every: bool, out: Any,
 ) -> None:  # fmt: skip
-    """Smoothing and adaptive buffer of the measured ticks of every run; ``inverse``: 1 / n up to the window."""
+    """Smoothing of the measured ticks of every run, and the adaptive buffer of those that are ``wanted`` (``every``: all of them)."""
     counters, heads = state.counters, state.heads
     most = 0
     for run in range(run_owners.size):
         most = max(most, run_edges[run + 1] - run_edges[run])
-    left, room = np.empty(most), np.empty((4, most))
+    left, room = np.empty(most), np.empty((4, most + 2 * MARGIN))
     recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
     for run in range(run_owners.size):
         r, begin, end = run_owners[run], run_edges[run], run_edges[run + 1]
@@ -323,26 +332,33 @@ def buffer_ticks(
             smooth_exponential(values, state, r, by, by.lag if by.smoothing == ZLMA else 0, smoothed)
         counters[r, INPUTS] += values.size
         smoothed = smoothed[missing:]
-        many, seen = smoothed.size, counters[r, SMOOTHED]
-        take_old(state.newest[r], counters[r, RECENT_AT], smoothed, left[:many])
+        many, seen, at = smoothed.size, counters[r, SMOOTHED], counters[r, RECENT_AT]
+        asked = wanted[begin + missing : end]
+        leaving(state.recent[r], by.recent, at, smoothed, left[:many])
         counters[r, RECENT_AT] = window_moments(
-            smoothed, counters[r, RECENT_AT], heads[r, RECENT : RECENT + HEAD_FIELDS], state.recent_means[r],
-            state.recent_squares[r], inverse, recent_mean, recent_square,
+            smoothed, at, heads[r, RECENT : RECENT + HEAD_FIELDS], state.recent[r], state.recent_totals[r],
+            state.recent_squares[r], recent, asked, recent_mean, recent_square,
         )  # fmt: skip
         counters[r, SMOOTHED] = seen + many
         gone = min(max(by.recent - seen, 0), many)
         counters[r, BASE_AT] = window_moments(
-            left[gone:many], counters[r, BASE_AT], heads[r, BASE : BASE + HEAD_FIELDS], state.base_means[r],
-            state.base_squares[r], inverse, base_mean[gone:], base_square[gone:],
+            left[gone:many], counters[r, BASE_AT], heads[r, BASE : BASE + HEAD_FIELDS], state.base[r], state.base_totals[r],
+            state.base_squares[r], base, asked[gone:], base_mean[gone:], base_square[gone:],
         )  # fmt: skip
         full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
         counters[r, BASED] += many - gone
-        out[OUT_MEAN:, begin : begin + missing + full] = np.nan
-        begin += missing + full
-        weigh_parts(
-            base_mean[full:many], base_square[full:many], recent_mean[full:many], recent_square[full:many], by, inverse,
-            out[OUT_MEAN, begin:end], out[OUT_SD, begin:end], out[OUT_BUFFER, begin:end],
-        )  # fmt: skip
+        first = begin + missing
+        out[OUT_MEAN:, begin : first + full] = np.nan
+        tick = full
+        while tick < many:
+            stop = many if every else tick + 1
+            if every or asked[tick]:
+                held, written = slice(tick + MARGIN, stop + MARGIN), slice(first + tick, first + stop)
+                weigh_parts(
+                    base_mean[held], base_square[held], recent_mean[held], recent_square[held], by,
+                    out[OUT_MEAN, written], out[OUT_SD, written], out[OUT_BUFFER, written],
+                )  # fmt: skip
+            tick = stop
 
 
 @numba.njit(cache=True, nogil=True)

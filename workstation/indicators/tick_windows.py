@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,7 +12,8 @@ import pandas as pd
 
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
-from workstation.indicators.rolling import Floats, reciprocals
+from workstation.indicators.moments import groups, padded, span
+from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.runs import Room, Ticks
 from workstation.indicators.smoothing import SMOOTHINGS, ema_alpha, zlma_lag
@@ -139,9 +140,10 @@ class TickWindows:
         self.paths = TickPaths(self._by, parameters.kinds, parameters.breaks)
         if beside is not None and beside.paths.key == self.paths.key:
             self.paths = beside.paths
-        self._inverse = reciprocals(parameters.window)
+        self._spans = span(self._by.recent), span(self._by.window - self._by.recent)
         self.turn = Turn()
-        self._room = Room(("float64", kernels.LEVEL_OUTPUTS))
+        self._looks: set[int] = set()
+        self._room = Room(("bool", 0), ("float64", kernels.LEVEL_OUTPUTS))
         self._reset()
 
     def shared_with(self, beside: TickWindows | None) -> TickWindows:
@@ -169,23 +171,35 @@ class TickWindows:
                 "counters": Field(kernels.COUNTERS, "int64"),
                 "heads": Field(kernels.HEADS),
                 "smoothing": Field(by.length if self.parameters.smoothing == "sma" else max(by.lag, 1)),
-                "newest": Field(by.recent),
-                "recent_means": Field(by.recent),
-                "recent_squares": Field(by.recent),
-                "base_means": Field(base),
-                "base_squares": Field(base),
+                "recent": Field(padded(by.recent)),
+                "recent_totals": Field(groups(by.recent)),
+                "recent_squares": Field(groups(by.recent)),
+                "base": Field(padded(base)),
+                "base_totals": Field(groups(base)),
+                "base_squares": Field(groups(base)),
             },
         )
 
-    def take(self, trades: pd.DataFrame) -> Measured:
-        """Add trades in row order."""
+    def looked_at(self, every_ns: int) -> None:
+        """Someone looks at one tick of an instrument in so much time (0: at every tick)."""
+        self._looks.add(every_ns)
+
+    def take(self, trades: pd.DataFrame, wanted_of: Callable[[pd.DataFrame, Ticks], Any]) -> Measured:
+        """Add trades in row order.
+
+        Where all look at the same few ticks, those that ``wanted_of`` gives, the levels of the others are meaningless.
+        """
         travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
         self._position = self.paths.turn.position
         state = self._state.make_room(len(self.rows))
         ticks = travelled.ticks
-        (level,) = self._room.of(ticks.rows.size)
+        wanted, level = self._room.of(ticks.rows.size)
+        every = len(self._looks) != 1 or 0 in self._looks
+        wanted[: ticks.rows.size] = every
+        if not every:
+            wanted[wanted_of(trades, ticks)] = True
         kernels.buffer_ticks(
-            ticks.owners, ticks.edges, travelled.values, state, self._by, self._inverse, level
+            ticks.owners, ticks.edges, travelled.values, state, self._by, *self._spans, wanted, every, level
         )
         return Measured(travelled.owners, ticks, travelled.values, level)
 
