@@ -66,7 +66,7 @@ def _literal(number: Any) -> int:
 
 @intrinsic
 def lanes_at(_typing: Any, array: Any, place: Any) -> Any:
-    """Eight values of a contiguous float64 array from ``place`` on; nothing is checked."""
+    """Eight values of a contiguous float64 array of any shape, from ``place`` of all its values on; nothing is checked."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         loaded = builder.load(_pointer(context, builder, signature.args[0], given[0], given[1]))
@@ -78,7 +78,7 @@ def lanes_at(_typing: Any, array: Any, place: Any) -> Any:
 
 @intrinsic
 def put_lanes(_typing: Any, array: Any, place: Any, lanes: Any) -> Any:
-    """Write eight values to a contiguous float64 array from ``place`` on; nothing is checked."""
+    """Write eight values to a contiguous float64 array, as ``lanes_at`` reads them."""
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
         written = builder.store(given[2], _pointer(context, builder, signature.args[0], given[0], given[1]))

@@ -9,7 +9,7 @@ import numpy as np
 
 from workstation.indicators import tick_kernels as ticks
 from workstation.indicators import trend
-from workstation.indicators.moments import MARGIN, Span, window_moments
+from workstation.indicators.moments import MARGIN, Span, WindowState, window_moments
 from workstation.indicators.runs import take_old
 from workstation.indicators.tick_kernels import log_return, log_returns
 from workstation.indicators.trend import Frame, close_bar, fold_bar, is_over
@@ -34,14 +34,10 @@ class Bursts(NamedTuple):
 
 
 class Momentum(NamedTuple):
-    """Prices of the last ticks, and the moments of the moves over them."""
+    """Prices of the last ticks, and how far the windows of the moves over them are."""
 
     counters: Any
-    heads: Any
     prices: Any
-    moves: Any
-    totals: Any
-    squares: Any
 
 
 class Rules(NamedTuple):
@@ -84,7 +80,8 @@ def find_bursts(owners: Any, edges: Any, path: Any, level: Any, marks: Any, burs
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure_moves(
-    places: Any, owners: Any, edges: Any, price: Any, state: Momentum, window: Span, bursting: Any, moves: Any, deviations: Any
+    places: Any, owners: Any, edges: Any, price: Any, state: Momentum, window_state: WindowState, window: Span,
+    bursting: Any, moves: Any, deviations: Any,
 ) -> None:  # fmt: skip
     """Move of each measured tick over the span of ``prices`` (bps), NaN until that is full; of those in a burst its population
     sd over the window, NaN until that is full.
@@ -93,34 +90,40 @@ def measure_moves(
     most = 0
     for run in range(owners.size):
         most = max(most, edges[run + 1] - edges[run])
-    own, before, means, squares = (
-        np.empty(most),
-        np.empty(most),
-        np.empty(most + 2 * MARGIN),
-        np.empty(most + 2 * MARGIN),
-    )
+    own, before, room = np.empty(most), np.empty(most), np.empty((2, most + 2 * MARGIN))
+    means, squares = room[0], room[1]
     for run in range(owners.size):
         r, begin, end = owners[run], edges[run], edges[run + 1]
-        many, seen = end - begin, counters[r, TICKS]
+        many, seen, known = end - begin, counters[r, TICKS], counters[r, MOVES]
         for tick in range(many):
             own[tick] = price[places[begin + tick]]
-        counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before[:many])
+        counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before)
         counters[r, TICKS] = seen + many
-        first = min(max(span - seen, 0), many)
-        moves[begin : begin + first] = np.nan
-        move = moves[begin + first : end]
-        log_returns(own[first:many], before[first:many], move)
-        known = counters[r, MOVES]
+        first = begin + min(max(span - seen, 0), many)
+        for tick in range(begin, first):
+            moves[tick] = np.nan
+        log_returns(own[first - begin : many], before[first - begin : many], moves[first:end])
         counters[r, MOVE_AT] = window_moments(
-            move, counters[r, MOVE_AT], state.heads[r], state.moves[r], state.totals[r], state.squares[r], window,
-            bursting[begin + first : end], means, squares,
-        )  # fmt: skip
-        counters[r, MOVES] = known + move.size
-        full = begin + first + min(max(window.window - 1 - known, 0), move.size)
-        deviations[begin:full] = np.nan
+            moves,
+            first,
+            end,
+            counters[r, MOVE_AT],
+            window_state,
+            r,
+            window,
+            bursting,
+            first,
+            means,
+            squares,
+            MARGIN,
+        )
+        counters[r, MOVES] = known + end - first
+        full = first + min(max(window.window - 1 - known, 0), end - first)
+        for tick in range(begin, full):
+            deviations[tick] = np.nan
         for tick in range(full, end):
             if bursting[tick]:
-                deviations[tick] = np.sqrt(squares[MARGIN + tick - begin - first] / window.window)
+                deviations[tick] = np.sqrt(squares[MARGIN + tick - first] / window.window)
 
 
 @numba.njit(cache=True, nogil=True)

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from workstation.indicators import reversal_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
-from workstation.indicators.moments import HEAD_FIELDS, groups, padded, span
+from workstation.indicators.moments import WindowState, span, window_fields
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room
 from workstation.indicators.tick_engine import Made, TickEngine, stamped
@@ -151,12 +151,9 @@ class Reversals(TickEngine):
         self._moves = span(p.moves)
         self._bursts = RowArrays(kernels.Bursts, {"marks": Field(kernels.MARKS, "int64"), "levels": Field(2)})
         self._momentum = RowArrays(
-            kernels.Momentum,
-            {
-                "counters": Field(4, "int64"), "heads": Field(HEAD_FIELDS), "prices": Field(p.momentum),
-                "moves": Field(padded(p.moves)), "totals": Field(groups(p.moves)), "squares": Field(groups(p.moves)),
-            },
-        )  # fmt: skip
+            kernels.Momentum, {"counters": Field(4, "int64"), "prices": Field(p.momentum)}
+        )
+        self._moved = RowArrays(WindowState, window_fields(p.moves))
         lengths = Lengths(p.fast, p.slow, p.atr, p.choppiness, p.volume)
         frames = (nanoseconds(p.low), nanoseconds(p.high))
         self._low, self._high = (Timeframe(every, lengths, int(VOLUME_ONLY)) for every in frames)
@@ -185,8 +182,8 @@ class Reversals(TickEngine):
                 ticks.owners, ticks.edges, measured.path, measured.level, bursts.marks, bursting
             )
             kernels.measure_moves(
-                ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments), self._moves,
-                bursting, moves, deviations,
+                ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments),
+                self._moved.make_room(instruments), self._moves, bursting, moves, deviations,
             )  # fmt: skip
         at_trades = at_trades[: runs.edges[-1]]
         kernels.watermarks(columns.event_ns, self._watermark_ns, runs.rows, newest, at_trades)
@@ -242,7 +239,7 @@ class Reversals(TickEngine):
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
         instruments = len(self._windows.rows)
-        for held in (self._bursts, self._momentum):
+        for held in (self._bursts, self._momentum, self._moved):
             held.make_room(instruments)
             held.forget(rows)
         for frame in (self._low, self._high):
@@ -253,12 +250,13 @@ class Reversals(TickEngine):
 
     def _own_state(self) -> dict[str, Any]:
         instruments = len(self._windows.rows)
-        for held in (self._bursts, self._momentum):
+        for held in (self._bursts, self._momentum, self._moved):
             held.make_room(instruments)
         return {
             "watermark_ns": self._watermark_ns,
             "bursts": self._bursts.snapshot(instruments),
             "momentum": self._momentum.snapshot(instruments),
+            "moved": self._moved.snapshot(instruments),
             "low": self._low.snapshot(instruments),
             "high": self._high.snapshot(instruments),
         }
@@ -267,6 +265,7 @@ class Reversals(TickEngine):
         self._watermark_ns = int(state["watermark_ns"])
         self._bursts.restore(state["bursts"])
         self._momentum.restore(state["momentum"])
+        self._moved.restore(state["moved"])
         self._low.restore(state["low"])
         self._high.restore(state["high"])
 

@@ -145,6 +145,13 @@ def stretch(values: Any, row: int, stop: int, begin: int, limit: int, ordered: b
 
 
 @numba.njit(cache=True, nogil=True)
+def copy_to(to: Any, values: Any) -> None:
+    """Write values to the begin of another array; a slice's assignment asks more than a short one takes."""
+    for place in range(values.size):
+        to[place] = values[place]
+
+
+@numba.njit(cache=True, nogil=True)
 def take_old(ring: Any, at: int, new: Any, old: Any) -> int:
     """Write for each new value the one that came as many values before it as the ring is long; the ring takes the new ones.
 
@@ -153,15 +160,15 @@ def take_old(ring: Any, at: int, new: Any, old: Any) -> int:
     size, many = ring.size, new.size
     near = min(many, size)
     first = min(near, size - at)
-    old[:first] = ring[at : at + first]
-    old[first:near] = ring[: near - first]
+    copy_to(old, ring[at : at + first])
+    copy_to(old[first:], ring[: near - first])
     if many > size:
-        old[size:] = new[: many - size]
+        copy_to(old[size:], new[: many - size])
         at = (at + many - size) % size
         first = size - at
         new = new[many - size :]
-    ring[at : at + first] = new[:first]
-    ring[: near - first] = new[first:]
+    copy_to(ring[at:], new[:first])
+    copy_to(ring, new[first:])
     at += near
     return int(at - size if at >= size else at)
 

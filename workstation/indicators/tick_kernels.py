@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from workstation.indicators.moments import HEAD_FIELDS, MARGIN, Span, window_moments
+from workstation.indicators.moments import MARGIN, Span, WindowState, window_moments
 from workstation.indicators.rolling import fold_sums
-from workstation.indicators.runs import take_old
+from workstation.indicators.runs import copy_to, take_old
 from workstation.indicators.smoothing import ema_on
 
 TICKS, TICK_AT, PATH_AT, SMOOTH_AT, RECENT_AT, BASE_AT, INPUTS, SMOOTHED, BASED, NEWEST_NS, VENUES = range(11)
@@ -20,8 +20,7 @@ TICKS, TICK_AT, PATH_AT, SMOOTH_AT, RECENT_AT, BASE_AT, INPUTS, SMOOTHED, BASED,
 smoothed, in the recent part, in the baseline, newest time, venues (bits)."""
 COUNTERS = 11
 PRICE, PATH, AVERAGE = range(3)
-RECENT, BASE = 3, 3 + HEAD_FIELDS
-HEADS = 3 + 2 * HEAD_FIELDS
+HEADS = 3
 OUT_INTENSITY, OUT_VELOCITY, OUT_EFFICIENCY = range(3)
 PATH_OUTPUTS = 3
 OUT_SMOOTHED, OUT_MEAN, OUT_SD, OUT_BUFFER = range(4)
@@ -47,12 +46,6 @@ class Windows(NamedTuple):
     counters: Any
     heads: Any
     smoothing: Any
-    recent: Any
-    recent_totals: Any
-    recent_squares: Any
-    base: Any
-    base_totals: Any
-    base_squares: Any
 
 
 class Measures(NamedTuple):
@@ -266,6 +259,15 @@ def smooth_simple(values: Any, state: Windows, r: int, by: Measures, out: Any) -
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def smooth(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
+    """Smooth values; returns how many are before the average is known."""
+    if by.smoothing == SMA:
+        return int(smooth_simple(values, state, r, by, out))
+    smooth_exponential(values, state, r, by, by.lag if by.smoothing == ZLMA else 0, out)
+    return 0
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: int, out: Any) -> None:
     """An EMA (``lag`` 0) or a ZLMA of values."""
     counters, heads = state.counters, state.heads
@@ -273,11 +275,11 @@ def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: i
     if lag > 0:
         counters[r, SMOOTH_AT] = take_old(state.smoothing[r], counters[r, SMOOTH_AT], values, out)
         known = min(max(lag - seen, 0), values.size)
-        out[:known] = values[:known]
+        copy_to(out, values[:known])
         for tick in range(known, values.size):
             out[tick] = 2.0 * values[tick] - out[tick]
     else:
-        out[:] = values
+        copy_to(out, values)
     heads[r, AVERAGE] = ema_on(heads[r, AVERAGE] if seen else out[0], by.alpha, out)
 
 
@@ -288,7 +290,7 @@ def weigh_parts(
     """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive."""
     base_share, recent_share = 1.0 / (by.window - by.recent), 1.0 / by.recent
     base_weight, recent_weight = by.k * by.base_weight, by.k * (1.0 - by.base_weight)
-    mean_out[:] = mean
+    copy_to(mean_out, mean)
     for tick in range(sd_out.size):
         sd_out[tick] = np.sqrt(square[tick] * base_share)
     for tick in range(buffer_out.size):
@@ -301,58 +303,67 @@ def weigh_parts(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def leaving(ring: Any, size: int, at: int, new: Any, old: Any) -> None:
-    """Write for each new value the one that came ``size`` values before it; ``ring``, whose next place is ``at``, is left as it is."""
-    near = min(new.size, size)
-    first = min(near, size - at)
-    old[:first] = ring[at : at + first]
-    old[first:near] = ring[: near - first]
-    old[near:] = new[: new.size - near]
+def leaving(
+    recent: WindowState, r: int, at: int, window: int, new: Any, begin: int, end: int, old: Any
+) -> None:
+    """Write for each new value the one that came ``window`` values before it; ``at``: where the next one goes in the ring."""
+    near = min(end - begin, window)
+    first = min(near, window - at)
+    ring = recent.ring[r]
+    copy_to(old, ring[at : at + first])
+    copy_to(old[first:], ring[: near - first])
+    copy_to(old[near:], new[begin : end - near])
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def buffer_ticks(
-    run_owners: Any, run_edges: Any, path: Any, state: Windows, by: Measures, recent: Span, base: Span, wanted: Any,
-    every: bool, out: Any,
+    run_owners: Any, run_edges: Any, path: Any, state: Windows, recent: WindowState, base: WindowState, by: Measures,
+    recent_span: Span, base_span: Span, wanted: Any, every: bool, out: Any,
 ) -> None:  # fmt: skip
     """Smoothing of the measured ticks of every run, and the adaptive buffer of those that are ``wanted`` (``every``: all of them)."""
-    counters, heads = state.counters, state.heads
+    counters = state.counters
     most = 0
     for run in range(run_owners.size):
         most = max(most, run_edges[run + 1] - run_edges[run])
     left, room = np.empty(most), np.empty((4, most + 2 * MARGIN))
     recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
+    smoothed = out[OUT_SMOOTHED]
     for run in range(run_owners.size):
         r, begin, end = run_owners[run], run_edges[run], run_edges[run + 1]
-        values, smoothed = path[OUT_INTENSITY, begin:end], out[OUT_SMOOTHED, begin:end]
-        missing = 0
-        if by.smoothing == SMA:
-            missing = smooth_simple(values, state, r, by, smoothed)
-        else:
-            smooth_exponential(values, state, r, by, by.lag if by.smoothing == ZLMA else 0, smoothed)
-        counters[r, INPUTS] += values.size
-        smoothed = smoothed[missing:]
-        many, seen, at = smoothed.size, counters[r, SMOOTHED], counters[r, RECENT_AT]
-        asked = wanted[begin + missing : end]
-        leaving(state.recent[r], by.recent, at, smoothed, left[:many])
+        missing = smooth(path[OUT_INTENSITY, begin:end], state, r, by, smoothed[begin:end])
+        counters[r, INPUTS] += end - begin
+        first = begin + missing
+        many, seen, at = end - first, counters[r, SMOOTHED], counters[r, RECENT_AT]
+        leaving(recent, r, at, by.recent, smoothed, first, end, left)
         counters[r, RECENT_AT] = window_moments(
-            smoothed, at, heads[r, RECENT : RECENT + HEAD_FIELDS], state.recent[r], state.recent_totals[r],
-            state.recent_squares[r], recent, asked, recent_mean, recent_square,
-        )  # fmt: skip
+            smoothed,
+            first,
+            end,
+            at,
+            recent,
+            r,
+            recent_span,
+            wanted,
+            first,
+            recent_mean,
+            recent_square,
+            MARGIN,
+        )
         counters[r, SMOOTHED] = seen + many
         gone = min(max(by.recent - seen, 0), many)
         counters[r, BASE_AT] = window_moments(
-            left[gone:many], counters[r, BASE_AT], heads[r, BASE : BASE + HEAD_FIELDS], state.base[r], state.base_totals[r],
-            state.base_squares[r], base, asked[gone:], base_mean[gone:], base_square[gone:],
+            left, gone, many, counters[r, BASE_AT], base, r, base_span, wanted, first + gone, base_mean, base_square,
+            MARGIN + gone,
         )  # fmt: skip
         full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
         counters[r, BASED] += many - gone
-        first = begin + missing
-        out[OUT_MEAN:, begin : first + full] = np.nan
+        for level in range(OUT_MEAN, OUT_BUFFER + 1):
+            for tick in range(begin, first + full):
+                out[level, tick] = np.nan
         tick = full
         while tick < many:
             stop = many if every else tick + 1
-            if every or asked[tick]:
+            if every or wanted[first + tick]:
                 held, written = slice(tick + MARGIN, stop + MARGIN), slice(first + tick, first + stop)
                 weigh_parts(
                     base_mean[held], base_square[held], recent_mean[held], recent_square[held], by,

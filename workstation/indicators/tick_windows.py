@@ -12,7 +12,7 @@ import pandas as pd
 
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
-from workstation.indicators.moments import groups, padded, span
+from workstation.indicators.moments import WindowState, span, window_fields
 from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
 from workstation.indicators.runs import Room, Ticks
@@ -163,7 +163,6 @@ class TickWindows:
 
     def _reset(self) -> None:
         by = self._by
-        base = by.window - by.recent
         self._position = self.paths.turn.position
         self._state = RowArrays(
             kernels.Windows,
@@ -171,14 +170,13 @@ class TickWindows:
                 "counters": Field(kernels.COUNTERS, "int64"),
                 "heads": Field(kernels.HEADS),
                 "smoothing": Field(by.length if self.parameters.smoothing == "sma" else max(by.lag, 1)),
-                "recent": Field(padded(by.recent)),
-                "recent_totals": Field(groups(by.recent)),
-                "recent_squares": Field(groups(by.recent)),
-                "base": Field(padded(base)),
-                "base_totals": Field(groups(base)),
-                "base_squares": Field(groups(base)),
             },
         )
+        self._recent = RowArrays(WindowState, window_fields(by.recent))
+        self._base = RowArrays(WindowState, window_fields(by.window - by.recent))
+
+    def _held(self) -> tuple[RowArrays, ...]:
+        return self._state, self._recent, self._base
 
     def looked_at(self, every_ns: int) -> None:
         """Someone looks at one tick of an instrument in so much time (0: at every tick)."""
@@ -191,7 +189,7 @@ class TickWindows:
         """
         travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
         self._position = self.paths.turn.position
-        state = self._state.make_room(len(self.rows))
+        state, recent, base = (held.make_room(len(self.rows)) for held in self._held())
         ticks = travelled.ticks
         wanted, level = self._room.of(ticks.rows.size)
         every = len(self._looks) != 1 or 0 in self._looks
@@ -199,7 +197,17 @@ class TickWindows:
         if not every:
             wanted[wanted_of(trades, ticks)] = True
         kernels.buffer_ticks(
-            ticks.owners, ticks.edges, travelled.values, state, self._by, *self._spans, wanted, every, level
+            ticks.owners,
+            ticks.edges,
+            travelled.values,
+            state,
+            recent,
+            base,
+            self._by,
+            *self._spans,
+            wanted,
+            every,
+            level,
         )
         return Measured(travelled.owners, ticks, travelled.values, level)
 
@@ -207,8 +215,9 @@ class TickWindows:
         """Reset the windows that ``health`` rows concern, as ``TickPaths.heed``; returns their state rows."""
         rows: npt.NDArray[np.int64] = self.paths.turn.take(health, self._position, self.paths.heed)
         self._position = self.paths.turn.position
-        self._state.make_room(len(self.rows))
-        kernels.forget(self._state.arrays, rows)
+        for held in self._held():
+            held.make_room(len(self.rows))
+            held.forget(rows)
         return rows
 
     def readiness(self) -> pd.DataFrame:
@@ -239,11 +248,14 @@ class TickWindows:
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
-        self._state.make_room(len(self.rows))
-        return {"paths": self.paths.snapshot(), "state": self._state.snapshot(len(self.rows))}
+        rows = len(self.rows)
+        for held in self._held():
+            held.make_room(rows)
+        return {"paths": self.paths.snapshot(), "windows": [held.snapshot(rows) for held in self._held()]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         self.paths.restore(state["paths"])
         self._reset()
-        self._state.restore(state["state"])
+        for held, its in zip(self._held(), state["windows"], strict=True):
+            held.restore(its)
