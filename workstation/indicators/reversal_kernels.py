@@ -12,7 +12,7 @@ from workstation.indicators import trend
 from workstation.indicators.moments import MARGIN, Span, WindowState, window_moments
 from workstation.indicators.runs import take_old
 from workstation.indicators.tick_kernels import log_return, log_returns
-from workstation.indicators.trend import Frame, close_bar, fold_bar, is_over
+from workstation.indicators.trend import Frame, close_bar, fold, is_over
 from workstation.market.tables import TradeFlag
 
 CANCEL = int(TradeFlag.CANCEL)
@@ -241,9 +241,8 @@ def first_at_least(rising: Any, begin: int, end: int, limit: int) -> int:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; handing arrays on costs more than a tick
-    begin: int, end: int, r: int, start: int, forming: Any, run_rows: Any, event_ns: Any, price: Any, places: Any,
-    path: Any, level: Any, moves: Any, deviations: Any, bursts: Bursts, rules: Rules, course: Course, signals: Signals,
-    done: int,
+    begin: int, end: int, r: int, forming: Any, run_rows: Any, event_ns: Any, price: Any, places: Any, path: Any, level: Any,
+    bursting: Any, moves: Any, deviations: Any, bursts: Bursts, rules: Rules, course: Course, signals: Signals, done: int,
 ) -> int:  # fmt: skip
     """Measured ticks of one instrument in which none of its candles closes: v1, v2 and v3. Returns how many fired.
 
@@ -251,8 +250,10 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
     ----------
     begin, end
         The ticks.
-    start, forming
-        Volume of the low candle in progress with each trade from place ``start`` on.
+    forming
+        Volume of the low candle in progress with each trade.
+    bursting
+        Of ``find_bursts``: the other ticks are looked at only while a candidate is held.
     """
     marks, levels = bursts.marks, bursts.levels
     smooth, velocities = level[ticks.OUT_SMOOTHED], path[ticks.OUT_VELOCITY]
@@ -262,16 +263,16 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
     peak, extreme = levels[r, PEAK], levels[r, EXTREME]
     least = rules.volume_factor * course.usual
     for tick in range(begin, end):
-        smoothed, mean, buffer = smooth[tick], means[tick], buffers[tick]
-        if not armed and side == 0 and not smoothed > mean + buffer:
+        if side == 0 and not bursting[tick]:
             continue
-        place, velocity = places[tick], velocities[tick]
+        place = places[tick]
         now, paid, row = event_ns[place], price[place], run_rows[place]
-        if not armed and smoothed > mean + buffer and velocity != 0.0:
-            armed, fired, start_ns = True, 0, now
-            d = 1 if velocity > 0.0 else -1
-            peak, extreme = smoothed, paid
-        if armed:
+        if bursting[tick]:
+            smoothed, mean, buffer, velocity = smooth[tick], means[tick], buffers[tick], velocities[tick]
+            if not armed:
+                armed, fired, start_ns = True, 0, now
+                d = 1 if velocity > 0.0 else -1
+                peak, extreme = smoothed, paid
             seconds = max(now - start_ns, 0) * 1e-9
             peak = max(peak, smoothed)
             extreme = max(extreme * d, paid * d) * d
@@ -291,18 +292,17 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
                         signals, done, row, r, now, paid, -d, 2, pull_back / deviation if deviation > 0.0 else np.inf,
                         extreme, pull_back, deviation, moves[tick], peak, mean, buffer, seconds,
                     )  # fmt: skip
-            if smoothed <= mean:  # the burst is over
-                armed = False
+            armed = not smoothed <= mean  # else the burst is over
         if side == 0 or not rules.v3:
             continue
-        volume, held_for = forming[place - start], now - candidate_ns
+        volume, held_for = forming[place], now - candidate_ns
         if held_for > rules.hold_ns:
             side = 0
         elif volume >= least and agrees(course, side, paid):
             done = confirm(course, side, held_for, volume, least, row, r, now, paid, signals, done)
             side = 0
     marks[r, ARMED], marks[r, DIRECTION], marks[r, FIRED], marks[r, START_NS] = armed, d, fired, start_ns
-    marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = side, candidate_ns
+    marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = side if rules.v3 else 0, candidate_ns
     levels[r, PEAK], levels[r, EXTREME] = peak, extreme
     return done
 
@@ -310,8 +310,9 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_reversals(
     run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
-    places: Any, owners: Any, edges: Any, of_batch: Any, of_runs: Any, path: Any, level: Any, moves: Any,
+    plain: bool, places: Any, owners: Any, edges: Any, of_batch: Any, of_runs: Any, path: Any, level: Any, bursting: Any, moves: Any,
     deviations: Any, bursts: Bursts, rules: Rules, low: Frame, high: Frame, signals: Signals,
+    forming: Any,
 ) -> int:  # fmt: skip
     """Trades and measured ticks of every run, a stretch at a time in which no candle of the instrument closes.
 
@@ -321,14 +322,17 @@ def find_reversals(
         ``Runs``.
     run_owners
         State row of each run, negative where it is not followed.
+    plain
+        Whether all trades are in the order of their times, without flags.
     places, owners, edges
         Of ``Ticks``.
     of_batch, of_runs
         The watermark at each row of the batch and each place of its runs.
+    forming
+        Room for a number per trade.
     """
     done = at_run = 0
     candles, both = rules.v3 or rules.v4, rules.v3
-    forming = np.empty(run_rows.size)
     for run in range(run_owners.size):
         r = run_owners[run]
         if r < 0:
@@ -349,19 +353,14 @@ def find_reversals(
                 watermark // high.every * high.every + high.every,
             )
             until = first_at_least(of_runs, begin, end, limit)
+            in_time = plain and event_ns[begin] >= watermark
             if both:
-                fold_bar(
-                    high, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
-                    flags[begin:until], CANCEL, forming,
-                )  # fmt: skip
+                fold(high, r, watermark, begin, until, event_ns, price, size, flags, in_time, CANCEL, forming)
             if candles:
-                fold_bar(
-                    low, r, watermark, event_ns[begin:until], price[begin:until], size[begin:until],
-                    flags[begin:until], CANCEL, forming,
-                )  # fmt: skip
+                fold(low, r, watermark, begin, until, event_ns, price, size, flags, in_time, CANCEL, forming)
             upto = first_at_least(places, tick, ticks_end, until)
             done = follow(
-                tick, upto, r, begin, forming, run_rows, event_ns, price, places, path, level, moves, deviations,
+                tick, upto, r, forming, run_rows, event_ns, price, places, path, level, bursting, moves, deviations,
                 bursts, rules, course_of(low, high, r, rules.stretch), signals, done,
             )  # fmt: skip
             tick, begin = upto, until

@@ -158,7 +158,9 @@ class Reversals(TickEngine):
         frames = (nanoseconds(p.low), nanoseconds(p.high))
         self._low, self._high = (Timeframe(every, lengths, int(VOLUME_ONLY)) for every in frames)
         self._watermark_ns = int(NO_TIME)
-        self._spare = Room(("float64", 0), ("float64", 0), ("bool", 0), ("int64", 0), ("int64", 0))
+        self._spare = Room(
+            ("float64", 0), ("float64", 0), ("float64", 0), ("bool", 0), ("int64", 0), ("int64", 0)
+        )
         self._fires = Room(
             ("int64", 0),
             ("int64", 0),
@@ -174,13 +176,11 @@ class Reversals(TickEngine):
         columns = trade_columns(trades)
         runs, ticks = runs_of(columns), measured.ticks
         instruments = len(self._windows.rows)
-        moves, deviations, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
+        moves, deviations, forming, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
         bursts = self._bursts.make_room(instruments)
         newest = newest[: columns.event_ns.size]
+        kernels.find_bursts(ticks.owners, ticks.edges, measured.path, measured.level, bursts.marks, bursting)
         if self._rules.v2:
-            kernels.find_bursts(
-                ticks.owners, ticks.edges, measured.path, measured.level, bursts.marks, bursting
-            )
             kernels.measure_moves(
                 ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments),
                 self._moved.make_room(instruments), self._moves, bursting, moves, deviations,
@@ -190,9 +190,9 @@ class Reversals(TickEngine):
         low, high = self._low.make_room(instruments), self._high.make_room(instruments)
         signals = self._signals(3 * ticks.rows.size + self._closing(newest[-1], at_trades.size))
         done = kernels.find_reversals(
-            runs.rows, measured.owners, *runs[2:], ticks.places, ticks.owners, ticks.edges, newest, at_trades,
+            runs.rows, measured.owners, *runs[2:], columns.ordered and columns.plain, ticks.places, ticks.owners, ticks.edges, newest, at_trades,
             measured.path, measured.level,
-            moves, deviations, bursts, self._rules, low, high, signals,
+            bursting, moves, deviations, bursts, self._rules, low, high, signals, forming,
         )  # fmt: skip
         return self._fired(self._advance(newest, signals, done), signals)
 

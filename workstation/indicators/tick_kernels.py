@@ -89,15 +89,38 @@ def log_returns(prices: Any, before: Any, out: Any) -> None:
             out[tick] = log_return(prices[tick], before[tick])
 
 
+@numba.njit(cache=True, nogil=True)
+def all_ticks(
+    begin: int, end: int, event_ns: Any, price: Any, newest: int, taken: Any, times: Any, prices: Any
+) -> bool:
+    """As ``take_ticks`` of a run without flags whose trades are in the order of their times, if all of them are ticks."""
+    if event_ns[begin] < newest:
+        return False
+    paid, at = price[begin:end], event_ns[begin:end]
+    for place in range(paid.size):
+        prices[place] = paid[place]
+    for place in range(paid.size):
+        times[place] = at[place]
+    for place in range(paid.size):
+        taken[place] = begin + place
+    bad = 0
+    for place in range(paid.size):
+        bad += 0 if 0.0 < paid[place] < np.inf else 1
+    return bad == 0
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def take_ticks(
-    begin: int, end: int, event_ns: Any, price: Any, flags: Any, newest: int, by: Measures, taken: Any, times: Any,
-    prices: Any,
+    begin: int, end: int, event_ns: Any, price: Any, flags: Any, plain: bool, newest: int, by: Measures, taken: Any,
+    times: Any, prices: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Of a run those that are ticks: their places, times (none before the one before it) and prices.
 
-    Returns how many, how many were late, and how many had no price.
+    ``plain``: no trade has a flag, all are in the order of their times. Returns how many, how many were late, and how many
+    had no price.
     """
+    if plain and all_ticks(begin, end, event_ns, price, newest, taken, times, prices):
+        return end - begin, 0, 0
     done = late = bad = 0
     for place in range(begin, end):
         p, now = price[place], event_ns[place]
@@ -118,22 +141,31 @@ def take_ticks(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def add_paths(steps: Any, at: int, heads: Any, paths: Any, r: int, out: Any) -> int:
-    """Steps into the window of paths; write its sum after each. Returns the next place."""
-    ring, size = paths[r], paths.shape[1]
-    head = heads[r, PATH]
-    for tick in range(steps.size):
-        ring[at] = steps[tick]
-        head += steps[tick]
-        at += 1
-        if at < size:
-            out[tick] = head + ring[at]
-        else:
-            out[tick] = head
-            fold_sums(paths, r, size)
-            at, head = 0, 0.0
-    heads[r, PATH] = head
-    return at
+def add_to_sums(
+    values: Any, at: int, total: float, ring: Any, r: int, size: int, out: Any
+) -> tuple[int, float]:
+    """Values into a window of ``size`` in row ``r`` of a ring of tails (``rolling``); write its sum after each.
+
+    ``total``: of the ``at`` values of the block so far. Returns both, after them.
+    """
+    done = 0
+    while done < values.size:
+        many = min(values.size - done, size - at)
+        own, sums = values[done : done + many], out[done : done + many]
+        held, tails = ring[r, at : at + many], ring[r, at + 1 : size]
+        ends = at + many == size
+        for place in range(many - 1 if ends else many):
+            held[place] = own[place]
+            total += own[place]
+            sums[place] = total + tails[place]
+        at += many
+        done += many
+        if ends:
+            held[many - 1] = own[many - 1]
+            out[done - 1] = total + own[many - 1]
+            fold_sums(ring, r, size)
+            at, total = 0, 0.0
+    return at, total
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
@@ -157,7 +189,7 @@ def rate_paths(
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure(
     run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
-    venue: Any, bits: Any, state: Paths, by: Measures, places: Any, rows: Any, owners: Any, edges: Any, out: Any,
+    plain: bool, venue: Any, bits: Any, state: Paths, by: Measures, places: Any, rows: Any, owners: Any, edges: Any, out: Any,
 ) -> tuple[int, int, int]:  # fmt: skip
     """Take the ticks of every run; write intensity, velocity and efficiency of those whose window is full.
 
@@ -167,6 +199,8 @@ def measure(
         ``Runs``.
     run_owners
         State row of each run, negative where it is not followed.
+    plain
+        Whether all trades are in the order of their times, without flags.
     venue, bits
         Code of the venue of each row of the batch, and the bit of each code.
     places, rows, owners, edges, out
@@ -191,7 +225,7 @@ def measure(
         seen = counters[r, TICKS]
         prices[0] = heads[r, PRICE]
         many, run_late, run_bad = take_ticks(
-            run_edges[run], run_edges[run + 1], event_ns, price, flags,
+            run_edges[run], run_edges[run + 1], event_ns, price, flags, plain,
             counters[r, NEWEST_NS] if seen else np.iinfo(np.int64).min, by, taken, times, prices[1:],
         )  # fmt: skip
         late += run_late
@@ -212,8 +246,8 @@ def measure(
         log_returns(prices[1 + first : 1 + many], prices[first:many], path[first:many])
         for tick in range(first, many):
             path[tick] = abs(path[tick])
-        counters[r, PATH_AT] = add_paths(
-            path[first:many], counters[r, PATH_AT], heads, state.paths, r, path[first:many]
+        counters[r, PATH_AT], heads[r, PATH] = add_to_sums(
+            path[first:many], counters[r, PATH_AT], heads[r, PATH], state.paths, r, by.ticks, path[first:many]
         )
         take_old(state.times[r], counters[r, TICK_AT], times[:many], before_ns[:many])
         counters[r, TICK_AT] = take_old(
@@ -228,7 +262,7 @@ def measure(
             path[full:many], move[full:many], times[full:many], before_ns[full:many], by.least_ns,
             out[OUT_INTENSITY, done:until], out[OUT_VELOCITY, done:until], out[OUT_EFFICIENCY, done:until],
         )  # fmt: skip
-        places[done:until] = taken[full:many]
+        copy_to(places[done:until], taken[full:many])
         for tick in range(done, until):
             rows[tick] = run_rows[places[tick]]
         owners[runs], edges[runs + 1] = r, until
@@ -240,21 +274,15 @@ def measure(
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def smooth_simple(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
     """An SMA of values; returns how many are before it is full, which are NaN."""
-    counters, heads, ring = state.counters, state.heads, state.smoothing[r]
-    at, total, length = counters[r, SMOOTH_AT], heads[r, AVERAGE], by.length
+    counters, heads, length = state.counters, state.heads, by.length
+    counters[r, SMOOTH_AT], heads[r, AVERAGE] = add_to_sums(
+        values, counters[r, SMOOTH_AT], heads[r, AVERAGE], state.smoothing, r, length, out
+    )
     for tick in range(values.size):
-        ring[at] = values[tick]
-        total += values[tick]
-        at += 1
-        if at < length:
-            out[tick] = (total + ring[at]) / length
-        else:
-            out[tick] = total / length
-            fold_sums(state.smoothing, r, length)
-            at, total = 0, 0.0
-    counters[r, SMOOTH_AT], heads[r, AVERAGE] = at, total
+        out[tick] /= length
     missing = min(max(length - 1 - counters[r, INPUTS], 0), values.size)
-    out[:missing] = np.nan
+    for tick in range(missing):
+        out[tick] = np.nan
     return int(missing)
 
 

@@ -113,7 +113,7 @@ class TickPaths:
         places, rows, values = self._room.of(columns.codes.size)
         owners, edges = np.empty_like(of_runs), np.empty_like(runs.edges)
         found, late, unpriced = kernels.measure(
-            runs.rows, of_runs, *runs[2:], columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
+            runs.rows, of_runs, *runs[2:], columns.ordered and columns.plain, columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
             places, rows, owners, edges, values,
         )  # fmt: skip
         self.late += late

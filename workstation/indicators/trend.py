@@ -13,6 +13,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
+from workstation.indicators.lanes import LANES, lanes_at, larger, largest, smaller, smallest
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.smoothing import ema_alpha, ema_step
 
@@ -21,6 +22,7 @@ LEVELS = 8
 CANDLES, ABOVE = range(2)
 NUMBER, NEWEST_NS = range(2)
 HIGH, LOW, BAR_CLOSE, VOLUME = range(4)
+_LANES, _ONE = np.uint64(LANES), np.uint64(1)
 VACANT = np.iinfo(np.int64).min
 """Number of a candle in progress that is none."""
 
@@ -112,34 +114,27 @@ def close_candle(
 
 @numba.njit(cache=True, nogil=True)
 def fold_bar(
-    frame: Frame,
-    r: int,
-    watermark: int,
-    event_ns: Any,
-    price: Any,
-    size: Any,
-    flags: Any,
-    cancel: int,
-    forming: Any,
-) -> None:
-    """Trades of one instrument in which none of its candles closes into its candle in progress.
+    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, flags: Any,
+    cancel: int, forming: Any,
+) -> None:  # fmt: skip
+    """Trades ``begin`` to ``end`` of one instrument, in which none of its candles closes, into its candle in progress.
 
     A trade that is too late for it adds nothing, nor does one with the flag ``cancel``. Writes the candle's volume with each
     trade to ``forming``, 0 where a trade was taken back.
     """
     marks, sums, volume_only = frame.bars.marks, frame.bars.sums, frame.volume_only
     number = watermark // frame.every
-    begin = number * frame.every
+    begin_ns = number * frame.every
     held, newest, top, bottom, close, volume = marks[r, NUMBER], VACANT, np.nan, np.nan, np.nan, 0.0
     if held != VACANT:
         newest, top, bottom = marks[r, NEWEST_NS], sums[r, HIGH], sums[r, LOW]
         close, volume = sums[r, BAR_CLOSE], sums[r, VOLUME]
-    for trade in range(event_ns.size):
+    for trade in range(begin, end):
         now, paid, flag = event_ns[trade], price[trade], flags[trade]
         if flag & cancel:
             forming[trade] = 0.0
             continue
-        if now >= begin:
+        if now >= begin_ns:
             held = number
             volume += size[trade]
             if flag & volume_only == 0:
@@ -150,6 +145,49 @@ def fold_bar(
         forming[trade] = volume
     marks[r, NUMBER], marks[r, NEWEST_NS] = held, newest
     sums[r, HIGH], sums[r, LOW], sums[r, BAR_CLOSE], sums[r, VOLUME] = top, bottom, close, volume
+
+
+@numba.njit(cache=True, nogil=True)
+def fold_plain_bar(
+    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, forming: Any
+) -> None:  # fmt: skip
+    """As ``fold_bar`` for trades ``begin`` to ``end`` that come in the order of their times, without flags, eight at a time."""
+    marks, sums = frame.bars.marks, frame.bars.sums
+    volume, top, bottom = 0.0, np.nan, np.nan
+    if marks[r, NUMBER] != VACANT:
+        top, bottom, volume = sums[r, HIGH], sums[r, LOW], sums[r, VOLUME]
+    for trade in range(begin, end):
+        volume += size[trade]
+        forming[trade] = volume
+    at, beyond = np.uint64(begin), np.uint64(end)
+    if beyond - at >= _LANES:
+        highs = lows = lanes_at(price, at)
+        at += _LANES
+        while beyond - at >= _LANES:
+            paid = lanes_at(price, at)
+            highs, lows = larger(paid, highs), smaller(paid, lows)
+            at += _LANES
+        most, least = largest(highs), smallest(lows)
+        top = top if most <= top else most
+        bottom = bottom if least >= bottom else least
+    while at < beyond:
+        top = top if price[at] <= top else price[at]
+        bottom = bottom if price[at] >= bottom else price[at]
+        at += _ONE
+    marks[r, NUMBER], marks[r, NEWEST_NS] = watermark // frame.every, event_ns[end - 1]
+    sums[r, HIGH], sums[r, LOW], sums[r, BAR_CLOSE], sums[r, VOLUME] = top, bottom, price[end - 1], volume
+
+
+@numba.njit(cache=True, nogil=True)
+def fold(
+    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, flags: Any,
+    in_time: bool, cancel: int, forming: Any,
+) -> None:  # fmt: skip
+    """``fold_bar`` of any trades, ``fold_plain_bar`` of those that may be taken so."""
+    if in_time:
+        fold_plain_bar(frame, r, watermark, begin, end, event_ns, price, size, forming)
+    else:
+        fold_bar(frame, r, watermark, begin, end, event_ns, price, size, flags, cancel, forming)
 
 
 @numba.njit(cache=True, nogil=True)
