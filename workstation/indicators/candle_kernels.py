@@ -66,6 +66,19 @@ def put_bar(
 
 
 @numba.njit(cache=True, nogil=True)
+def open_bars(bars: Any, sums: Any) -> tuple[Any, Any, Any]:
+    """Places of the bars that are not final, and copies of their rows."""
+    places = np.flatnonzero(bars[:, NUMBER] != VACANT)
+    bars_out, sums_out = np.empty((places.size, BAR_FIELDS), np.int64), np.empty((places.size, SUM_FIELDS))
+    for done in range(places.size):
+        for field in range(BAR_FIELDS):
+            bars_out[done, field] = bars[places[done], field]
+        for field in range(SUM_FIELDS):
+            sums_out[done, field] = sums[places[done], field]
+    return places, bars_out, sums_out
+
+
+@numba.njit(cache=True, nogil=True)
 def put_open_bars(
     bars: Any, sums: Any, slots: int, instruments: int, every: int, done_numbers: Any, done_values: Any, done: int
 ) -> int:  # fmt: skip

@@ -158,9 +158,7 @@ class CandleLength:
             self._revisions = {key: n for key, n in self._revisions.items() if key[1] >= oldest}
 
     def _open_bars(self) -> OpenBars:
-        bars = self._bars[: self._instruments * self.slots]
-        places = np.flatnonzero(bars[:, kernels.NUMBER] != kernels.VACANT)
-        return OpenBars(places, bars[places], self._sums[places])
+        return OpenBars(*kernels.open_bars(self._bars[: self._instruments * self.slots], self._sums))
 
     # -- state --------------------------------------------------------------------------------------------
 

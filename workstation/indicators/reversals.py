@@ -273,10 +273,11 @@ class Reversals(TickEngine):
 def _evidence(versions: npt.NDArray[np.int8], numbers: npt.NDArray[np.float64]) -> Any:
     """JSON per signal; what is not finite is null."""
     told = [
-        orjson.dumps(dict(zip(EVIDENCE[version], values, strict=False))).decode()
+        orjson.dumps(dict(zip(EVIDENCE[version], values, strict=False)))
         for version, values in zip(versions.tolist(), numbers.tolist(), strict=True)
     ]
-    return pd.arrays.ArrowStringArray(pa.array(told, pa.large_string()), dtype=_STR)  # type: ignore[call-arg]
+    text = pa.array(told, pa.large_binary()).view(pa.large_string())  # orjson writes UTF-8
+    return pd.arrays.ArrowStringArray(text, dtype=_STR)  # type: ignore[call-arg]
 
 
 _STR = pd.StringDtype(na_value=np.nan)

@@ -189,7 +189,7 @@ class TickWindows:
         """
         travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
         self._position = self.paths.turn.position
-        state, recent, base = (held.make_room(len(self.rows)) for held in self._held())
+        rows = len(self.rows)
         ticks = travelled.ticks
         wanted, level = self._room.of(ticks.rows.size)
         every = len(self._looks) != 1 or 0 in self._looks
@@ -197,18 +197,9 @@ class TickWindows:
         if not every:
             wanted[wanted_of(trades, ticks)] = True
         kernels.buffer_ticks(
-            ticks.owners,
-            ticks.edges,
-            travelled.values,
-            state,
-            recent,
-            base,
-            self._by,
-            *self._spans,
-            wanted,
-            every,
-            level,
-        )
+            ticks.owners, ticks.edges, travelled.values, self._state.make_room(rows), self._recent.make_room(rows),
+            self._base.make_room(rows), self._by, *self._spans, wanted, every, level,
+        )  # fmt: skip
         return Measured(travelled.owners, ticks, travelled.values, level)
 
     def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:

@@ -222,7 +222,7 @@ class Table:
         >>> HEARTBEAT.number(made, 5) is made, made["seq"].tolist()
         (True, [5, 6])
         """
-        if _is_trusted(frame) and frame.columns is self.index and _is_fresh(frame.index):
+        if _is_trusted(frame) and frame.columns.is_(self.index) and _is_fresh(frame.index):
             seq = own_array(frame, self.places["seq"])
             if seq is not None:
                 seq[:] = np.arange(first_seq, first_seq + seq.size)
@@ -231,7 +231,7 @@ class Table:
 
     def made(self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY) -> bool:
         """Whether the table made this frame and no column has been replaced since; numbers are not looked at."""
-        if frame.columns is not self.index or not _is_trusted(frame) or not _is_fresh(frame.index):
+        if not frame.columns.is_(self.index) or not _is_trusted(frame) or not _is_fresh(frame.index):
             return False
         return all(
             column.kind != "instrument" or registry.issued(array_of(frame, place))
@@ -277,7 +277,7 @@ class Table:
         return self.assembled([values[rows] for values in arrays_of(frame)], len(rows))
 
     def _is_conformed(self, frame: pd.DataFrame, registry: InstrumentRegistry) -> bool:
-        if frame.columns is self.index and _is_trusted(frame):
+        if frame.columns.is_(self.index) and _is_trusted(frame):
             for place, column in self._asked:
                 values = array_of(frame, place)
                 if column.kind == "instrument" and not registry.issued(values):
