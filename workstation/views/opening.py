@@ -39,7 +39,6 @@ Bokeh.require('core/visuals/visual').VisualProperties.prototype._get_css_value =
 """What BokehJS is spared at every paint."""
 _BEGIN = re.compile(r".*?<head\b[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
-_STYLE = re.compile(r'<link rel="stylesheet" href="([^"]+)"')
 
 
 class Head:
@@ -60,19 +59,17 @@ class Head:
         self.begin = begin[0] if begin else "<!DOCTYPE html><html><head>"
         inside = page.partition("</head>")[0]
         self.scripts = _SCRIPT.findall(inside)
-        self._styles = _STYLE.findall(inside)
         self._modules = modules
 
     def text(self, background: str) -> str:
         """What is sent first; ``background`` is the page's until it has a body."""
-        styles = "".join(f'<link rel="preload" as="style" href="{href}">' for href in self._styles)
         modules = "".join(f"importShim({module!r});" for module in self._modules)
-        styles += "".join(
+        preloads = "".join(
             f'<link rel="preload" as="fetch" crossorigin href="{module}">' for module in self._modules
         )
         return (
             f'{self.begin}<meta charset="utf-8"><style>html:not(:has(body)) {{ background: {escape(background)} }}</style>'
-            f"{styles}{''.join(self.scripts)}<script>{{{modules}{QUIET}}}</script>"
+            f"{preloads}{''.join(self.scripts)}<script>{{{modules}{QUIET}}}</script>"
         )
 
     def rest(self, page: str) -> str:
