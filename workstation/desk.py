@@ -43,6 +43,8 @@ from workstation.streams.shelves import PAST_MINUTES
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
 SAMPLE_BRANCH = "sample book"
+_OLD = 1_000
+"""Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
 _MINUTE_NS = 60 * 10**9
 _SEEDED = {
     "levels": 36 * 60 * _MINUTE_NS,
@@ -408,6 +410,17 @@ def shared_desk() -> Desk:
             settings = Settings()
             _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
             trade_sample_book(_shared)
-            gc.collect()
-            gc.freeze()  # what is imported stays: to walk it in each collection stops every session for 0.2 s
+            spare_collections()
         return _shared.start()
+
+
+def spare_collections() -> None:
+    """Leave what is imported out of garbage collections, and walk all the rest seldom: either stops every session for 0.1 s.
+
+    Collections of everything come with so many objects made, and kept rows alone are enough for one every few seconds; what
+    they would find, the models of ended sessions, pages have collected when a session ends.
+    """
+    gc.collect()
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, _OLD)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+from functools import partial
 from pathlib import Path
 
-from workstation.desk import Desk, share
+from workstation.desk import Desk, share, spare_collections
 from workstation.market.errors import WorkstationError
 from workstation.settings import ServerSettings
 
@@ -43,19 +44,20 @@ def free_port(address: str, wanted: int) -> int:
 def serve(desk: Desk, server: ServerSettings) -> None:
     """Serve every dashboard over the desk until interrupted; the desk is stopped at the end."""
     import panel as pn
-    from bokeh.settings import settings as bokeh_settings
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
-    # Documents are proved sound by the tests; here the check would cost every session.
-    bokeh_settings.perform_document_validation.set_value(False)
+    from workstation.views import opening
+
+    opening.install()
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)
     first = FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))
     opened = f"The workstation is at http://{server.address}:{port}/{first}  (Ctrl-C stops it)"
     print("Opening the workstation: every page is built once before the first visit", flush=True)
-    IOLoop.current().add_callback(print, opened, flush=True)  # runs once the server listens
+    for once_it_listens in (partial(print, opened, flush=True), spare_collections):
+        IOLoop.current().add_callback(once_it_listens)
     try:
         pn.serve(
             pages,

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import panel as pn
 from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
+from panel.io.model import remove_root
 
 from workstation.views.card import Card
 from workstation.views.live import View
-from workstation.views.theme import FONT, Painter, Palette
+from workstation.views.theme import BOKEH, FONT, Painter, Palette
 
 
 class FigureView(View):
@@ -50,7 +51,22 @@ def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     for renderer in made.renderers:
         renderer.view.filter = everything
         renderer.update(selection_glyph=None, nonselection_glyph=None, hover_glyph=None, muted_glyph=None)
-    return pn.pane.Bokeh(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
+    return FigurePane(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
+
+
+class FigurePane(pn.pane.Bokeh):  # type: ignore[misc]
+    """A figure's pane that, on a page of ours, does not look through all models of the figure as Panel's does, twice.
+
+    Nothing there names the page's root, and the theme it would give them is taken back by the document's own.
+    """
+
+    def _get_model(self, doc: Any, root: Any = None, parent: Any = None, comm: Any = None) -> Any:
+        if root is None or comm is not None or doc.theme is not BOKEH:
+            return super()._get_model(doc, root, parent, comm)
+        if self.object.document not in (None, doc):
+            remove_root(self.object, doc)
+        self._models[root.ref["id"]] = (self.object, parent)
+        return self.object
 
 
 def fit(

@@ -34,6 +34,10 @@ _YIELD = 2.0
 ones."""
 _FORGET = 0.8
 """How much of that wait is remembered from one look to the next."""
+_LEAD = "trades"
+"""The table that pictures wait for: they are of the newest trade, and as fresh as it."""
+_CATCH_UP = 0.4
+"""Share of a period two pictures are apart at least, where the one before came late."""
 _IDLE_S = 0.25
 """A picture is made after so long even when nothing has come: what is said of time goes on."""
 RETRY_S = 5.0
@@ -155,6 +159,8 @@ class Live:
         self._period_s = period_ms / 1000
         self._pictured: tuple[float, tuple[int, ...]] = (-math.inf, ())
         """When the last picture was made, and of which versions."""
+        self._due_s = -math.inf
+        """From when on it was due."""
         self._looked_s, self._waited_s = math.inf, 0.0
         """When the last look ended, and how much later than due the looks come of late."""
         self._watched: list[_Watched] = []
@@ -200,15 +206,30 @@ class Live:
         now, (last, seen) = time.monotonic(), self._pictured
         late = max(now - self._looked_s - 2e-3 * _POLL_MS, 0.0)
         self._waited_s = max(late, _FORGET * self._waited_s)
-        if now - last >= 0.87 * self._period_s + _YIELD * self._waited_s:
-            self._picture(now, last, seen)
+        # from when the last was due, not made: one late picture would else put off all that follow
+        due = max(self._due_s + 0.9 * self._period_s, last + _CATCH_UP * self._period_s)
+        due = max(due, last + _YIELD * self._waited_s)
+        if now >= due:
+            self._picture(now, due, seen)
         self._looked_s = time.monotonic()
 
-    def _picture(self, now: float, last: float, seen: tuple[int, ...]) -> None:
-        inputs = {table for watched in self._watched for table in watched.view.inputs}
-        versions = tuple(self.source.version(table) for table in sorted(inputs))
-        if versions != seen or self._later or now - last >= _IDLE_S:
-            self._pictured = now, versions
+    def _picture(self, now: float, due: float, seen: tuple[int, ...]) -> None:
+        """Make a picture when a trade has come; what else has come waits for one, but no longer than a period.
+
+        Other tables come at times of their own. A picture made for one of them just before the trades come would have them
+        wait for the next.
+        """
+        inputs = sorted({table for watched in self._watched for table in watched.view.inputs})
+        versions = tuple(self.source.version(table) for table in inputs)
+        waited = now - due
+        led = _LEAD in inputs and versions != seen and len(seen) == len(versions)
+        if led and waited < self._period_s:
+            lead = inputs.index(_LEAD)
+            wanted = versions[lead] != seen[lead]
+        else:
+            wanted = versions != seen
+        if wanted or self._later or now - self._pictured[0] >= _IDLE_S:
+            self._pictured, self._due_s = (now, versions), max(due, now - self._period_s)
             self.tick()
 
     def tick(self) -> None:

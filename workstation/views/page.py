@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Sequence
 from html import escape
 from typing import Any
@@ -11,9 +12,11 @@ import panel_material_ui as pmui
 import param
 from bokeh.models import CustomJS
 from panel.util import edit_readonly
+from tornado.ioloop import IOLoop
 
 from workstation.views.health import FeedStrip, MarketClock
 from workstation.views.live import PERIOD_MS, Live, Source, View
+from workstation.views.opening import QUIET, install
 from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
 
 PRODUCT = "workstation"
@@ -83,13 +86,6 @@ const show = () => {
 }
 show(); window.workstationClock ??= setInterval(show, 1000)
 """
-_QUIET = """
-// At every paint every renderer writes its place into a style sheet of its own, and the next to read a colour makes
-// the browser work out the styles of the page again. Nothing here hangs on the place of a glyph, or on an equal one.
-const {InlineStyleSheet} = Bokeh.require('core/dom')
-InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) this.el.textContent = css }
-Bokeh.require('models/renderers/glyph_renderer').GlyphRendererView.prototype.update_position = () => {}
-"""
 _LOST = """
 const root = document.documentElement.style
 const paint = on => {
@@ -146,6 +142,7 @@ class Page:
         report: Callable[[Any], None] | None = None,
         period_ms: int = PERIOD_MS,
     ) -> None:
+        install()
         pn.extension(reconnect=True)
         self.title = title
         self.dark = _asked_for("theme", "dark") == "dark"
@@ -257,7 +254,8 @@ class Page:
             lost = CustomJS(code=_LOST)
             document.js_on_event("connection_lost", lost)
             document.js_on_event("client_reconnected", lost)
-            document.js_on_event("document_ready", CustomJS(code=_CLOCK), CustomJS(code=_QUIET))
+            document.on_session_destroyed(_collect_soon)
+            document.js_on_event("document_ready", CustomJS(code=_CLOCK), CustomJS(code=QUIET))
         self.live.start()
         return page
 
@@ -285,6 +283,24 @@ def _forget_busy(page: pmui.Page) -> None:
                 pn.state.param.unwatch(watcher)
     with edit_readonly(page):
         page.busy = False
+
+
+_collecting = False
+_COLLECT_S = 1.0
+
+
+def _collect_soon(_: Any) -> None:
+    """Have the ended session's models collected once nothing holds them: they hang together in circles."""
+    global _collecting
+    if not _collecting:
+        _collecting = True
+        IOLoop.current().call_later(_COLLECT_S, _collect)
+
+
+def _collect() -> None:
+    global _collecting
+    _collecting = False
+    gc.collect()
 
 
 def _asked_for(name: str, default: str) -> str:

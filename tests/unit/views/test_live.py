@@ -141,9 +141,37 @@ def test_a_picture_is_made_once_something_has_come_and_never_too_soon(
         100.36,
     ):
         live._look()
-    assert made == [100.0, 100.09, 100.36], (
-        "not within the period; at once; then when nothing came for a while"
+    assert made == [100.0, 100.06, 100.33], (
+        "not at once again; where the last was long ago sooner than a period; then when nothing came for a while"
     )
+
+
+def test_pictures_are_of_the_newest_trades_whenever_other_tables_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = [100.0]
+    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    versions = {"trades": 0, "candles": 0}
+    source: Any = SimpleNamespace(version=versions.__getitem__)
+    live = Live(source, period_ms=100)
+    pictured: list[tuple[float, int]] = []
+    monkeypatch.setattr(live, "tick", lambda: pictured.append((clock[0], versions["trades"])))
+    live._watched.append(SimpleNamespace(view=SimpleNamespace(inputs=("trades", "candles"))))
+    came = {}
+    for step in range(1200):
+        clock[0] = 100.0 + 0.01 * step
+        if step % 10 == 0 and step < 1000:
+            versions["trades"] += 1
+            came[versions["trades"]] = clock[0]
+        if step % 11 == 0:
+            versions["candles"] += 1
+        if step % 2 == 0:
+            live._look()
+    waited = [at - came[trade] for at, trade in pictured if clock[0] - at > 2.3][2:]
+    assert max(waited) < 0.031, "a table that comes at times of its own puts no picture off"
+    assert {trade for _, trade in pictured} >= set(range(1, 101)), "every trade has its picture"
+    late = [at for at, _ in pictured if at > 110.2]
+    assert len(late) >= 6, "and without trades the others are shown all the same"
 
 
 def test_a_session_that_others_keep_waiting_makes_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:

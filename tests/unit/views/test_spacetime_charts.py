@@ -7,6 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+from bokeh.document import Document
+from bokeh.document.models import DocumentModelManager
+from panel.io.state import set_curdoc
 
 from tests.unit.views.spacetime_market import (
     NAME,
@@ -257,6 +260,23 @@ def opened(market: TickMarket, **choices: object) -> tuple[Live, SpacetimeViews]
     views = SpacetimeViews(market, SpacetimeChoice(**choices), DARK)
     views.start(live)
     return live, views
+
+
+def test_a_further_chart_has_the_models_of_the_page_looked_through_a_few_times(
+    market: TickMarket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[int] = []
+    recompute = DocumentModelManager.recompute
+    monkeypatch.setattr(DocumentModelManager, "recompute", lambda of: (looks.append(1), recompute(of))[1])
+    document = Document()
+    with set_curdoc(document):
+        _, views = opened(market, layout=2)
+        views.charts.server_doc(document, location=False)
+        looks.clear()
+        views.make_next()
+    assert len(views.built) == 2
+    assert {chart.chart.figure.document for chart in views.built} == {document}
+    assert len(looks) <= 3, "once for its models, not for each of their changes"
 
 
 def test_the_page_builds_charts_one_by_one_and_keeps_them(market: TickMarket) -> None:

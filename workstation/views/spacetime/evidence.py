@@ -69,13 +69,22 @@ def _text(value: object) -> str:
     return str(value)
 
 
+TOOLTIP_CSS = """
+.why table { font-size: 11px; border-spacing: 0; } .why td + td { text-align: right; padding-left: 12px; font-weight: 700; }
+"""
+"""Of the table in a tooltip: said once, not in every cell of hundreds of signals on their way to the screen."""
+
+
 def tooltip(title: str, evidence: str) -> str:
-    """A signal's tooltip as HTML."""
-    rows = "".join(
-        f"<tr><td>{escape(name)}</td><td style='text-align:right;padding-left:12px'><b>{escape(value)}</b></td></tr>"
-        for name, value in numbers(evidence).items()
-    )
-    return f"<b>{escape(title)}</b><table style='font-size:11px;border-spacing:0'>{rows}</table>"
+    """A signal's tooltip as HTML, to be shown inside the class ``why``.
+
+    Examples
+    --------
+    >>> tooltip("v1 up", '{"buffer": 2}')
+    '<b>v1 up</b><table><tr><td>buffer<td>2</table>'
+    """
+    rows = "".join(f"<tr><td>{escape(name)}<td>{escape(value)}" for name, value in numbers(evidence).items())
+    return f"<b>{escape(title)}</b><table>{rows}</table>"
 
 
 def words(evidence: str, most: int = 6) -> str:

@@ -8,6 +8,7 @@ import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
+from workstation.views.spacetime.evidence import TOOLTIP_CSS
 from workstation.views.spacetime.gaps import Silence
 from workstation.views.spacetime.marked import KEPT, SIGNAL_COLUMNS
 from workstation.views.theme import FONT, Painter
@@ -36,7 +37,8 @@ class Signals:
         painter(self.markers.glyph, line_color="card")
         figure.add_tools(
             HoverTool(
-                renderers=[self.markers], visible=False, mode="mouse", tooltips="<div class='why'>@why{safe}</div>",
+                renderers=[self.markers], visible=False, mode="mouse",
+                tooltips=f"<style>{TOOLTIP_CSS}</style><div class='why'>@why{{safe}}</div>",
             )
         )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import panel as pn
@@ -182,9 +183,14 @@ class SpacetimeViews:
 
     def make_next(self) -> None:
         """Make one more chart of the layout, if one is missing: other sessions are served between two."""
-        place = len(self.built)
-        if place >= self.choice.layout:
+        if len(self.built) >= self.choice.layout:
             return
+        document = pn.state.curdoc
+        # the crosshair they share is on the page: each change of a chart's models would have all of the page's looked through
+        with document.models.freeze() if document is not None else nullcontext():
+            self._make(len(self.built))
+
+    def _make(self, place: int) -> None:
         made = ChartView(
             self.choice.charts[place],
             self._colours,
