@@ -12,9 +12,10 @@ import param
 from bokeh.models import CustomJS
 from panel.util import edit_readonly
 
+from workstation.views.forming import INSIDE_FRAME
 from workstation.views.health import FeedStrip, MarketClock
 from workstation.views.live import PERIOD_MS, Live, Source, View
-from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
+from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, TOOLTIP_CSS, Palette, palette, stylesheet
 
 PRODUCT = "workstation"
 DASHBOARDS = ("exposure", "surface", "spacetime", "portfolio", "health")
@@ -89,6 +90,11 @@ _QUIET = """
 const {InlineStyleSheet} = Bokeh.require('core/dom')
 InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) this.el.textContent = css }
 Bokeh.require('models/renderers/glyph_renderer').GlyphRendererView.prototype.update_position = () => {}
+"""
+_STYLED = """
+const style = document.createElement('style')
+style.textContent = css
+document.head.append(style)
 """
 _LOST = """
 const root = document.documentElement.style
@@ -258,6 +264,11 @@ class Page:
             document.js_on_event("connection_lost", lost)
             document.js_on_event("client_reconnected", lost)
             document.js_on_event("document_ready", CustomJS(code=_CLOCK), CustomJS(code=_QUIET))
+            document.js_on_event(
+                "document_ready",
+                CustomJS(code=INSIDE_FRAME),
+                CustomJS(args={"css": TOOLTIP_CSS}, code=_STYLED),
+            )
         self.live.start()
         return page
 

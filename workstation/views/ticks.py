@@ -38,6 +38,8 @@ FEWEST = 40
 """Width of the view, in candles, at the least."""
 _AHEAD = 0.17
 """Share of the view kept free right of the newest candle, for the labels."""
+AHEAD_OF_TAG = 0.06
+"""The same where the newest price's label stands on the axis."""
 LABEL_PX, CANDLE_PX = 78, 3.6
 """Room the newest price's label needs, and the least a candle needs, on narrow screens."""
 _HEADROOM = 0.08
@@ -109,6 +111,8 @@ class CandleChart:
     """
 
     columns: tuple[str, ...] = _COLUMNS
+    tag_on_axis = False
+    """Whether the price tag stands on the axis; where levels have words beside their price it does not."""
 
     def __init__(
         self, choice: Any, colours: Palette, kept: int = CANDLES_KEPT, crosshair: Span | None = None
@@ -137,13 +141,17 @@ class CandleChart:
         self.candle_renderers = list(self.figure.renderers)
         self.forming = FormingCandle(self.figure, self.volume, self._painter)
         self.candle_renderers += self.forming.candle
-        bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
-        self.figure.add_tools(*map(_candle_hover, bodies))
-        self._lines = LevelLines(self.figure, self._painter)
+        if not self.tag_on_axis:
+            bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
+            self.figure.add_tools(*map(_candle_hover, bodies))
+        self._lines = LevelLines(self.figure, self._painter, on_axis=self.tag_on_axis)
         self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")
         self._painter(self.crosshair, line_color="muted")
-        level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
-        self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, level]))
+        self.level = self._painter(
+            Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted"
+        )
+        """The crosshair's line at a price."""
+        self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, self.level]))
         self.volume.add_tools(CrosshairTool(overlay=self.crosshair))
         newest = self.figure.scatter("event_ms", "price", source=self._tip, size=6, level="overlay")
         self._painter(newest.glyph, fill_color="text", line_color="card")
@@ -296,7 +304,8 @@ class CandleChart:
     def _room(self) -> tuple[float, float]:
         """Candles in view, and the share kept free for labels: as the width, once the browser has told it, allows."""
         width = self._width or CANDLE_PX * SHOWN
-        return max(min(SHOWN, width / CANDLE_PX), FEWEST), min(max(_AHEAD, LABEL_PX / width), 0.4)
+        ahead = AHEAD_OF_TAG if self.tag_on_axis else min(max(_AHEAD, LABEL_PX / width), 0.4)
+        return max(min(SHOWN, width / CANDLE_PX), FEWEST), ahead
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:
         if self.choice.scale == "strikes":

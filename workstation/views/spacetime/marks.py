@@ -12,9 +12,9 @@ from workstation.views.spacetime.gaps import Silence
 from workstation.views.spacetime.marked import KEPT, SIGNAL_COLUMNS
 from workstation.views.theme import FONT, Painter
 
-_COLUMNS = (*SIGNAL_COLUMNS, "colour")
+_COLUMNS = (*SIGNAL_COLUMNS, "fill", "line")
 _BANDS = ("x0", "x1", "words")
-_WORDS = frozenset({"marker", "why", "colour", "words"})
+_WORDS = frozenset({"marker", "why", "fill", "line", "words"})
 
 
 def _nothing(columns: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -30,10 +30,9 @@ class Signals:
         self._versions: frozenset[int] = frozenset()
         self.source = ColumnDataSource(data=_nothing(_COLUMNS))
         self.markers = figure.scatter(
-            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
-            line_width=1.5, level="annotation",
+            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="fill", line_color="line",
+            size="size", line_width=1.6, level="annotation",
         )  # fmt: skip
-        painter(self.markers.glyph, line_color="card")
         figure.add_tools(
             HoverTool(
                 renderers=[self.markers], visible=False, mode="mouse", tooltips="<div class='why'>@why{safe}</div>",
@@ -54,17 +53,21 @@ class Signals:
     def repaint(self) -> None:
         """Take the painter's colours."""
         if len(self.source.data["side"]):
-            self.source.data = {**self.source.data, "colour": self._colours(self.source.data["side"])}
+            self.source.data = {**self.source.data, **self._colours(self.source.data["side"])}
 
-    def _colours(self, sides: np.ndarray) -> np.ndarray:
-        colours = self._painter.colours
-        by_side = {1: colours.up, -1: colours.down, 0: colours.muted}
-        return np.array([by_side[int(side)] for side in sides], dtype=object)
+    def _colours(self, sides: np.ndarray) -> dict[str, np.ndarray]:
+        """Up is hollow and down is filled, as candles are."""
+        of = self._painter.colours
+        fill, line = {1: of.card, -1: of.down, 0: of.muted}, {1: of.up, -1: of.card, 0: of.card}
+        return {
+            name: np.array([by_side[int(side)] for side in sides], dtype=object)
+            for name, by_side in (("fill", fill), ("line", line))
+        }
 
     def _chosen(self, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         rows = np.isin(signals["version"], list(self._versions))
         chosen = {name: signals[name][rows] for name in SIGNAL_COLUMNS}
-        return chosen | {"colour": self._colours(chosen["side"])}
+        return chosen | self._colours(chosen["side"])
 
 
 class Bands:

@@ -30,6 +30,7 @@ _MARKS = ("spikes", "signals", "silences")
 """Parts that change seldom, and whose figure is painted anew when they do."""
 _HEAD_CSS = """
 :host { gap: 6px; min-height: 30px; }
+:host > * { align-self: center !important; }
 @media (max-width: 900px) {
   :host { flex-wrap: wrap; }
   :host > .ws-head { order: -2; flex: 1 0 auto !important; width: auto !important; }
@@ -108,6 +109,7 @@ class ChartView(View):
         if anew:
             self.sheet = sheet_of(source, name, every_ns)
             self._seen.clear()
+            self.chart.name_volume(name)
         sheet = self.sheet
         assert sheet is not None
         sheet.look(source)
