@@ -15,6 +15,7 @@ from bokeh.models import (
     CustomJS,
     FixedTicker,
     HoverTool,
+    NoOverlap,
     PanTool,
     Range1d,
     Span,
@@ -182,6 +183,7 @@ class CandleChart:
             min_border_bottom=2,
         )
         made.xaxis.visible = False
+        made.xaxis.major_label_policy = NoOverlap(min_distance=8)
         made.xgrid.visible = False
         made.yaxis.formatter = formats.price_ticks()
         made.yaxis.ticker.desired_num_ticks = 8
@@ -211,7 +213,9 @@ class CandleChart:
             height=52,
         )
         made.xaxis.formatter = TimeTicks(**TIME_TICKS)
-        made.xaxis.ticker = self.figure.xaxis[0].ticker
+        made.xaxis.update(
+            ticker=self.figure.xaxis[0].ticker, major_label_policy=self.figure.xaxis[0].major_label_policy
+        )
         made.yaxis.formatter = formats.si_ticks()
         made.yaxis.ticker = self._volume_ticks
         made.ygrid.visible = False
@@ -290,11 +294,15 @@ class CandleChart:
         if moved or self.x_range.start == 0:
             shown, ahead = self._room()
             span = min(shown, max(len(data["x"]) / (1 - ahead), FEWEST)) * self.choice.every_ns / 1e6
-            end = float(data["x"][-1]) + ahead * span
+            end = self._edge(span) + ahead * span
             self._span(end - span, end)
         inside = data["x"] >= self.x_range.start
         self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
         self._fit_volume(data["volume"][inside].max())
+
+    def _edge(self, span: float) -> float:
+        """Time in ms a chart that follows keeps in view, showing ``span`` ms."""
+        return float(self.held["x"][-1])
 
     def _resized(self, attr: str, old: Any, new: Any) -> None:
         self._width = float(new or 0)

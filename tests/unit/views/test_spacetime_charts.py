@@ -266,6 +266,35 @@ def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
     assert data["words"][0].startswith("disconnected") and "no signals across it" in data["words"][0]
 
 
+def test_a_silence_that_goes_on_stays_in_view_with_its_reason(market: TickMarket) -> None:
+    view = shown(market)
+    newest = float(view.chart.held["x"][-1])
+    span = view.chart.x_range.end - view.chart.x_range.start
+    market.put("health", HEALTH.conform(pd.DataFrame([health("disconnected", 0, detail="reset by peer")])))
+    market.asof_ns = NOW_NS + 300 * SECOND
+    view.refresh(market)
+    bands = view.chart.bands.source.data
+    assert "reset by peer" in bands["words"][0] and bands["align"].tolist() == ["right"]
+    assert "silent" in view.card.value and "reset by peer" in view.card.value
+    assert view.chart.x_range.end > market.asof_ns / 1e6, "the band ends in view"
+    market.asof_ns = NOW_NS + 86_400 * SECOND
+    view.refresh(market)
+    assert view.chart.x_range.start < newest - 0.3 * span, "candles from before stay in view"
+    view.chart._moved(SimpleNamespace(x0=newest - 1e6, x1=newest, y0=1.0, y1=2.0))
+    held = view.chart.x_range.end
+    market.asof_ns += 5 * SECOND
+    view.refresh(market)
+    assert view.chart.x_range.end == held, "a chart moved by hand stays where it is"
+
+
+def test_words_of_bands_beside_each_other_are_on_lines_of_their_own(market: TickMarket) -> None:
+    view = shown(market)
+    gaps = [health("gap", at, start_s=at - 2, end_s=at) for at in (-30, -20, -10)]
+    market.put("health", HEALTH.conform(pd.DataFrame(gaps)))
+    view.refresh(market)
+    assert len(set(view.chart.bands.source.data["lift"])) == 3
+
+
 def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket) -> None:
     view = ChartView(ChartChoice(instrument="NEVER-SEEN"), DARK, 1)
     view.refresh(market)

@@ -22,6 +22,8 @@ from workstation.views.ticks import CandleChart
 KEPT = 600
 """Candles held in the browser while the chart follows the market; more are fetched when it is moved to the left."""
 
+MOST_SILENT = 0.5
+"""Share of the view at the most that is given to a silence that goes on: what was before stays in sight."""
 NEAR = 0.1
 """Share of the price axis a hand may move it by while it moves the time axis, without meaning to."""
 
@@ -64,10 +66,12 @@ class TickChart(CandleChart):
         super().__init__(choice, colours, kept=KEPT, crosshair=crosshair)
         self._compact = False
         self._fitted = 0.0, 0.0
+        self._silent_ms = -np.inf
         self.averages = {name: self._line(self.figure, name, role) for name, role in LINE_ROLES.items()}
         self.volume_line = self._line(self.volume, "volume_zlma", "zero")
         self.intensity = IntensityPane(self._painter, self.x_range, self.crosshair)
-        self.intensity.figure.xaxis.ticker = self.figure.xaxis[0].ticker
+        upper = self.figure.xaxis[0]
+        self.intensity.figure.xaxis.update(ticker=upper.ticker, major_label_policy=upper.major_label_policy)
         self.signals = Signals(self.figure, self._painter)
         figures = (self.figure, self.volume, self.intensity.figure)
         self.bands = Bands(figures, self._painter)
@@ -150,6 +154,16 @@ class TickChart(CandleChart):
         self._span(start_ms, end_ms)
         if settled or self.following:
             self.remember_window(start_ms, end_ms, self.y_range.start, self.y_range.end)
+
+    def show_silence(self, until_ms: float) -> None:
+        """Keep in view how long nothing has been heard, as long as it goes on (-inf: it does not)."""
+        self._silent_ms = until_ms
+        if self.following and until_ms > self.x_range.end:
+            self._follow(moved=True)
+
+    def _edge(self, span: float) -> float:
+        newest = super()._edge(span)
+        return max(newest, min(self._silent_ms, newest + MOST_SILENT * span))
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:
         super()._fit_price(low, high, at_once)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -12,12 +13,14 @@ import panel as pn
 from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
+from workstation.views import formats
 from workstation.views.card import Card
 from workstation.views.live import CANDLES_KEPT, Source, View
 from workstation.views.spacetime.bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
+from workstation.views.spacetime.gaps import Silence
 from workstation.views.spacetime.marked import Marks
 from workstation.views.spacetime.pace import Pace, Turns
 from workstation.views.spacetime.past import Past
@@ -33,7 +36,7 @@ _HEAD_CSS = """
 :host > * { align-self: center !important; }
 @media (max-width: 900px) {
   :host { flex-wrap: wrap; }
-  :host > .ws-head { order: -2; flex: 1 0 auto !important; width: auto !important; }
+  :host > .ws-head { order: -2; flex: 1 1 0 !important; width: auto !important; min-width: 0; }
   :host > :last-child { order: -2; }
 }
 """
@@ -176,7 +179,8 @@ class ChartView(View):
     def _show_silences(self, sheet: Sheet, _: bool = True) -> None:
         self.chart.bands.show(sheet.silences)
         going_on = [silence for silence in sheet.silences if silence.open]
-        self.card.say(f'<span style="color:var(--ws-warn)">⚠ {going_on[-1].words}</span>' if going_on else "")
+        self.chart.show_silence(going_on[-1].end_ns / 1e6 if going_on else -np.inf)
+        self.card.say(_warning(going_on[-1]) if going_on else "")
 
     # -- choosing -----------------------------------------------------------------------------------------
 
@@ -315,3 +319,10 @@ class ChartView(View):
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
         self.card.fail(reason)
+
+
+def _warning(silence: Silence) -> str:
+    """A silence that goes on, in the chart's head."""
+    why = escape(f"{silence.words}: {silence.detail}", quote=True)
+    span = formats.age((silence.end_ns - silence.start_ns) / 1e9)
+    return f'<span role="status" title="{why}" style="color:var(--ws-warn)">⚠ silent {span}</span>'
