@@ -274,12 +274,12 @@ def test_a_silence_that_goes_on_stays_in_view_with_its_reason(market: TickMarket
     market.asof_ns = NOW_NS + 300 * SECOND
     view.refresh(market)
     bands = view.chart.bands.source.data
-    assert "reset by peer" in bands["words"][0] and bands["align"].tolist() == ["right"]
+    assert "reset by peer" in bands["words"][0]
     assert "silent" in view.card.value and "reset by peer" in view.card.value
     assert view.chart.x_range.end > market.asof_ns / 1e6, "the band ends in view"
     market.asof_ns = NOW_NS + 86_400 * SECOND
     view.refresh(market)
-    assert view.chart.x_range.start < newest - 0.3 * span, "candles from before stay in view"
+    assert view.chart.x_range.start < newest - 0.5 * span, "candles from before stay in view"
     view.chart._moved(SimpleNamespace(x0=newest - 1e6, x1=newest, y0=1.0, y1=2.0))
     held = view.chart.x_range.end
     market.asof_ns += 5 * SECOND

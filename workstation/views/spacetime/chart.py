@@ -22,7 +22,7 @@ from workstation.views.ticks import CandleChart
 KEPT = 600
 """Candles held in the browser while the chart follows the market; more are fetched when it is moved to the left."""
 
-MOST_SILENT = 0.5
+MOST_SILENT = 0.35
 """Share of the view at the most that is given to a silence that goes on: what was before stays in sight."""
 NEAR = 0.1
 """Share of the price axis a hand may move it by while it moves the time axis, without meaning to."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from workstation.views.spacetime.marked import KEPT, SIGNAL_COLUMNS
 from workstation.views.theme import FONT, Painter
 
 _COLUMNS = (*SIGNAL_COLUMNS, "fill", "line")
-_BANDS = ("x0", "x1", "words", "align", "beside", "lift")
-_WORDS = frozenset({"marker", "why", "fill", "line", "words", "align"})
+_BANDS = ("x0", "x1", "words", "lift")
+_WORDS = frozenset({"marker", "why", "fill", "line", "words"})
 _LINES = 3
 """Bands beside each other have their words on so many lines, of which each is as high as this."""
 _LINE_PX = 16
-_DETAIL = 56
-"""Letters of a reason that fit beside a band on a phone."""
+_LETTERS = 28
+"""So many of a reason fit on a line beside a band on a phone."""
 
 
 def _nothing(columns: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -91,7 +92,7 @@ class Bands:
         first.extra_y_ranges = {**first.extra_y_ranges, "share": Range1d(0, 1)}
         text = first.text(
             "x0", 0.015, "words", source=self.source, y_range_name="share", text_font=value(FONT), text_font_size="11px",
-            text_font_style="bold", text_align="align", x_offset="beside", y_offset="lift", text_baseline="bottom",
+            text_font_style="bold", text_align="right", x_offset=-4, y_offset="lift", text_baseline="bottom",
             background_fill_alpha=0.85, padding=2, level="annotation",
         )  # fmt: skip
         painter(text.glyph, text_color="warn", background_fill_color="card")
@@ -105,16 +106,13 @@ class Bands:
                 "x0": np.array([made.start_ns / 1e6 for made in wanted]),
                 "x1": np.array([made.end_ns / 1e6 for made in wanted]),
                 "words": np.array([_told(made) for made in wanted], dtype=object),
-                "align": np.array(["right" if made.open else "left" for made in wanted], dtype=object),
-                "beside": np.array([-4.0 if made.open else 4.0 for made in wanted]),
                 "lift": np.array([-float(_LINE_PX * (place % _LINES)) for place in range(len(wanted))]),
             }
 
 
 def _told(silence: Silence) -> str:
-    """What a band says; one that goes on is at the edge of the view and says before itself what is the matter."""
-    told = f"{silence.words} · no signals across it"
-    if not silence.open or not silence.detail:
-        return told
-    detail = silence.detail if len(silence.detail) <= _DETAIL else f"{silence.detail[: _DETAIL - 1]}…"
-    return f"{told}\n{detail}"
+    """What stands before a band; of one that goes on also what is the matter, on lines short enough for a phone."""
+    if not silence.open:
+        return f"{silence.words} · no signals across it"
+    reason = wrap(silence.detail, _LETTERS, max_lines=_LINES, placeholder="…")
+    return "\n".join([silence.words, "no signals across it", *reason])

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import panel as pn
+from bokeh.document import Document
 from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
@@ -288,7 +289,7 @@ class ChartView(View):
         if document is None:
             take(self._reading)
         else:
-            self._reading.add_done_callback(lambda done: document.add_next_tick_callback(lambda: take(done)))
+            self._reading.add_done_callback(lambda done: _hand_over(document, lambda: take(done)))
 
     def _take(self, name: str, every_ns: int, done: Future[Any]) -> None:
         self._reading = None
@@ -321,8 +322,15 @@ class ChartView(View):
         self.card.fail(reason)
 
 
+def _hand_over(document: Document, take: Callable[[], None]) -> None:
+    """Let a page take what another thread has read, unless it was closed meanwhile."""
+    session = document.session_context
+    if session is not None and not session.destroyed:
+        document.add_next_tick_callback(take)
+
+
 def _warning(silence: Silence) -> str:
     """A silence that goes on, in the chart's head."""
     why = escape(f"{silence.words}: {silence.detail}", quote=True)
     span = formats.age((silence.end_ns - silence.start_ns) / 1e9)
-    return f'<span role="status" title="{why}" style="color:var(--ws-warn)">⚠ silent {span}</span>'
+    return f'<span role="status" title="{why}" style="color:var(--ws-warn)">⚠ <span class="long">silent </span>{span}</span>'
