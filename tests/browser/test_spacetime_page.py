@@ -90,6 +90,7 @@ def test_a_phone_cuts_no_number_off_and_shows_the_charts_under_each_other(
             .filter(([, box]) => box.top < bottom - 1).map(([text, box]) => [text, box.left >= left - 1 && box.right <= right + 1])
         }"""
     )
+    assert re.search(r"Int .* bps/s (quiet|active|burst|buffer)", line.text_content() or "")
     assert len(told) >= 6 and all(whole for _, whole in told), told
     above, below = (heads(page).nth(place).bounding_box() for place in range(2))
     assert above and below and below["y"] > above["y"] + 260

@@ -86,7 +86,11 @@ function write() {
   if (intensity.visible && isFinite(bar_shown.value[b])) {
     const state = ['quiet', 'active', 'burst'][bar_shown.state[b]]
     const ready = isFinite(bar_shown.upper[b])
-    parts.push(`<span class="${state}">Int <b>${si(bar_shown.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
+    const limit = (state === 'burst' ? bar_shown.burst_above : bar_shown.upper)[b]
+    // a bar is what its liveliest tick was; the peak of the bar can have had another threshold, which then is not told
+    const over = bar_shown.value[b] > limit
+    const told = over === (state !== 'quiet') ? ` ${over ? '>' : '\\u2264'} ${si(limit)}` : ''
+    parts.push(`<span class="${state}">Int <b>${si(bar_shown.value[b])}</b> bps/s ${ready ? state + told : 'buffer filling'}</span>`)
   }
   for (const name of ['sma', 'ema', 'zlma']) {
     const value = shown[name][i]
