@@ -12,12 +12,12 @@ cards = page.grid(
     [feeds.card.panel, events.card.panel, page.area(page.strip.panel, "strip")],
     wide="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: minmax(140px, 1fr) minmax(200px, 2fr) auto;
+        grid-template-rows: minmax(100px, max-content) minmax(200px, 1fr) auto;
         grid-template-areas: "feeds" "events" "strip";
     """,
     narrow="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: 260px 460px min-content;
+        grid-template-rows: minmax(100px, max-content) 600px min-content;
         grid-template-areas: "feeds" "events" "strip";
     """,
 )

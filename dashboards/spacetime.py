@@ -30,7 +30,7 @@ cards = page.grid(
     """,
     narrow="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: auto 560px 300px 260px auto;
+        grid-template-rows: max-content max-content 320px 260px max-content;
         grid-template-areas: "bar" "charts" "signals" "spikes" "feeds";
     """,
 )

@@ -65,15 +65,37 @@ def test_the_page_renders_and_is_photographed(
     expect(page.locator("h2", has_text="Reversal signals")).to_be_attached()
     expect(page.locator("h2", has_text="Spikes")).to_be_attached()
     page.wait_for_function(_SIGNALS)
-    expect(heads(page)).to_have_count(1 if width < 900 else 2)
+    expect(heads(page)).to_have_count(2)
     ARTIFACTS.mkdir(exist_ok=True)
     for theme in both_themes(page):
         page.screenshot(path=ARTIFACTS / f"spacetime-{theme}-{width}.png")
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        expect(heads(page)).to_have_count(1 if width < 900 else 2)
+        expect(heads(page)).to_have_count(2)
         assert page.locator(".failure").count() == 0
         if width > 900:
             assert grave(page) == {}
+
+
+def test_a_phone_cuts_no_number_off_and_shows_the_charts_under_each_other(
+    open_live: Callable[..., Page],
+) -> None:
+    page = open_live("?layout=2&chart1=BTC/USD:BTC~10~~", 390, 844)
+    expect(heads(page)).to_have_count(2)
+    line = page.locator(".read").first
+    expect(line).to_contain_text("Int")
+    told = line.evaluate(
+        """line => {
+          const {left, right, bottom} = line.getBoundingClientRect()
+          return [...line.children].map(part => [part.textContent, part.getBoundingClientRect()])
+            .filter(([, box]) => box.top < bottom - 1).map(([text, box]) => [text, box.left >= left - 1 && box.right <= right + 1])
+        }"""
+    )
+    assert re.search(r"Int .* bps/s (quiet|active|burst|buffer)", line.text_content() or "")
+    assert len(told) >= 6 and all(whole for _, whole in told), told
+    above, below = (heads(page).nth(place).bounding_box() for place in range(2))
+    assert above and below and below["y"] > above["y"] + 260
+    signals = page.locator("h2", has_text="Reversal signals").bounding_box()
+    assert signals and signals["y"] > below["y"] + 260, "nothing lies over the charts"
 
 
 def test_one_two_or_four_charts_and_the_choice_is_in_the_address(open_live: Callable[..., Page]) -> None:
@@ -168,6 +190,43 @@ def test_charts_are_linked_in_time_until_they_are_let_loose(open_live: Callable[
     expect(page.get_by_role("button", name=re.compile("● live"))).to_have_count(1)
 
 
+def test_what_is_moved_out_of_view_is_not_painted_over_the_axes(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1&chart1=BTC/USD:BTC~10~~")
+    drag(page, 300)
+    page.wait_for_function(
+        f"{_PRICE}[0].x_range.end < Number(document.documentElement.dataset.newestEventMs)"
+    )
+    first = page.evaluate("Number(document.documentElement.dataset.newestEventMs)")
+    page.wait_for_function(
+        "first => Number(document.documentElement.dataset.newestEventMs) > first", arg=first
+    )
+    painted = page.evaluate(
+        f"""() => {{
+          const volume = {_MODELS}.find(m => m.type === 'Figure' && m.center.some(made => made.text?.startsWith('Volume')))
+          const view = Bokeh.index.find_one(volume)
+          const {{ctx, canvas}} = view.canvas_view.overlays
+          const ratio = canvas.width / view.canvas_view.bbox.width
+          const from = Math.ceil(ratio * (view.frame.bbox.right + 1))
+          return ctx.getImageData(from, 0, canvas.width - from, canvas.height).data.some(value => value > 0)
+        }}"""
+    )
+    assert not painted
+
+
+def test_the_crosshair_is_told_on_the_axes_of_every_chart(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=2&chart1=BTC/USD:BTC~10~~&chart2=ETH/USD:ETH~60~~")
+    page.wait_for_function(f"{_TIP}.filter(m => m.data.event_ms.length).length >= 2")
+    box = page.locator(".bk-Figure").filter(visible=True).first.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.move(box["x"] + box["width"] / 2 + 3, box["y"] + box["height"] / 2)
+    tags = f"{_MODELS}.filter(m => m.type === 'ColumnDataSource' && Object.keys(m.data).join() === 'x,y,text').flatMap(m => m.data.text)"
+    page.wait_for_function(f"{tags}.length >= 3")
+    told = page.evaluate(tags)
+    times = [text for text in told if re.fullmatch(r"\d\d \w{3} \d\d:\d\d:\d\d", text)]
+    assert len(times) == 2 and times[0] == times[1] and len(told) == 3, told
+
+
 def test_moved_to_the_left_it_shows_what_the_page_did_not_hold(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~1~candles~")
     oldest = f"Math.min(...{_MODELS}.filter(m => m.type === 'ColumnDataSource' && 'open' in m.data && m.data.x.length).map(m => m.data.x[0]))"
@@ -202,3 +261,14 @@ def test_a_signal_tells_why_it_fired(open_live: Callable[..., Page]) -> None:
     tooltip = page.locator(".bk-Tooltip .why").first
     expect(tooltip).to_contain_text(re.compile(r"v\d"))
     expect(tooltip).to_contain_text("strength")
+    expect(tooltip).to_contain_text(re.compile("[<>≤≥]"))
+
+
+def test_the_list_tells_why_to_keyboard_and_thumb(open_live: Callable[..., Page]) -> None:
+    page = open_live("?layout=1&chart1=BTC/USD:BTC~10~~", 390, 844)
+    first = page.get_by_role("region", name="Reversal signals").locator("details").first
+    expect(first).to_be_attached()
+    first.locator("summary").focus()
+    page.keyboard.press("Enter")
+    opened = page.get_by_role("region", name="Reversal signals").locator("details[open]")
+    expect(opened.locator("td", has_text=re.compile("[<>≤≥]")).first).to_be_visible()

@@ -62,7 +62,7 @@ class CandleRows:
             numbers, values = numbers.copy(), values.copy()
         closed = np.ones((1, rows), dtype=np.bool_)
         closed[0, final:] = False
-        stacks = {
+        stacks: dict[str, npt.NDArray[Any]] = {
             "int64": numbers[: kernels.DONE_COLUMNS],
             "float64": values,
             "int32": numbers[kernels.DONE_REVISION :].astype(np.int32),

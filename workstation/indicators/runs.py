@@ -104,15 +104,11 @@ def gather(
         code = np.uint64(codes[row])
         place = np.uint64(counts[code])
         counts[code] += 1
-        rows[place], event_out[place], price_out[place], size_out[place] = (
-            row,
-            event_ns[row],
-            price[row],
-            size[row],
-        )
+        rows[place], event_out[place] = row, event_ns[row]
+        price_out[place], size_out[place] = price[row], size[row]
     if not plain:
-        for place in range(total):
-            flags_out[place] = flags[rows[place]]
+        for done in range(total):
+            flags_out[done] = flags[rows[done]]
     for run in range(runs):
         counts[owners[run]] = 0
     return runs

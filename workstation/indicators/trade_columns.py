@@ -122,7 +122,7 @@ def runs_of(columns: TradeColumns) -> Runs:
 
 def _by_instrument(columns: TradeColumns, held: _Gathered) -> Runs:
     many = columns.codes.size
-    rows, owners, edges, *sorted_columns = held.room.of(many + 1)
+    rows, owners, edges, event_ns, price, size = held.room.of(many + 1)
     if held.counts.size < len(REGISTRY):
         held.counts = np.zeros(2 * len(REGISTRY), dtype=np.int64)
     if held.flags.size < many or not columns.plain:
@@ -132,9 +132,9 @@ def _by_instrument(columns: TradeColumns, held: _Gathered) -> Runs:
         flags = held.flags
     found = gather(
         columns.codes, held.counts, columns.event_ns, columns.price, columns.size, columns.flags, columns.plain,
-        rows, owners, edges, *sorted_columns, flags,
+        rows, owners, edges, event_ns, price, size, flags,
     )  # fmt: skip
-    return Runs(rows, owners[:found], edges[: found + 1], *sorted_columns, flags)
+    return Runs(rows, owners[:found], edges[: found + 1], event_ns, price, size, flags)
 
 
 @numba.njit(cache=True, nogil=True)

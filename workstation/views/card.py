@@ -33,7 +33,7 @@ h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws
 .value { margin-left: auto; flex: none; color: var(--ws-text); font-size: 12px; font-weight: 700; }
 .failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
   padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
-@media (max-width: 700px) { .head { flex-wrap: wrap; } .unit { max-width: 100%; } .key { line-height: 18px; } }
+@media (max-width: 700px) { .head { flex-wrap: wrap; } .unit { max-width: 100%; } .key { line-height: 18px; } .value .long { display: none; } }
 """
 )
 

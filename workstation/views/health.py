@@ -33,11 +33,18 @@ table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws
 th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 2px 8px 2px 0; white-space: nowrap;
   position: sticky; top: 0; background: var(--ws-card); }
 td { padding: 3px 8px 3px 0; border-top: 1px solid var(--ws-line); vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; }
+td.n, th.n { text-align: right; white-space: nowrap; padding-right: 18px; }
+td:last-child { overflow-wrap: anywhere; }
 td.state { white-space: nowrap; }
 .live { color: var(--ws-good); } .quiet { color: var(--ws-muted); } .stale, .warn { color: var(--ws-warn); } .failed { color: var(--ws-bad); }
 .event { font-weight: 700; }
 .none { color: var(--ws-muted); padding: 8px 0; }
+@media (max-width: 700px) {
+  td.n, th.n { padding-right: 8px; }
+  .told thead { display: none; }
+  .told tr { display: flex; flex-wrap: wrap; gap: 0 8px; border-top: 1px solid var(--ws-line); padding: 3px 0; }
+  .told td { border: 0; padding: 0; } .told td:empty { display: none; } .told td:last-child { flex: 1 0 100%; color: var(--ws-muted); }
+}
 """
 _CLOCK = f"""
 .market {{ color: {DARK.warn}; padding-left: 14px; font-size: 12px; line-height: 24px; white-space: nowrap; }}
@@ -51,20 +58,22 @@ _FAILED = ("failed", "refused", "disconnected", "closed")
 _WORDS = {"live": "●", "quiet": "○", "stale": "■", "failed": "◆"}
 
 
-def mood(state: str, age_s: float, stale_after_s: float, heard: bool = True) -> str:
-    """live, quiet, stale or failed: quiet is a feed in good order from which little comes.
+def mood(state: str, age_s: float, stale_after_s: float) -> str:
+    """live, quiet, stale or failed: quiet is a feed in good order from which little comes, stale also one that is not connected yet.
 
     Examples
     --------
     >>> mood("live", 0.2, 5.0), mood("quiet", 9.0, 5.0), mood("live", 9.0, 5.0), mood("failed", 0.1, 5.0)
     ('live', 'quiet', 'stale', 'failed')
-    >>> mood("ended", 9.0, 5.0)
-    'quiet'
+    >>> mood("ended", 9.0, 5.0), mood("connecting", 0.1, 5.0)
+    ('quiet', 'stale')
     """
     if state in _FAILED:
         return "failed"
     if state in ("stale", "quiet"):
         return state
+    if state == "connecting":
+        return "stale"
     if state == "ended":
         return "quiet"
     return "stale" if math.isfinite(age_s) and age_s > stale_after_s else "live"
@@ -226,9 +235,9 @@ class HealthEvents(View):
         body = "".join(_event_row(row) for row in rows.to_dict("records"))
         head = "".join(
             f'<th scope="col">{name}</th>'
-            for name in ("time UTC", "event", "feed", "channel", "rows", "detail")
+            for name in ("time UTC", "event", "feed", "channel", "how many", "detail")
         )
-        self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
+        self._table.show(f'<table class="told"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
         bad = int(
             np.isin(rows["event"].astype("str"), ("failed", "gap", "dropped", "stale", "rejected")).sum()
         )
@@ -251,7 +260,7 @@ def _event_row(row: dict[str, Any]) -> str:
     cells = (
         str(row["feed"]),
         str(row["channel"]),
-        f"{row['count']:.0f}" if row["count"] else "",
+        f"{formats.number(row['count'])} rows" if row["count"] else "",
         str(row["detail"]),
     )
     return (

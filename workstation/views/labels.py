@@ -14,6 +14,7 @@ import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, CustomJS
 
+from workstation.views.forming import BEYOND_FRAME
 from workstation.views.theme import FONT, Painter, Palette
 
 _EMPTY = {"value": [], "text": [], "colour": []}
@@ -33,7 +34,7 @@ const [s0, s1] = [side_range.start, side_range.end]
 if (!(isFinite(v0) && isFinite(v1) && v1 !== v0)) return
 const px = v => across * (v - v0) / (v1 - v0)
 const back = p => v0 + p * (v1 - v0) / across
-const side = p => s1 - p * (s1 - s0) / along
+const side = p => s1 - (on_axis ? 0 : p) * (s1 - s0) / along
 const {value, text, colour} = levels.data
 const width = t => 6.3 * t.length + 8
 const items = []
@@ -67,7 +68,7 @@ if (vertical) {
   }
   for (const item of items) {
     x.push(side(4)); y.push(back(item.p)); label.push(item.text); fill.push(item.colour)
-    if (item.beyond === 0 && Math.abs(item.p - item.at) > 3) {
+    if (!on_axis && item.beyond === 0 && Math.abs(item.p - item.at) > 3) {
       lead.x0.push(side(width(item.text) + 26)); lead.x1.push(side(width(item.text) + 4))
       lead.y0.push(back(item.at)); lead.y1.push(back(item.p)); lead.colour.push(item.colour)
     }
@@ -98,9 +99,11 @@ class LevelLines:
         With ``Range1d`` ranges.
     vertical
         Levels are on the x axis (rules stand upright) instead of the y axis.
+    on_axis
+        Labels stand on the value axis at the right instead of inside of the plot: for words no wider than its numbers.
     """
 
-    def __init__(self, figure: Any, painter: Painter, vertical: bool = False) -> None:
+    def __init__(self, figure: Any, painter: Painter, vertical: bool = False, on_axis: bool = False) -> None:
         self._painter = painter
         self._levels: tuple[Level, ...] = ()
         self.source = ColumnDataSource(data=dict(_EMPTY))
@@ -119,13 +122,16 @@ class LevelLines:
         figure.segment("x0", "y0", "x1", "y1", source=leaders, line_color="colour", level="overlay")
         self.tags = figure.text(
             "x", "y", "text", source=tags, level="overlay", text_font=value(FONT), text_font_size="11px",
-            text_font_style="bold", text_align="center" if vertical else "right", text_baseline="middle",
+            text_font_style="bold", text_align="center" if vertical else "left" if on_axis else "right", text_baseline="middle",
+            x_offset=3 if on_axis else 0,
             background_fill_color="colour", background_fill_alpha=1.0, padding=[2, 4, 2, 4], border_radius=3,
         )  # fmt: skip
+        self.tags.tags = [BEYOND_FRAME] if on_axis else []
         painter(self.tags.glyph, text_color="on_tag")
         stack = CustomJS(
             args={
                 "figure": figure, "levels": self.source, "tags": tags, "leaders": leaders, "vertical": vertical,
+                "on_axis": on_axis,
             },
             code=_STACK,
         )  # fmt: skip

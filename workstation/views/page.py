@@ -14,10 +14,11 @@ from bokeh.models import CustomJS
 from panel.util import edit_readonly
 from tornado.ioloop import IOLoop
 
+from workstation.views.forming import INSIDE_FRAME
 from workstation.views.health import FeedStrip, MarketClock
 from workstation.views.live import PERIOD_MS, Live, Source, View
 from workstation.views.opening import QUIET, install
-from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, Palette, palette, stylesheet
+from workstation.views.theme import BOKEH, DARK, FONT, THEME_CONFIG, TOOLTIP_CSS, Palette, palette, stylesheet
 
 PRODUCT = "workstation"
 DASHBOARDS = ("exposure", "surface", "spacetime", "portfolio", "health")
@@ -85,6 +86,11 @@ const show = () => {
   set('--ws-clock-local', `"${two(now.getHours())}:${two(now.getMinutes())}"`)
 }
 show(); window.workstationClock ??= setInterval(show, 1000)
+"""
+_STYLED = """
+const style = document.createElement('style')
+style.textContent = css
+document.head.append(style)
 """
 _LOST = """
 const root = document.documentElement.style
@@ -255,7 +261,13 @@ class Page:
             document.js_on_event("connection_lost", lost)
             document.js_on_event("client_reconnected", lost)
             document.on_session_destroyed(_collect_soon)
-            document.js_on_event("document_ready", CustomJS(code=_CLOCK), CustomJS(code=QUIET))
+            document.js_on_event(
+                "document_ready",
+                CustomJS(code=_CLOCK),
+                CustomJS(code=QUIET),
+                CustomJS(code=INSIDE_FRAME),
+                CustomJS(args={"css": TOOLTIP_CSS}, code=_STYLED),
+            )
         self.live.start()
         return page
 

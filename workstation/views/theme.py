@@ -102,6 +102,17 @@ def stylesheet(css: str) -> str:
     return f":host {{ {' '.join(roles)} font-family: {FONT}; font-variant-numeric: tabular-nums; }}\n{css}"
 
 
+TOOLTIP_CSS = f"""
+.bk-Tooltip {{
+  --tooltip-color: var(--mui-palette-ws_raised-main, {LIGHT.raised}); --tooltip-text: var(--mui-palette-ws_text-main, {LIGHT.text});
+  --tooltip-border: var(--mui-palette-ws_axis-main, {LIGHT.axis}); --tooltip-arrow-color: var(--mui-palette-ws_axis-main, {LIGHT.axis});
+  --tooltip-arrow-inner-color: var(--mui-palette-ws_raised-main, {LIGHT.raised}); --font-size: 12px;
+  opacity: 1; border-radius: 4px; font-family: {FONT}; font-variant-numeric: tabular-nums; max-width: 96vw;
+}}
+"""
+"""Of the whole page: Bokeh puts its tooltips beside the figures, where no sheet of a pane reaches."""
+
+
 class Painter:
     """Colours models by role, now and again whenever the theme changes.
 

@@ -15,6 +15,7 @@ from bokeh.models import (
     CustomJS,
     FixedTicker,
     HoverTool,
+    NoOverlap,
     PanTool,
     Range1d,
     Span,
@@ -38,6 +39,8 @@ FEWEST = 40
 """Width of the view, in candles, at the least."""
 _AHEAD = 0.17
 """Share of the view kept free right of the newest candle, for the labels."""
+AHEAD_OF_TAG = 0.06
+"""The same where the newest price's label stands on the axis."""
 LABEL_PX, CANDLE_PX = 78, 3.6
 """Room the newest price's label needs, and the least a candle needs, on narrow screens."""
 _HEADROOM = 0.08
@@ -109,6 +112,8 @@ class CandleChart:
     """
 
     columns: tuple[str, ...] = _COLUMNS
+    tag_on_axis = False
+    """Whether the price tag stands on the axis; where levels have words beside their price it does not."""
 
     def __init__(
         self, choice: Any, colours: Palette, kept: int = CANDLES_KEPT, crosshair: Span | None = None
@@ -137,13 +142,17 @@ class CandleChart:
         self.candle_renderers = list(self.figure.renderers)
         self.forming = FormingCandle(self.figure, self.volume, self._painter)
         self.candle_renderers += self.forming.candle
-        bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
-        self.figure.add_tools(*map(_candle_hover, bodies))
-        self._lines = LevelLines(self.figure, self._painter)
+        if not self.tag_on_axis:
+            bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
+            self.figure.add_tools(*map(_candle_hover, bodies))
+        self._lines = LevelLines(self.figure, self._painter, on_axis=self.tag_on_axis)
         self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")
         self._painter(self.crosshair, line_color="muted")
-        level = self._painter(Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted")
-        self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, level]))
+        self.level = self._painter(
+            Span(dimension="width", line_width=1, line_dash="dotted"), line_color="muted"
+        )
+        """The crosshair's line at a price."""
+        self.figure.add_tools(CrosshairTool(overlay=[self.crosshair, self.level]))
         self.volume.add_tools(CrosshairTool(overlay=self.crosshair))
         newest = self.figure.scatter("event_ms", "price", source=self._tip, size=6, level="overlay")
         self._painter(newest.glyph, fill_color="text", line_color="card")
@@ -174,6 +183,7 @@ class CandleChart:
             min_border_bottom=2,
         )
         made.xaxis.visible = False
+        made.xaxis.major_label_policy = NoOverlap(min_distance=8)
         made.xgrid.visible = False
         made.yaxis.formatter = formats.price_ticks()
         made.yaxis.ticker.desired_num_ticks = 8
@@ -203,7 +213,9 @@ class CandleChart:
             height=52,
         )
         made.xaxis.formatter = TimeTicks(**TIME_TICKS)
-        made.xaxis.ticker = self.figure.xaxis[0].ticker
+        made.xaxis.update(
+            ticker=self.figure.xaxis[0].ticker, major_label_policy=self.figure.xaxis[0].major_label_policy
+        )
         made.yaxis.formatter = formats.si_ticks()
         made.yaxis.ticker = self._volume_ticks
         made.ygrid.visible = False
@@ -282,11 +294,15 @@ class CandleChart:
         if moved or self.x_range.start == 0:
             shown, ahead = self._room()
             span = min(shown, max(len(data["x"]) / (1 - ahead), FEWEST)) * self.choice.every_ns / 1e6
-            end = float(data["x"][-1]) + ahead * span
+            end = self._edge(span) + ahead * span
             self._span(end - span, end)
         inside = data["x"] >= self.x_range.start
         self._fit_price(data["low"][inside].min(), data["high"][inside].max(), at_once)
         self._fit_volume(data["volume"][inside].max())
+
+    def _edge(self, span: float) -> float:
+        """Time in ms a chart that follows keeps in view, showing ``span`` ms."""
+        return float(self.held["x"][-1])
 
     def _resized(self, attr: str, old: Any, new: Any) -> None:
         self._width = float(new or 0)
@@ -296,7 +312,8 @@ class CandleChart:
     def _room(self) -> tuple[float, float]:
         """Candles in view, and the share kept free for labels: as the width, once the browser has told it, allows."""
         width = self._width or CANDLE_PX * SHOWN
-        return max(min(SHOWN, width / CANDLE_PX), FEWEST), min(max(_AHEAD, LABEL_PX / width), 0.4)
+        ahead = AHEAD_OF_TAG if self.tag_on_axis else min(max(_AHEAD, LABEL_PX / width), 0.4)
+        return max(min(SHOWN, width / CANDLE_PX), FEWEST), ahead
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:
         if self.choice.scale == "strikes":

@@ -90,3 +90,10 @@ def test_bands_never_overlap_and_cover_all_that_was_silent(stretches: list[tuple
     silent = {at + step for at, span in stretches for step in range(span)}
     assert {second for start, end in found for second in range(start, end)} >= silent
     assert sum(end - start for start, end in found) == len(silent), "no more than what was silent"
+
+
+@pytest.mark.parametrize("detail", ["deribit: reset by peer", "reset by peer"])
+def test_the_feed_is_named_once(detail: str) -> None:
+    rows = pd.DataFrame([told("disconnected", 1, detail=detail)])
+    (found,) = silences(rows, "X", frozenset(), 5 * SECOND)
+    assert found.detail == "deribit: reset by peer"

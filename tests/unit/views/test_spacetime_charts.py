@@ -62,7 +62,7 @@ def test_every_layer_has_its_data_at_first_sight(market: TickMarket) -> None:
     assert view.chart.intensity.spikes.data["height_sd"].tolist() == [4.5]
     signals = view.chart.signals.source.data
     assert signals["marker"].tolist() == ["triangle", "star"]
-    assert signals["colour"].tolist() == [DARK.down, DARK.up]
+    assert signals["fill"].tolist() == [DARK.down, DARK.card]
     assert "31.25" in signals["why"][0] and "buffer" in signals["why"][0]
 
 
@@ -151,7 +151,13 @@ def test_signals_are_never_repainted_and_take_the_theme(market: TickMarket) -> N
     view.refresh(market)
     assert view.chart.signals.source.data["y"].tolist()[:2] == before
     view.repaint(LIGHT)
-    assert view.chart.signals.source.data["colour"].tolist() == [LIGHT.down, LIGHT.up, LIGHT.up]
+    assert view.chart.signals.source.data["fill"].tolist() == [LIGHT.down, LIGHT.card, LIGHT.card]
+
+
+def test_panes_say_in_which_unit_they_are(market: TickMarket) -> None:
+    chart = shown(market).chart
+    assert chart.names["intensity"].text == "Intensity, bps/s"
+    assert chart.names["volume"].text.startswith("Volume")
 
 
 def test_layers_show_and_hide_what_they_name(market: TickMarket) -> None:
@@ -181,6 +187,20 @@ def test_moved_by_hand_it_stays_until_led_back(market: TickMarket) -> None:
     view.go_live()
     assert chart.following and chart.x_range.end > NOW_NS / 1e6
     assert len(chart.held["x"]) == KEPT
+
+
+def test_prices_are_fitted_to_the_time_in_view_until_their_axis_is_moved(market: TickMarket) -> None:
+    chart = shown(market).chart
+    start, end = (float(chart.held["x"][at]) for at in (100, 160))
+    low, high = chart.y_range.start, chart.y_range.end
+    chart._moved(SimpleNamespace(x0=start, x1=end, y0=low + 1.0, y1=high + 1.0))
+    inside = (chart.held["x"] >= start) & (chart.held["x"] <= end)
+    lowest, highest = chart.held["low"][inside].min(), chart.held["high"][inside].max()
+    assert chart.y_range.start < lowest < highest < chart.y_range.end
+    assert highest - lowest > 0.8 * (chart.y_range.end - chart.y_range.start), "no more room than it takes"
+    assert chart.choice.window[2:] == [round(chart.y_range.start, 4), round(chart.y_range.end, 4)]
+    chart._moved(SimpleNamespace(x0=start, x1=end, y0=1.0, y1=2.0))
+    assert chart.choice.window == [start, end, 1.0, 2.0]
 
 
 def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket) -> None:
@@ -247,6 +267,35 @@ def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
     data = view.chart.bands.source.data
     assert ((data["x1"] - data["x0"]) / 1000).tolist() == [40, 2]
     assert data["words"][0].startswith("disconnected") and "no signals across it" in data["words"][0]
+
+
+def test_a_silence_that_goes_on_stays_in_view_with_its_reason(market: TickMarket) -> None:
+    view = shown(market)
+    newest = float(view.chart.held["x"][-1])
+    span = view.chart.x_range.end - view.chart.x_range.start
+    market.put("health", HEALTH.conform(pd.DataFrame([health("disconnected", 0, detail="reset by peer")])))
+    market.asof_ns = NOW_NS + 300 * SECOND
+    view.refresh(market)
+    bands = view.chart.bands.source.data
+    assert "reset by peer" in bands["words"][0]
+    assert "silent" in view.card.value and "reset by peer" in view.card.value
+    assert view.chart.x_range.end > market.asof_ns / 1e6, "the band ends in view"
+    market.asof_ns = NOW_NS + 86_400 * SECOND
+    view.refresh(market)
+    assert view.chart.x_range.start < newest - 0.5 * span, "candles from before stay in view"
+    view.chart._moved(SimpleNamespace(x0=newest - 1e6, x1=newest, y0=1.0, y1=2.0))
+    held = view.chart.x_range.end
+    market.asof_ns += 5 * SECOND
+    view.refresh(market)
+    assert view.chart.x_range.end == held, "a chart moved by hand stays where it is"
+
+
+def test_words_of_bands_beside_each_other_are_on_lines_of_their_own(market: TickMarket) -> None:
+    view = shown(market)
+    gaps = [health("gap", at, start_s=at - 2, end_s=at) for at in (-30, -20, -10)]
+    market.put("health", HEALTH.conform(pd.DataFrame(gaps)))
+    view.refresh(market)
+    assert len(set(view.chart.bands.source.data["lift"])) == 3
 
 
 def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket) -> None:
@@ -405,23 +454,21 @@ def test_a_list_sends_the_rows_that_are_new(market: TickMarket, monkeypatch: pyt
     live.tick()
     listing, sent = views.signals, []
     monkeypatch.setattr(listing.rows, "_send_msg", sent.append)
-    first = listing.rows.frame
-    assert first.count("<tr>") == 1 + 2 and first.index("v3") < first.index("v1"), "the newest on top"
+    first, row = listing.rows.frame, '<td class="why">'
+    assert first.count(row) == 2 and first.index("v3") < first.index("v1"), "the newest on top"
     market.append("reversals", reversal(3, 2, 1))
     market.append("reversals", reversal(4, 4, -1))
     live.touch()
     ((message),) = sent
-    assert message["most"] == SHOWN and message["rows"].count("<tr>") == 2
+    assert message["most"] == SHOWN and message["rows"].count(row) == 2
     assert message["rows"].index("v4") < message["rows"].index("v2") and listing.rows.frame == first
     live.touch()
     assert len(sent) == 1, "nothing new, nothing sent"
     listing.rows._handle_msg("drawn")
-    assert listing.rows.frame.count("<tr>") == 1 + 4 and len(sent) == 1, (
-        "a page that drew it anew gets it whole"
-    )
+    assert listing.rows.frame.count(row) == 4 and len(sent) == 1, "a page that drew it anew gets it whole"
     views.on_screen[0].choice.instrument = "ETH/USD:ETH"
     live.touch()
     assert "No signal yet" in listing.rows.frame
     views.on_screen[0].choice.instrument = NAME
     live.touch()
-    assert listing.rows.frame.count("<tr>") == 1 + 4
+    assert listing.rows.frame.count(row) == 4

@@ -11,7 +11,14 @@ import panel_material_ui as pmui
 from workstation.views.exposure.controls import buttons
 from workstation.views.spacetime.choice import LAYERS, LENGTHS, ChartChoice
 
-_CHIP_SX = {"py": "1px", "px": "6px", "minWidth": "64px", "fontSize": "12px", "whiteSpace": "nowrap"}
+_CHIP_SX = {
+    "py": "1px",
+    "px": "6px",
+    "minWidth": "64px",
+    "fontSize": "12px",
+    "whiteSpace": "nowrap",
+    "lineHeight": "22px",
+}
 _MENU_SX = {"py": "1px", "px": "6px", "fontSize": "12px", "textTransform": "none"}
 _SELECT_CSS = """
 .MuiInputLabel-root { position: absolute; clip-path: inset(50%); }

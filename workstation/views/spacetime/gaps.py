@@ -102,6 +102,6 @@ def _end(rows: list[dict[str, object]], place: int) -> int | None:
 
 def _silence(row: dict[str, object], start_ns: int, end_ns: int, goes_on: bool) -> Silence:
     span = formats.age((end_ns - start_ns) / 1e9) if end_ns > start_ns else ""
-    return Silence(
-        start_ns, end_ns, f"{row['event']} {span}".strip(), f"{row['feed']}: {row['detail']}", goes_on
-    )
+    feed, detail = str(row["feed"]), str(row["detail"])
+    named = detail if detail.startswith(feed) else f"{feed}: {detail}"
+    return Silence(start_ns, end_ns, f"{row['event']} {span}".strip(), named, goes_on)

@@ -42,7 +42,9 @@ class IntensityPane:
         self.held = {name: np.empty(0) for name in COLUMNS}
         """Columns of the bars in the browser, the one in progress last."""
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
-        self.forming = Forming(painter, ("x", "width", "mean", "upper", "value", "state", *STATES))
+        self.forming = Forming(
+            painter, ("x", "width", "mean", "upper", "burst_above", "value", "state", *STATES)
+        )
         """The bar in progress, and those closed just now, over the others."""
         self.spikes = ColumnDataSource(data={name: np.empty(0) for name in SPIKE_COLUMNS})
         self.figure = self._figure(x_range, crosshair)
@@ -94,7 +96,8 @@ class IntensityPane:
                 renderers=[self.spike_bars], visible=False, mode="mouse", point_policy="follow_mouse",
                 formatters={"@left": "datetime"},
                 tooltips=[("spike", "@left{%H:%M:%S}, @lasted"), ("height", "@height_sd{0.0} sd"),
-                          ("peak", "@peak{0,0.0} bps/s"), ("move", "@words")],
+                          ("peak", "@peak{0,0.0} bps/s"), ("move", "@words"),
+                          ("why", "over mean + 3 sd, until under mean + 1 sd")],
             ),
         )  # fmt: skip
         return made

@@ -12,6 +12,7 @@ from panel.custom import JSComponent
 
 from workstation.views.card import Card
 from workstation.views.live import Source, View
+from workstation.views.spacetime.evidence import REASONS_CSS
 from workstation.views.spacetime.marked import Marks
 from workstation.views.spacetime.sheet import Sheet
 from workstation.views.theme import stylesheet
@@ -24,12 +25,29 @@ _CSS = """
 table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
 th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 1px 10px 2px 0; white-space: nowrap;
   position: sticky; top: 0; background: var(--ws-card); z-index: 1; }
-td { padding: 2px 10px 2px 0; border-top: 1px solid var(--ws-line); white-space: nowrap; line-height: 17px; }
+td { padding: 2px 10px 2px 0; border-top: 1px solid var(--ws-line); white-space: nowrap; line-height: 17px; vertical-align: top; }
 td.n, th.n { text-align: right; }
-td.why { width: 100%; max-width: 0; overflow: hidden; text-overflow: ellipsis; color: var(--ws-muted); }
+td.why { width: 100%; max-width: 0; color: var(--ws-muted); }
+summary { overflow: hidden; text-overflow: ellipsis; cursor: pointer; list-style-position: inside; }
+summary:focus-visible { outline: 2px solid var(--ws-accent); outline-offset: -2px; }
+details[open] > summary { color: var(--ws-text); }
+details table { width: auto; margin: 2px 0 4px 14px; }
+details td { border: 0; padding-top: 0; padding-bottom: 0; white-space: normal; }
 .up { color: var(--ws-up); font-weight: 700; } .down { color: var(--ws-down); font-weight: 700; }
 .none { color: var(--ws-muted); padding: 6px 0; margin: 0; font-size: 12px; line-height: 18px; }
 .bar { display: inline-block; height: 8px; background: var(--ws-accent); border-radius: 1px; vertical-align: baseline; margin-right: 6px; }
+@media (max-width: 700px) {
+  .of-signals > thead > tr, .of-signals > tbody > tr { display: grid; grid-template-columns: 96px 56px 66px 1fr 62px; border-top: 1px solid var(--ws-line); }
+  .of-signals > thead > tr { border: 0; }
+  .of-signals > * > tr > * { border: 0; padding-right: 0; }
+  .of-signals > * > tr > :nth-child(2) { grid-area: 2 / 1; color: var(--ws-muted); }
+  .of-signals > * > tr > .why { grid-area: 2 / 2 / auto / -1; width: auto; max-width: none; min-width: 0; }
+  .of-signals > thead > tr > :is(:nth-child(2), .why) { display: none; }
+  .of-signals summary { padding: 3px 0 6px; } .of-signals details table { margin-left: 0; }
+  .of-signals tr:has(details[open]) > :nth-child(2) { display: none; }
+  .of-signals tr:has(details[open]) > .why { grid-column: 1 / -1; }
+  .of-spikes th, .of-spikes td { padding-right: 7px; } .of-spikes .bar { display: none; }
+}
 """
 
 
@@ -57,7 +75,7 @@ class Rows(JSComponent):
     """
 
     def __init__(self) -> None:
-        super().__init__(sizing_mode="stretch_both", margin=0, stylesheets=[stylesheet(_CSS)])
+        super().__init__(sizing_mode="stretch_both", margin=0, stylesheets=[stylesheet(_CSS + REASONS_CSS)])
         self.drawn_again: Callable[[], None] = lambda: None
 
     def _handle_msg(self, msg: Any) -> None:
@@ -79,7 +97,7 @@ class _Listing(View):
         self, title: str, table: str, area: str, shown: Callable[[], list[Sheet]], unit: str = ""
     ) -> None:
         self.inputs = (table,)
-        self._shown = shown
+        self._shown, self._area = shown, area
         self._begun: tuple[str, ...] = ()
         """Of which instruments rows are shown; none: of no rows yet."""
         self._last_seq = -1
@@ -116,7 +134,7 @@ class _Listing(View):
         head = "".join(f'<th scope="col" class="{kind}">{name}</th>' for name, kind in self.heads)
         self.rows.frame = (
             f'<div class="rows" tabindex="0" role="region" aria-label="{self.card.title}">'
-            f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(rows)}</tbody></table></div>"
+            f'<table class="of-{self._area}"><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         )
 
     def _begin_again(self) -> None:
@@ -149,7 +167,7 @@ class SignalList(_Listing):
         ("side", ""),
         ("price", "n"),
         ("strength", "n"),
-        ("why", ""),
+        ("why", "why"),
     )
     nothing = "No signal yet. Windows need 1 000 ticks before they speak, and begin anew after every gap."
     _counted = "version"

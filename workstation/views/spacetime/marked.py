@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from workstation.views import formats
-from workstation.views.spacetime.evidence import SIDES, numbers, tooltip, words
+from workstation.views.spacetime.evidence import SIDES, Reason, reasons, table, tooltip, words
 
 KEPT = 500
 """Marks of a kind kept per instrument."""
@@ -22,7 +22,7 @@ SPIKE_TABLE = ("seq", "start_ns", "end_ns", "peak", "height_sd", "direction")
 SIGNAL_COLUMNS = ("x", "y", "marker", "angle", "why", "version", "side", "size")
 SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
 """Columns a figure draws; marks also have ``seq`` and ``row``, their row in a list as HTML."""
-_SIZES = {1: 13.0, 2: 15.0, 3: 18.0, 4: 11.0}
+_SIZES = {1: 12.0, 2: 13.0, 3: 17.0, 4: 10.0}
 _SIGNS = {1: "▲", 2: "◆", 3: "★", 4: "■"}
 
 
@@ -60,7 +60,7 @@ def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) 
     """Marks of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
     held = rows or _none(SIGNAL_TABLE)
     versions = [int(version) for version in held["version"]]
-    told = [tuple(held[name][place] for name in SIGNAL_TABLE[1:]) for place in range(len(versions))]
+    told = [_signal(*(held[name][place] for name in SIGNAL_TABLE[1:])) for place in range(len(versions))]
     columns = {
         "x": held["event_ns"] / 1e6,
         "y": held["price"],
@@ -69,9 +69,9 @@ def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) 
         "version": held["version"],
         "side": held["side"],
         "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
-        "why": _texts([_why(*each) for each in told]),
+        "why": _texts([_why(each) for each in told]),
         "seq": held["seq"],
-        "row": _texts([_signal_row(instrument, *each) for each in told]),
+        "row": _texts([_signal_row(instrument, each) for each in told]),
     }
     return Marks(columns, len(versions))
 
@@ -103,21 +103,38 @@ def _texts(values: list[str]) -> np.ndarray:
     return np.array(values, dtype=object)
 
 
-def _why(event_ns: int, price: float, side: int, version: int, strength: float, evidence: str) -> str:
-    title = (
-        f"v{version} {SIDES[int(side)]} {formats.price(price)} · strength {strength:.2f} · {_clock(event_ns)}"
+class _Signal(NamedTuple):
+    """A signal, and why it fired."""
+
+    event_ns: int
+    price: float
+    side: int
+    version: int
+    strength: float
+    reasons: list[Reason]
+
+
+def _signal(event_ns: int, price: float, side: int, version: int, strength: float, evidence: str) -> _Signal:
+    return _Signal(
+        event_ns, price, int(side), int(version), strength, reasons(int(version), int(side), evidence)
     )
-    return tooltip(title, evidence)
 
 
-def _signal_row(
-    instrument: str, event_ns: int, price: float, side: int, version: int, strength: float, evidence: str
-) -> str:
-    told = escape("\n".join(f"{name}: {value}" for name, value in numbers(evidence).items()), quote=True)
+def _why(signal: _Signal) -> str:
+    title = (
+        f"{_SIGNS.get(signal.version, '')} v{signal.version} {SIDES[signal.side]} {formats.price(signal.price)}"
+        f" · strength {signal.strength:.2f} · {_clock(signal.event_ns)} UTC"
+    )
+    return tooltip(title, signal.reasons)
+
+
+def _signal_row(instrument: str, signal: _Signal) -> str:
+    short, version = escape(words(signal.reasons)), signal.version
     return (
-        f"<tr><td>{_clock(event_ns)}</td><td>{escape(instrument)}</td><td>{_SIGNS.get(int(version), '')} v{version}</td>"
-        f'<td class="{_role(side)}">{SIDES.get(int(side), "–")}</td><td class="n">{formats.price(price)}</td>'
-        f'<td class="n">{formats.number(strength, 2)}</td><td class="why" title="{told}">{escape(words(evidence))}</td></tr>'
+        f"<tr><td>{_clock(signal.event_ns)}</td><td>{escape(instrument)}</td><td>{_SIGNS.get(version, '')} v{version}</td>"
+        f'<td class="{_role(signal.side)}">{SIDES.get(signal.side, "–")}</td><td class="n">{formats.price(signal.price)}</td>'
+        f'<td class="n">{formats.number(signal.strength, 2)}</td>'
+        f'<td class="why"><details><summary title="{short}">{short}</summary>{table(signal.reasons)}</details></td></tr>'
     )
 
 

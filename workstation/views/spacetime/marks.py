@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
-from workstation.views.spacetime.evidence import TOOLTIP_CSS
+from workstation.views.spacetime.evidence import REASONS_CSS
 from workstation.views.spacetime.gaps import Silence
 from workstation.views.spacetime.marked import KEPT, SIGNAL_COLUMNS
 from workstation.views.theme import FONT, Painter
 
-_COLUMNS = (*SIGNAL_COLUMNS, "colour")
-_BANDS = ("x0", "x1", "words")
-_WORDS = frozenset({"marker", "why", "colour", "words"})
+_COLUMNS = (*SIGNAL_COLUMNS, "fill", "line")
+_BANDS = ("x0", "x1", "words", "lift")
+_WORDS = frozenset({"marker", "why", "fill", "line", "words"})
+_LINES = 3
+"""Bands beside each other have their words on so many lines, of which each is as high as this."""
+_LINE_PX = 16
+_LETTERS = 28
+"""So many of a reason fit on a line beside a band on a phone."""
 
 
 def _nothing(columns: tuple[str, ...]) -> dict[str, np.ndarray]:
@@ -31,14 +37,13 @@ class Signals:
         self._versions: frozenset[int] = frozenset()
         self.source = ColumnDataSource(data=_nothing(_COLUMNS))
         self.markers = figure.scatter(
-            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="colour", size="size",
-            line_width=1.5, level="annotation",
+            "x", "y", source=self.source, marker="marker", angle="angle", fill_color="fill", line_color="line",
+            size="size", line_width=1.6, level="annotation",
         )  # fmt: skip
-        painter(self.markers.glyph, line_color="card")
         figure.add_tools(
             HoverTool(
                 renderers=[self.markers], visible=False, mode="mouse",
-                tooltips=f"<style>{TOOLTIP_CSS}</style><div class='why'>@why{{safe}}</div>",
+                tooltips=f"<style>{REASONS_CSS}</style><div class='why'>@why{{safe}}</div>",
             )
         )  # fmt: skip
 
@@ -56,17 +61,21 @@ class Signals:
     def repaint(self) -> None:
         """Take the painter's colours."""
         if len(self.source.data["side"]):
-            self.source.data = {**self.source.data, "colour": self._colours(self.source.data["side"])}
+            self.source.data = {**self.source.data, **self._colours(self.source.data["side"])}
 
-    def _colours(self, sides: np.ndarray) -> np.ndarray:
-        colours = self._painter.colours
-        by_side = {1: colours.up, -1: colours.down, 0: colours.muted}
-        return np.array([by_side[int(side)] for side in sides], dtype=object)
+    def _colours(self, sides: np.ndarray) -> dict[str, np.ndarray]:
+        """Up is hollow and down is filled, as candles are."""
+        of = self._painter.colours
+        fill, line = {1: of.card, -1: of.down, 0: of.muted}, {1: of.up, -1: of.card, 0: of.card}
+        return {
+            name: np.array([by_side[int(side)] for side in sides], dtype=object)
+            for name, by_side in (("fill", fill), ("line", line))
+        }
 
     def _chosen(self, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         rows = np.isin(signals["version"], list(self._versions))
         chosen = {name: signals[name][rows] for name in SIGNAL_COLUMNS}
-        return chosen | {"colour": self._colours(chosen["side"])}
+        return chosen | self._colours(chosen["side"])
 
 
 class Bands:
@@ -85,7 +94,8 @@ class Bands:
         first.extra_y_ranges = {**first.extra_y_ranges, "share": Range1d(0, 1)}
         text = first.text(
             "x0", 0.015, "words", source=self.source, y_range_name="share", text_font=value(FONT), text_font_size="11px",
-            text_font_style="bold", x_offset=4, text_baseline="bottom", background_fill_alpha=0.85, padding=2, level="annotation",
+            text_font_style="bold", text_align="right", x_offset=-4, y_offset="lift", text_baseline="bottom",
+            background_fill_alpha=0.85, padding=2, level="annotation",
         )  # fmt: skip
         painter(text.glyph, text_color="warn", background_fill_color="card")
 
@@ -97,5 +107,14 @@ class Bands:
             self.source.data = {
                 "x0": np.array([made.start_ns / 1e6 for made in wanted]),
                 "x1": np.array([made.end_ns / 1e6 for made in wanted]),
-                "words": np.array([f"{made.words} · no signals across it" for made in wanted], dtype=object),
+                "words": np.array([_told(made) for made in wanted], dtype=object),
+                "lift": np.array([-float(_LINE_PX * (place % _LINES)) for place in range(len(wanted))]),
             }
+
+
+def _told(silence: Silence) -> str:
+    """What stands before a band; of one that goes on also what is the matter, on lines short enough for a phone."""
+    if not silence.open:
+        return f"{silence.words} · no signals across it"
+    reason = wrap(silence.detail, _LETTERS, max_lines=_LINES, placeholder="…")
+    return "\n".join([silence.words, "no signals across it", *reason])

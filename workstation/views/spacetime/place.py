@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import panel as pn
+from bokeh.document import Document
 from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
+from workstation.views import formats
 from workstation.views.card import Card
 from workstation.views.live import CANDLES_KEPT, Source, View
 from workstation.views.spacetime.bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
 from workstation.views.spacetime.controls import ChartControls
+from workstation.views.spacetime.gaps import Silence
 from workstation.views.spacetime.marked import Marks
 from workstation.views.spacetime.pace import Pace, Turns
 from workstation.views.spacetime.past import Past
@@ -30,9 +34,10 @@ _MARKS = ("spikes", "signals", "silences")
 """Parts that change seldom, and whose figure is painted anew when they do."""
 _HEAD_CSS = """
 :host { gap: 6px; min-height: 30px; }
+:host > * { align-self: center !important; }
 @media (max-width: 900px) {
   :host { flex-wrap: wrap; }
-  :host > .ws-head { order: -2; flex: 1 0 auto !important; width: auto !important; }
+  :host > .ws-head { order: -2; flex: 1 1 0 !important; width: auto !important; min-width: 0; }
   :host > :last-child { order: -2; }
 }
 """
@@ -108,6 +113,7 @@ class ChartView(View):
         if anew:
             self.sheet = sheet_of(source, name, every_ns)
             self._seen.clear()
+            self.chart.name_volume(name)
         sheet = self.sheet
         assert sheet is not None
         sheet.look(source)
@@ -174,7 +180,8 @@ class ChartView(View):
     def _show_silences(self, sheet: Sheet, _: bool = True) -> None:
         self.chart.bands.show(sheet.silences)
         going_on = [silence for silence in sheet.silences if silence.open]
-        self.card.say(f'<span style="color:var(--ws-warn)">⚠ {going_on[-1].words}</span>' if going_on else "")
+        self.chart.show_silence(going_on[-1].end_ns / 1e6 if going_on else -np.inf)
+        self.card.say(_warning(going_on[-1]) if going_on else "")
 
     # -- choosing -----------------------------------------------------------------------------------------
 
@@ -282,7 +289,7 @@ class ChartView(View):
         if document is None:
             take(self._reading)
         else:
-            self._reading.add_done_callback(lambda done: document.add_next_tick_callback(lambda: take(done)))
+            self._reading.add_done_callback(lambda done: _hand_over(document, lambda: take(done)))
 
     def _take(self, name: str, every_ns: int, done: Future[Any]) -> None:
         self._reading = None
@@ -313,3 +320,17 @@ class ChartView(View):
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
         self.card.fail(reason)
+
+
+def _hand_over(document: Document, take: Callable[[], None]) -> None:
+    """Let a page take what another thread has read, unless it was closed meanwhile."""
+    session = document.session_context
+    if session is not None and not session.destroyed:
+        document.add_next_tick_callback(take)
+
+
+def _warning(silence: Silence) -> str:
+    """A silence that goes on, in the chart's head."""
+    why = escape(f"{silence.words}: {silence.detail}", quote=True)
+    span = formats.age((silence.end_ns - silence.start_ns) / 1e9)
+    return f'<span role="status" title="{why}" style="color:var(--ws-warn)">⚠ <span class="long">silent </span>{span}</span>'

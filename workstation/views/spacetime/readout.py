@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 READOUT_CSS = """
-:host { height: 17px !important; overflow: hidden; contain: strict; }
-.read { display: flex; gap: 7px; white-space: nowrap; font-size: 11px; line-height: 17px; color: var(--ws-muted); overflow: hidden; }
+:host { contain: size layout style; z-index: 2; pointer-events: none; margin: 5px 5px 0 !important; }
+.read { display: flex; flex-wrap: wrap; gap: 0 7px; white-space: nowrap; font-size: 11px; line-height: 17px; height: 34px;
+  color: var(--ws-muted); overflow: hidden; }
 .read b { color: var(--ws-text); font-weight: 500; }
 .read .up { color: var(--ws-up); } .read .down { color: var(--ws-down); }
 .read .net b { color: var(--ws-net); } .read .accent, .read .accent b { color: var(--ws-accent); } .read .zero, .read .zero b { color: var(--ws-zero); }
 .read .active, .read .active b { color: var(--ws-warn); } .read .burst, .read .burst b { color: var(--ws-bad); }
+.read .when { min-width: 8.6em; }
+@media (max-width: 900px) { :host { flex-basis: 34px !important; } .read .when { min-width: 0; } }
+"""
+"""What needs a second line stands over the top of the plot on a desk; a phone makes room for it."""
+CORNER_CSS = """
+:host { position: absolute !important; right: 8px; bottom: 5px; width: auto; height: 16px; pointer-events: none; }
+span { font-size: 11px; line-height: 16px; color: var(--ws-muted); }
 """
 READOUT = """
 // written into the element, as a change of the model would lay out the whole page anew; without a hand over the chart
@@ -57,11 +65,17 @@ function write() {
     }
     return Math.abs(value) >= 100 ? value.toFixed(0) : value.toPrecision(3)
   }
-  const when = new Date(x[i]).toISOString().slice(11, 19)
+  const day = ms => new Date(ms).toUTCString().slice(5, 11)
+  const span = ms => ms < 60e3 ? Math.ceil(ms / 1e3) + '\\u202fs' : Math.ceil(ms / 60e3) + '\\u202fmin'
+  const length = Math.round(shown.width[i] / 0.72)
+  const begin = x[i] - length / 2
+  const left = begin + length - tip.data.event_ms[0]
+  const when = hovering ? `${day(begin)} ${new Date(begin).toISOString().slice(11, 19)}`
+    : day(begin) + (left > 0 && left <= length ? `, ${span(left)} to go` : ', now')
   const change = 100 * (close[i] / open[i] - 1)
   const side = change >= 0 ? 'up' : 'down'
   const parts = [
-    `<span>${hovering ? when : 'now'}</span>`,
+    `<span class="when">${when}</span>`,
     `<span>O <b>${price(open[i])}</b></span><span>H <b>${price(high[i])}</b></span><span>L <b>${price(low[i])}</b></span>`,
     `<span>C <b>${price(close[i])}</b></span><span class="${side}">${change >= 0 ? '+' : '\\u2212'}${Math.abs(change).toFixed(2)}\\u202f%</span>`,
     `<span>Vol <b>${si(volume[i])}</b></span>`,
@@ -72,7 +86,11 @@ function write() {
   if (intensity.visible && isFinite(bar_shown.value[b])) {
     const state = ['quiet', 'active', 'burst'][bar_shown.state[b]]
     const ready = isFinite(bar_shown.upper[b])
-    parts.push(`<span class="${state}">Int <b>${si(bar_shown.value[b])}</b> bps/s ${ready ? state : 'buffer filling'}</span>`)
+    const limit = (state === 'burst' ? bar_shown.burst_above : bar_shown.upper)[b]
+    // a bar is what its liveliest tick was; the peak of the bar can have had another threshold, which then is not told
+    const over = bar_shown.value[b] > limit
+    const told = over === (state !== 'quiet') ? ` ${over ? '>' : '\\u2264'} ${si(limit)}` : ''
+    parts.push(`<span class="${state}">Int <b>${si(bar_shown.value[b])}</b> bps/s ${ready ? state + told : 'buffer filling'}</span>`)
   }
   for (const name of ['sma', 'ema', 'zlma']) {
     const value = shown[name][i]

@@ -29,29 +29,43 @@ _CHARTS = stylesheet(
 :host(.of-2) { grid-template: minmax(0, 1fr) / repeat(2, minmax(0, 1fr)); }
 :host(.of-4) {  grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
 @media (max-width: 900px) {
-  :host { grid-template: minmax(0, 1fr) / minmax(0, 1fr) !important; }
-  :host > .ws-slot ~ .ws-slot { display: none !important; }
+  :host { grid-template: none / minmax(0, 1fr) !important; height: auto !important; }
+  :host > .ws-slot { height: 540px !important; }
 }
 """
 )
 _BAR = stylesheet(
     """
 :host { display: flex !important; gap: 10px; align-items: center; min-height: 32px; flex-wrap: wrap; }
-@media (max-width: 900px) { :host > .ws-layout { display: none !important; } }
+:host > * { align-self: center !important; }
+@media (max-width: 900px) { :host { gap: 4px 10px; } }
 """
 )
 _LEGEND = """
-:host { width: auto; }
-.legend { display: flex; gap: 4px 12px; flex-wrap: wrap; align-items: center; font-size: 11px; color: var(--ws-muted); }
+:host { width: auto; min-width: 0; height: auto; }
+.legend { display: flex; gap: 2px 12px; flex-wrap: wrap; align-items: center; font-size: 11px; color: var(--ws-muted); }
 .legend span { display: inline-flex; gap: 5px; align-items: center; white-space: nowrap; }
-i { width: 9px; height: 9px; display: inline-block; background: var(--c); border-radius: 1px; }
-i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
+i { width: 9px; height: 9px; display: inline-block; background: var(--c); border-radius: 1px; box-sizing: border-box; }
+i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } i.dotted { height: 0; width: 13px; background: none; border-top: 2px dotted var(--c); }
+i.hatched { border: 1px solid var(--c); background: repeating-linear-gradient(-45deg, var(--c) 0 1px, transparent 1px 4px); }
+i.hollow { background: none; border: 1.5px solid var(--c); }
+kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
+@media (max-width: 900px) {
+  :host { width: 100%; }
+  .legend { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; padding: 4px 22px 4px 0;
+    mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); }
+  .legend .keys { display: none; }
+}
 """
-_LEGEND_HTML = """<div class="legend">
+_LEGEND_HTML = """<div class="legend" tabindex="0" role="group" aria-label="legend">
+<span><i class="hollow" style="--c:var(--ws-up)"></i>up</span><span><i style="--c:var(--ws-down)"></i>down</span>
+<span title="reversal signals by version: hollow up, filled down">▲ v1 ◆ v2 ★ v3 ■ v4</span>
 <span><i style="--c:var(--ws-muted);opacity:.55"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
-<span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span>
-<span><i class="line" style="--c:var(--ws-net)"></i>SMA</span><span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span>
-<span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span><span>▲ v1 ◆ v2 ★ v3 ■ v4</span><span><kbd>L</kbd> live</span></div>"""
+<span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="dotted" style="--c:var(--ws-bad)"></i>mean + 3 sd</span>
+<span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span><span><i class="hatched" style="--c:var(--ws-bad)"></i>spike</span>
+<span><i class="hatched" style="--c:var(--ws-warn)"></i>gap: no signals</span><span><i class="line" style="--c:var(--ws-net)"></i>SMA</span>
+<span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span><span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span>
+<span class="keys"><kbd>L</kbd> live</span></div>"""
 
 
 class Keys(JSComponent):

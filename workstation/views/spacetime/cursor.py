@@ -1,0 +1,53 @@
+"""What the crosshair points at, written on the axes: price at the right, time below, in the browser alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh.core.properties import value
+from bokeh.models import ColumnDataSource, CustomJS, Span
+
+from workstation.views.forming import BEYOND_FRAME
+from workstation.views.theme import FONT, Painter
+
+_TAG = """
+const at = line.location
+const shown = at !== null && isFinite(at)
+if (!shown && !tag.data.x.length) return
+const group = text => text.replace(/\\B(?=(\\d{3})+(?!\\d))/g, '\\u202f')
+const price = () => {
+  const step = (y_range.end - y_range.start) / 200
+  const [whole, rest] = Math.abs(at).toFixed(Math.max(0, Math.min(6, -Math.floor(Math.log10(step))))).split('.')
+  return (at < 0 ? '\\u2212' : '') + group(whole) + (rest ? '.' + rest : '')
+}
+const text = () => upright ? new Date(at).toUTCString().slice(5, 11) + ' ' + new Date(at).toISOString().slice(11, 19) : price()
+const data = !shown ? {x: [], y: [], text: []}
+  : upright ? {x: [at], y: [y_range.start], text: [text()]} : {x: [x_range.end], y: [at], text: [text()]}
+tag.setv({data}, {sync: false})
+"""
+
+
+def tag_axis(figure: Any, line: Span, painter: Painter) -> ColumnDataSource:
+    """Write on a figure's axis where a line of the crosshair stands; returns what is written.
+
+    An upright line is shared by charts and knows no more of them than what is written: it is on the page before they are.
+    """
+    upright = line.dimension == "height"
+    tag = ColumnDataSource(data={"x": [], "y": [], "text": []})
+    written = figure.text(
+        "x", "y", "text", source=tag, level="overlay", text_font=value(FONT), text_font_size="11px",
+        text_align="center" if upright else "left", text_baseline="top" if upright else "middle",
+        x_offset=0 if upright else 3, y_offset=3 if upright else 0, background_fill_alpha=1.0, padding=[2, 4, 2, 4],
+        border_radius=3, border_line_width=1,
+    )  # fmt: skip
+    written.tags = [BEYOND_FRAME]
+    painter(written.glyph, text_color="text", background_fill_color="raised", border_line_color="axis")
+    args = {"line": line, "tag": tag, "upright": upright, "y_range": figure.y_range}
+    if not upright:
+        args["x_range"] = figure.x_range
+    write = CustomJS(args=args, code=_TAG)
+    line.js_on_change("location", write)
+    figure.y_range.js_on_change("start", write)
+    if not upright:
+        figure.x_range.js_on_change("end", write)
+    return tag
