@@ -1,13 +1,11 @@
-"""A batch by instrument, and moments over windows of many values at a time."""
+"""A batch by instrument."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from workstation.indicators.moments import HEAD_FIELDS, window_moments
-from workstation.indicators.rolling import reciprocals
-from workstation.indicators.runs import in_row_order, take_old
+from workstation.indicators.runs import gather, in_row_order, take_old
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
@@ -22,40 +20,25 @@ def test_what_came_a_window_before_whatever_the_pieces(size: int, pieces: list[i
     assert got.tolist() == [0.0] * size + values[:-size].tolist()
 
 
-def moments(values: np.ndarray, window: int, pieces: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    head, means, squares, inverse = (
-        np.zeros(HEAD_FIELDS),
-        np.zeros(window),
-        np.zeros(window),
-        reciprocals(window),
+@pytest.mark.parametrize("plain", [True, False])
+def test_a_batch_by_instrument(plain: bool) -> None:
+    codes = np.array([70, 3, 70, 9, 3], dtype=np.int16)
+    flags = np.zeros(5, dtype=np.int32) if plain else np.arange(5, dtype=np.int32)
+    numbers, counts = np.arange(5.0), np.zeros(100, dtype=np.int64)
+    rows, owners, edges, times = (np.zeros(6, dtype=np.int64) for _ in range(4))
+    price, size, flags_out = np.zeros(5), np.zeros(5), np.zeros(5, dtype=np.int32)
+    found = gather(
+        codes, counts, np.arange(5) * 10, numbers, numbers + 0.5, flags, plain, rows, owners, edges, times, price, size, flags_out
+    )  # fmt: skip
+    assert found == 3 and owners[:3].tolist() == [70, 3, 9] and edges[:4].tolist() == [0, 2, 4, 5]
+    order = [0, 2, 1, 4, 3]
+    assert rows[:5].tolist() == order and times[:5].tolist() == [10 * row for row in order]
+    assert (
+        price.tolist() == order
+        and (size - price == 0.5).all()
+        and flags_out.tolist() == flags[order].tolist()
     )
-    mean, square = np.empty(values.size), np.empty(values.size)
-    at = done = 0
-    for many in pieces:
-        part = slice(done, done + many)
-        at = window_moments(values[part], at, head, means, squares, inverse, mean[part], square[part])
-        done += many
-    return mean[window - 1 :], square[window - 1 :]
-
-
-@pytest.mark.parametrize("window", [1, 2, 25, 200])
-def test_moments_are_those_of_two_passes_and_of_any_pieces(window: int) -> None:
-    rng = np.random.default_rng(3)
-    values = 1e6 + np.cumsum(rng.normal(0.0, 1.0, 1_000)) + np.repeat([0.0, 1e4], 500)
-    mean, square = moments(values, window, [1_000])
-    views = np.lib.stride_tricks.sliding_window_view(values, window)
-    np.testing.assert_allclose(mean, views.mean(axis=1), rtol=1e-14)
-    np.testing.assert_allclose(square, views.var(axis=1) * window, rtol=1e-9, atol=1e-9)
-    split = moments(values, window, [1, 99, 3, 397, 250, 250])
-    assert np.array_equal(mean, split[0])
-    assert np.array_equal(square, split[1])
-
-
-def test_of_equal_values_the_squares_are_zero_even_after_others() -> None:
-    values = np.concatenate((np.random.default_rng(4).normal(1e6, 1e5, 30), np.full(70, 0.1)))
-    mean, square = moments(values, 20, [100])
-    assert (mean[30:] == 0.1).all()
-    assert (square[30:] == 0.0).all()
+    assert not counts.any()
 
 
 def test_places_in_row_order() -> None:
