@@ -303,6 +303,38 @@ def fold_trades(
 
 
 @numba.njit(cache=True, nogil=True)
+def fold_lengths(
+    of: Any, event_ns: Any, price: Any, size: Any, side: Any, flags: Any, runs: TradeRuns, by_run: Any, start: int, stop: int,
+    ordered: bool, plain: bool, every: Any, lateness: int, unpriced: int, unsided: int,
+    bars: Any, sums: Any, edges: Any, slots: Any, instruments: int, watermark: int, next_close: Any, lost: Any,
+    done_numbers: Any, done_values: Any, done: int,
+) -> tuple[int, int]:  # fmt: skip
+    """``fold_trades`` into the bars of every length; see ``candle_bank``.
+
+    Parameters
+    ----------
+    by_run
+        Of which lengths the trades are taken by run.
+    next_close, lost
+        Written, by length: the watermark that closes the next bar, and how many rows were late.
+
+    Returns
+    -------
+    watermark, done
+    """
+    newest = watermark
+    for length in range(every.size):
+        begin, end = edges[length], edges[length + 1]
+        at = runs.edges[:-1].copy() if by_run[length] else runs.edges[:0].copy()
+        newest, next_close[length], done, lost[length] = fold_trades(
+            of, event_ns, price, size, side, flags, runs, at, start, stop, ordered, plain, every[length], lateness,
+            unpriced, unsided, bars[begin:end], sums[begin:end], slots[length], instruments, watermark,
+            next_close[length], done_numbers, done_values, done,
+        )  # fmt: skip
+    return newest, done
+
+
+@numba.njit(cache=True, nogil=True)
 def are_in_time(
     event_ns: Any, start: int, stop: int, every: int, lateness: int, watermark: int, counted: Any
 ) -> None:  # fmt: skip

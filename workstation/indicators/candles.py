@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from typing import Any, ClassVar
 
+import numpy as np
 import pandas as pd
 
-from workstation.indicators.candle_folds import NO_RUNS, TradeRuns
+from workstation.indicators.candle_bank import Bank
+from workstation.indicators.candle_folds import NO_RUNS, TradeRuns, fold_lengths
 from workstation.indicators.candle_length import Batch, CandleLength
-from workstation.indicators.candle_parameters import CandlesParameters
+from workstation.indicators.candle_parameters import CandlesParameters, nanoseconds
 from workstation.indicators.candle_rows import CandleRows
 from workstation.indicators.kept_trades import TradeRows
 from workstation.indicators.rows import nothing
@@ -50,18 +52,21 @@ class Candles(Engine):
 
     def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or CandlesParameters(), **changes)
+        self._lateness_ns = nanoseconds(self.parameters.lateness)
         self._reset()
 
     def _reset(self) -> None:
         self._watermark_ns = int(NO_TIME)
         self._order = NOBODY
-        self._lengths = [CandleLength(every_ns, self.parameters) for every_ns in self.parameters.lengths_ns]
+        self._bank = Bank(self.parameters.lengths_ns, self._lateness_ns)
+        places = range(len(self.parameters.lengths_ns))
+        self._lengths = [CandleLength(self._bank, place, self.parameters) for place in places]
         self._spare = CandleRows(0)
 
     @property
     def late(self) -> int:
         """Trades that came after their candle was final and are in no row of its length; of the length that lost most."""
-        return max(length.late for length in self._lengths)
+        return int(self._bank.late.max())
 
     @property
     def unmatched_cancels(self) -> int:
@@ -108,47 +113,59 @@ class Candles(Engine):
         return done.frame(self._order.codes, len(self._lengths) > 1, final)
 
     def _open_room(self) -> int:
-        return self._order.size * sum(length.slots for length in self._lengths)
+        return self._order.size * int(self._bank.slots.sum())
 
     def _put_open(self, done: CandleRows) -> None:
         for length in self._lengths:
             length.put_open(done)
 
     def _fold(self, columns: TradeColumns) -> CandleRows:
+        bank = self._bank
         order, of = self._order.rows(columns)
         if order is not self._order:
             self._order = order
-            for length in self._lengths:
-                length.make_room(order.size)
+            bank.make_room(order.size)
         trades = TradeRows(
             of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id
         )
-        batch = Batch(columns, trades, self._runs(columns))
-        done = self._done(sum(length.most(columns) for length in self._lengths))
+        spans = bank.spans(columns)
+        by_run = bank.by_run(columns, spans)
+        batch = Batch(columns, trades, self._runs(columns, by_run))
+        done = self._done(bank.most(columns, spans))
         for length in self._lengths:
             length.keep(batch)
         start = 0
         for cancel in columns.cancels.tolist():
-            self._fold_rows(batch, start, cancel, done)
+            self._fold_rows(batch, by_run, start, cancel, done)
             self._watermark_ns = max(self._watermark_ns, int(columns.event_ns[cancel]))
             whose, trade_id = int(of[cancel] if of.size > 1 else of[0]), str(columns.trade_id[cancel])
             for length in self._lengths:
                 length.advance(self._watermark_ns, cancel, done)
                 length.cancel(whose, trade_id, self._watermark_ns, cancel, done)
             start = cancel + 1
-        self._fold_rows(batch, start, columns.event_ns.size, done)
+        self._fold_rows(batch, by_run, start, columns.event_ns.size, done)
         return done
 
-    def _fold_rows(self, batch: Batch, start: int, stop: int, done: CandleRows) -> None:
-        before_ns = self._watermark_ns
-        for length in self._lengths:
-            self._watermark_ns = length.fold(batch, start, stop, before_ns, done)
+    def _fold_rows(self, batch: Batch, by_run: Any, start: int, stop: int, done: CandleRows) -> None:
+        """Fold the rows of a batch that lie between two cancels."""
+        if start == stop:
+            return
+        columns, bank, before_ns = batch.columns, self._bank, self._watermark_ns
+        lost = np.empty_like(bank.late)
+        newest_ns, done.rows = fold_lengths(
+            batch.trades.of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, batch.runs, by_run,
+            start, stop, columns.ordered, columns.plain, bank.every_ns, self._lateness_ns, self.parameters.volume_only,
+            self.parameters.no_aggressor, bank.bars, bank.sums, bank.edges, bank.slots, bank.instruments, before_ns,
+            bank.next_close, lost, done.numbers, done.values, done.rows,
+        )  # fmt: skip
+        self._watermark_ns = int(newest_ns)
+        if columns.cancels.size or lost.any():
+            for length, late in zip(self._lengths, lost.tolist(), strict=True):
+                length.count(batch, start, stop, before_ns, late)
 
-    def _runs(self, columns: TradeColumns) -> TradeRuns:
+    def _runs(self, columns: TradeColumns, by_run: Any) -> TradeRuns:
         """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
-        if columns.alone or not columns.ordered or columns.cancels.size:
-            return NO_RUNS
-        if sum(length.pays_by_run(columns) for length in self._lengths) < 2:
+        if columns.alone or not columns.ordered or columns.cancels.size or np.count_nonzero(by_run) < 2:
             return NO_RUNS
         runs = runs_of(columns)
         side = columns.side if columns.plain else columns.side[runs.rows[: columns.side.size]]
@@ -188,8 +205,9 @@ class Candles(Engine):
         self._reset()
         self._order = order_of(state["instruments"])
         self._watermark_ns = int(state["watermark_ns"])
+        self._bank.make_room(self._order.size)
         for length, held in zip(self._lengths, state["lengths"], strict=True):
-            length.restore(held, self._order.size)
+            length.restore(held)
 
 
 def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parameters: Any) -> pd.DataFrame:

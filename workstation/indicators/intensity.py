@@ -46,6 +46,7 @@ class Sampled(NamedTuple):
 
     edge_ns: int
     last: npt.NDArray[np.int64]
+    wanted: npt.NDArray[np.bool_]
 
 
 class Waiting(NamedTuple):
@@ -81,10 +82,13 @@ def closing_rows(event_ns: Any, every: int, edge: int, closing: Any) -> tuple[in
 
 
 @numba.njit(cache=True, nogil=True)
-def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> Any:
-    """The last tick of each run before each closing row, and of the whole batch, shape (closing rows + 1, runs); -1: none since."""
+def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> tuple[Any, Any]:
+    """The last tick of each run before each closing row, and of the whole batch; and of each tick whether it is one.
+
+    Shape (closing rows + 1, runs), -1 where there is none since the one before; and (ticks,).
+    """
     runs, intervals = edges.size - 1, closing.size + 1
-    last = np.full((intervals, runs), -1, dtype=np.int64)
+    last, wanted = np.full((intervals, runs), -1, dtype=np.int64), np.zeros(rows.size, dtype=np.bool_)
     for run in range(runs):
         tick, end = edges[run], edges[run + 1]
         for interval in range(intervals):
@@ -92,7 +96,8 @@ def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> Any:
             if tick < end and rows[tick] < before:
                 tick, _ = stretch(rows, tick, end, 0, before, True)
                 last[interval, run] = tick - 1
-    return last
+                wanted[tick - 1] = True
+    return last, wanted
 
 
 @numba.njit(cache=True, nogil=True)
@@ -191,14 +196,12 @@ class Intensity(TickEngine):
             rows = columns.event_ns.size
             closing = self._closing.of(rows)[0]
             many, edge_ns = closing_rows(columns.event_ns, self._every_ns, self._edge_ns, closing)
-            sampled = Sampled(edge_ns, last_ticks(ticks.rows, ticks.edges, closing[:many], rows))
+            sampled = Sampled(edge_ns, *last_ticks(ticks.rows, ticks.edges, closing[:many], rows))
             columns.found[key] = sampled
         return sampled
 
-    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.int64]:
-        last = self._sampled(trades, ticks).last
-        wanted: npt.NDArray[np.int64] = last[last >= 0]
-        return wanted
+    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
+        return self._sampled(trades, ticks).wanted
 
     def _beat(self, event_ns: int) -> Made | None:
         if not self._every_ns or event_ns < self._edge_ns:

@@ -110,8 +110,8 @@ class TickEngine(Engine):
     def _measure(self, trades: pd.DataFrame) -> Measured:
         return self._windows.take(trades, self._wanted)
 
-    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.int64]:
-        """The ticks that are looked at, where it is not every one."""
+    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
+        """Of each tick whether it is looked at, where not every one is."""
         raise TypeError(f"{type(self).__name__} looks at every tick")
 
     def _shared(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:

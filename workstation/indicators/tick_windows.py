@@ -143,7 +143,8 @@ class TickWindows:
         self._spans = span(self._by.recent), span(self._by.window - self._by.recent)
         self.turn = Turn()
         self._looks: set[int] = set()
-        self._room = Room(("bool", 0), ("float64", kernels.LEVEL_OUTPUTS))
+        self._room = Room(("float64", kernels.LEVEL_OUTPUTS))
+        self._all = np.empty(0, dtype=np.bool_)
         self._reset()
 
     def shared_with(self, beside: TickWindows | None) -> TickWindows:
@@ -191,11 +192,11 @@ class TickWindows:
         self._position = self.paths.turn.position
         rows = len(self.rows)
         ticks = travelled.ticks
-        wanted, level = self._room.of(ticks.rows.size)
+        (level,) = self._room.of(ticks.rows.size)
         every = len(self._looks) != 1 or 0 in self._looks
-        wanted[: ticks.rows.size] = every
-        if not every:
-            wanted[wanted_of(trades, ticks)] = True
+        if every and self._all.size < ticks.rows.size:
+            self._all = np.ones(ticks.rows.size, dtype=np.bool_)
+        wanted = self._all if every else wanted_of(trades, ticks)
         kernels.buffer_ticks(
             ticks.owners, ticks.edges, travelled.values, self._state.make_room(rows), self._recent.make_room(rows),
             self._base.make_room(rows), self._by, *self._spans, wanted, every, level,
