@@ -91,6 +91,16 @@ def put_open_bars(
 
 
 @numba.njit(cache=True, nogil=True)
+def take_bar(
+    bars: Any, sums: Any, place: Any, slots: int, every: int, at: int, done_numbers: Any, done_values: Any, done: int
+) -> int:  # fmt: skip
+    """Move a bar to the output; returns how many rows it holds."""
+    put_bar(bars, sums, place, place // slots, every, at, done_numbers, done_values, done)
+    bars[place, NUMBER] = VACANT
+    return done + 1
+
+
+@numba.njit(cache=True, nogil=True)
 def close_bars(
     bars: Any, sums: Any, slots: int, instruments: int, every: int, lateness: int, watermark: int,
     at: int, done_numbers: Any, done_values: Any, done: int,
@@ -99,28 +109,24 @@ def close_bars(
 
     Returns how many rows the output holds, and the watermark that closes the next bar.
     """
-    due, earliest, latest, next_close = 0, NEVER, VACANT, NEVER
+    earliest, latest, next_close, first = NEVER, VACANT, NEVER, -1
     for place in range(instruments * slots):
         number = bars[place, NUMBER]
         if number == VACANT:
             continue
         final = (number + 1) * every + lateness
         if final <= watermark:
-            due += 1
+            first = place if first < 0 else first
             earliest, latest = min(earliest, number), max(latest, number)
         elif final < next_close:
             next_close = final
-    places = np.empty(due, dtype=np.int64)
-    found = 0
-    for place in range(instruments * slots):
-        number = bars[place, NUMBER]
-        if number != VACANT and number <= latest:
-            places[found] = place
-            found += 1
-    if earliest < latest:
-        places = places[np.argsort(bars[:, NUMBER][places], kind="mergesort")]
-    for closing in places:
-        put_bar(bars, sums, closing, closing // slots, every, at, done_numbers, done_values, done)
-        bars[closing, NUMBER] = VACANT
-        done += 1
+    if earliest == latest:  # as a rule
+        for place in range(first, instruments * slots):
+            if bars[place, NUMBER] == latest:
+                done = take_bar(bars, sums, place, slots, every, at, done_numbers, done_values, done)
+        return done, next_close
+    numbers = bars[: instruments * slots, NUMBER]
+    places = np.flatnonzero((numbers != VACANT) & (numbers <= latest))
+    for closing in places[np.argsort(numbers[places], kind="mergesort")]:
+        done = take_bar(bars, sums, closing, slots, every, at, done_numbers, done_values, done)
     return done, next_close

@@ -14,6 +14,7 @@ import pandas as pd
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room, Ticks, in_row_order, stretch
 from workstation.indicators.tick_engine import Made, TickEngine, stamped
+from workstation.indicators.tick_kernels import LEVEL_OUTPUTS, PATH_OUTPUTS
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import INTENSITY, NO_TIME, TRADES
@@ -50,23 +51,21 @@ class Sampled(NamedTuple):
 
 
 class Waiting(NamedTuple):
-    """The newest row of each instrument that has not come out: when (``NO_TIME``: none), and its measures."""
+    """The newest row of each instrument that has not come out: when (``NO_TIME``: none), and its measures.
+
+    ``newest``: the tick of the batch in hand that is newer than it, -1 where there is none.
+    """
 
     event_ns: Any
     values: Any
+    newest: Any
 
 
-@numba.njit(cache=True, nogil=True)
-def give_waiting(waiting: Waiting, instruments: int, of_out: Any, event_out: Any, out: Any, done: int) -> int:
-    """Let the waiting rows out, by state row."""
-    for r in range(instruments):
-        if waiting.event_ns[r] != NO_TIME:
-            of_out[done], event_out[done] = r, waiting.event_ns[r]
-            for place in range(out.shape[0]):
-                out[place, done] = waiting.values[r, place]
-            waiting.event_ns[r] = NO_TIME
-            done += 1
-    return done
+_NO_ROWS, _NO_PATH, _NO_LEVEL = (
+    np.empty(0, np.int64),
+    np.empty((PATH_OUTPUTS, 0)),
+    np.empty((LEVEL_OUTPUTS, 0)),
+)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -101,27 +100,58 @@ def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> tuple[An
 
 
 @numba.njit(cache=True, nogil=True)
+def measures_of(path: Any, level: Any, tick: int, out: Any, at: int) -> None:
+    """Write the measures of a tick to a column of ``out``."""
+    for place in range(path.shape[0]):
+        out[place, at] = path[place, tick]
+    for place in range(level.shape[0]):
+        out[path.shape[0] + place, at] = level[place, tick]
+
+
+@numba.njit(cache=True, nogil=True)
+def let_out(
+    event_ns: Any, rows: Any, path: Any, level: Any, waiting: Waiting, instruments: int, of_out: Any, event_out: Any,
+    out: Any, done: int,
+) -> int:  # fmt: skip
+    """Let the newest tick of each instrument out, or else the one that waits, by state row; returns how many are out."""
+    newest = waiting.newest
+    for r in range(instruments):
+        tick = newest[r]
+        if tick >= 0:
+            of_out[done], event_out[done] = r, event_ns[rows[tick]]
+            measures_of(path, level, tick, out, done)
+        elif waiting.event_ns[r] != NO_TIME:
+            of_out[done], event_out[done] = r, waiting.event_ns[r]
+            for place in range(out.shape[0]):
+                out[place, done] = waiting.values[r, place]
+        else:
+            continue
+        newest[r], waiting.event_ns[r] = -1, NO_TIME
+        done += 1
+    return done
+
+
+@numba.njit(cache=True, nogil=True)
 def thin(
     event_ns: Any, rows: Any, owners: Any, last: Any, path: Any, level: Any, waiting: Waiting, instruments: int,
     of_out: Any, event_out: Any, out: Any,
 ) -> int:  # fmt: skip
-    """Let each instrument's ``last`` tick of an interval wait until the interval is over; returns how many rows came out.
+    """Let each instrument's ``last`` tick of an interval out when the interval is over; returns how many came out.
 
-    They are at most those that waited and the measured ones.
+    They are at most those that waited and the measured ones. Those of the interval under way wait.
     """
-    done = 0
+    done, newest = 0, waiting.newest
     for interval in range(last.shape[0]):
         if interval:
-            done = give_waiting(waiting, instruments, of_out, event_out, out, done)
+            done = let_out(event_ns, rows, path, level, waiting, instruments, of_out, event_out, out, done)
         for run in range(owners.size):
-            tick, r = last[interval, run], owners[run]
-            if tick < 0:
-                continue
-            waiting.event_ns[r] = event_ns[rows[tick]]
-            for place in range(path.shape[0]):
-                waiting.values[r, place] = path[place, tick]
-            for place in range(level.shape[0]):
-                waiting.values[r, path.shape[0] + place] = level[place, tick]
+            if last[interval, run] >= 0:
+                newest[owners[run]] = last[interval, run]
+    for r in owners:
+        if newest[r] >= 0:
+            waiting.event_ns[r] = event_ns[rows[newest[r]]]
+            measures_of(path, level, newest[r], waiting.values.T, r)
+            newest[r] = -1
     return done
 
 
@@ -165,8 +195,11 @@ class Intensity(TickEngine):
         self._closing = Room(("int64", 0))
         self._room = Room(("int64", 0), ("int64", 0), ("float64", len(COLUMNS)))
         self._waiting = RowArrays(
-            Waiting, {"event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS))}
-        )
+            Waiting,
+            {
+                "event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS)), "newest": Field(0, "int64", -1),
+            },
+        )  # fmt: skip
 
     def _take(self, trades: pd.DataFrame, measured: Measured) -> Made:
         event_ns = trade_columns(trades).event_ns
@@ -212,12 +245,12 @@ class Intensity(TickEngine):
     def in_progress(self) -> pd.DataFrame:
         """The rows that wait for the end of their interval."""
         held = self._waiting.make_room(len(self._windows.rows))
-        return self._frame(self._given(Waiting(held.event_ns.copy(), held.values)))
+        return self._frame(self._given(held._replace(event_ns=held.event_ns.copy())))
 
     def _given(self, waiting: Waiting) -> Made:
         instruments = len(self._windows.rows)
         of, at, values = self._room.of(instruments)
-        done = give_waiting(waiting, instruments, of, at, values, 0)
+        done = let_out(_NO_ROWS, _NO_ROWS, _NO_PATH, _NO_LEVEL, waiting, instruments, of, at, values, 0)
         return _made(of[:done], at[:done], values[:, :done].copy())
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
