@@ -99,7 +99,7 @@ def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> tuple[An
     return last, wanted
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, inline="always")
 def measures_of(path: Any, level: Any, tick: int, out: Any, at: int) -> None:
     """Write the measures of a tick to a column of ``out``."""
     for place in range(path.shape[0]):

@@ -85,7 +85,7 @@ def gather(
     counts
         One 0 per code, as it is left again.
     plain
-        Whether no flag is set: then ``flags_out`` holds zeros already.
+        Whether no flag is set: then ``flags_out`` is not written to.
     """
     runs = total = 0
     for row in range(codes.size):
