@@ -72,7 +72,10 @@ def log_return(price: float, before: float) -> float:
     if -CLOSE_PRICES < s < CLOSE_PRICES:
         q = s * s
         return 2e4 * s * (1.0 + q * (1 / 3 + q * (1 / 5 + q * (1 / 7 + q * (1 / 9)))))
-    return float(1e4 * np.log(price / before))
+    ratio = price / before
+    if 0.0 < ratio < np.inf:
+        return float(1e4 * np.log(ratio))
+    return float(1e4 * (np.log(price) - np.log(before)))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -78,8 +78,10 @@ class TickWindowParameters:
             )
         if not 0 <= self.base_weight <= 1:
             raise ValueError(f"base_weight must be between 0 and 1, got {self.base_weight}")
-        if not self.k > 0 or not self.least_seconds > 0:
-            raise ValueError(f"k and least_seconds must be positive, got {self.k} and {self.least_seconds}")
+        if not self.k > 0:
+            raise ValueError(f"k must be positive, got {self.k}")
+        if not self.least_seconds >= 1e-9:
+            raise ValueError(f"least_seconds must be at least a nanosecond, 1e-9, got {self.least_seconds}")
         if nanoseconds(self.lateness) < 0:
             raise ValueError(f"lateness must not be negative, got {self.lateness!r}")
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from workstation.indicators.intensity import Intensity, intensity
-from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TRADES, TradeFlag
+from workstation.market.tables import HEALTH, HEARTBEAT, INTENSITY, NO_TIME, TRADES, TradeFlag
 
 SECOND = 10**9
 SHORT = {"ticks": 2, "length": 3, "window": 4, "split": 0.5}
@@ -73,11 +73,38 @@ def test_many_ticks_in_one_instant_last_a_millisecond() -> None:
     assert rows["intensity"].iloc[0] == pytest.approx(2e4 * np.log(1.01) / 0.001)
 
 
+def test_prices_from_one_end_of_the_numbers_to_the_other_are_finite_in_any_pieces() -> None:
+    steps = np.random.default_rng(1).choice([5e-324, 1e-300, 1.0, 1e300, 1.7e308], 40)
+    ticks = trades(40, price=steps)
+    whole = intensity(ticks, **SHORT)
+    assert np.isfinite(whole[["intensity", "smoothed", "mean_base"]].iloc[4:].to_numpy()).all()
+    engine = Intensity(**SHORT)
+    pieces = [engine.update(TRADES.conform(ticks.iloc[row : row + 3])) for row in range(0, 40, 3)]
+    pd.testing.assert_frame_equal(INTENSITY.concat(pieces), whole, check_exact=True)
+
+
+@pytest.mark.parametrize("least", [0.0, -1.0, 1e-10, float("nan")])
+def test_a_window_shorter_than_the_clock_is_refused(least: float) -> None:
+    with pytest.raises(ValueError, match="least_seconds must be at least a nanosecond"):
+        Intensity(least_seconds=least)
+
+
 def test_thinned_rows_are_the_last_of_each_interval() -> None:
     ticks = trades(50, event_ns=(np.arange(50) * 0.7 * SECOND).astype(np.int64))
     every = intensity(ticks, **SHORT)
     last = every.groupby(every["event_ns"] // (5 * SECOND)).tail(1).reset_index(drop=True)
-    pd.testing.assert_frame_equal(intensity(ticks, every="5s", **SHORT), last)
+    pd.testing.assert_frame_equal(intensity(ticks, every="5s", **SHORT), last, check_exact=True)
+
+
+def test_engines_that_look_seldom_and_often_share_their_windows() -> None:
+    """Levels of ticks nobody looks at are not made; with someone who looks at every tick, all are."""
+    ticks = trades(50, event_ns=(np.arange(50) * 0.7 * SECOND).astype(np.int64))
+    seldom = Intensity(every="5s", **SHORT)
+    often = Intensity(beside=seldom, **SHORT)
+    assert often._windows is seldom._windows
+    thinned = INTENSITY.concat([seldom.update(ticks), seldom.in_progress()])
+    pd.testing.assert_frame_equal(thinned, intensity(ticks, every="5s", **SHORT), check_exact=True)
+    pd.testing.assert_frame_equal(often.update(ticks), intensity(ticks, **SHORT), check_exact=True)
 
 
 def test_a_heartbeat_ends_the_interval() -> None:
