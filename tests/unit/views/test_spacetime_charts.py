@@ -243,6 +243,28 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
     assert view.chart.kept >= CANDLES_KEPT
 
 
+def test_a_past_that_came_before_the_browser_painted_is_sent_again(market: TickMarket) -> None:
+    first_ns = int(market.latest("intensity")["event_ns"].iloc[0])
+    columns = ("value", "velocity", "efficiency", "mean", "upper", "burst_above", "state")
+    older = pd.DataFrame({"begin_ns": [first_ns - 20 * SECOND], **dict.fromkeys(columns, 1.0)})
+    pace = paces.Pace()
+    view = ChartView(
+        ChartChoice(instrument=NAME), DARK, 1, past=Past(lambda query, **_: older.copy()), pace=pace
+    )
+    view.refresh(market)
+    bars = view.chart.intensity.bars
+    sent = bars.data
+    assert sent["x"][0] < first_ns / 1e6, "the past is there"
+    view.refresh(market)
+    assert bars.data is sent, "nothing has been painted yet"
+    pace.answer.tags = [1]
+    view.refresh(market)
+    again = bars.data
+    assert again is not sent and len(again["x"]) == len(sent["x"])
+    view.refresh(market)
+    assert bars.data is again, "once"
+
+
 def test_a_past_that_cannot_be_read_is_said_on_the_card(market: TickMarket) -> None:
     def sql(query: str, **params: object) -> pd.DataFrame:
         raise ValueError("no such store")

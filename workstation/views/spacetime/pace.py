@@ -80,6 +80,11 @@ class Pace:
         self.answer.on_change("tags", self._answered)
         self.panel = pn.pane.Bokeh(self.pulse, width=0, height=0, margin=0)
 
+    @property
+    def painted(self) -> bool:
+        """Whether the browser has painted a picture yet."""
+        return self._painted > 0
+
     def turn(self) -> bool:
         """Another turn: whether a picture is sent."""
         now_s = time.monotonic()

@@ -88,6 +88,8 @@ class ChartView(View):
         self._marked = {"spikes": 0, "signals": 0}
         self._source: Source | None = None
         self._forget_past()
+        self._unheard = False
+        """Whether the past came while the browser was still reading the page, which may have missed it: it is sent again."""
         self._reading: Future[Any] | None = None
         self.card = Card(f"Chart {place}", self.chart.panel, actions=self.controls.actions)
         self.card.panel.css_classes = ["ws-card", "ws-chart"]
@@ -102,6 +104,9 @@ class ChartView(View):
     def refresh(self, source: Source) -> None:
         """Bring up to date what has changed, when the browser is ready for it."""
         self._source = source
+        if self._unheard and self._pace is not None and self._pace.painted:
+            self._unheard = False
+            self._seen.pop("bars", None)
         if self._pace is None or self._pace.open:
             self._draw(source, self._turns)
 
@@ -306,6 +311,7 @@ class ChartView(View):
                 self._draw_anew(CANDLES_KEPT + len(candles))
             if bars["begin_ns"].size:
                 self._past_bars = bars
+                self._unheard = self._pace is not None and not self._pace.painted
                 self._seen.pop("bars", None)
                 self._show_bars(self.sheet)
                 self._seen["bars"] = self.sheet.versions["bars"]
