@@ -99,11 +99,9 @@ def all_ticks(
     """As ``take_ticks`` of a run without flags whose trades are in the order of their times, if all of them are ticks."""
     if event_ns[begin] < newest:
         return False
-    paid, at = price[begin:end], event_ns[begin:end]
-    for place in range(paid.size):
-        prices[place] = paid[place]
-    for place in range(paid.size):
-        times[place] = at[place]
+    paid = price[begin:end]
+    copy_to(prices, paid)
+    copy_to(times, event_ns[begin:end])
     for place in range(paid.size):
         taken[place] = begin + place
     bad = 0
@@ -318,16 +316,17 @@ def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: i
 def weigh_parts(
     mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: Measures, mean_out: Any, sd_out: Any, buffer_out: Any
 ) -> None:  # fmt: skip
-    """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive."""
+    """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive.
+
+    The buffer is k mean_base (w sd_base / mean_base + (1 - w) sd_recent / mean_recent), multiplied out.
+    """
     base_share, recent_share = 1.0 / (by.window - by.recent), 1.0 / by.recent
     base_weight, recent_weight = by.k * by.base_weight, by.k * (1.0 - by.base_weight)
     copy_to(mean_out, mean)
     for tick in range(sd_out.size):
         sd_out[tick] = np.sqrt(square[tick] * base_share)
     for tick in range(buffer_out.size):
-        ratio = (
-            mean[tick] / recent_mean[tick]
-        )  # k mean_base (w sd_base / mean_base + (1 - w) sd_recent / mean_recent)
+        ratio = mean[tick] / recent_mean[tick]
         recent_sd = np.sqrt(recent_square[tick] * recent_share)
         buffer = base_weight * sd_out[tick] + recent_weight * (ratio * recent_sd)
         buffer_out[tick] = buffer if mean[tick] > 0.0 and recent_mean[tick] > 0.0 else np.nan

@@ -49,7 +49,6 @@ _ARRAYS = tuple(
 _INSTRUMENT = TRADES.places["instrument"]
 LOOK = 1024
 _NO_ROWS = np.empty(0, dtype=np.int64)
-_no_sides, _no_flags = np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int32)
 _newest: list[tuple[weakref.ref[pd.DataFrame], TradeColumns]] = []
 """The batch asked for last: the hub gives each batch to one engine after the other."""
 
@@ -71,14 +70,6 @@ def trade_columns(trades: pd.DataFrame) -> TradeColumns:
     return columns
 
 
-def _zeros(rows: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
-    """No side and no flag; never written to."""
-    global _no_sides, _no_flags
-    if _no_sides.size < rows:
-        _no_sides, _no_flags = np.zeros(2 * rows, dtype=np.int8), np.zeros(2 * rows, dtype=np.int32)
-    return _no_sides[:rows], _no_flags[:rows]
-
-
 def _let_go(gone: weakref.ref[pd.DataFrame]) -> None:
     """Hold no columns of a frame that nobody holds."""
     _newest[:] = [held for held in _newest if held[0] is not gone]
@@ -94,7 +85,7 @@ def _read(trades: pd.DataFrame) -> TradeColumns:
     oldest_ns, newest_ns = (event_ns[0], event_ns[-1]) if ordered else (event_ns.min(), event_ns.max())
     plain = not bits and not sided
     if plain:  # the same arrays for every batch: a kernel is compiled for those it may write to and for those it may not
-        side, flags = _zeros(codes.size)
+        side, flags = _gathered.zeros(codes.size)
     return TradeColumns(
         codes, event_ns, price, size, side, flags, trade_id, venue, alone, ordered, plain, cancels,
         int(oldest_ns), int(newest_ns), {},
@@ -102,12 +93,22 @@ def _read(trades: pd.DataFrame) -> TradeColumns:
 
 
 class _Gathered(threading.local):
-    """Room in which a thread's newest batch lies by instrument."""
+    """A thread's own: room in which its newest batch lies by instrument, and zeros."""
 
     def __init__(self) -> None:
         self.room = Room(*((kind, 0) for kind in ("int64", "int64", "int64", "int64", "float64", "float64")))
         self.counts = np.zeros(0, dtype=np.int64)
         self.runs: Runs | None = None
+        self._no_sides, self._no_flags = np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int32)
+
+    def zeros(self, rows: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
+        """No side and no flag; never written to."""
+        if self._no_sides.size < rows:
+            self._no_sides, self._no_flags = (
+                np.zeros(2 * rows, dtype=np.int8),
+                np.zeros(2 * rows, dtype=np.int32),
+            )
+        return self._no_sides[:rows], self._no_flags[:rows]
 
 
 _gathered = _Gathered()

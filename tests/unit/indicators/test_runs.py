@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import pytest
 
 from workstation.indicators.runs import gather, in_row_order, take_old
+from workstation.indicators.trade_columns import runs_of, trade_columns
+from workstation.market.tables import TRADES
 
 
 @pytest.mark.parametrize("size", [1, 3, 7])
@@ -39,6 +43,19 @@ def test_a_batch_by_instrument(plain: bool) -> None:
         and flags_out.tolist() == flags[order].tolist()
     )
     assert not counts.any()
+
+
+def test_threads_have_room_of_their_own() -> None:
+    """What one thread's batch needs is no shorter for another's."""
+    batches = [
+        TRADES.batch({"event_ns": np.arange(rows), "instrument": "X", "price": 1.0, "size": 1.0}) for rows in (5_000, 3)
+    ]  # fmt: skip
+    held = trade_columns(batches[0])
+    with ThreadPoolExecutor(1) as other:
+        short = other.submit(lambda: (trade_columns(batches[1]), runs_of(trade_columns(batches[1])))).result()
+    assert short[0].flags.base is not held.flags.base and short[1].price.base is None
+    runs = runs_of(held)
+    assert runs.edges.tolist() == [0, 5_000] and runs.price is not short[1].price and runs.flags.size == 5_000
 
 
 def test_places_in_row_order() -> None:
