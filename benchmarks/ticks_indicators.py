@@ -122,16 +122,11 @@ def kernels(rows: int) -> None:
 
 def engines() -> list[Engine]:
     """Three smoothings of intensity with its buffer, spikes, four reversals, six candle lengths."""
-    simple = Intensity(smoothing="sma", every="1s")
-    exponential, zero_lag = (
-        Intensity(smoothing=smoothing, every="1s", beside=simple) for smoothing in ("ema", "zlma")
-    )
+    smoothed = Intensity(smoothing=("sma", "ema", "zlma"), every="1s")
     return [
-        simple,
-        exponential,
-        zero_lag,
-        Spikes(beside=zero_lag),
-        Reversals(beside=zero_lag),
+        smoothed,
+        Spikes(beside=smoothed),
+        Reversals(beside=smoothed),
         Candles(every=LENGTHS),
     ]
 

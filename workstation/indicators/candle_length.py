@@ -32,32 +32,24 @@ class CandleLength:
         See ``Candles``.
     """
 
-    def __init__(self, bank: Bank, place: int, parameters: CandlesParameters) -> None:
+    def __init__(self, bank: Bank, place: int, parameters: CandlesParameters, kept: KeptTrades) -> None:
         self.every_ns = parameters.lengths_ns[place]
         self.unmatched_cancels = 0
         self._bank, self._place, self._slots = bank, place, int(bank.slots[place])
         self._parameters = parameters
         self._lateness_ns = nanoseconds(parameters.lateness)
         self._within_ns = nanoseconds(parameters.cancels_within)
-        self._kept = KeptTrades()
+        self._kept = kept
         self._revisions: dict[tuple[int, int], int] = {}
 
     # -- folding ------------------------------------------------------------------------------------------
-
-    def keep(self, batch: Batch) -> None:
-        """Hold a batch for as long as a cancel can reach it."""
-        if self._within_ns:
-            due = self._kept.is_mark_due(batch.columns.newest_ns, self._within_ns)
-            self._kept.add(batch.trades, batch.columns.newest_ns, self._open_bars() if due else None)
-            if batch.columns.cancels.size:
-                self._kept.uncount(np.zeros(batch.columns.event_ns.size, dtype=np.bool_))
 
     def count(self, batch: Batch, start: int, stop: int, watermark_ns: int, lost: int) -> None:
         """Note which rows of a batch between two cancels came in time; ``watermark_ns`` is what it was before them."""
         self._bank.late[self._place] += lost
         columns = batch.columns
         if self._within_ns and (lost or columns.cancels.size):
-            counted = self._kept.counted(columns.event_ns.size)
+            counted = self._kept.counted(self._place)
             folds.are_in_time(
                 columns.event_ns, start, stop, self.every_ns, self._lateness_ns, watermark_ns, counted
             )
@@ -82,13 +74,13 @@ class CandleLength:
 
     def cancel(self, of: int, trade_id: str, watermark_ns: int, at: int, done: CandleRows) -> None:
         """Take a trade back and make its candle anew."""
-        event_ns = self._kept.take_back(of, trade_id, watermark_ns - self._within_ns)
+        event_ns = self._kept.take_back(self._place, of, trade_id, watermark_ns - self._within_ns)
         if event_ns is None:
             self.unmatched_cancels += 1
             return
         number = event_ns // self.every_ns
         place = of * self._slots + number % self._slots
-        made, left = self._kept.bar(of, place, number, self.every_ns)
+        made, left = self._kept.bar(self._place, of, place, number, self.every_ns)
         folds.fold_alone(
             left.event_ns, left.price, left.size, left.side, left.flags, 0, left.event_ns.size, 0,
             self._parameters.volume_only, self._parameters.no_aggressor, made.bars, made.sums,
@@ -102,17 +94,14 @@ class CandleLength:
         revision = self._revisions[of, number] = self._revisions.get((of, number), 0) + 1
         done.add(of, made.bars, made.sums, self.every_ns, at, revision)
 
-    def forget(self, watermark_ns: int) -> None:
-        """Let go of trades that no cancel can reach."""
-        if not self._within_ns:
-            return
-        reach_ns = watermark_ns - self._within_ns
-        self._kept.forget(reach_ns)
+    def forget(self, reach_ns: int) -> None:
+        """Let go of what was said of bars that no cancel can reach."""
         if self._revisions:
             oldest = reach_ns // self.every_ns
             self._revisions = {key: n for key, n in self._revisions.items() if key[1] >= oldest}
 
-    def _open_bars(self) -> OpenBars:
+    def open_bars(self) -> OpenBars:
+        """Copies of the bars that are not final."""
         bars, sums = self._bank.of(self._place)
         return OpenBars(*kernels.open_bars(bars[: self._bank.instruments * self._slots], sums))
 
@@ -129,7 +118,6 @@ class CandleLength:
             "next_close": int(bank.next_close[self._place]),
             "late": int(bank.late[self._place]),
             "unmatched_cancels": self.unmatched_cancels,
-            "kept": self._kept.snapshot(),
             "revisions": np.array(revisions, dtype=np.int64).reshape(-1, 3),
         }
 
@@ -140,5 +128,4 @@ class CandleLength:
         bars[:places], sums[:places] = state["bars"], state["sums"]
         self._bank.next_close[self._place], self._bank.late[self._place] = state["next_close"], state["late"]
         self.unmatched_cancels = int(state["unmatched_cancels"])
-        self._kept = KeptTrades.of(state["kept"])
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}

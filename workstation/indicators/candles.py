@@ -13,7 +13,7 @@ from workstation.indicators.candle_folds import NO_RUNS, TradeRuns, fold_lengths
 from workstation.indicators.candle_length import Batch, CandleLength
 from workstation.indicators.candle_parameters import CandlesParameters, nanoseconds
 from workstation.indicators.candle_rows import CandleRows
-from workstation.indicators.kept_trades import TradeRows
+from workstation.indicators.kept_trades import KeptTrades, TradeRows
 from workstation.indicators.rows import nothing
 from workstation.indicators.trade_columns import TradeColumns, runs_of, trade_columns
 from workstation.indicators.traded_order import NOBODY, order_of
@@ -53,6 +53,7 @@ class Candles(Engine):
     def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or CandlesParameters(), **changes)
         self._lateness_ns = nanoseconds(self.parameters.lateness)
+        self._within_ns = nanoseconds(self.parameters.cancels_within)
         self._reset()
 
     def _reset(self) -> None:
@@ -60,7 +61,8 @@ class Candles(Engine):
         self._order = NOBODY
         self._bank = Bank(self.parameters.lengths_ns, self._lateness_ns)
         places = range(len(self.parameters.lengths_ns))
-        self._lengths = [CandleLength(self._bank, place, self.parameters) for place in places]
+        self._kept = KeptTrades(len(places))
+        self._lengths = [CandleLength(self._bank, place, self.parameters, self._kept) for place in places]
         self._spare = CandleRows(0)
 
     @property
@@ -132,8 +134,7 @@ class Candles(Engine):
         by_run = bank.by_run(columns, spans)
         batch = Batch(columns, trades, self._runs(columns, by_run))
         done = self._done(bank.most(columns, spans))
-        for length in self._lengths:
-            length.keep(batch)
+        self._keep(batch)
         start = 0
         for cancel in columns.cancels.tolist():
             self._fold_rows(batch, by_run, start, cancel, done)
@@ -145,6 +146,17 @@ class Candles(Engine):
             start = cancel + 1
         self._fold_rows(batch, by_run, start, columns.event_ns.size, done)
         return done
+
+    def _keep(self, batch: Batch) -> None:
+        """Hold a batch for as long as a cancel can reach it."""
+        if not self._within_ns:
+            return
+        newest_ns = batch.columns.newest_ns
+        due = self._kept.is_mark_due(newest_ns, self._within_ns)
+        before = tuple([length.open_bars() for length in self._lengths]) if due else None
+        self._kept.add(batch.trades, newest_ns, before)
+        if batch.columns.cancels.size:
+            self._kept.uncount()
 
     def _fold_rows(self, batch: Batch, by_run: Any, start: int, stop: int, done: CandleRows) -> None:
         """Fold the rows of a batch that lie between two cancels."""
@@ -181,9 +193,12 @@ class Candles(Engine):
         return self._spare
 
     def _forget(self) -> None:
-        if self._watermark_ns != NO_TIME:
+        """Let go of what no cancel can reach."""
+        if self._within_ns and self._watermark_ns != NO_TIME:
+            reach_ns = self._watermark_ns - self._within_ns
+            self._kept.forget(reach_ns)
             for length in self._lengths:
-                length.forget(self._watermark_ns)
+                length.forget(reach_ns)
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -193,6 +208,7 @@ class Candles(Engine):
             "parameters": asdict(self.parameters),
             "instruments": REGISTRY.names(self._order.codes).tolist(),
             "watermark_ns": self._watermark_ns,
+            "kept": self._kept.snapshot(),
             "lengths": [length.snapshot() for length in self._lengths],
         }
 
@@ -206,6 +222,7 @@ class Candles(Engine):
         self._order = order_of(state["instruments"])
         self._watermark_ns = int(state["watermark_ns"])
         self._bank.make_room(self._order.size)
+        self._kept.restore(state["kept"])
         for length, held in zip(self._lengths, state["lengths"], strict=True):
             length.restore(held)
 

@@ -1,8 +1,9 @@
-"""Intensity: how far price travels in a second, smoothed, with its adaptive buffer."""
+"""Intensity: how far price travels in a second, smoothed in one or several ways, with its adaptive buffer."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,6 +19,7 @@ from workstation.indicators.tick_kernels import LEVEL_OUTPUTS, PATH_OUTPUTS
 from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import INTENSITY, NO_TIME, TRADES
+from workstation.market.tables.categories import repeated
 
 COLUMNS = ("intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer")
 """Measures in the order of the kernels: those of the path, then those of the levels."""
@@ -32,14 +34,25 @@ class IntensityParameters(TickWindowParameters):
     every
         ``"0s"`` (default): a row per tick. Longer: per instrument the last row of each interval of event time in which it
         ticked, given when the watermark leaves the interval; a screen needs no more than a few a second.
+    also
+        Further smoothings, none by default: each tick then has a row for each, ``smoothing`` first.
     """
 
     every: str = "0s"
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        object.__setattr__(self, "also", tuple(self.also))
+        if len(set(self.smoothings)) != len(self.smoothings):
+            raise ValueError(f"each smoothing counts once, got {', '.join(self.smoothings)}")
         if nanoseconds(self.every) < 0:
             raise ValueError(f"every must not be negative, got {self.every!r}")
+
+    @property
+    def smoothings(self) -> tuple[str, ...]:
+        """All of them, in the order of the rows."""
+        return (self.smoothing, *self.also)
 
 
 class Sampled(NamedTuple):
@@ -48,6 +61,19 @@ class Sampled(NamedTuple):
     edge_ns: int
     last: npt.NDArray[np.int64]
     wanted: npt.NDArray[np.bool_]
+
+
+class Rows(NamedTuple):
+    """Room for the rows that come out, those of the ``place``-th of ``many`` smoothings in hand.
+
+    ``of``, ``event_ns``: shape (n,); ``values``: shape (7, n).
+    """
+
+    of: Any
+    event_ns: Any
+    values: Any
+    many: int
+    place: int
 
 
 class Waiting(NamedTuple):
@@ -110,20 +136,19 @@ def measures_of(path: Any, level: Any, tick: int, out: Any, at: int) -> None:
 
 @numba.njit(cache=True, nogil=True)
 def let_out(
-    event_ns: Any, rows: Any, path: Any, level: Any, waiting: Waiting, instruments: int, of_out: Any, event_out: Any,
-    out: Any, done: int,
-) -> int:  # fmt: skip
+    event_ns: Any, rows: Any, path: Any, level: Any, waiting: Waiting, instruments: int, out: Rows, done: int
+) -> int:
     """Let the newest tick of each instrument out, or else the one that waits, by state row; returns how many are out."""
     newest = waiting.newest
     for r in range(instruments):
-        tick = newest[r]
+        tick, at = newest[r], done * out.many + out.place
         if tick >= 0:
-            of_out[done], event_out[done] = r, event_ns[rows[tick]]
-            measures_of(path, level, tick, out, done)
+            out.of[at], out.event_ns[at] = r, event_ns[rows[tick]]
+            measures_of(path, level, tick, out.values, at)
         elif waiting.event_ns[r] != NO_TIME:
-            of_out[done], event_out[done] = r, waiting.event_ns[r]
-            for place in range(out.shape[0]):
-                out[place, done] = waiting.values[r, place]
+            out.of[at], out.event_ns[at] = r, waiting.event_ns[r]
+            for place in range(out.values.shape[0]):
+                out.values[place, at] = waiting.values[r, place]
         else:
             continue
         newest[r], waiting.event_ns[r] = -1, NO_TIME
@@ -133,8 +158,7 @@ def let_out(
 
 @numba.njit(cache=True, nogil=True)
 def thin(
-    event_ns: Any, rows: Any, owners: Any, last: Any, path: Any, level: Any, waiting: Waiting, instruments: int,
-    of_out: Any, event_out: Any, out: Any,
+    event_ns: Any, rows: Any, owners: Any, last: Any, path: Any, level: Any, waiting: Waiting, instruments: int, out: Rows
 ) -> int:  # fmt: skip
     """Let each instrument's ``last`` tick of an interval out when the interval is over; returns how many came out.
 
@@ -143,7 +167,7 @@ def thin(
     done, newest = 0, waiting.newest
     for interval in range(last.shape[0]):
         if interval:
-            done = let_out(event_ns, rows, path, level, waiting, instruments, of_out, event_out, out, done)
+            done = let_out(event_ns, rows, path, level, waiting, instruments, out, done)
         for run in range(owners.size):
             if last[interval, run] >= 0:
                 newest[owners[run]] = last[interval, run]
@@ -161,7 +185,7 @@ class Intensity(TickEngine):
     Parameters
     ----------
     parameters, **changes
-        ``IntensityParameters``, or its fields.
+        ``IntensityParameters``, or its fields; ``smoothing=("sma", "ema")`` is ``smoothing="sma", also=("ema",)``.
 
     Notes
     -----
@@ -184,7 +208,14 @@ class Intensity(TickEngine):
     def __init__(
         self, parameters: IntensityParameters | None = None, beside: TickEngine | None = None, **changes: Any
     ) -> None:
+        if isinstance(changes.get("smoothing"), tuple):
+            if "also" in changes:
+                raise ValueError("give several smoothings or also, not both")
+            changes["smoothing"], *changes["also"] = changes["smoothing"]
         super().__init__(parameters or IntensityParameters(), beside, **changes)
+
+    def _windows_parameters(self) -> list[TickWindowParameters]:
+        return [replace(self.parameters, smoothing=one, also=()) for one in self.parameters.smoothings]
 
     @cached_property
     def _every_ns(self) -> int:
@@ -194,31 +225,44 @@ class Intensity(TickEngine):
         self._edge_ns = int(NO_TIME)
         self._closing = Room(("int64", 0))
         self._room = Room(("int64", 0), ("int64", 0), ("float64", len(COLUMNS)))
-        self._waiting = RowArrays(
-            Waiting,
-            {
-                "event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS)), "newest": Field(0, "int64", -1),
-            },
-        )  # fmt: skip
+        layout = {
+            "event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS)), "newest": Field(0, "int64", -1),
+        }  # fmt: skip
+        self._waiting = [RowArrays(Waiting, layout) for _ in self._followed]
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made:
+    def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made:
         event_ns = trade_columns(trades).event_ns
-        ticks = measured.ticks
+        ticks, path = measured[0].ticks, measured[0].path
         if not self._every_ns:
             order = in_row_order(ticks.rows, event_ns.size)
+            many = len(measured)
+            values = np.empty((len(COLUMNS), order.size, many))
+            values[:PATH_OUTPUTS] = path[:, order, None]
+            for place, one in enumerate(measured):
+                values[PATH_OUTPUTS:, :, place] = one.level[:, order]
             of = np.repeat(ticks.owners, np.diff(ticks.edges))[order]
-            values = np.concatenate((measured.path[:, order], measured.level[:, order]))
-            return _made(of, event_ns[ticks.rows[order]], values)
+            at = event_ns[ticks.rows[order]]
+            return self._made(np.repeat(of, many), np.repeat(at, many), values.reshape(len(COLUMNS), -1))
         instruments = len(self._windows.rows)
-        waiting = self._waiting.make_room(instruments)
-        of, at, values = self._room.of(instruments + ticks.rows.size)
         sampled = self._sampled(trades, ticks)
         self._edge_ns = sampled.edge_ns
-        done = thin(
-            event_ns, ticks.rows, ticks.owners, sampled.last, measured.path, measured.level, waiting, instruments,
-            of, at, values,
+        most = instruments + min(ticks.rows.size, sampled.last.size)
+        return self._let_out(
+            most,
+            lambda place, waiting, out: thin(
+                event_ns, ticks.rows, ticks.owners, sampled.last, path, measured[place].level, waiting, instruments, out,
+            ),
         )  # fmt: skip
-        return _made(of[:done], at[:done], values[:, :done].copy())
+
+    def _let_out(self, most: int, step: Callable[[int, Waiting, Rows], int]) -> Made:
+        """Rows of every smoothing: at most so many of each, which ``step`` writes."""
+        instruments, many = len(self._windows.rows), len(self._waiting)
+        held = self._room.of(most * many)
+        done = 0
+        for place, waiting in enumerate(self._waiting):
+            done = many * step(place, waiting.make_room(instruments), Rows(*held, many, place))
+        of, at, values = held
+        return self._made(of[:done], at[:done], values[:, :done].copy())
 
     def _sampled(self, trades: pd.DataFrame, ticks: Ticks) -> Sampled:
         """The last ticks of the intervals of a batch, found once for all who have the same intervals and paths."""
@@ -240,39 +284,45 @@ class Intensity(TickEngine):
         if not self._every_ns or event_ns < self._edge_ns:
             return None
         self._edge_ns = (event_ns // self._every_ns + 1) * self._every_ns
-        return self._given(self._waiting.make_room(len(self._windows.rows)))
+        return self._given()
 
     def in_progress(self) -> pd.DataFrame:
         """The rows that wait for the end of their interval."""
-        held = self._waiting.make_room(len(self._windows.rows))
-        return self._frame(self._given(held._replace(event_ns=held.event_ns.copy())))
+        return self._frame(self._given(keep=True))
 
-    def _given(self, waiting: Waiting) -> Made:
+    def _given(self, keep: bool = False) -> Made:
+        """What waits; it waits no longer unless it is to be kept."""
         instruments = len(self._windows.rows)
-        of, at, values = self._room.of(instruments)
-        done = let_out(_NO_ROWS, _NO_ROWS, _NO_PATH, _NO_LEVEL, waiting, instruments, of, at, values, 0)
-        return _made(of[:done], at[:done], values[:, :done].copy())
+
+        def give(_: int, waiting: Waiting, out: Rows) -> int:
+            its = waiting._replace(event_ns=waiting.event_ns.copy()) if keep else waiting
+            return int(let_out(_NO_ROWS, _NO_ROWS, _NO_PATH, _NO_LEVEL, its, instruments, out, 0))
+
+        return self._let_out(instruments, give)
 
     def _forget(self, rows: npt.NDArray[np.int64]) -> None:
         """What waits is of before the break and stays true."""
 
     def _own_state(self) -> dict[str, Any]:
         rows = len(self._windows.rows)
-        self._waiting.make_room(rows)
-        return {"edge_ns": self._edge_ns, "waiting": self._waiting.snapshot(rows)}
+        for waiting in self._waiting:
+            waiting.make_room(rows)
+        return {"edge_ns": self._edge_ns, "waiting": [waiting.snapshot(rows) for waiting in self._waiting]}
 
     def _restore_own(self, state: dict[str, Any]) -> None:
         self._edge_ns = int(state["edge_ns"])
-        self._waiting.restore(state["waiting"])
+        for waiting, held in zip(self._waiting, state["waiting"], strict=True):
+            waiting.restore(held)
 
-
-def _made(of: Any, event_ns: Any, values: Any) -> Made:
-    return Made(of, {"int64": stamped(event_ns), "float64": values}, {})
+    def _made(self, of: Any, event_ns: Any, values: Any) -> Made:
+        smoothing = repeated(self.parameters.smoothings, of.size)
+        return Made(of, {"int64": stamped(event_ns), "float64": values}, {"smoothing": smoothing})
 
 
 def intensity(
-    trades: pd.DataFrame, ticks: int = 100, smoothing: str = "zlma", length: int = 20, **parameters: Any
-) -> pd.DataFrame:
+    trades: pd.DataFrame, ticks: int = 100, smoothing: str | tuple[str, ...] = "zlma", length: int = 20,
+    **parameters: Any,
+) -> pd.DataFrame:  # fmt: skip
     """Intensity of a whole history of trades.
 
     Parameters
@@ -281,13 +331,13 @@ def intensity(
         Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Quotes:
         ``ticks_from_quotes``.
     ticks, smoothing, length, **parameters
-        ``IntensityParameters``.
+        ``IntensityParameters``; of several smoothings each has its rows.
 
     Returns
     -------
     pandas.DataFrame
         Rows of the ``intensity`` table as ``Intensity`` gives them: bps per second, one per tick from the
-        ``ticks + 1``-th of an instrument on; with ``every`` also those still waiting.
+        ``ticks + 1``-th of an instrument and smoothing on; with ``every`` also those still waiting.
 
     Raises
     ------
@@ -302,6 +352,8 @@ def intensity(
     ...     "event_ns": np.arange(200) * 10**8, "instrument": "X", "price": np.exp(np.arange(200) * 1e-4), "size": 1.0})
     >>> intensity(trades)[["intensity", "efficiency"]].round(9).drop_duplicates().values.tolist()
     [[10.0, 1.0]]
+    >>> intensity(trades, smoothing=("sma", "ema"))[["smoothing", "smoothed"]].round(9).iloc[-2:].values.tolist()
+    [['sma', 10.0], ['ema', 10.0]]
     """
     engine = Intensity(ticks=ticks, smoothing=smoothing, length=length, **parameters)
     rows = engine.update(TRADES.conform(trades))

@@ -44,22 +44,28 @@ NO_BARS = OpenBars(
 
 @dataclass
 class _Batch:
-    """A batch: its newest time, which rows are in a bar (None: all), and the bars open before it, where marked."""
+    """A batch: its newest time, by length of bar which rows are in one (None: all), and the bars open before it, where marked."""
 
     newest_ns: int
     trades: TradeRows
     counted: npt.NDArray[np.bool_] | None
-    before: OpenBars | None
+    before: tuple[OpenBars, ...] | None
+
+    def count_all(self, lengths: int, counted: bool) -> npt.NDArray[np.bool_]:
+        """Say of all rows whether they are in a bar, shape (lengths, rows)."""
+        self.counted = np.full((lengths, self.trades.event_ns.size), counted)
+        return self.counted
 
 
 class KeptTrades:
-    """Batches of trades, oldest first, and marks of the bars that were open before some of them.
+    """Batches of trades for bars of some ``lengths``, oldest first, and marks of the bars that were open before some of them.
 
     Nothing is copied on the way in. A bar is made anew from the newest mark before the trade that is taken back and the
     trades since, so that trades go once a cancel reaches no further than a later mark.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lengths: int) -> None:
+        self._lengths = lengths
         self._batches: deque[_Batch] = deque()
         self._marked_ns = _LONG_AGO
 
@@ -67,22 +73,22 @@ class KeptTrades:
         """Whether the next batch, which ends at ``newest_ns``, is to come with the bars open before it."""
         return not self._batches or newest_ns - self._marked_ns >= within_ns // MARKS
 
-    def add(self, trades: TradeRows, newest_ns: int, before: OpenBars | None = None) -> None:
+    def add(self, trades: TradeRows, newest_ns: int, before: tuple[OpenBars, ...] | None = None) -> None:
         """Hold a batch whose largest ``event_ns`` is ``newest_ns``, all its rows in a bar until told otherwise."""
         if before is not None:
             self._marked_ns = newest_ns
         self._batches.append(_Batch(newest_ns, trades, None, before))
 
-    def uncount(self, counted: npt.NDArray[np.bool_]) -> None:
-        """Say which rows of the newest batch are in a bar; the array may change while it is held."""
-        self._batches[-1].counted = counted
+    def uncount(self) -> None:
+        """No row of the newest batch is in a bar yet."""
+        self._batches[-1].count_all(self._lengths, False)
 
-    def counted(self, rows: int) -> npt.NDArray[np.bool_]:
-        """Which of its ``rows`` rows of the newest batch are in a bar, to be written."""
+    def counted(self, length: int) -> npt.NDArray[np.bool_]:
+        """Which rows of the newest batch are in a bar, to be written."""
         newest = self._batches[-1]
-        if newest.counted is None:
-            newest.counted = np.ones(rows, dtype=np.bool_)
-        return newest.counted
+        counted = newest.counted if newest.counted is not None else newest.count_all(self._lengths, True)
+        row: npt.NDArray[np.bool_] = counted[length]
+        return row
 
     def forget(self, before_ns: int) -> None:
         """Let go of batches that end before a time and lie before a mark."""
@@ -97,7 +103,7 @@ class KeptTrades:
             for _ in range(gone):
                 self._batches.popleft()
 
-    def take_back(self, of: int, trade_id: str, since_ns: int) -> int | None:
+    def take_back(self, length: int, of: int, trade_id: str, since_ns: int) -> int | None:
         """Uncount the newest counted trade with this id; its ``event_ns``, None when there is none since then.
 
         Marks after it are no longer true and go.
@@ -108,22 +114,23 @@ class KeptTrades:
             batch = self._batches[place]
             rows = np.flatnonzero((batch.trades.of == of) & (batch.trades.event_ns >= since_ns))
             if batch.counted is not None:
-                rows = rows[batch.counted[rows]]
+                rows = rows[batch.counted[length, rows]]
             same = rows[np.asarray(batch.trades.trade_id[rows] == trade_id, dtype=bool)]
             if same.size:
-                if batch.counted is None:
-                    batch.counted = np.ones(batch.trades.event_ns.size, dtype=np.bool_)
-                batch.counted[same[-1]] = False
+                counted = batch.counted if batch.counted is not None else batch.count_all(self._lengths, True)
+                counted[length, same[-1]] = False
                 for later in range(place + 1, len(self._batches)):
                     self._batches[later].before = None
                 self._marked_ns = _LONG_AGO
                 return int(batch.trades.event_ns[same[-1]])
         return None
 
-    def bar(self, of: int, place: int, number: int, every_ns: int) -> tuple[OpenBars, TradeRows]:
+    def bar(
+        self, length: int, of: int, place: int, number: int, every_ns: int
+    ) -> tuple[OpenBars, TradeRows]:
         """What makes a bar anew, at ``place`` in the state: itself at the newest mark, begun or not, and its counted trades since."""
         first = max(at for at, batch in enumerate(self._batches) if batch.before is not None)
-        marked = self._batches[first].before or NO_BARS
+        marked = (self._batches[first].before or self._none)[length]
         at = int(np.searchsorted(marked.places, place))
         known = (
             at < marked.places.size
@@ -142,37 +149,43 @@ class KeptTrades:
             times = batch.trades.event_ns
             of_bar = (batch.trades.of == of) & (times >= begin_ns) & (times < begin_ns + every_ns)
             if batch.counted is not None:
-                of_bar = of_bar & batch.counted
+                of_bar = of_bar & batch.counted[length]
             parts.append(_at(batch.trades, np.flatnonzero(of_bar)))
         return OpenBars(np.array([place]), bars, sums), _joined(parts)
+
+    @property
+    def _none(self) -> tuple[OpenBars, ...]:
+        return (NO_BARS,) * self._lengths
 
     def snapshot(self) -> dict[str, Any]:
         """All held columns, ids as a list, and the bars open before them."""
         every = [_at(batch.trades, np.arange(batch.trades.event_ns.size)) for batch in self._batches]
         held = _joined(every)._asdict()
         counted = [
-            np.ones(batch.trades.event_ns.size, np.bool_) if batch.counted is None else batch.counted
+            np.ones((self._lengths, batch.trades.event_ns.size), np.bool_) if batch.counted is None else batch.counted
             for batch in self._batches
-        ]
-        before = (self._batches[0].before if self._batches else None) or NO_BARS
+        ]  # fmt: skip
+        before = (self._batches[0].before if self._batches else None) or self._none
         return {
             **held,
             "trade_id": [str(name) for name in held["trade_id"]],
-            "counted": np.concatenate([np.empty(0, np.bool_), *counted]),
-            "before": {name: array.copy() for name, array in before._asdict().items()},
+            "counted": np.concatenate([np.empty((self._lengths, 0), np.bool_), *counted], axis=1),
+            "before": [{name: array.copy() for name, array in bars._asdict().items()} for bars in before],
         }
 
-    @classmethod
-    def of(cls, state: dict[str, Any]) -> KeptTrades:
-        """From a ``snapshot()``."""
-        kept = cls()
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._batches.clear()
+        self._marked_ns = _LONG_AGO
         columns = {name: np.array(state[name]) for name in TradeRows._fields if name != "trade_id"}
-        if columns["of"].size:
-            rows = TradeRows(**columns, trade_id=pd.array(state["trade_id"], dtype="str"))
-            before = OpenBars(**{name: np.array(array) for name, array in state["before"].items()})
-            kept.add(rows, int(rows.event_ns.max()), before)
-            kept.uncount(np.array(state["counted"]))
-        return kept
+        if not columns["of"].size:
+            return
+        rows = TradeRows(**columns, trade_id=pd.array(state["trade_id"], dtype="str"))
+        before = tuple(
+            OpenBars(**{name: np.array(array) for name, array in bars.items()}) for bars in state["before"]
+        )
+        self.add(rows, int(rows.event_ns.max()), before)
+        self._batches[0].counted = np.array(state["counted"])
 
 
 def _at(trades: TradeRows, rows: npt.NDArray[Any]) -> TradeRows:

@@ -9,6 +9,7 @@ import numpy as np
 
 from workstation.indicators import tick_kernels as ticks
 from workstation.indicators import trend
+from workstation.indicators.lanes import LANES, any_of_eight
 from workstation.indicators.moments import MARGIN, Span, WindowState, window_moments
 from workstation.indicators.runs import take_old
 from workstation.indicators.tick_kernels import log_return, log_returns
@@ -79,6 +80,35 @@ def find_bursts(owners: Any, edges: Any, path: Any, level: Any, marks: Any, burs
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def move_piece(
+    r: int, begin: int, end: int, places: Any, price: Any, state: Momentum, window_state: WindowState, window: Span,
+    bursting: Any, own: Any, before: Any, room: Any, moves: Any, deviations: Any,
+) -> None:  # fmt: skip
+    """``measure_moves`` of some ticks of one instrument; ``own``, ``before``, ``room``: room for prices and moments."""
+    counters, span = state.counters, state.prices.shape[1]
+    means, squares = room[0], room[1]
+    many, seen, known = end - begin, counters[r, TICKS], counters[r, MOVES]
+    for tick in range(many):
+        own[tick] = price[places[begin + tick]]
+    counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before)
+    counters[r, TICKS] = seen + many
+    first = begin + min(max(span - seen, 0), many)
+    for tick in range(begin, first):
+        moves[tick] = np.nan
+    log_returns(own[first - begin : many], before[first - begin : many], moves[first:end])
+    counters[r, MOVE_AT] = window_moments(
+        moves, first, end, counters[r, MOVE_AT], window_state, r, window, bursting, first, means, squares, MARGIN
+    )
+    counters[r, MOVES] = known + end - first
+    full = first + min(max(window.window - 1 - known, 0), end - first)
+    for tick in range(begin, full):
+        deviations[tick] = np.nan
+    for tick in range(full, end):
+        if bursting[tick]:
+            deviations[tick] = np.sqrt(squares[MARGIN + tick - first] / window.window)
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure_moves(
     places: Any, owners: Any, edges: Any, price: Any, state: Momentum, window_state: WindowState, window: Span,
     bursting: Any, moves: Any, deviations: Any,
@@ -86,44 +116,16 @@ def measure_moves(
     """Move of each measured tick over the span of ``prices`` (bps), NaN until that is full; of those in a burst its population
     sd over the window, NaN until that is full.
     """
-    counters, span = state.counters, state.prices.shape[1]
-    most = 0
+    own, before, room = np.empty(ticks.PIECE), np.empty(ticks.PIECE), np.empty((2, ticks.PIECE + 2 * MARGIN))
     for run in range(owners.size):
-        most = max(most, edges[run + 1] - edges[run])
-    own, before, room = np.empty(most), np.empty(most), np.empty((2, most + 2 * MARGIN))
-    means, squares = room[0], room[1]
-    for run in range(owners.size):
-        r, begin, end = owners[run], edges[run], edges[run + 1]
-        many, seen, known = end - begin, counters[r, TICKS], counters[r, MOVES]
-        for tick in range(many):
-            own[tick] = price[places[begin + tick]]
-        counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before)
-        counters[r, TICKS] = seen + many
-        first = begin + min(max(span - seen, 0), many)
-        for tick in range(begin, first):
-            moves[tick] = np.nan
-        log_returns(own[first - begin : many], before[first - begin : many], moves[first:end])
-        counters[r, MOVE_AT] = window_moments(
-            moves,
-            first,
-            end,
-            counters[r, MOVE_AT],
-            window_state,
-            r,
-            window,
-            bursting,
-            first,
-            means,
-            squares,
-            MARGIN,
-        )
-        counters[r, MOVES] = known + end - first
-        full = first + min(max(window.window - 1 - known, 0), end - first)
-        for tick in range(begin, full):
-            deviations[tick] = np.nan
-        for tick in range(full, end):
-            if bursting[tick]:
-                deviations[tick] = np.sqrt(squares[MARGIN + tick - first] / window.window)
+        begin, end = edges[run], edges[run + 1]
+        while begin < end:
+            until = min(begin + ticks.PIECE, end)
+            move_piece(
+                owners[run], begin, until, places, price, state, window_state, window, bursting, own, before, room, moves,
+                deviations,
+            )  # fmt: skip
+            begin = until
 
 
 @numba.njit(cache=True, nogil=True)
@@ -194,9 +196,11 @@ def cross(low: Frame, r: int, newest: Any, rules: Rules, signals: Signals, done:
     levels, marks = low.trend.levels, low.trend.marks
     usual = levels[r, trend.VOLUME_MEAN] if marks[r, trend.CANDLES] >= low.lengths.volume else np.nan
     end, volume = (low.bars.marks[r, trend.NUMBER] + 1) * low.every, low.bars.sums[r, trend.VOLUME]
-    side = close_bar(low, r)
-    chop, least = levels[r, trend.CHOPPINESS], rules.volume_over * usual
-    if rules.v4 and side != 0 and chop < rules.choppiness_below and volume > least:
+    side, least = close_bar(low, r), rules.volume_over * usual
+    if not rules.v4 or side == 0 or not volume > least:
+        return done
+    chop = trend.choppiness_of(low.trend, r, low.lengths.choppiness)
+    if chop < rules.choppiness_below:
         done = fire(
             signals, done, np.searchsorted(newest, end), r, end, levels[r, trend.CLOSE], side, 4,
             volume / least if least > 0.0 else np.inf,
@@ -262,9 +266,13 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
     side, candidate_ns = marks[r, CANDIDATE], marks[r, CANDIDATE_NS]
     peak, extreme = levels[r, PEAK], levels[r, EXTREME]
     least = rules.volume_factor * course.usual
-    for tick in range(begin, end):
+    upcoming = begin
+    while upcoming < end:
+        tick = upcoming
         if side == 0 and not bursting[tick]:
+            upcoming += LANES if tick + LANES <= end and not any_of_eight(bursting, np.uint64(tick)) else 1
             continue
+        upcoming += 1
         place = places[tick]
         now, paid, row = event_ns[place], price[place], run_rows[place]
         if bursting[tick]:
@@ -316,6 +324,8 @@ def find_reversals(
 ) -> int:  # fmt: skip
     """Trades and measured ticks of every run, a stretch at a time in which no candle of the instrument closes.
 
+    The high candle in progress takes all its trades at once, since nothing is asked of it before it closes, and has no volume.
+
     Parameters
     ----------
     run_rows, run_edges, event_ns, price, size, flags
@@ -342,20 +352,20 @@ def find_reversals(
             tick, ticks_end = edges[at_run], edges[at_run + 1]
             at_run += 1
         begin, end = run_edges[run], run_edges[run + 1]
+        beyond = begin  # the trades before it are in the high candle in progress
         while begin < end:
             watermark = of_runs[begin]
+            in_time = plain and event_ns[begin] >= watermark
             if candles and is_over(low, r, watermark):
                 done = cross(low, r, of_batch, rules, signals, done)
-            if both and is_over(high, r, watermark):
-                close_bar(high, r)
-            limit = min(
-                watermark // low.every * low.every + low.every,
-                watermark // high.every * high.every + high.every,
-            )
-            until = first_at_least(of_runs, begin, end, limit)
-            in_time = plain and event_ns[begin] >= watermark
+            if both and begin == beyond:
+                if is_over(high, r, watermark):
+                    close_bar(high, r)
+                beyond = first_at_least(of_runs, begin, end, watermark // high.every * high.every + high.every)
+                fold(high, r, watermark, begin, beyond, event_ns, price, size, flags, in_time, CANCEL, forming[:0])
+            until = first_at_least(of_runs, begin, end, watermark // low.every * low.every + low.every)
             if both:
-                fold(high, r, watermark, begin, until, event_ns, price, size, flags, in_time, CANCEL, forming)
+                until = min(until, beyond)
             if candles:
                 fold(low, r, watermark, begin, until, event_ns, price, size, flags, in_time, CANCEL, forming)
             upto = first_at_least(places, tick, ticks_end, until)

@@ -172,26 +172,28 @@ class Reversals(TickEngine):
 
     # -- rows in, rows out --------------------------------------------------------------------------------
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
+    def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
         columns = trade_columns(trades)
-        runs, ticks = runs_of(columns), measured.ticks
+        runs, (owners, ticks, path, level) = runs_of(columns), measured[0]
         instruments = len(self._windows.rows)
         moves, deviations, forming, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
         bursts = self._bursts.make_room(instruments)
-        newest = newest[: columns.event_ns.size]
-        kernels.find_bursts(ticks.owners, ticks.edges, measured.path, measured.level, bursts.marks, bursting)
+        newest, at_trades = newest[: columns.event_ns.size], at_trades[: columns.event_ns.size]
+        kernels.find_bursts(ticks.owners, ticks.edges, path, level, bursts.marks, bursting)
         if self._rules.v2:
             kernels.measure_moves(
                 ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments),
                 self._moved.make_room(instruments), self._moves, bursting, moves, deviations,
             )  # fmt: skip
-        at_trades = at_trades[: runs.edges[-1]]
-        kernels.watermarks(columns.event_ns, self._watermark_ns, runs.rows, newest, at_trades)
+        if columns.ordered and columns.oldest_ns >= self._watermark_ns:
+            newest, at_trades = columns.event_ns, runs.event_ns
+        else:
+            kernels.watermarks(columns.event_ns, self._watermark_ns, runs.rows, newest, at_trades)
         low, high = self._low.make_room(instruments), self._high.make_room(instruments)
-        signals = self._signals(3 * ticks.rows.size + self._closing(newest[-1], at_trades.size))
+        signals = self._signals(3 * ticks.rows.size + self._closing(newest[-1], newest.size))
         done = kernels.find_reversals(
-            runs.rows, measured.owners, *runs[2:], columns.ordered and columns.plain, ticks.places, ticks.owners, ticks.edges, newest, at_trades,
-            measured.path, measured.level,
+            runs.rows, owners, *runs[2:], columns.ordered and columns.plain, ticks.places, ticks.owners, ticks.edges, newest, at_trades,
+            path, level,
             bursting, moves, deviations, bursts, self._rules, low, high, signals, forming,
         )  # fmt: skip
         return self._fired(self._advance(newest, signals, done), signals)

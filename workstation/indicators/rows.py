@@ -67,7 +67,7 @@ class InstrumentRows:
             self._row_of = np.concatenate((self._row_of, grown))
 
     def _admit(self, codes: npt.NDArray[np.int64]) -> None:
-        kinds = REGISTRY.describe(REGISTRY.names(codes))["kind"].astype("str").tolist()
+        kinds = REGISTRY.kinds(codes)
         followed = [code for code, kind in zip(codes.tolist(), kinds, strict=True) if kind in self.kinds]
         self._row_of[codes] = NOT_FOLLOWED
         self._row_of[followed] = np.arange(len(self), len(self) + len(followed))

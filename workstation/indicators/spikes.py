@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -123,11 +124,11 @@ class Spikes(TickEngine):
         self._room = Room(("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", 2))
         self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(2)})
 
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
-        ticks = measured.ticks
+    def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
+        ticks, path, level = measured[0].ticks, measured[0].path, measured[0].level
         ended = Ended(*self._room.of(ticks.rows.size))
         done = find_spikes(
-            ticks.rows, ticks.owners, ticks.edges, trade_columns(trades).event_ns, measured.path, measured.level,
+            ticks.rows, ticks.owners, ticks.edges, trade_columns(trades).event_ns, path, level,
             float(self.parameters.start_sd), float(self.parameters.end_sd),
             self._bursts.make_room(len(self._windows.rows)), ended,
         )  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -14,7 +14,7 @@ import pandas as pd
 
 from workstation.indicators.rows import nothing
 from workstation.indicators.runs import Ticks
-from workstation.indicators.tick_windows import Measured, TickWindowParameters, TickWindows
+from workstation.indicators.tick_windows import Measured, TickWindowParameters, TickWindows, windows_beside
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
@@ -42,6 +42,24 @@ def stamped(event_ns: npt.NDArray[np.int64], *further: npt.NDArray[np.int64]) ->
     return columns
 
 
+class Follower:
+    """Windows that an engine follows, and how far it has: what they make of a batch they make once for all who follow."""
+
+    def __init__(self, windows: TickWindows) -> None:
+        self.windows = windows
+        self.restored()
+
+    def take(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
+        """What the windows make of a batch, or made of it for another."""
+        made = self.windows.turn.take(batch, self._position, step)
+        self._position = self.windows.turn.position
+        return made
+
+    def restored(self) -> None:
+        """The windows go on from a snapshot."""
+        self._position = self.windows.turn.position
+
+
 class TickEngine(Engine):
     """An engine over the ticks of trades.
 
@@ -63,10 +81,15 @@ class TickEngine(Engine):
         self, parameters: TickWindowParameters, beside: TickEngine | None = None, **changes: Any
     ) -> None:
         self.parameters = replace(parameters, **changes)
-        other: TickWindows | None = beside._windows if beside is not None else None
-        self._windows: TickWindows = TickWindows(self.parameters, other).shared_with(other)
-        self._windows.looked_at(self._every_ns)
-        self._position = self._windows.turn.position
+        known = [followed.windows for followed in beside._followed] if beside is not None else []
+        followed = []
+        for measured in self._windows_parameters():
+            windows = windows_beside(measured, known)
+            windows.looked_at(self._every_ns)
+            known.append(windows)
+            followed.append(Follower(windows))
+        self._followed = tuple(followed)
+        self._windows: TickWindows = followed[0].windows
         self._schema = table_named(self.output)
         self._reset()
 
@@ -93,11 +116,14 @@ class TickEngine(Engine):
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
-            made = self._take(batch, self._shared(batch, self._measure))
+            made = self._take(
+                batch,
+                [followed.take(batch, self._measure_by(followed.windows)) for followed in self._followed],
+            )
         elif table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
         else:
-            rows = self._shared(batch, self._windows.heed)
+            rows = [followed.take(batch, followed.windows.heed) for followed in self._followed][0]
             if rows.size:
                 self._forget(rows)
         return self._frame(made) if made is not None else nothing(self._schema)
@@ -107,18 +133,16 @@ class TickEngine(Engine):
         """In what interval of time one tick of an instrument is looked at; 0: every tick."""
         return 0
 
-    def _measure(self, trades: pd.DataFrame) -> Measured:
-        return self._windows.take(trades, self._wanted)
+    def _windows_parameters(self) -> Sequence[TickWindowParameters]:
+        """Those of the windows it follows, which have their paths in common; the first are the engine's own."""
+        return (self.parameters,)
+
+    def _measure_by(self, windows: TickWindows) -> Callable[[pd.DataFrame], Measured]:
+        return lambda trades: windows.take(trades, self._wanted)
 
     def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
         """Of each tick whether it is looked at, where not every one is."""
         raise TypeError(f"{type(self).__name__} looks at every tick")
-
-    def _shared(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
-        """What the windows make of a batch, or made of it for an engine beside this one."""
-        made = self._windows.turn.take(batch, self._position, step)
-        self._position = self._windows.turn.position
-        return made
 
     def _frame(self, made: Made) -> pd.DataFrame:
         """A conformed frame."""
@@ -129,8 +153,8 @@ class TickEngine(Engine):
         return self._schema.stacked(made.stacks, made.others, rows)
 
     @abstractmethod
-    def _take(self, trades: pd.DataFrame, measured: Measured) -> Made | None:
-        """Rows that a batch of trades completes."""
+    def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
+        """Rows that a batch of trades completes, with what each of the windows gives."""
 
     def _beat(self, event_ns: int) -> Made | None:
         """Rows that a heartbeat completes."""
@@ -156,7 +180,7 @@ class TickEngine(Engine):
         """The whole state; instruments by name."""
         return {
             "parameters": asdict(self.parameters),
-            "windows": self._windows.snapshot(),
+            "windows": [followed.windows.snapshot() for followed in self._followed],
             "own": self._own_state(),
         }
 
@@ -166,7 +190,9 @@ class TickEngine(Engine):
             raise ValueError(
                 f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
             )
-        self._windows.restore(state["windows"])
-        self._position = self._windows.turn.position
+        for followed, held in zip(self._followed, state["windows"], strict=True):
+            followed.windows.restore(held)
+        for followed in self._followed:
+            followed.restored()
         self._reset()
         self._restore_own(state["own"])

@@ -26,6 +26,8 @@ PATH_OUTPUTS = 3
 OUT_SMOOTHED, OUT_MEAN, OUT_SD, OUT_BUFFER = range(4)
 LEVEL_OUTPUTS = 4
 SMA, EMA, ZLMA = range(3)
+PIECE = 1024
+"""Ticks taken at a time, so that what is made of them on the way stays in the nearest cache."""
 CLOSE_PRICES = 1.0 / 64.0
 """Up to here (p - q) / (p + q) the series of ln(p / q) is exact to the last digit with five terms."""
 
@@ -187,6 +189,64 @@ def rate_paths(
         efficiency[tick] = (share if share < 1.0 else 1.0) if path[tick] > 0.0 else np.nan
 
 
+class PathRoom(NamedTuple):
+    """Room for what is made of a piece: of its ticks place, time and price, those of a window before, path and move."""
+
+    taken: Any
+    times: Any
+    before_ns: Any
+    prices: Any
+    before: Any
+    path: Any
+    move: Any
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
+def measure_piece(
+    r: int, begin: int, end: int, run_rows: Any, event_ns: Any, price: Any, flags: Any, plain: bool, venue: Any, bits: Any,
+    state: Paths, by: Measures, room: PathRoom, places: Any, rows: Any, out: Any, done: int,
+) -> tuple[int, int, int]:  # fmt: skip
+    """``measure`` of some trades of one instrument, after ``done`` ticks; returns the ticks measured then, late, unpriced."""
+    counters, heads = state.counters, state.heads
+    taken, times, before_ns, prices, before, path, move = room
+    seen = counters[r, TICKS]
+    prices[0] = heads[r, PRICE]
+    many, late, bad = take_ticks(
+        begin, end, event_ns, price, flags, plain, counters[r, NEWEST_NS] if seen else np.iinfo(np.int64).min, by,
+        taken, times, prices[1:],
+    )  # fmt: skip
+    if many == 0:
+        return done, late, bad
+    if bits.size == 1:
+        counters[r, VENUES] |= bits[0]
+    else:
+        for tick in range(many):
+            counters[r, VENUES] |= bits[venue[run_rows[taken[tick]]]]
+    counters[r, TICKS], counters[r, NEWEST_NS], heads[r, PRICE] = seen + many, times[many - 1], prices[many]
+    first = 0 if seen else 1  # before the first tick there is no price to come from
+    log_returns(prices[1 + first : 1 + many], prices[first:many], path[first:many])
+    for tick in range(first, many):
+        path[tick] = abs(path[tick])
+    counters[r, PATH_AT], heads[r, PATH] = add_to_sums(
+        path[first:many], counters[r, PATH_AT], heads[r, PATH], state.paths, r, by.ticks, path[first:many]
+    )
+    take_old(state.times[r], counters[r, TICK_AT], times[:many], before_ns[:many])
+    counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], prices[1 : 1 + many], before[:many])
+    full = max(by.ticks - seen, 0)
+    if full >= many:
+        return done, late, bad
+    until = done + many - full
+    log_returns(prices[1 + full : 1 + many], before[full:many], move[full:many])
+    rate_paths(
+        path[full:many], move[full:many], times[full:many], before_ns[full:many], by.least_ns,
+        out[OUT_INTENSITY, done:until], out[OUT_VELOCITY, done:until], out[OUT_EFFICIENCY, done:until],
+    )  # fmt: skip
+    copy_to(places[done:until], taken[full:many])
+    for tick in range(done, until):
+        rows[tick] = run_rows[places[tick]]
+    return until, late, bad
+
+
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def measure(
     run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
@@ -212,63 +272,24 @@ def measure(
     measured runs, late, unpriced
     """
     runs = done = late = bad = 0
-    counters, heads = state.counters, state.heads
-    most = 0
-    for run in range(run_owners.size):
-        most = max(most, run_edges[run + 1] - run_edges[run])
-    taken, times, before_ns = np.empty(most, np.int64), np.empty(most, np.int64), np.empty(most, np.int64)
-    prices, before, path, move = np.empty(most + 1), np.empty(most), np.empty(most), np.empty(most)
     edges[0] = 0
+    room = PathRoom(
+        np.empty(PIECE, np.int64), np.empty(PIECE, np.int64), np.empty(PIECE, np.int64), np.empty(PIECE + 1), np.empty(PIECE),
+        np.empty(PIECE), np.empty(PIECE),
+    )  # fmt: skip
     for run in range(run_owners.size):
-        r = run_owners[run]
-        if r < 0:
-            continue
-        seen = counters[r, TICKS]
-        prices[0] = heads[r, PRICE]
-        many, run_late, run_bad = take_ticks(
-            run_edges[run], run_edges[run + 1], event_ns, price, flags, plain,
-            counters[r, NEWEST_NS] if seen else np.iinfo(np.int64).min, by, taken, times, prices[1:],
-        )  # fmt: skip
-        late += run_late
-        bad += run_bad
-        if many == 0:
-            continue
-        if bits.size == 1:
-            counters[r, VENUES] |= bits[0]
-        else:
-            for tick in range(many):
-                counters[r, VENUES] |= bits[venue[run_rows[taken[tick]]]]
-        counters[r, TICKS], counters[r, NEWEST_NS], heads[r, PRICE] = (
-            seen + many,
-            times[many - 1],
-            prices[many],
-        )
-        first = 0 if seen else 1  # before the first tick there is no price to come from
-        log_returns(prices[1 + first : 1 + many], prices[first:many], path[first:many])
-        for tick in range(first, many):
-            path[tick] = abs(path[tick])
-        counters[r, PATH_AT], heads[r, PATH] = add_to_sums(
-            path[first:many], counters[r, PATH_AT], heads[r, PATH], state.paths, r, by.ticks, path[first:many]
-        )
-        take_old(state.times[r], counters[r, TICK_AT], times[:many], before_ns[:many])
-        counters[r, TICK_AT] = take_old(
-            state.prices[r], counters[r, TICK_AT], prices[1 : 1 + many], before[:many]
-        )
-        full = max(by.ticks - seen, 0)
-        if full >= many:
-            continue
-        until = done + many - full
-        log_returns(prices[1 + full : 1 + many], before[full:many], move[full:many])
-        rate_paths(
-            path[full:many], move[full:many], times[full:many], before_ns[full:many], by.least_ns,
-            out[OUT_INTENSITY, done:until], out[OUT_VELOCITY, done:until], out[OUT_EFFICIENCY, done:until],
-        )  # fmt: skip
-        copy_to(places[done:until], taken[full:many])
-        for tick in range(done, until):
-            rows[tick] = run_rows[places[tick]]
-        owners[runs], edges[runs + 1] = r, until
-        done = until
-        runs += 1
+        r, begin, end = run_owners[run], run_edges[run], run_edges[run + 1]
+        while r >= 0 and begin < end:
+            until = min(begin + PIECE, end)
+            done, piece_late, piece_bad = measure_piece(
+                r, begin, until, run_rows, event_ns, price, flags, plain, venue, bits, state, by, room, places, rows, out, done
+            )  # fmt: skip
+            late += piece_late
+            bad += piece_bad
+            begin = until
+        if done > edges[runs]:
+            owners[runs], edges[runs + 1] = r, done
+            runs += 1
     return runs, late, bad
 
 
@@ -346,60 +367,60 @@ def leaving(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
+def buffer_piece(
+    r: int, begin: int, end: int, path: Any, state: Windows, recent: WindowState, base: WindowState, by: Measures,
+    recent_span: Span, base_span: Span, wanted: Any, every: bool, left: Any, room: Any, out: Any,
+) -> None:  # fmt: skip
+    """``buffer_ticks`` of some ticks of one instrument; ``left``, ``room``: room for what has left the recent part, and for moments."""
+    counters, smoothed = state.counters, out[OUT_SMOOTHED]
+    recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
+    missing = smooth(path[OUT_INTENSITY, begin:end], state, r, by, smoothed[begin:end])
+    counters[r, INPUTS] += end - begin
+    first = begin + missing
+    many, seen, at = end - first, counters[r, SMOOTHED], counters[r, RECENT_AT]
+    leaving(recent, r, at, by.recent, smoothed, first, end, left)
+    counters[r, RECENT_AT] = window_moments(
+        smoothed, first, end, at, recent, r, recent_span, wanted, first, recent_mean, recent_square, MARGIN
+    )
+    counters[r, SMOOTHED] = seen + many
+    gone = min(max(by.recent - seen, 0), many)
+    counters[r, BASE_AT] = window_moments(
+        left, gone, many, counters[r, BASE_AT], base, r, base_span, wanted, first + gone, base_mean, base_square,
+        MARGIN + gone,
+    )  # fmt: skip
+    full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
+    counters[r, BASED] += many - gone
+    for level in range(OUT_MEAN, OUT_BUFFER + 1):
+        for tick in range(begin, first + full):
+            out[level, tick] = np.nan
+    tick = full
+    while tick < many:
+        stop = many if every else tick + 1
+        if every or wanted[first + tick]:
+            held, written = slice(tick + MARGIN, stop + MARGIN), slice(first + tick, first + stop)
+            weigh_parts(
+                base_mean[held], base_square[held], recent_mean[held], recent_square[held], by,
+                out[OUT_MEAN, written], out[OUT_SD, written], out[OUT_BUFFER, written],
+            )  # fmt: skip
+        tick = stop
+
+
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def buffer_ticks(
     run_owners: Any, run_edges: Any, path: Any, state: Windows, recent: WindowState, base: WindowState, by: Measures,
     recent_span: Span, base_span: Span, wanted: Any, every: bool, out: Any,
 ) -> None:  # fmt: skip
     """Smoothing of the measured ticks of every run, and the adaptive buffer of those that are ``wanted`` (``every``: all of them)."""
-    counters = state.counters
-    most = 0
+    left, room = np.empty(PIECE), np.empty((4, PIECE + 2 * MARGIN))
     for run in range(run_owners.size):
-        most = max(most, run_edges[run + 1] - run_edges[run])
-    left, room = np.empty(most), np.empty((4, most + 2 * MARGIN))
-    recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
-    smoothed = out[OUT_SMOOTHED]
-    for run in range(run_owners.size):
-        r, begin, end = run_owners[run], run_edges[run], run_edges[run + 1]
-        missing = smooth(path[OUT_INTENSITY, begin:end], state, r, by, smoothed[begin:end])
-        counters[r, INPUTS] += end - begin
-        first = begin + missing
-        many, seen, at = end - first, counters[r, SMOOTHED], counters[r, RECENT_AT]
-        leaving(recent, r, at, by.recent, smoothed, first, end, left)
-        counters[r, RECENT_AT] = window_moments(
-            smoothed,
-            first,
-            end,
-            at,
-            recent,
-            r,
-            recent_span,
-            wanted,
-            first,
-            recent_mean,
-            recent_square,
-            MARGIN,
-        )
-        counters[r, SMOOTHED] = seen + many
-        gone = min(max(by.recent - seen, 0), many)
-        counters[r, BASE_AT] = window_moments(
-            left, gone, many, counters[r, BASE_AT], base, r, base_span, wanted, first + gone, base_mean, base_square,
-            MARGIN + gone,
-        )  # fmt: skip
-        full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
-        counters[r, BASED] += many - gone
-        for level in range(OUT_MEAN, OUT_BUFFER + 1):
-            for tick in range(begin, first + full):
-                out[level, tick] = np.nan
-        tick = full
-        while tick < many:
-            stop = many if every else tick + 1
-            if every or wanted[first + tick]:
-                held, written = slice(tick + MARGIN, stop + MARGIN), slice(first + tick, first + stop)
-                weigh_parts(
-                    base_mean[held], base_square[held], recent_mean[held], recent_square[held], by,
-                    out[OUT_MEAN, written], out[OUT_SD, written], out[OUT_BUFFER, written],
-                )  # fmt: skip
-            tick = stop
+        begin, end = run_edges[run], run_edges[run + 1]
+        while begin < end:
+            until = min(begin + PIECE, end)
+            buffer_piece(
+                run_owners[run], begin, until, path, state, recent, base, by, recent_span, base_span, wanted, every, left,
+                room, out,
+            )  # fmt: skip
+            begin = until
 
 
 @numba.njit(cache=True, nogil=True)

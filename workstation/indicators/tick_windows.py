@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -149,11 +149,6 @@ class TickWindows:
         self._all = np.empty(0, dtype=np.bool_)
         self._reset()
 
-    def shared_with(self, beside: TickWindows | None) -> TickWindows:
-        """The other windows when they measure the same, else these."""
-        same = beside is not None and beside.paths is self.paths and beside.measures == self.measures
-        return beside if beside is not None and same else self
-
     @property
     def measures(self) -> kernels.Measures:
         """The parameters as the kernels take them."""
@@ -253,3 +248,10 @@ class TickWindows:
         self._reset()
         for held, its in zip(self._held(), state["windows"], strict=True):
             held.restore(its)
+
+
+def windows_beside(parameters: TickWindowParameters, known: Sequence[TickWindows]) -> TickWindows:
+    """Those of ``known``, which have their paths in common, that measure the same; else new windows beside them."""
+    made = TickWindows(parameters, known[0] if known else None)
+    same = (one for one in known if one.paths is made.paths and one.measures == made.measures)
+    return next(same, made)

@@ -17,8 +17,8 @@ from workstation.indicators.lanes import LANES, lanes_at, larger, largest, small
 from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.smoothing import ema_alpha, ema_step
 
-FAST, SLOW, FAST_SLOPE, SLOW_SLOPE, CLOSE, ATR, VOLUME_MEAN, CHOPPINESS = range(8)
-LEVELS = 8
+FAST, SLOW, FAST_SLOPE, SLOW_SLOPE, CLOSE, ATR, VOLUME_MEAN = range(7)
+LEVELS = 7
 CANDLES, ABOVE = range(2)
 NUMBER, NEWEST_NS = range(2)
 HIGH, LOW, BAR_CLOSE, VOLUME = range(4)
@@ -68,8 +68,14 @@ class Frame(NamedTuple):
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def choppiness_of(ranges: Any, highs: Any, lows: Any) -> float:
-    """100 log10(sum of true ranges / (highest high - lowest low)) / log10 n; NaN where price stood still."""
+def choppiness_of(trend: Trend, of: int, length: int) -> float:
+    """100 log10(sum of true ranges / (highest high - lowest low)) / log10 n over the last ``length`` candles.
+
+    NaN until so many are known, and where price stood still.
+    """
+    if trend.marks[of, CANDLES] < length:
+        return np.nan
+    ranges, highs, lows = trend.ranges[of], trend.highs[of], trend.lows[of]
     span = highs.max() - lows.min()
     return 100.0 * np.log10(ranges.sum() / span) / np.log10(ranges.size) if span > 0.0 else np.nan
 
@@ -82,7 +88,7 @@ def close_candle(
     """Add a final candle; returns +1 or -1 when fast crosses above or below slow, both being full, else 0.
 
     ATR is Wilder's: the mean of the first n true ranges, then an average of weight 1 / n. ``VOLUME_MEAN`` is NaN until
-    ``lengths.volume`` candles are known, ``CHOPPINESS`` likewise.
+    ``lengths.volume`` candles are known.
     """
     marks, levels = trend.marks[of], trend.levels[of]
     seen = marks[CANDLES]
@@ -101,9 +107,6 @@ def close_candle(
     trend.ranges[of, at], trend.highs[of, at], trend.lows[of, at] = true_range, high, low
     trend.volumes[of, seen % lengths.volume] = volume
     levels[VOLUME_MEAN] = trend.volumes[of].mean() if seen + 1 >= lengths.volume else np.nan
-    levels[CHOPPINESS] = np.nan
-    if seen + 1 >= lengths.choppiness:
-        levels[CHOPPINESS] = choppiness_of(trend.ranges[of], trend.highs[of], trend.lows[of])
     side = int(np.sign(fast - slow))
     if side == 0 or side == marks[ABOVE]:
         return 0
@@ -120,9 +123,10 @@ def fold_bar(
     """Trades ``begin`` to ``end`` of one instrument, in which none of its candles closes, into its candle in progress.
 
     A trade that is too late for it adds nothing, nor does one with the flag ``cancel``. Writes the candle's volume with each
-    trade to ``forming``, 0 where a trade was taken back.
+    trade to ``forming``, 0 where a trade was taken back; the candle has no volume where there is no room for it.
     """
     marks, sums, volume_only = frame.bars.marks, frame.bars.sums, frame.volume_only
+    with_volume = forming.size > 0
     number = watermark // frame.every
     begin_ns = number * frame.every
     held, newest, top, bottom, close, volume = marks[r, NUMBER], VACANT, np.nan, np.nan, np.nan, 0.0
@@ -132,7 +136,8 @@ def fold_bar(
     for trade in range(begin, end):
         now, paid, flag = event_ns[trade], price[trade], flags[trade]
         if flag & cancel:
-            forming[trade] = 0.0
+            if with_volume:
+                forming[trade] = 0.0
             continue
         if now >= begin_ns:
             held = number
@@ -142,7 +147,8 @@ def fold_bar(
                     newest, close = now, paid
                 top = top if paid <= top else paid
                 bottom = bottom if paid >= bottom else paid
-        forming[trade] = volume
+        if with_volume:
+            forming[trade] = volume
     marks[r, NUMBER], marks[r, NEWEST_NS] = held, newest
     sums[r, HIGH], sums[r, LOW], sums[r, BAR_CLOSE], sums[r, VOLUME] = top, bottom, close, volume
 
@@ -156,10 +162,11 @@ def fold_plain_bar(
     volume, top, bottom = 0.0, np.nan, np.nan
     if marks[r, NUMBER] != VACANT:
         top, bottom, volume = sums[r, HIGH], sums[r, LOW], sums[r, VOLUME]
-    for trade in range(begin, end):
-        volume += size[trade]
-        forming[trade] = volume
     at, beyond = np.uint64(begin), np.uint64(end)
+    if forming.size:
+        for trade in range(at, beyond):
+            volume += size[trade]
+            forming[trade] = volume
     if beyond - at >= _LANES:
         highs = lows = lanes_at(price, at)
         at += _LANES

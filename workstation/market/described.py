@@ -110,6 +110,11 @@ class DescribedTerms:
             self._values[column.name][code] = value
         self._rows = max(self._rows, code + 1)
 
+    def kinds(self, codes: npt.NDArray[Any]) -> list[str]:
+        """Kind of the instrument of each code."""
+        names = list(self._pools["kind"])
+        return [names[place] for place in self._values["kind"][codes].tolist()]
+
     def take(self, codes: npt.NDArray[np.int32], instrument: pd.Categorical) -> pd.DataFrame:
         """The rows of some codes."""
         columns: dict[str, Any] = {}

@@ -153,8 +153,6 @@ class InstrumentRegistry:
         >>> rows[["kind", "underlying", "strike", "right"]].to_dict("records")[0]
         {'kind': 'option', 'underlying': 'BTC', 'strike': 100000.0, 'right': 'C'}
         """
-        from workstation.market.described import DescribedTerms
-
         with self._lock:
             if names is None:
                 codes = np.arange(len(self._names), dtype=np.int32)
@@ -164,12 +162,29 @@ class InstrumentRegistry:
                 codes = self.codes(names)
             if len(codes) and codes.min() < 0:
                 raise ValueError(f"a missing name at row {int(codes.argmin())}; every instrument has one")
-            if self._described is None:
-                self._described = DescribedTerms()
-            for code in range(len(self._described), len(self._names)):
-                name = self._names[code]
-                self._described.put(code, name, self._terms.get(name, {}))
-            return self._described.take(codes, self.categorical(codes))
+            return self._all_described().take(codes, self.categorical(codes))
+
+    def kinds(self, codes: Codes) -> list[str]:
+        """Kind of the instrument of each code, '' where it is unknown: of ``describe`` the one column.
+
+        Examples
+        --------
+        >>> registry = InstrumentRegistry()
+        >>> registry.kinds(registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL", "??"]))
+        ['option', 'equity', '']
+        """
+        with self._lock:
+            return self._all_described().kinds(codes)
+
+    def _all_described(self) -> DescribedTerms:
+        from workstation.market.described import DescribedTerms
+
+        if self._described is None:
+            self._described = DescribedTerms()
+        for code in range(len(self._described), len(self._names)):
+            name = self._names[code]
+            self._described.put(code, name, self._terms.get(name, {}))
+        return self._described
 
 
 REGISTRY = InstrumentRegistry()

@@ -33,6 +33,24 @@ def constant(text: str, rows: int) -> pd.Categorical:
     return coded(np.zeros(rows, dtype=np.int8), categories(text))
 
 
+def repeated(texts: tuple[str, ...], rows: int) -> pd.Categorical:
+    """A category column of these distinct texts over and over; shared, not to be written to.
+
+    Examples
+    --------
+    >>> repeated(("sma", "ema"), 3).tolist()
+    ['sma', 'ema', 'sma']
+    """
+    return _repeated(texts, 1 << max(rows - 1, 0).bit_length())[:rows]
+
+
+@lru_cache(maxsize=256)
+def _repeated(texts: tuple[str, ...], rows: int) -> pd.Categorical:
+    codes = np.resize(np.arange(len(texts), dtype=np.int8), rows)
+    codes.setflags(write=False)
+    return coded(codes, categories(*texts))
+
+
 def category(texts: Sequence[str], places: npt.NDArray[Any] | None = None) -> pd.Categorical:
     """A category column of few distinct texts, or of the texts at ``places`` (n,); texts may repeat.
 

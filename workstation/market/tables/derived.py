@@ -41,6 +41,7 @@ INTENSITY = Table(
     (
         *STAMP,
         INSTRUMENT,
+        Column("smoothing", "category", doc="sma, ema or zlma: of smoothed and the buffer"),
         Column("intensity", "float64", "bps/s"),
         Column("velocity", "float64", "bps/s"),
         Column("efficiency", "float64", "1"),
