@@ -74,6 +74,8 @@ CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.intensity.Intensity": (
         Case({**SHORT_WINDOWS}, _intensity),
         Case({**SHORT_WINDOWS, "smoothing": "sma", "every": "5s"}, _intensity),
+        Case({**SHORT_WINDOWS, "smoothing": ("zlma", "sma"), "every": "5s"}, _intensity),
+        Case({**SHORT_WINDOWS, "smoothing": ("sma", "ema", "zlma")}, _intensity),
         Case(
             {**SHORT_WINDOWS, "smoothing": "ema", "kinds": ("option", "equity"), "lateness": "0s"}, _intensity
         ),

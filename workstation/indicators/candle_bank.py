@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
@@ -12,6 +13,20 @@ from workstation.indicators.trade_columns import TradeColumns
 
 LEAST_RUN = 8
 """Trades an instrument has in a bar, on average, from which on they are folded by instrument."""
+
+
+@numba.njit(cache=True, nogil=True)
+def plan_of(
+    oldest_ns: int, newest_ns: int, rows: int, cancels: int, instruments: int, every_ns: Any, slots: Any, by_run: Any
+) -> tuple[int, int]:  # fmt: skip
+    """``Bank.plan``, with ``by_run`` written."""
+    most = many = 0
+    for length in range(every_ns.size):
+        spans = newest_ns // every_ns[length] - oldest_ns // every_ns[length] + 1
+        most += min(rows, instruments * spans) + instruments * slots[length] + cancels
+        by_run[length] = instruments * spans * LEAST_RUN <= rows
+        many += by_run[length]
+    return most, many
 
 
 class Bank:
@@ -55,23 +70,16 @@ class Bank:
         part = slice(self.edges[place], self.edges[place + 1])
         return self.bars[part], self.sums[part]
 
-    def spans(self, columns: TradeColumns) -> npt.NDArray[np.int64]:
-        """Spans of a bar that the times of a batch reach over, by length."""
-        spans: npt.NDArray[np.int64] = (
-            columns.newest_ns // self.every_ns - columns.oldest_ns // self.every_ns + 1
-        )
-        return spans
-
-    def most(self, columns: TradeColumns, spans: npt.NDArray[np.int64]) -> int:
-        """At most so many bars a batch makes final or amends."""
-        rows, instruments = columns.event_ns.size, self.instruments
-        open_and_amended = instruments * self.slots + columns.cancels.size
-        return int(np.sum(np.minimum(rows, instruments * spans) + open_and_amended))
-
-    def by_run(self, columns: TradeColumns, spans: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """Of which lengths instruments have so many trades in a bar that a batch is better folded by instrument."""
-        pays: npt.NDArray[np.bool_] = self.instruments * spans * LEAST_RUN <= columns.event_ns.size
-        return pays
+    def plan(self, columns: TradeColumns) -> tuple[int, int, npt.NDArray[np.bool_]]:
+        """At most so many bars a batch makes final or amends; of how many lengths instruments have so many trades in a bar
+        that it is better folded by instrument, and of which, shape (lengths,).
+        """
+        by_run = np.empty(self.every_ns.size, dtype=np.bool_)
+        most, many = plan_of(
+            columns.oldest_ns, columns.newest_ns, columns.event_ns.size, columns.cancels.size, self.instruments, self.every_ns,
+            self.slots, by_run,
+        )  # fmt: skip
+        return most, many, by_run
 
     @staticmethod
     def _vacant(rows: int) -> tuple[Any, Any]:

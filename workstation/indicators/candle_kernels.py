@@ -130,3 +130,29 @@ def close_bars(
     for closing in places[np.argsort(numbers[places], kind="mergesort")]:
         done = take_bar(bars, sums, closing, slots, every, at, done_numbers, done_values, done)
     return done, next_close
+
+
+@numba.njit(cache=True, nogil=True)
+def put_in_order(
+    numbers: Any, values: Any, order: Any, codes: Any, numbers_out: Any, values_out: Any, revisions: Any, instruments: Any
+) -> None:  # fmt: skip
+    """Write the rows of the output in an order, as columns of a candle.
+
+    Parameters
+    ----------
+    numbers, values
+        As ``put_bar`` writes them.
+    codes
+        Registry code of each row of the state.
+    numbers_out, values_out, revisions, instruments
+        Written: the ``int64`` columns, shape (DONE_COLUMNS, n), the ``float64`` ones, (DONE_VALUES, n), and (n,) each.
+    """
+    for column in range(DONE_COLUMNS):
+        for place in range(order.size):
+            numbers_out[column, place] = numbers[column, order[place]]
+    for column in range(DONE_VALUES):
+        for place in range(order.size):
+            values_out[column, place] = values[column, order[place]]
+    for place in range(order.size):
+        revisions[place] = numbers[DONE_REVISION, order[place]]
+        instruments[place] = codes[numbers[DONE_OF, order[place]]]

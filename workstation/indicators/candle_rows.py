@@ -53,20 +53,32 @@ class CandleRows:
         rows = self.rows
         if not rows:
             return nothing(CANDLES)
-        numbers, values = self.numbers[:, :rows], self.values[:, :rows]
         if several:
-            order = np.arange(rows)
-            order[:final] = np.argsort(numbers[kernels.DONE_AT, :final], kind="stable")
-            numbers, values = numbers[:, order], values[:, order]
-        elif rows <= STACKED_ROWS:
+            return self._in_order(codes, rows, final)
+        numbers, values = self.numbers[:, :rows], self.values[:, :rows]
+        if rows <= STACKED_ROWS:
             numbers, values = numbers.copy(), values.copy()
-        closed = np.ones((1, rows), dtype=np.bool_)
-        closed[0, final:] = False
-        stacks: dict[str, npt.NDArray[Any]] = {
-            "int64": numbers[: kernels.DONE_COLUMNS],
-            "float64": values,
-            "int32": numbers[kernels.DONE_REVISION :].astype(np.int32),
-            "bool": closed,
-        }
-        instruments = REGISTRY.categorical(codes[numbers[kernels.DONE_OF]])
-        return CANDLES.stacked(stacks, {"instrument": instruments}, rows)
+        revisions = numbers[kernels.DONE_REVISION].astype(np.int32)
+        instruments = codes[numbers[kernels.DONE_OF]]
+        return _frame(numbers[: kernels.DONE_COLUMNS], values, revisions, instruments, final)
+
+    def _in_order(self, codes: npt.NDArray[np.int32], rows: int, final: int) -> pd.DataFrame:
+        order = np.arange(rows)
+        order[:final] = np.argsort(self.numbers[kernels.DONE_AT, :final], kind="stable")
+        numbers, values = (
+            np.empty((kernels.DONE_COLUMNS, rows), np.int64),
+            np.empty((kernels.DONE_VALUES, rows)),
+        )
+        revisions, instruments = np.empty(rows, np.int32), np.empty(rows, np.int32)
+        kernels.put_in_order(self.numbers, self.values, order, codes, numbers, values, revisions, instruments)
+        return _frame(numbers, values, revisions, instruments, final)
+
+
+def _frame(numbers: Any, values: Any, revisions: Any, instruments: Any, final: int) -> pd.DataFrame:
+    rows = revisions.size
+    closed = np.ones((1, rows), dtype=np.bool_)
+    closed[0, final:] = False
+    stacks: dict[str, npt.NDArray[Any]] = {
+        "int64": numbers, "float64": values, "int32": revisions.reshape(1, -1), "bool": closed,
+    }  # fmt: skip
+    return CANDLES.stacked(stacks, {"instrument": REGISTRY.categorical(instruments)}, rows)

@@ -130,10 +130,9 @@ class Candles(Engine):
         trades = TradeRows(
             of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id
         )
-        spans = bank.spans(columns)
-        by_run = bank.by_run(columns, spans)
-        batch = Batch(columns, trades, self._runs(columns, by_run))
-        done = self._done(bank.most(columns, spans))
+        most, many, by_run = bank.plan(columns)
+        batch = Batch(columns, trades, self._runs(columns, many))
+        done = self._done(most)
         self._keep(batch)
         start = 0
         for cancel in columns.cancels.tolist():
@@ -175,9 +174,9 @@ class Candles(Engine):
             for length, late in zip(self._lengths, lost.tolist(), strict=True):
                 length.count(batch, start, stop, before_ns, late)
 
-    def _runs(self, columns: TradeColumns, by_run: Any) -> TradeRuns:
+    def _runs(self, columns: TradeColumns, by_run: int) -> TradeRuns:
         """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
-        if columns.alone or not columns.ordered or columns.cancels.size or np.count_nonzero(by_run) < 2:
+        if columns.alone or not columns.ordered or columns.cancels.size or by_run < 2:
             return NO_RUNS
         runs = runs_of(columns)
         side = columns.side if columns.plain else columns.side[runs.rows[: columns.side.size]]

@@ -16,7 +16,12 @@ from workstation.indicators.rows import Field, RowArrays
 from workstation.indicators.runs import Room, Ticks, in_row_order, stretch
 from workstation.indicators.tick_engine import Made, TickEngine, stamped
 from workstation.indicators.tick_kernels import LEVEL_OUTPUTS, PATH_OUTPUTS
-from workstation.indicators.tick_windows import Measured, TickWindowParameters, nanoseconds
+from workstation.indicators.tick_windows import (
+    Measured,
+    TickWindowParameters,
+    nanoseconds,
+    require_smoothing,
+)
 from workstation.indicators.trade_columns import trade_columns
 from workstation.market.tables import INTENSITY, NO_TIME, TRADES
 from workstation.market.tables.categories import repeated
@@ -44,6 +49,8 @@ class IntensityParameters(TickWindowParameters):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "also", tuple(self.also))
+        for one in self.also:
+            require_smoothing(one)
         if len(set(self.smoothings)) != len(self.smoothings):
             raise ValueError(f"each smoothing counts once, got {', '.join(self.smoothings)}")
         if nanoseconds(self.every) < 0:
@@ -257,11 +264,10 @@ class Intensity(TickEngine):
     def _let_out(self, most: int, step: Callable[[int, Waiting, Rows], int]) -> Made:
         """Rows of every smoothing: at most so many of each, which ``step`` writes."""
         instruments, many = len(self._windows.rows), len(self._waiting)
-        held = self._room.of(most * many)
+        of, at, values = self._room.of(most * many)
         done = 0
         for place, waiting in enumerate(self._waiting):
-            done = many * step(place, waiting.make_room(instruments), Rows(*held, many, place))
-        of, at, values = held
+            done = many * step(place, waiting.make_room(instruments), Rows(of, at, values, many, place))
         return self._made(of[:done], at[:done], values[:, :done].copy())
 
     def _sampled(self, trades: pd.DataFrame, ticks: Ticks) -> Sampled:

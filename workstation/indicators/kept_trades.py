@@ -125,9 +125,7 @@ class KeptTrades:
                 return int(batch.trades.event_ns[same[-1]])
         return None
 
-    def bar(
-        self, length: int, of: int, place: int, number: int, every_ns: int
-    ) -> tuple[OpenBars, TradeRows]:
+    def bar(self, length: int, of: int, place: int, number: int, every_ns: int) -> tuple[OpenBars, TradeRows]:
         """What makes a bar anew, at ``place`` in the state: itself at the newest mark, begun or not, and its counted trades since."""
         first = max(at for at, batch in enumerate(self._batches) if batch.before is not None)
         marked = (self._batches[first].before or self._none)[length]

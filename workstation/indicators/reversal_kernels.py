@@ -10,9 +10,7 @@ import numpy as np
 from workstation.indicators import tick_kernels as ticks
 from workstation.indicators import trend
 from workstation.indicators.lanes import LANES, any_of_eight
-from workstation.indicators.moments import MARGIN, Span, WindowState, window_moments
-from workstation.indicators.runs import take_old
-from workstation.indicators.tick_kernels import log_return, log_returns
+from workstation.indicators.tick_kernels import log_return
 from workstation.indicators.trend import Frame, close_bar, fold, is_over
 from workstation.market.tables import TradeFlag
 
@@ -20,7 +18,6 @@ CANCEL = int(TradeFlag.CANCEL)
 ARMED, DIRECTION, FIRED, START_NS, CANDIDATE, CANDIDATE_NS = range(6)
 MARKS = 6
 PEAK, EXTREME = range(2)
-TICK_AT, TICKS, MOVE_AT, MOVES = range(4)
 PRICE, STRENGTH = range(2)
 SIDE, VERSION = range(2)
 NUMBERS = 8
@@ -32,13 +29,6 @@ class Bursts(NamedTuple):
 
     marks: Any
     levels: Any
-
-
-class Momentum(NamedTuple):
-    """Prices of the last ticks, and how far the windows of the moves over them are."""
-
-    counters: Any
-    prices: Any
 
 
 class Rules(NamedTuple):
@@ -77,55 +67,6 @@ def find_bursts(owners: Any, edges: Any, path: Any, level: Any, marks: Any, burs
             armed |= smooth[tick] > means[tick] + buffers[tick] and velocities[tick] != 0.0
             bursting[tick] = armed
             armed &= not smooth[tick] <= means[tick]
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def move_piece(
-    r: int, begin: int, end: int, places: Any, price: Any, state: Momentum, window_state: WindowState, window: Span,
-    bursting: Any, own: Any, before: Any, room: Any, moves: Any, deviations: Any,
-) -> None:  # fmt: skip
-    """``measure_moves`` of some ticks of one instrument; ``own``, ``before``, ``room``: room for prices and moments."""
-    counters, span = state.counters, state.prices.shape[1]
-    means, squares = room[0], room[1]
-    many, seen, known = end - begin, counters[r, TICKS], counters[r, MOVES]
-    for tick in range(many):
-        own[tick] = price[places[begin + tick]]
-    counters[r, TICK_AT] = take_old(state.prices[r], counters[r, TICK_AT], own[:many], before)
-    counters[r, TICKS] = seen + many
-    first = begin + min(max(span - seen, 0), many)
-    for tick in range(begin, first):
-        moves[tick] = np.nan
-    log_returns(own[first - begin : many], before[first - begin : many], moves[first:end])
-    counters[r, MOVE_AT] = window_moments(
-        moves, first, end, counters[r, MOVE_AT], window_state, r, window, bursting, first, means, squares, MARGIN
-    )
-    counters[r, MOVES] = known + end - first
-    full = first + min(max(window.window - 1 - known, 0), end - first)
-    for tick in range(begin, full):
-        deviations[tick] = np.nan
-    for tick in range(full, end):
-        if bursting[tick]:
-            deviations[tick] = np.sqrt(squares[MARGIN + tick - first] / window.window)
-
-
-@numba.njit(cache=True, nogil=True, error_model="numpy")
-def measure_moves(
-    places: Any, owners: Any, edges: Any, price: Any, state: Momentum, window_state: WindowState, window: Span,
-    bursting: Any, moves: Any, deviations: Any,
-) -> None:  # fmt: skip
-    """Move of each measured tick over the span of ``prices`` (bps), NaN until that is full; of those in a burst its population
-    sd over the window, NaN until that is full.
-    """
-    own, before, room = np.empty(ticks.PIECE), np.empty(ticks.PIECE), np.empty((2, ticks.PIECE + 2 * MARGIN))
-    for run in range(owners.size):
-        begin, end = edges[run], edges[run + 1]
-        while begin < end:
-            until = min(begin + ticks.PIECE, end)
-            move_piece(
-                owners[run], begin, until, places, price, state, window_state, window, bursting, own, before, room, moves,
-                deviations,
-            )  # fmt: skip
-            begin = until
 
 
 @numba.njit(cache=True, nogil=True)
@@ -361,8 +302,23 @@ def find_reversals(
             if both and begin == beyond:
                 if is_over(high, r, watermark):
                     close_bar(high, r)
-                beyond = first_at_least(of_runs, begin, end, watermark // high.every * high.every + high.every)
-                fold(high, r, watermark, begin, beyond, event_ns, price, size, flags, in_time, CANCEL, forming[:0])
+                beyond = first_at_least(
+                    of_runs, begin, end, watermark // high.every * high.every + high.every
+                )
+                fold(
+                    high,
+                    r,
+                    watermark,
+                    begin,
+                    beyond,
+                    event_ns,
+                    price,
+                    size,
+                    flags,
+                    in_time,
+                    CANCEL,
+                    forming[:0],
+                )
             until = first_at_least(of_runs, begin, end, watermark // low.every * low.every + low.every)
             if both:
                 until = min(until, beyond)

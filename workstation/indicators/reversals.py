@@ -12,6 +12,7 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
+from workstation.indicators import momentum
 from workstation.indicators import reversal_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.moments import WindowState, span, window_fields
@@ -151,7 +152,7 @@ class Reversals(TickEngine):
         self._moves = span(p.moves)
         self._bursts = RowArrays(kernels.Bursts, {"marks": Field(kernels.MARKS, "int64"), "levels": Field(2)})
         self._momentum = RowArrays(
-            kernels.Momentum, {"counters": Field(4, "int64"), "prices": Field(p.momentum)}
+            momentum.Momentum, {"counters": Field(momentum.COUNTERS, "int64"), "prices": Field(p.momentum)}
         )
         self._moved = RowArrays(WindowState, window_fields(p.moves))
         lengths = Lengths(p.fast, p.slow, p.atr, p.choppiness, p.volume)
@@ -181,7 +182,7 @@ class Reversals(TickEngine):
         newest, at_trades = newest[: columns.event_ns.size], at_trades[: columns.event_ns.size]
         kernels.find_bursts(ticks.owners, ticks.edges, path, level, bursts.marks, bursting)
         if self._rules.v2:
-            kernels.measure_moves(
+            momentum.measure_moves(
                 ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments),
                 self._moved.make_room(instruments), self._moves, bursting, moves, deviations,
             )  # fmt: skip
@@ -276,12 +277,13 @@ class Reversals(TickEngine):
 
 def _evidence(versions: npt.NDArray[np.int8], numbers: npt.NDArray[np.float64]) -> Any:
     """JSON per signal; what is not finite is null."""
-    every = [
-        dict(zip(EVIDENCE[version], values, strict=False))
+    told = [
+        orjson.dumps(dict(zip(EVIDENCE[version], values, strict=False)))
         for version, values in zip(versions.tolist(), numbers.tolist(), strict=True)
     ]
-    told = [b"{%b}" % one for one in orjson.dumps(every)[2:-2].split(b"},{")]  # no value holds braces
-    text = pa.array(told, pa.large_binary()).view(pa.large_string())  # orjson writes UTF-8
+    ends = np.zeros(len(told) + 1, dtype=np.int64)
+    np.cumsum([len(one) for one in told], out=ends[1:])
+    text = pa.LargeStringArray.from_buffers(len(told), pa.py_buffer(ends), pa.py_buffer(b"".join(told)))
     return pd.arrays.ArrowStringArray(text, dtype=_STR)  # type: ignore[call-arg]
 
 

@@ -47,7 +47,7 @@ class Follower:
 
     def __init__(self, windows: TickWindows) -> None:
         self.windows = windows
-        self.restored()
+        self._position: int = windows.turn.position
 
     def take(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What the windows make of a batch, or made of it for another."""
@@ -88,7 +88,7 @@ class TickEngine(Engine):
             windows.looked_at(self._every_ns)
             known.append(windows)
             followed.append(Follower(windows))
-        self._followed = tuple(followed)
+        self._followed: tuple[Follower, ...] = tuple(followed)
         self._windows: TickWindows = followed[0].windows
         self._schema = table_named(self.output)
         self._reset()
@@ -123,9 +123,9 @@ class TickEngine(Engine):
         elif table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
         else:
-            rows = [followed.take(batch, followed.windows.heed) for followed in self._followed][0]
-            if rows.size:
-                self._forget(rows)
+            concerned = [followed.take(batch, followed.windows.heed) for followed in self._followed]
+            if concerned[0].size:  # of all the same: their paths are one
+                self._forget(concerned[0])
         return self._frame(made) if made is not None else nothing(self._schema)
 
     @cached_property

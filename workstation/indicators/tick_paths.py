@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.indicators import path_kernels
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.rolling import Floats
 from workstation.indicators.rows import Field, InstrumentRows, RowArrays
@@ -97,7 +98,7 @@ class TickPaths:
         self._bits: tuple[Any, npt.NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
         """The dtype of the venues asked for last, and their bits."""
         self._state = RowArrays(
-            kernels.Paths,
+            path_kernels.Paths,
             {
                 "counters": Field(kernels.COUNTERS, "int64"), "heads": Field(kernels.HEADS),
                 "prices": Field(ticks), "times": Field(ticks, "int64"), "paths": Field(ticks),
@@ -112,7 +113,7 @@ class TickPaths:
         state = self._state.make_room(len(self.rows))
         places, rows, values = self._room.of(columns.codes.size)
         owners, edges = np.empty_like(of_runs), np.empty_like(runs.edges)
-        found, late, unpriced = kernels.measure(
+        found, late, unpriced = path_kernels.measure(
             runs.rows, of_runs, *runs[2:], columns.ordered and columns.plain, columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
             places, rows, owners, edges, values,
         )  # fmt: skip

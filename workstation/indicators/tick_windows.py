@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.indicators import level_kernels
 from workstation.indicators import tick_kernels as kernels
 from workstation.indicators.candle_parameters import VOLUME_ONLY
 from workstation.indicators.moments import WindowState, span, window_fields
@@ -70,8 +71,7 @@ class TickWindowParameters:
     def __post_init__(self) -> None:
         for name, least in (("ticks", 1), ("length", 1), ("window", 2)):
             require_whole(name, getattr(self, name), least)
-        if self.smoothing not in SMOOTHINGS:
-            raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {self.smoothing!r}")
+        require_smoothing(self.smoothing)
         if not 0 < round(self.window * self.split) < self.window:
             raise ValueError(
                 f"split must leave at least one of {self.window} values on either side, got {self.split}"
@@ -109,6 +109,12 @@ def require_whole(name: str, value: object, least: int) -> None:
     """``ValueError`` unless a parameter is a whole number of at least ``least``."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def require_smoothing(name: object) -> None:
+    """``ValueError`` unless there is a moving average of this name."""
+    if name not in SMOOTHINGS:
+        raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {name!r}")
 
 
 class Measured(NamedTuple):
@@ -163,7 +169,7 @@ class TickWindows:
         by = self._by
         self._position = self.paths.turn.position
         self._state = RowArrays(
-            kernels.Windows,
+            level_kernels.Windows,
             {
                 "counters": Field(kernels.COUNTERS, "int64"),
                 "heads": Field(kernels.HEADS),
@@ -194,7 +200,7 @@ class TickWindows:
         if every and self._all.size < ticks.rows.size:
             self._all = np.ones(ticks.rows.size, dtype=np.bool_)
         wanted = self._all if every else wanted_of(trades, ticks)
-        kernels.buffer_ticks(
+        level_kernels.buffer_ticks(
             ticks.owners, ticks.edges, travelled.values, self._state.make_room(rows), self._recent.make_room(rows),
             self._base.make_room(rows), self._by, *self._spans, wanted, every, level,
         )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -56,12 +57,23 @@ class TradedOrder:
         if self.row_of.size < len(REGISTRY):
             grown = np.full(len(REGISTRY) - self.row_of.size, -1, dtype=np.int32)
             self.row_of = np.concatenate((self.row_of, grown))
-        order, of = self, self.row_of[codes]
-        if of.size and of.min() < 0:
+        order, of = self, np.empty(codes.size, dtype=np.int32)
+        if look_up(self.row_of, codes, of):
             order = self.followed_by(pd.unique(codes[of < 0]).astype(np.int64).tolist())
             of = order.row_of[codes]
         columns.found[self] = order, of
         return order, of
+
+
+@numba.njit(cache=True, nogil=True)
+def look_up(row_of: Any, codes: Any, of: Any) -> bool:
+    """Write the row of each code; whether any has none."""
+    least = 0
+    for place in range(codes.size):
+        row = row_of[np.uint64(codes[place])]
+        of[place] = row
+        least = min(least, row)
+    return least < 0
 
 
 NOBODY = TradedOrder(np.empty(0, dtype=np.int32))

@@ -164,7 +164,7 @@ class InstrumentRegistry:
                 raise ValueError(f"a missing name at row {int(codes.argmin())}; every instrument has one")
             return self._all_described().take(codes, self.categorical(codes))
 
-    def kinds(self, codes: Codes) -> list[str]:
+    def kinds(self, codes: npt.NDArray[Any]) -> list[str]:
         """Kind of the instrument of each code, '' where it is unknown: of ``describe`` the one column.
 
         Examples

@@ -21,7 +21,7 @@ START_NS = pd.Timestamp("2026-11-02T09:00").value
 SHORT: dict[str, Any] = {"ticks": 5, "length": 4, "window": 30}
 ENGINES = (
     (Intensity, SHORT),
-    (Intensity, {**SHORT, "smoothing": "sma"}),
+    (Intensity, {**SHORT, "smoothing": ("sma", "zlma")}),
     (Spikes, {**SHORT, "start_sd": 1.5}),
     (
         Reversals,

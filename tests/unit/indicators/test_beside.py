@@ -9,8 +9,9 @@ from workstation.indicators.intensity import Intensity
 from workstation.indicators.reversals import Reversals
 from workstation.indicators.spikes import Spikes
 from workstation.indicators.tick_engine import TickEngine
+from workstation.indicators.tick_kernels import PIECE
 from workstation.market.digest import digest
-from workstation.market.tables import HEALTH, TRADES
+from workstation.market.tables import HEALTH, INTENSITY, TRADES
 from workstation.market.tables import table as table_named
 
 SHORT = {"ticks": 3, "length": 4, "window": 20}
@@ -72,6 +73,45 @@ def digests(engines: list[TickEngine], given: list[list[pd.DataFrame]]) -> list[
 def test_engines_beside_one_another_give_the_rows_of_engines_alone() -> None:
     ours, theirs = together(), alone()
     assert digests(ours, run(ours, batches())) == digests(theirs, run(theirs, batches()))
+
+
+def test_one_engine_of_several_smoothings_gives_the_rows_of_engines_of_one() -> None:
+    names = ("sma", "ema", "zlma")
+    for every in ("0s", "5s"):
+        together = Intensity(smoothing=names, every=every, **SHORT)
+        single = [Intensity(smoothing=name, every=every, **SHORT) for name in names]
+        rows, *others = (INTENSITY.concat(given) for given in run([together, *single], batches()))
+        assert len(rows) == 3 * len(others[0]) > 0
+        for place, (name, its) in enumerate(zip(names, others, strict=True)):
+            assert digest(INTENSITY.conform(rows.iloc[place::3])) == digest(its)
+            assert set(its["smoothing"]) == {name}
+
+
+def test_engines_share_the_windows_of_the_smoothing_they_follow() -> None:
+    first = Intensity(smoothing=("sma", "zlma"), **SHORT)
+    second, third = Spikes(beside=first, **SHORT), Spikes(beside=first, smoothing="ema", **SHORT)
+    assert second._windows is first._followed[1].windows
+    assert third._windows.paths is first._windows.paths
+    again = Reversals(beside=third, smoothing="ema", **SHORT)
+    assert again._windows is third._windows
+
+
+def test_an_instrument_of_thousands_of_ticks_is_taken_in_pieces_that_nobody_sees() -> None:
+    rng = np.random.default_rng(8)
+    rows = 2 * PIECE + 300
+    pace = np.repeat(rng.choice([0.5, 5.0], rows // 50 + 1), 50)[:rows]
+    whole = TRADES.conform(
+        pd.DataFrame(
+            {
+                "event_ns": START_NS + np.cumsum(rng.exponential(2e8, rows) / pace).astype(np.int64),
+                "instrument": "BTC/USD",
+                "price": np.round(100 * np.exp(np.cumsum(rng.normal(0, 3e-4, rows) * pace)), 2),
+                "size": 1.0,
+            }
+        )
+    )
+    parts = [("trades", TRADES.conform(whole.iloc[at : at + 700])) for at in range(0, rows, 700)]
+    assert digests(alone(), run(alone(), [("trades", whole)])) == digests(alone(), run(alone(), parts))
 
 
 def test_a_batch_that_comes_twice_counts_twice() -> None:

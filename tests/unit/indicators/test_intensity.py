@@ -171,6 +171,8 @@ def test_ready_means_a_buffer_comes_with_the_next_tick() -> None:
     [
         ({"ticks": 0}, "ticks"), ({"ticks": 2.5}, "ticks"), ({"smoothing": "hull"}, "sma, ema, zlma"), ({"split": 1.0}, "split"),
         ({"k": 0.0}, "positive"), ({"every": "-1s"}, "every"), ({"lateness": "-1s"}, "lateness"), ({"base_weight": 2.0}, "base_weight"),
+        ({"smoothing": ("sma", "sma")}, "counts once"), ({"smoothing": ("sma", "hull")}, "hull"), ({"also": ("hull",)}, "hull"),
+        ({"smoothing": ("sma", "ema"), "also": ("zlma",)}, "not both"),
     ],
 )  # fmt: skip
 def test_parameters_that_cannot_be_are_refused(changes: dict[str, Any], said: str) -> None:

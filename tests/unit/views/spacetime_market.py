@@ -33,15 +33,16 @@ def candles(instrument: str, every_s: int, count: int, end_ns: int = NOW_NS, see
 
 
 def intensity(
-    instrument: str, seconds: int, first_seq: int = 1, end_ns: int = NOW_NS, level: float = 10.0
-) -> pd.DataFrame:
+    instrument: str, seconds: int, first_seq: int = 1, end_ns: int = NOW_NS, level: float = 10.0,
+    smoothing: str = "zlma",
+) -> pd.DataFrame:  # fmt: skip
     count = 4 * seconds
     smoothed = level + np.sin(np.arange(count))
     return INTENSITY.conform(
         pd.DataFrame(
             {
                 "seq": first_seq + np.arange(count), "event_ns": end_ns - SECOND // 4 * np.arange(count, 0, -1),
-                "instrument": instrument, "intensity": smoothed, "velocity": 0.5, "efficiency": 0.2, "smoothed": smoothed,
+                "instrument": instrument, "smoothing": smoothing, "intensity": smoothed, "velocity": 0.5, "efficiency": 0.2, "smoothed": smoothed,
                 "mean_base": 10.0, "sd_base": 4.0, "buffer": 6.0,
             }
         )

@@ -203,6 +203,17 @@ def test_prices_are_fitted_to_the_time_in_view_until_their_axis_is_moved(market:
     assert chart.choice.window == [start, end, 1.0, 2.0]
 
 
+def test_of_intensity_in_several_smoothings_a_chart_shows_one(market: TickMarket) -> None:
+    view = shown(market)
+    last = int(market.latest("intensity")["seq"].iloc[-1])
+    for at, (smoothing, level) in enumerate((("sma", 90.0), ("zlma", 12.0))):
+        rows = intensity(NAME, 1, last + 1 + 4 * at, NOW_NS + 5 * SECOND, level, smoothing)
+        market.append("intensity", rows)
+    view.refresh(market)
+    assert view.sheet is not None and view.sheet.smoothing == "zlma"
+    assert view.chart.intensity.held["value"][-1] == pytest.approx(12.9, abs=0.1), "nothing of the other"
+
+
 def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket) -> None:
     asked: list[dict[str, object]] = []
 

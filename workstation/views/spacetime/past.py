@@ -24,7 +24,7 @@ SELECT (event_ns / $bar) * $bar AS begin_ns, max(smoothed) AS value,
   last_value(mean_base ORDER BY smoothed) AS mean, last_value(mean_base + buffer ORDER BY smoothed) AS upper,
   last_value(mean_base + $sd * sd_base ORDER BY smoothed) AS burst_above,
   max(CASE WHEN smoothed > mean_base + $sd * sd_base THEN 2.0 WHEN smoothed > mean_base + buffer THEN 1.0 ELSE 0.0 END) AS state
-FROM intensity WHERE instrument = $instrument AND event_ns >= $start AND event_ns < $until
+FROM intensity WHERE instrument = $instrument AND event_ns >= $start AND event_ns < $until AND smoothing IN ('', $smoothing)
 GROUP BY begin_ns ORDER BY begin_ns
 """
 
@@ -46,11 +46,13 @@ class Past:
         found = self._ask(_CANDLES, instrument=instrument, every=every_ns, start=start_ns, until=end_ns)
         return CANDLES.conform(found) if len(found) else CANDLES.empty()
 
-    def bars(self, instrument: str, length_ns: int, start_ns: int, end_ns: int) -> dict[str, np.ndarray]:
-        """Intensity bars as ``intensity_bars`` makes them."""
+    def bars(
+        self, instrument: str, length_ns: int, start_ns: int, end_ns: int, smoothing: str
+    ) -> dict[str, np.ndarray]:
+        """Intensity bars as ``intensity_bars`` makes them, of one smoothing and of rows that do not say which they are of."""
         found: Any = self._ask(
-            _BARS, instrument=instrument, bar=length_ns, sd=SPIKE_SD, start=start_ns, until=end_ns
-        )
+            _BARS, instrument=instrument, bar=length_ns, sd=SPIKE_SD, start=start_ns, until=end_ns, smoothing=smoothing,
+        )  # fmt: skip
         return {"begin_ns": found["begin_ns"].to_numpy(dtype=np.int64)} | {
             name: found[name].to_numpy(dtype=np.float64) for name in MEASURES
         }

@@ -277,6 +277,7 @@ class ChartView(View):
 
     def _read(self, past: Past, start_ns: int) -> None:
         name, every_ns = self.choice.instrument, self.choice.every_ns
+        smoothing = self.sheet.smoothing if self.sheet is not None else ""
         first_ns = int(1e6 * self.chart.x_range.end)
         board = self._source.candles(name, every_ns) if self._source is not None else CANDLES.empty()
         until_ns = int(board["event_ns"].iloc[0]) if len(board) else first_ns
@@ -285,7 +286,7 @@ class ChartView(View):
         def read() -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
             return (
                 past.candles(name, every_ns, start_ns, until_ns) if wanted else CANDLES.empty(),
-                past.bars(name, bar_ns(every_ns), start_ns, first_ns),
+                past.bars(name, bar_ns(every_ns), start_ns, first_ns, smoothing),
             )
 
         document = pn.state.curdoc

@@ -65,6 +65,8 @@ class Sheet:
         self.bars = intensity_bars({name: np.empty(0) for name in INTENSITY_COLUMNS}, bar_ns(every_ns))
         self.drawn_bars = drawn(self.bars, bar_ns(every_ns))
         """The bars as columns a figure draws."""
+        self.smoothing = ""
+        """Of the bars: where rows of several smoothings come, the last of them."""
         self.signals: Marks = signal_marks(instrument)
         self.spikes: Marks = spike_marks(instrument)
         self.silences: list[Silence] = []
@@ -116,9 +118,14 @@ class Sheet:
         return True
 
     def _look_at_intensity(self, source: Source) -> bool:
-        rows = self._since(source, "intensity", INTENSITY_COLUMNS)
+        rows = self._since(source, "intensity", (*INTENSITY_COLUMNS, "smoothing"))
         if not len(rows["event_ns"]):
             return False
+        smoothing = rows.pop("smoothing")
+        self.smoothing = str(smoothing[-1])
+        its = smoothing == self.smoothing
+        if not its.all():
+            rows = {name: values[its] for name, values in rows.items()}
         self.bars = extended(self.bars, rows, bar_ns(self.every_ns), KEPT_BARS)
         columns = drawn(self.bars, bar_ns(self.every_ns))
         self.settled["bars"] += not _settled(self.drawn_bars, columns)
