@@ -128,6 +128,19 @@ def turned(_typing: Any, lanes: Any, by: Any) -> Any:
 
 
 @intrinsic
+def shifted(_typing: Any, lanes: Any, before: Any, by: Any) -> Any:
+    """Lane j gets what is ``by`` (a literal) lanes before it, the last lanes of ``before`` going before the first ones."""
+    steps = _literal(by)
+
+    def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
+        return builder.shuffle_vector(
+            given[1], given[0], _places([LANES - steps + lane for lane in range(LANES)])
+        )
+
+    return _LANES_TYPE(lanes, before, by), generate
+
+
+@intrinsic
 def lane(_typing: Any, lanes: Any, place: Any) -> Any:
     """One lane's number; ``place`` is a literal."""
     at = _literal(place)
