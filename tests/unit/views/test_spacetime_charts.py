@@ -29,6 +29,7 @@ from workstation.views.spacetime import sheet as sheets
 from workstation.views.spacetime.chart import KEPT
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
 from workstation.views.spacetime.lists import SHOWN
+from workstation.views.spacetime.marked import SIZES
 from workstation.views.spacetime.past import Past
 from workstation.views.spacetime.place import ChartView
 from workstation.views.spacetime.sheet import sheet_of
@@ -142,6 +143,24 @@ def test_the_intensity_bar_in_progress_keeps_its_peak(market: TickMarket) -> Non
     assert view.chart.intensity.forming.source.data["burst"] == [peak]
     assert peak > 80 and data["value"][-1] == peak
     assert data["burst"][-1] == peak and data["quiet"][-1] == 0.0
+
+
+def test_signals_that_follow_another_in_their_candle_leave_the_price_in_sight(market: TickMarket) -> None:
+    view = shown(market)
+    sizes = view.chart.signals.source.data["size"].tolist()
+    assert sizes[0] == SIZES[1] and sizes[1] < 0.6 * SIZES[3], "the second is in the candle of the first"
+    market.append("reversals", reversal(3, 1, 1))
+    market.append("reversals", reversal(10 * SECOND, 1, 1))
+    market.append("reversals", reversal(10 * SECOND + 1, 1, 1))
+    view.refresh(market)
+    small = SIZES[1] * sizes[1] / SIZES[3]
+    grown = view.chart.signals.source.data["size"].tolist()
+    assert grown == pytest.approx([*sizes, small, SIZES[1], small])
+    view.choice.every_s = 60
+    view.refresh(market)
+    assert view.chart.signals.source.data["size"].tolist()[-2:] == pytest.approx([small, small]), (
+        "one candle now"
+    )
 
 
 def test_signals_are_never_repainted_and_take_the_theme(market: TickMarket) -> None:

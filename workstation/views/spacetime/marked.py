@@ -22,7 +22,7 @@ SPIKE_TABLE = ("seq", "start_ns", "end_ns", "peak", "height_sd", "direction")
 SIGNAL_COLUMNS = ("x", "y", "marker", "angle", "why", "version", "side", "size")
 SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
 """Columns a figure draws; marks also have ``seq`` and ``row``, their row in a list as HTML."""
-_SIZES = {1: 12.0, 2: 13.0, 3: 17.0, 4: 10.0}
+SIZES = {1: 12.0, 2: 13.0, 3: 17.0, 4: 10.0}
 _SIGNS = {1: "▲", 2: "◆", 3: "★", 4: "■"}
 
 
@@ -68,7 +68,7 @@ def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) 
         "angle": np.where(held["side"] < 0, np.pi, 0.0),
         "version": held["version"],
         "side": held["side"],
-        "size": np.array([_SIZES.get(version, 12.0) for version in versions]),
+        "size": np.array([SIZES.get(version, 12.0) for version in versions]),
         "why": _texts([_why(each) for each in told]),
         "seq": held["seq"],
         "row": _texts([_signal_row(instrument, each) for each in told]),

@@ -17,6 +17,8 @@ from workstation.views.theme import FONT, Painter
 _COLUMNS = (*SIGNAL_COLUMNS, "fill", "line")
 _BANDS = ("x0", "x1", "words", "lift")
 _WORDS = frozenset({"marker", "why", "fill", "line", "words"})
+_BESIDE = 0.55
+"""Size of the signals that follow another one in a candle: where many fire, the price stays in sight."""
 _LINES = 3
 """Bands beside each other have their words on so many lines, of which each is as high as this."""
 _LINE_PX = 16
@@ -35,6 +37,9 @@ class Signals:
     def __init__(self, figure: Any, painter: Painter) -> None:
         self._painter = painter
         self._versions: frozenset[int] = frozenset()
+        self._every_ms = 1.0
+        self._newest = -np.inf
+        """The candle of the newest signal."""
         self.source = ColumnDataSource(data=_nothing(_COLUMNS))
         self.markers = figure.scatter(
             "x", "y", source=self.source, marker="marker", angle="angle", fill_color="fill", line_color="line",
@@ -47,9 +52,9 @@ class Signals:
             )
         )  # fmt: skip
 
-    def begin(self, signals: dict[str, np.ndarray], versions: frozenset[int]) -> None:
-        """Show these signals, of these versions."""
-        self._versions = versions
+    def begin(self, signals: dict[str, np.ndarray], versions: frozenset[int], every_ms: float) -> None:
+        """Show these signals, of these versions, on candles of a length."""
+        self._versions, self._every_ms, self._newest = versions, every_ms, -np.inf
         self.source.data = self._chosen(signals)
 
     def extend(self, signals: dict[str, np.ndarray]) -> None:
@@ -75,7 +80,12 @@ class Signals:
     def _chosen(self, signals: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         rows = np.isin(signals["version"], list(self._versions))
         chosen = {name: signals[name][rows] for name in SIGNAL_COLUMNS}
-        return chosen | self._colours(chosen["side"])
+        candles = np.concatenate(([self._newest], chosen["x"] // self._every_ms))
+        beside = candles[1:] <= np.maximum.accumulate(candles)[:-1]
+        self._newest = candles.max()
+        return (
+            chosen | {"size": chosen["size"] * np.where(beside, _BESIDE, 1.0)} | self._colours(chosen["side"])
+        )
 
 
 class Bands:

@@ -171,7 +171,7 @@ class ChartView(View):
         signals, anew = self._unmarked("signals", sheet.signals)
         if anew:
             layers = frozenset(int(layer[1:]) for layer in self.choice.layers if layer in VERSION_LAYERS)
-            self.chart.signals.begin(signals, layers)
+            self.chart.signals.begin(signals, layers, sheet.every_ns / 1e6)
         else:
             self.chart.signals.extend(signals)
 
