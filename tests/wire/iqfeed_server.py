@@ -122,6 +122,7 @@ class IQFeedServer:
         self._newest = self.opened
         self._servers: list[asyncio.Server] = []
         self._clock: asyncio.Task[None] | None = None
+        self._talks: set[asyncio.Task[Any]] = set()
 
     async def __aenter__(self) -> IQFeedServer:
         await self.start()
@@ -146,6 +147,7 @@ class IQFeedServer:
         for server in self._servers:
             server.close()
             await server.wait_closed()
+        await asyncio.gather(*self._talks, return_exceptions=True)
 
     def drop(self) -> None:
         """Drop every socket."""
@@ -208,7 +210,15 @@ class IQFeedServer:
             self.say(f"T,{dt.datetime.now(tz=NEW_YORK):%Y%m%d %H:%M:%S}")
             await asyncio.sleep(TIME_EVERY_S)
 
+    def _begin(self) -> None:
+        """Remember the task of a client until it is done."""
+        talk = asyncio.current_task()
+        assert talk is not None
+        self._talks.add(talk)
+        talk.add_done_callback(self._talks.discard)
+
     async def _level1(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._begin()
         client = Client(writer)
         self.clients.append(client)
         self._say(writer, "S,KEY,12345", f"S,SERVER {'CONNECTED' if self.connected else 'DISCONNECTED'}")
@@ -255,6 +265,7 @@ class IQFeedServer:
             self._say(client.writer, f"F,{symbol},5,25.7,4588000,", summary)
 
     async def _lookup(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._begin()
         self.lookups.append(writer)
         with contextlib.suppress(ConnectionError):
             while raw := await reader.readline():
