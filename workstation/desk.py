@@ -22,23 +22,24 @@ import pandas as pd
 import streamz
 import streamz.dataframe
 
+from workstation.board.board import CANDLES_KEPT, FEED_COLUMNS, Board
+from workstation.board.retention import PAST_MINUTES
+from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
-from workstation.feeds.supervision import Supervisor
-from workstation.history import History, open_history, recent
+from workstation.feeds.supervision.supervisor import Supervisor
+from workstation.history import History, open_history
+from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
-from workstation.indicators.candles import Candles
-from workstation.indicators.rows import FOLLOWED_KINDS
+from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
+from workstation.indicators.candles.engine import Candles
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
 from workstation.portfolio.sample import sample_fills
 from workstation.settings import Settings
-from workstation.streams.board import CANDLES_KEPT, FEED_COLUMNS, Board
-from workstation.streams.engines import standard_engines
+from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
-from workstation.streams.pace import Backlog
-from workstation.streams.shelves import PAST_MINUTES
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0

@@ -15,8 +15,8 @@ from workstation.exposure.band import band
 from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import PARTS, forced_flow
-from workstation.exposure.smart_money import SmartMoney
 from workstation.feeds.deribit.decode import decode
+from workstation.flow.large_trades import SmartMoney
 from workstation.market.tables import HEARTBEAT, MARKS, TRADES, TradeFlag
 from workstation.pricing.chain import chain
 

@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 
 from workstation import open_desk, open_feed, open_history
+from workstation.board.board import FEED_COLUMNS
 from workstation.desk import Desk
+from workstation.engines import LATENESS, LENGTHS, standard_engines
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
-from workstation.feeds.tape import Tape
+from workstation.feeds.tape.tape import Tape
 from workstation.history import History
 from workstation.market.digest import digest
 from workstation.market.tables import TABLES
 from workstation.research.replay import replay
 from workstation.settings import Settings
-from workstation.streams.board import FEED_COLUMNS
-from workstation.streams.engines import LATENESS, LENGTHS, standard_engines
 
 DERIVED = tuple(sorted({engine.output for engine in standard_engines()}))
 SHORT = ("candles", "exposures", "levels", "intensity", "surfaces", "cascade")
@@ -77,7 +77,7 @@ def test_live_is_replay(store: History, settings: Settings) -> None:
 
 def test_live_is_batch(store: History) -> None:
     """One engine, all rows of its inputs in one batch."""
-    from workstation.indicators.candles import Candles
+    from workstation.indicators.candles.engine import Candles
 
     live = by_seq(store)["candles"]
     everything = store.read("trades").sort_values("seq", ignore_index=True)

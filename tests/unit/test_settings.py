@@ -8,7 +8,7 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from workstation.desk import open_desk
-from workstation.exposure.smart_money import SmartMoneyParameters
+from workstation.flow.large_trades import SmartMoneyParameters
 from workstation.pricing.surface_engine import SurfaceParameters
 from workstation.settings import Settings, SmartMoneySettings, SurfaceSettings
 

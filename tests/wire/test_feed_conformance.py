@@ -17,7 +17,7 @@ from tests.unit.feeds.scripted import Sink
 from tests.wire.feed_case import Case, NotStaged, Stage
 from workstation.feeds import FEEDS
 from workstation.feeds.feed import Batch, Feed
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 

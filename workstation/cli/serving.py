@@ -47,7 +47,7 @@ def serve(desk: Desk, server: ServerSettings) -> None:
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
-    from workstation.views import opening
+    from workstation.views.shell import server_patches as opening
 
     opening.install()
     share(desk.start())

@@ -10,7 +10,7 @@ from workstation.market.errors import FeedError
 
 FEEDS = {
     "synthetic": "workstation.feeds.synthetic:Synthetic",
-    "tape": "workstation.feeds.tape:Tape",
+    "tape": "workstation.feeds.tape.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",

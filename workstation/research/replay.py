@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from workstation.feeds.tape import Recording, Tape
+from workstation.engines import standard_engines
+from workstation.feeds.tape.tape import Recording, Tape
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
-from workstation.streams.engines import standard_engines
 from workstation.streams.hub import Hub
 
 

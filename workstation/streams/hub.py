@@ -22,7 +22,7 @@ from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of, rows_of
-from workstation.streams.branches import RUNNING, Branch, BranchStatus, Function, TableStream
+from workstation.streams.subscribers import RUNNING, Branch, BranchStatus, Function, TableStream
 
 LATE_REPORT_NS = 10 * 10**9
 """An engine's late rows are told of at most once in so much event time."""

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.unit.feeds.scripted import SECOND_NS, START_NS, FakeTime, ScriptedFeed, Sink, health, trades
 from workstation.feeds.feed import Batch
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 
 STEPS = st.lists(

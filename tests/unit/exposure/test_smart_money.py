@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.exposure.smart_money import SmartMoney, SmartMoneyParameters
+from workstation.flow.large_trades import SmartMoney, SmartMoneyParameters
 from workstation.market.tables import ALERTS, HEARTBEAT, MARKS, TRADES, TradeFlag
 
 Make = Callable[..., pd.DataFrame]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from workstation.feeds import FEEDS, open_feed
-from workstation.feeds.duplicates import SeenTrades
+from workstation.feeds.supervision.duplicates import SeenTrades
 from workstation.market.errors import FeedError
 from workstation.market.tables import TRADES, TradeFlag
 

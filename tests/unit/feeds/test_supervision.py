@@ -20,8 +20,8 @@ from tests.unit.feeds.scripted import (
     heartbeat,
     trades,
 )
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
-from workstation.feeds.vitals import StalenessParameters
+from workstation.feeds.supervision.staleness import StalenessParameters
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError, TableError
 
 

@@ -11,11 +11,11 @@ import pandas as pd
 
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CASCADE_PARTS
-from workstation.views import formats
-from workstation.views.card import Card, Markup
-from workstation.views.choice import Choice
-from workstation.views.figure import TextView
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Markup
+from workstation.views.widgets.figure import TextView
 
 SHOWN = 40
 _NAMES = {

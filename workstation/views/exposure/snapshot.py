@@ -16,14 +16,14 @@ import xarray as xr
 
 from workstation.exposure.band import band
 from workstation.exposure.book import exposure
-from workstation.exposure.flow_seen import FlowSeen
 from workstation.exposure.levels import levels
+from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
 from workstation.pricing.chain import chain
-from workstation.views.choice import Choice
 from workstation.views.exposure import past
-from workstation.views.live import Source
-from workstation.views.shared import shared
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.state.session_cache import shared
 
 NAN = float("nan")
 NO_MARKS = "No marks of these options have arrived yet."

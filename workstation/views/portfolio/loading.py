@@ -17,9 +17,9 @@ from workstation.market.errors import WorkstationError
 from workstation.market.instruments import REGISTRY
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
-from workstation.views.card import Markup
-from workstation.views.live import Source
-from workstation.views.theme import stylesheet
+from workstation.views.shell.session import Source
+from workstation.views.widgets.card import Markup
+from workstation.views.widgets.theme import stylesheet
 
 _CSS = """
 :host { align-self: center; }

@@ -6,7 +6,7 @@ import numpy as np
 import param
 
 from workstation.market.instruments import REGISTRY
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
 
 LAYERS = {
     "candles": "Candles",
