@@ -33,7 +33,7 @@ from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.portfolio.sample import sample_fills
 from workstation.settings import Settings
@@ -242,7 +242,7 @@ class Desk:
 
     def _publish(self, table: str, frame: pd.DataFrame) -> None:
         if table == "instruments":
-            REGISTRY.register(frame)
+            INSTRUMENT_TERMS.register(frame)
         self.hub.publish(table, frame)
 
     def _seed_board(self) -> None:

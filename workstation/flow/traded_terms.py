@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
 from workstation.pricing.contracts import Floats
@@ -59,7 +60,7 @@ class TradedTerms:
         self._grow(int(codes.max(initial=-1)) + 1)
         new = np.unique(codes[~self.known[codes]])
         if new.size:
-            self.describe(REGISTRY.describe(list(REGISTRY.names(new))))
+            self.describe(INSTRUMENT_TERMS.describe(list(REGISTRY.names(new))))
 
     def describe(self, terms: pd.DataFrame) -> None:
         """Take terms: a frame with ``instrument`` and the columns of the ``instruments`` table."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from workstation.history.history import History
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CANDLES, EXPOSURES, TradeFlag
 
 DAY_NS = 86_400 * 10**9
@@ -67,7 +67,9 @@ def candles(history: History, span_ns: int, kept: int, kinds: Collection[str]) -
     if newest is None:
         return CANDLES.empty()
     rows = history.sql(_LAST_CANDLES, start=newest - span_ns, newest=newest, kept=kept)
-    kind = REGISTRY.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
+    kind = (
+        INSTRUMENT_TERMS.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
+    )
     wanted = rows["instrument"].astype("str").map(kind).isin(kinds)
     return CANDLES.conform(rows.loc[wanted, list(CANDLES.names)])
 

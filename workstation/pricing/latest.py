@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME
 from workstation.market.tables.frames import arrays_of
@@ -184,11 +185,11 @@ class LatestMarks:
         if not ((kind == UNKNOWN) | (kind == NO_TERMS)).any():
             return
         for code in codes[kind == NO_TERMS]:
-            if REGISTRY.terms(str(REGISTRY.names([code])[0])) is not None:
+            if INSTRUMENT_TERMS.registered(str(REGISTRY.names([code])[0])) is not None:
                 self.kind[code] = UNKNOWN
         unknown = codes[self.kind[codes] == UNKNOWN]
         if unknown.size:
-            self.describe(REGISTRY.describe(list(REGISTRY.names(unknown))))
+            self.describe(INSTRUMENT_TERMS.describe(list(REGISTRY.names(unknown))))
 
     def describe(self, terms: pd.DataFrame) -> None:
         """Take the terms of instruments: a frame with ``instrument`` and the columns of ``TERMS``."""

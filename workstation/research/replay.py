@@ -12,7 +12,7 @@ import pandas as pd
 from workstation.engines import standard_engines
 from workstation.feeds.tape.tape import Recording, Tape
 from workstation.market.engine import Engine
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.streams.hub import Hub
 
@@ -71,7 +71,7 @@ def replay(
 
 async def _play(tape: Tape, hub: Hub) -> None:
     await tape.connect()
-    REGISTRY.register(await tape.instruments())
+    INSTRUMENT_TERMS.register(await tape.instruments())
     async for batch in tape.batches():
         hub.publish(batch.table, batch.frame)
     await tape.close()

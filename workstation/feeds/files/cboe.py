@@ -23,6 +23,7 @@ import pandas as pd
 from workstation.feeds.feed import Batch
 from workstation.feeds.files.reading import Rejections, nanoseconds, open_bytes, open_text
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.symbology import unified
 
 NEW_YORK = "America/New_York"
@@ -107,9 +108,8 @@ def _spot(underlying: str, asof_ns: int, bid: float, ask: float) -> pd.DataFrame
 
 
 def _underlying(name: str) -> str:
-    from workstation.market.instruments import REGISTRY
 
-    return str(REGISTRY.describe([name])["underlying"].iloc[0])
+    return str(INSTRUMENT_TERMS.describe([name])["underlying"].iloc[0])
 
 
 def _number(path: Path, line: str, what: str) -> str:

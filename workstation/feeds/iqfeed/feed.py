@@ -19,7 +19,7 @@ from workstation.feeds.iqfeed.lookup import TABLES, Lookup
 from workstation.feeds.iqfeed.names import NAMES
 from workstation.feeds.iqfeed.wire import Wire
 from workstation.market.errors import FeedError, SymbolError
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.symbology import unified, venue_symbol
 from workstation.market.tables import table
 
@@ -173,7 +173,7 @@ class IQFeed(Feed):
     async def instruments(self) -> pd.DataFrame:
         """Rows of ``instruments`` of the default set, with the terms their symbols carry."""
         known = [symbol for symbol in self._symbols if _name(symbol)]
-        rows = REGISTRY.describe([_name(symbol) for symbol in known])
+        rows = INSTRUMENT_TERMS.describe([_name(symbol) for symbol in known])
         now = time.time_ns()
         return table("instruments").conform(
             rows.assign(seq=0, event_ns=now, seen_ns=now, venue_symbol=known, venue=self.name)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Table
 
@@ -67,7 +68,7 @@ class InstrumentRows:
             self._row_of = np.concatenate((self._row_of, grown))
 
     def _admit(self, codes: npt.NDArray[np.int64]) -> None:
-        kinds = REGISTRY.kinds(codes)
+        kinds = INSTRUMENT_TERMS.kinds(codes)
         followed = [code for code, kind in zip(codes.tolist(), kinds, strict=True) if kind in self.kinds]
         self._row_of[codes] = NOT_FOLLOWED
         self._row_of[followed] = np.arange(len(self), len(self) + len(followed))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CASCADE_PARTS
 from workstation.views.shell.session import Source
 from workstation.views.state.choice import Choice
@@ -154,7 +154,7 @@ class SmartMoneyList(TextView):
     def _ours(self, rows: pd.DataFrame) -> np.ndarray:
         names = rows["instrument"].astype("str").where(rows["instrument"].notna(), "")
         known = sorted(set(names) - {""})
-        terms = REGISTRY.describe(known)
+        terms = INSTRUMENT_TERMS.describe(known)
         owner = dict(zip(known, terms["underlying"].astype("str"), strict=True))
         walls = rows["alert_id"].astype("str").str.startswith(f"oi_wall_change:{self.choice.underlying}:")
         return (names.map(owner).eq(self.choice.underlying) | walls).to_numpy()

@@ -8,7 +8,7 @@ import numpy as np
 import panel as pn
 from bokeh.models import CustomJS, Div, Label, Node, Span
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.views.spacetime.chart_data import AVERAGES
 from workstation.views.spacetime.choice import ChartChoice
 from workstation.views.spacetime.cursor import tag_axis
@@ -36,7 +36,7 @@ def volume_unit(instrument: str) -> str:
     >>> volume_unit("AAPL"), volume_unit("of no known terms")
     ('shares', '')
     """
-    terms = REGISTRY.describe([instrument]).iloc[0]
+    terms = INSTRUMENT_TERMS.describe([instrument]).iloc[0]
     multiplier = float(terms["multiplier"])
     if str(terms["kind"]) == "equity":
         return "shares"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import param
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.views.shell.session import Source
 from workstation.views.state.session_cache import shared
 
@@ -94,7 +94,7 @@ def underlyings(source: Source) -> list[str]:
 
 def underlyings_of(marks: pd.DataFrame) -> set[str]:
     """Underlyings of the options among these marks."""
-    terms = REGISTRY.describe(marks["instrument"].astype("str").unique())
+    terms = INSTRUMENT_TERMS.describe(marks["instrument"].astype("str").unique())
     return set(terms["underlying"][terms["kind"] == "option"].astype("str"))
 
 
@@ -115,7 +115,7 @@ def _instruments(source: Source, underlying: str) -> list[str]:
     traded = source.traded()
     if not traded:
         return []
-    terms = REGISTRY.describe(list(traded))
+    terms = INSTRUMENT_TERMS.describe(list(traded))
     terms = terms[(terms["underlying"].astype("str") == underlying) & terms["kind"].isin(_PREFERENCE)]
     rank = terms["kind"].astype("str").map(_PREFERENCE.index).to_numpy(dtype=np.int64)
     names = [str(name) for name in terms["instrument"]]

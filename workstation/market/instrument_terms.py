@@ -1,8 +1,9 @@
-"""The terms of every instrument of a registry as columns, one row per code."""
+"""Terms of instruments: what was registered, else what the symbol says, as columns with one row per registry code."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,11 @@ import pandas as pd
 
 from workstation.market import calendar
 from workstation.market.errors import CalendarError, SymbolError
+from workstation.market.instants import NO_TIME
+from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.symbology import Terms, parse
 from workstation.market.symbology.listed import AMERICAN_INDEX_ROOTS
 from workstation.market.symbology.terms import INDEX_OF_ROOT
-from workstation.market.tables.columns import NO_TIME
 from workstation.market.tables.raw import INSTRUMENTS
 
 
@@ -136,3 +138,88 @@ class DescribedTerms:
         if dtype is None or len(dtype.categories) != len(pool):
             dtype = self._categories[name] = pd.CategoricalDtype(pd.Index(list(pool), dtype="str"))
         return dtype
+
+
+class InstrumentTerms:
+    """Terms of the instruments of a registry.
+
+    Parameters
+    ----------
+    registry
+        Whose instruments: names and codes.
+    """
+
+    def __init__(self, registry: InstrumentRegistry) -> None:
+        self._registry = registry
+        self._registered: dict[str, dict[str, Any]] = {}
+        self._described = DescribedTerms()
+        self._lock = threading.RLock()
+
+    def register(self, instruments: pd.DataFrame) -> None:
+        """Record the terms of instruments: rows of the ``instruments`` table, a later row replaces an earlier one."""
+        with self._lock:
+            for row in instruments.to_dict("records"):
+                record = {str(column): value for column, value in row.items()}
+                name = record["instrument"]
+                code = self._registry.code(name)
+                self._registered[name] = record
+                if code < len(self._described):
+                    self._described.put(code, name, record)
+
+    def registered(self, name: str) -> dict[str, Any] | None:
+        """The registered ``instruments`` row of a name, None when only the name is known."""
+        return self._registered.get(name)
+
+    def describe(self, names: Iterable[str] | None = None) -> pd.DataFrame:
+        """Terms of instruments: one row per name, order kept, columns of the ``instruments`` table.
+
+        Parameters
+        ----------
+        names
+            None for all known ones, in the order of their codes; names not seen before are appended.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A field is what was registered, else what the symbol says, else unknown (NaN, NO_TIME, empty).
+            A name of unknown shape has kind ''.
+
+        Examples
+        --------
+        >>> rows = InstrumentTerms(InstrumentRegistry()).describe(["BTC/USD:BTC-261225-100000-C", "AAPL"])
+        >>> rows[["kind", "underlying", "strike", "right"]].to_dict("records")[0]
+        {'kind': 'option', 'underlying': 'BTC', 'strike': 100000.0, 'right': 'C'}
+        """
+        registry = self._registry
+        with self._lock:
+            if names is None:
+                codes = np.arange(len(registry), dtype=np.int32)
+            elif isinstance(names, pd.Series | pd.Categorical | pd.CategoricalIndex):
+                codes = np.asarray(registry.conform(pd.Series(names)).codes, dtype=np.int32)
+            else:
+                codes = registry.codes(names)
+            if len(codes) and codes.min() < 0:
+                raise ValueError(f"a missing name at row {int(codes.argmin())}; every instrument has one")
+            return self._all_described().take(codes, registry.categorical(codes))
+
+    def kinds(self, codes: npt.NDArray[Any]) -> list[str]:
+        """Kind of the instrument of each code, '' where it is unknown: of ``describe`` the one column.
+
+        Examples
+        --------
+        >>> registry = InstrumentRegistry()
+        >>> InstrumentTerms(registry).kinds(registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL", "??"]))
+        ['option', 'equity', '']
+        """
+        with self._lock:
+            return self._all_described().kinds(codes)
+
+    def _all_described(self) -> DescribedTerms:
+        start = len(self._described)
+        for code, name in enumerate(self._registry.names(range(start, len(self._registry))), start):
+            self._described.put(code, name, self._registered.get(name, {}))
+        return self._described
+
+
+INSTRUMENT_TERMS = InstrumentTerms(REGISTRY)
+"""The terms of the process's registry."""
