@@ -6,8 +6,9 @@ import socket
 from functools import partial
 from pathlib import Path
 
-from workstation.desk import Desk, share, spare_collections
+from workstation.desk import Desk
 from workstation.market.errors import WorkstationError
+from workstation.process import share, spare_collections
 from workstation.settings import ServerSettings
 
 FIRST_PAGE = "exposure"
