@@ -41,6 +41,8 @@ from workstation.streams.hub import Hub
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
+AGREEING_LIVE = 64
+"""Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
 _MINUTE_NS = 60 * 10**9
 _SEEDED = {
     "levels": 36 * 60 * _MINUTE_NS,
@@ -65,13 +67,13 @@ class Desk:
         self.settings = settings
         self.history = history
         self.board = Board()
-        self.hub = Hub(first_seq=_next_seq(history))
+        self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
+        self.hub = Hub(first_seq=_next_seq(history), agreeing=AGREEING_LIVE if self._live_clock else 1)
         self.recorder = self._new_recorder(history) if history else None
         engines = standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         for engine in engines:
             self.hub.add_engine(engine)
-        self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
         self._supervisors = [
             Supervisor(feed, self._accept if self._live_clock else self._publish) for feed in feeds
         ]
@@ -132,6 +134,7 @@ class Desk:
                 raise TimeoutError(
                     f"the engines are still busy; {unseen} batches go to history unseen by them"
                 )
+        self.hub.settle()
         self._publish_forming()
         self._publish_status()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -257,6 +260,8 @@ class Desk:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        if self._live_clock:
+            self._beat()
         self._tasks = [self._loop.create_task(supervisor.run()) for supervisor in self._supervisors]
         for task in self._tasks:
             task.add_done_callback(self._supervision_ended)
