@@ -72,7 +72,9 @@ def test_every_trade_once_every_turn_told(connections, last, fatal, simulated, p
     asyncio.run(asyncio.wait_for(supervisor.run(), 30))
 
     status, events = supervisor.status(), sink.events
-    refused = fatal and status["reconnects"] == len(connections)  # a silence given up comes before the refusal
+    refused = fatal and status["reconnects"] == len(
+        connections
+    )  # a silence given up comes before the refusal
     assert status["state"] == ("failed" if refused else "ended") == events[-1]
     assert events.count("connecting") == feed.connects == events.count("disconnected") + 1
     assert events.count("connected") == 1
