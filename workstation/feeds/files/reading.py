@@ -33,6 +33,9 @@ class Rejections:
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
+    told: dict[str, int] = field(default_factory=dict)
+    """What is kept although something about it is not known, counted by reason."""
+    told_examples: dict[str, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -45,6 +48,20 @@ class Rejections:
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
+    def tell(self, reason: str, count: int = 1, example: str = "") -> None:
+        """Count what is kept although something about it is not known.
+
+        Examples
+        --------
+        >>> rejections = Rejections()
+        >>> rejections.tell("no table reads the sale condition", 3, "line 7")
+        >>> rejections.total, rejections.told
+        (0, {'no table reads the sale condition': 3})
+        """
+        if count:
+            self.told[reason] = self.told.get(reason, 0) + count
+            self.told_examples.setdefault(reason, example)
+
 
 class Reader(Protocol):
     """Yields the batches of one file; what cannot be read is added to ``rejections``."""
@@ -55,7 +72,7 @@ class Reader(Protocol):
 FORMATS: Mapping[str, str] = {
     "cboe": "quote-table CSV and delayed-quotes JSON of Cboe",
     "dbn": "Databento binary files",
-    "lean": "tick and minute zips of LEAN",
+    "lean": "tick and bar zips of LEAN",
     "tardis": "options_chain CSV of Tardis",
     "frames": "raw websocket captures: cryptofeed's and the `timestamp json` line form",
     "table": "any CSV or Parquet file through a YAML mapping of columns, units and time",
