@@ -20,7 +20,7 @@ from workstation.feeds.files.lean.paths import LeanFile
 from workstation.feeds.files.reading import Rejections
 from workstation.market.errors import FrameError, SymbolError
 
-BLOCK_BYTES = 4 * 2**20
+BLOCK_BYTES = 8 * 2**20
 """Text read as one."""
 LINE_BYTES = 64 * 2**10
 """No line of a LEAN file is nearly as long."""

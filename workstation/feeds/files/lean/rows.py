@@ -34,6 +34,7 @@ UNREAD = "sale condition that no table reads: the trade is kept without its flag
 _NOT_SUSPICIOUS = frozenset({"", "0"})
 _PRICES = ("open", "high", "low", "close")
 Sides = tuple[float, float, float, float]
+_NOTHING: Sides = (np.nan, np.nan, np.nan, np.nan)
 
 
 @dataclass
@@ -75,6 +76,8 @@ def batch_of(reading: LeanReading, block: Block, lines: Lines) -> Batch:
 def _refuse_suspicious(words: Words, sieve: Sieve) -> None:
     marks = [text.strip() for text in words.texts]
     if set(marks) <= _NOT_SUSPICIOUS:
+        return
+    if words.codes.size and marks[1:] == ["1"] and not words.codes.max():
         return
     sieve.refuse(np.array([mark == "1" for mark in marks])[words.codes], SUSPICIOUS)
     odd = np.array([mark != "1" and mark not in _NOT_SUSPICIOUS for mark in marks])
@@ -195,23 +198,33 @@ def _carried(
     sides: dict[str, Floats],
 ) -> dict[str, Floats]:
     """The sides of each quote with what its exchange said last where a side is unchanged."""
-    filled = {name: np.empty(len(codes)) for name in sides}
-    for place, exchange in enumerate(exchanges):
-        rows = np.flatnonzero(codes == place)
-        if not rows.size:
-            continue
-        last = carried.get(exchange, (np.nan,) * 4)
-        now: list[float] = []
-        for position, side in enumerate(("bid", "ask")):
-            price, size = sides[side][rows], sides[f"{side}_size"][rows]
-            known = (price != 0) & ~np.isnan(price)
-            source = np.maximum.accumulate(np.where(known, np.arange(rows.size), -1))
-            before = source < 0
-            price, size = price[source], size[source]
-            price[before], size[before] = last[2 * position], last[2 * position + 1]
-            filled[side][rows], filled[f"{side}_size"][rows] = price, size
-            now += [float(price[-1]), float(size[-1])]
-        carried[exchange] = (now[0], now[1], now[2], now[3])
+    rows = len(codes)
+    if not rows:
+        return sides
+    narrow = codes.astype(np.int8 if len(exchanges) < 128 else np.int32)
+    order = np.argsort(narrow, kind="stable")
+    grouped = narrow[order]
+    starts = np.flatnonzero(np.concatenate(([True], grouped[1:] != grouped[:-1])))
+    names = [exchanges[code] for code in grouped[starts]]
+    firsts, lasts = order[starts], order[np.append(starts[1:], rows) - 1]
+    places = np.arange(rows)
+    filled: dict[str, Floats] = {}
+    for position, side in ((0, "bid"), (2, "ask")):
+        price, size = sides[side].copy(), sides[f"{side}_size"].copy()
+        known = (price != 0) & (price == price)
+        opening = firsts[~known[firsts]]
+        before = [
+            carried.get(name, _NOTHING) for name, first in zip(names, firsts, strict=True) if not known[first]
+        ]
+        price[opening] = [said[position] for said in before]
+        size[opening] = [said[position + 1] for said in before]
+        known[firsts] = True
+        source = np.empty(rows, dtype=np.int64)
+        source[order] = order[np.maximum.accumulate(np.where(known[order], places, 0))]
+        filled[side], filled[f"{side}_size"] = price[source], size[source]
+    for name, last in zip(names, lasts.tolist(), strict=True):
+        bid, bid_size, ask, ask_size = (float(values[last]) for values in filled.values())
+        carried[name] = (bid, bid_size, ask, ask_size)
     return filled
 
 
