@@ -246,7 +246,7 @@ def _print_import(done: Any) -> None:
         + (f"; {done.known} files were in the store already" if done.known else "")
     )
     _print_reasons("rows set aside", done.rejections.counts, done.rejections.examples)
-    _print_reasons("kept, not all known", done.rejections.told, done.rejections.told_examples)
+    _print_reasons("kept, not all known", done.rejections.notes, done.rejections.examples)
     for path, problem in done.failures.items():
         console.print(f"[bold red]not read[/] {path}: {problem}", highlight=False)
     if done.failures:

@@ -23,19 +23,20 @@ ROWS = 100_000
 class Rejections:
     """Rows set aside, counted by reason, with the first offender of each.
 
+    ``notes`` counts likewise what had to be said of rows that were kept (a condition no table knows, a value left out).
+
     Examples
     --------
     >>> rejections = Rejections()
     >>> rejections.add("no time", 2, "line 7")
-    >>> rejections.total, rejections.counts, rejections.examples
-    (2, {'no time': 2}, {'no time': 'line 7'})
+    >>> rejections.note("unknown condition '?'", 1, "line 9")
+    >>> rejections.total, rejections.counts, rejections.examples["no time"], rejections.notes
+    (2, {'no time': 2}, 'line 7', {"unknown condition '?'": 1})
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
-    told: dict[str, int] = field(default_factory=dict)
-    """What is kept although something about it is not known, counted by reason."""
-    told_examples: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -48,19 +49,11 @@ class Rejections:
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
-    def tell(self, reason: str, count: int = 1, example: str = "") -> None:
-        """Count what is kept although something about it is not known.
-
-        Examples
-        --------
-        >>> rejections = Rejections()
-        >>> rejections.tell("no table reads the sale condition", 3, "line 7")
-        >>> rejections.total, rejections.told
-        (0, {'no table reads the sale condition': 3})
-        """
+    def note(self, remark: str, count: int = 1, example: str = "") -> None:
+        """Count rows that were kept and of which something must be said."""
         if count:
-            self.told[reason] = self.told.get(reason, 0) + count
-            self.told_examples.setdefault(reason, example)
+            self.notes[remark] = self.notes.get(remark, 0) + count
+            self.examples.setdefault(remark, example)
 
 
 class Reader(Protocol):

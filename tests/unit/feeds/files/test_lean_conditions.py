@@ -32,7 +32,7 @@ def test_masks_are_bits(tmp_path: Path) -> None:
         0, 0, late, TradeFlag.ISO, late | TradeFlag.ISO | TradeFlag.OFF_EXCHANGE, TradeFlag.AUCTION,
         TradeFlag.AVERAGE_PRICE, TradeFlag.OFF_EXCHANGE,
     ]  # fmt: skip
-    assert not rejections.told
+    assert not rejections.notes
     assert not rejections.total
 
 
@@ -41,16 +41,16 @@ def test_letters_are_those_that_both_tapes_read_alike(tmp_path: Path) -> None:
     assert bits == [
         0, TradeFlag.ISO, TradeFlag.ISO | TradeFlag.EXTENDED_HOURS, TradeFlag.AUCTION, TradeFlag.OFF_EXCHANGE,
     ]  # fmt: skip
-    (reason,) = rejections.told
-    assert rejections.told[reason] == 1, "B is an average price on one tape and a bunched trade on the other"
-    assert "line 5" in rejections.told_examples[reason]
-    assert "'B'" in rejections.told_examples[reason]
+    (reason,) = rejections.notes
+    assert rejections.notes[reason] == 1, "B is an average price on one tape and a bunched trade on the other"
+    assert "line 5" in rejections.examples[reason]
+    assert "'B'" in rejections.examples[reason]
 
 
 def test_unknown_conditions_are_kept_counted_and_told(tmp_path: Path) -> None:
     bits, rejections = flags_of(tmp_path, ["Q,100000000", "Q,0", "Q,100000000"])
     assert bits == [0, 0, 0]
-    assert list(rejections.told.values()) == [2]
+    assert list(rejections.notes.values()) == [2]
     assert not rejections.total
 
 
@@ -74,7 +74,9 @@ def test_other_markets_have_other_tables_or_none(
 ) -> None:
     bits, rejections = flags_of(tmp_path, prints, where, contract)
     assert bits == right
-    assert sum(rejections.told.get(reason, 0) for reason in rejections.told if "condition" in reason) == told
+    assert (
+        sum(rejections.notes.get(reason, 0) for reason in rejections.notes if "condition" in reason) == told
+    )
 
 
 @pytest.mark.parametrize("block", [4 << 20, 60])
@@ -82,5 +84,5 @@ def test_how_conditions_are_printed_is_settled_once_per_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, block: int
 ) -> None:
     monkeypatch.setattr("workstation.feeds.files.lean.members.BLOCK_BYTES", block)
-    bits, _ = flags_of(tmp_path, ["N,@", "N,F", "N,F", "N,6", "N,4"] * 5)
-    assert bits == [0, TradeFlag.ISO, TradeFlag.ISO, TradeFlag.AUCTION, 0] * 5
+    bits, _ = flags_of(tmp_path, ["N,@", "N,F", "N,F", "N,6", "N,O"] * 5)
+    assert bits == [0, TradeFlag.ISO, TradeFlag.ISO, TradeFlag.AUCTION, TradeFlag.AUCTION] * 5

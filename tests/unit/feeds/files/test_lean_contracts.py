@@ -61,7 +61,7 @@ def test_a_future_option_is_no_stock_option(tmp_path: Path) -> None:
     assert (terms["strike"], terms["right"], terms["style"]) == (3000, "C", "american")
     assert np.isnan(terms["multiplier"])
     assert terms["expiry_ns"] == np.iinfo(np.int64).min, "LEAN names the day, not the time"
-    assert any("multiplier" in reason for reason in done.rejections.told)
+    assert any("multiplier" in reason for reason in done.rejections.notes)
     assert (told["event"] == "unknown").any()
 
 
@@ -78,7 +78,7 @@ def test_the_future_under_an_option(tmp_path: Path, where: str, name: str, under
     (quotes,) = rows_of(one_member(tmp_path, where, [QUOTE], "call_15000000_20200128"), rejections).values()
     assert quotes["instrument"].tolist() == [name]
     assert REGISTRY.describe([name])["underlying"].tolist() == [underlying]
-    assert any("underlying future" in reason for reason in rejections.told) == (not underlying)
+    assert any("underlying future" in reason for reason in rejections.notes) == (not underlying)
 
 
 @pytest.mark.parametrize(

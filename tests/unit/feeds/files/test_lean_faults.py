@@ -38,7 +38,7 @@ GOOD = "34200000,1674200,210,Q,2000,0"
         (",1674200,1,Q,0,0", "no time"),
         ("34200000,,1,Q,0,0", "no price"),
         ("34200000,1674200,,Q,0,0", "no size"),
-        ("34200000,1674200,0,Q,0,0", "trade without a size (0)"),
+        ("34200000,1674200,0,Q,0,0", "a trade of size 0"),
         ("34200000,0,1,Q,0,0", "trade without a price (0)"),
         ("34200000,-5,1,Q,0,0", "negative price"),
         ("34200000,1674200,-1,Q,0,0", "negative size"),
@@ -109,8 +109,9 @@ def test_blocks_cut_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     lines = [f"{34_200_000 + row},1674200,{row + 1},Q,0,0" for row in range(997)]
     lines[500] = "oops"
     file = one_member(tmp_path, SPY, lines)
-    for size in (37, 64, 1_000, 1 << 20):
+    for size, part in ((37, 99), (64, 1), (1_000, 300), (1 << 20, 2_000)):
         monkeypatch.setattr("workstation.feeds.files.lean.members.BLOCK_BYTES", size)
+        monkeypatch.setattr("workstation.feeds.files.lean.lines.PART_BYTES", part)
         rejections = Rejections()
         sizes = rows_of(file, rejections)["trades"]["size"].tolist()
         assert sizes == [row + 1.0 for row in range(997) if row != 500]
@@ -246,8 +247,9 @@ def test_memory_does_not_grow_with_one_bad_cell(tmp_path: Path) -> None:
     assert grown < 500, "megabytes"
 
 
-def test_a_line_without_end_is_refused(tmp_path: Path) -> None:
+def test_a_line_without_end_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workstation.feeds.files.lean.members.BLOCK_BYTES", 1 << 20)
     chance = random.Random(2)
-    text = bytes(chance.choices(b"0123456789,.Q", k=6 << 20))
+    text = bytes(chance.choices(b"0123456789,.Q", k=3 << 20))
     with pytest.raises(FrameError, match="has no end"):
         rows_of(lean_zip(tmp_path, SPY, {MEMBER: text}))

@@ -29,7 +29,7 @@ TRADES = [
     ("equity/usa/tick/xyz/20240605_trade.zip", "", "{t},500000,5,C,0,{s}", (50.0, 5)),
     ("option/usa/tick/xyz/20240605_trade_american.zip", CALL, "{t},12000,5,C,0,{s}", (1.2, 5)),
     ("indexoption/usa/tick/spx/20240605_trade_european.zip", CALL, "{t},12000,5,C,,{s}", (1.2, 5)),
-    ("index/usa/tick/spx/20240605_trade.zip", "", "{t},5300.25,0,,,{s}", (5300.25, 0)),
+    ("index/usa/tick/spx/20240605_trade.zip", "", "{t},5300.25,3,,,{s}", (5300.25, 3)),
     ("future/cme/tick/es/20240605_trade.zip", MONTH, "{t},5300.25,5,C,,{s}", (5300.25, 5)),
     ("futureoption/cme/tick/es/20240621/20240605_trade_american.zip", CALL, "{t},12.25,5,C,,{s}", (12.25, 5)),
     ("crypto/coinbase/tick/btcusd/20240605_trade.zip", "", "{t},70000.1,0.5,{s}", (70000.1, 0.5)),
@@ -58,6 +58,16 @@ def test_tick_trades(
     (trades,) = rows_of(one_member(tmp_path, where, lines, contract), rejections).values()
     assert rejections.counts == {"marked suspicious by the source": 1}
     assert trades[["price", "size"]].values.tolist() == [list(right)] * 2
+
+
+def test_an_index_value_is_no_trade_of_size_0(tmp_path: Path) -> None:
+    rejections = Rejections()
+    lines = ["34200100,5300.25,0,,,0", "34200200,5300.5,0,,,0", "34200300,5300.75,2,,,0"]
+    tables = rows_of(one_member(tmp_path, "index/usa/tick/spx/20240605_trade.zip", lines), rejections)
+    assert tables["marks"]["index"].tolist() == tables["marks"]["last"].tolist() == [5300.25, 5300.5]
+    assert tables["marks"]["instrument"].tolist() == ["SPX", "SPX"]
+    assert tables["trades"][["price", "size"]].values.tolist() == [[5300.75, 2]]
+    assert not rejections.total
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from workstation.feeds.files.lean.layouts import layout_of
 from workstation.feeds.files.lean.lines import parse_lines
 from workstation.feeds.files.lean.members import Block, blocks
 from workstation.feeds.files.lean.paths import LeanFile, parse_path
-from workstation.feeds.files.lean.rows import LeanReading, batch_of
+from workstation.feeds.files.lean.rows import LeanReading, batches_of
 from workstation.feeds.files.lean.zones import zone_name, zone_of
 from workstation.feeds.files.reading import Rejections
 from workstation.market.errors import FrameError
@@ -61,16 +61,15 @@ def read(path: Path, rejections: Rejections, zone: str = "") -> Iterator[Batch]:
         raise FrameError(f"{path.name}: not a whole zip: {error}; take it from its source again") from error
     with archive:
 
-        def made(block: Block) -> Batch:
+        def made(block: Block) -> list[Batch]:
             lines = parse_lines(block, layout, file.midnight is None, rejections)
-            batch = batch_of(reading, block, lines)
-            if len(batch.frame):
-                _register(file, block, int(batch.frame["event_ns"].iloc[0]), rejections)
-            return batch
+            batches = batches_of(reading, block, lines)
+            if batches:
+                _register(file, block, int(batches[0].frame["event_ns"].iloc[0]), rejections)
+            return batches
 
-        for batch in one_ahead(blocks(archive, file, rejections), made):
-            if len(batch.frame):
-                yield batch
+        for batches in one_ahead(blocks(archive, file, rejections), made):
+            yield from batches
 
 
 def _register(file: LeanFile, block: Block, event_ns: int, rejections: Rejections) -> None:
@@ -79,7 +78,7 @@ def _register(file: LeanFile, block: Block, event_ns: int, rejections: Rejection
     for piece in block.pieces:
         contract = piece.contract
         if contract.unknown and piece.first_line == 1:
-            rejections.tell(
+            rejections.note(
                 f"not in LEAN's files: {contract.unknown}", 1, f"{contract.name} ({piece.member})"
             )
         if contract.terms and piece.first_line == 1:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ Floats = npt.NDArray[np.float64]
 _PARSE = csv.ParseOptions(
     quote_char=False, double_quote=False, newlines_in_values=False, ignore_empty_lines=False
 )
+PART_BYTES = 256 * 2**10
+"""Text read line by line where it holds a bad line."""
 _WORDS = pa.dictionary(pa.int32(), pa.string())
 
 
@@ -68,13 +71,55 @@ def parse_lines(block: Block, layout: Layout, dated: bool, rejections: Rejection
     rejections
         Takes what is set aside.
     """
-    first = block.text[: block.text.find(b"\n")].count(b",") + 1
+    lines = _at_once(block.text, block.lines, layout, dated)
+    return lines or _part_by_part(block, layout, dated, rejections)
+
+
+def _at_once(text: bytes, count: int, layout: Layout, dated: bool) -> Lines | None:
+    """The lines as Arrow reads them; None where it refuses one."""
+    first = text[: text.find(b"\n")].count(b",") + 1
     columns = layout.columns[:first] if layout.least <= first < len(layout.columns) else layout.columns
-    table = layout.whole and _table(block.text, columns, dated, True)
-    table = table or _table(block.text, columns, dated, False)
-    if table and table.num_rows == block.lines and _marks(table) is not None:
-        return _lines(table, layout, dated)
-    return _one_by_one(block, layout, dated, rejections)
+    table = _table(text, columns, dated, True) if layout.whole else None
+    table = table or _table(text, columns, dated, False)
+    if table is None or table.num_rows != count or _marks(table) is None:
+        return None
+    return _lines(table, layout, dated)
+
+
+def _part_by_part(block: Block, layout: Layout, dated: bool, rejections: Rejections) -> Lines:
+    """The good lines of a block that holds a bad one: only the parts with a bad line are read line by line."""
+    parts: list[Lines] = []
+    start = row = 0
+    while start < len(block.text):
+        end = block.text.rfind(b"\n", start, start + PART_BYTES) + 1 or block.text.find(b"\n", start) + 1
+        text = block.text[start:end]
+        count = text.count(b"\n")
+        lines = _at_once(text, count, layout, dated)
+        parts.append(
+            replace(lines, rows=np.arange(row, row + count))
+            if lines
+            else _one_by_one(text, row, block, layout, dated, rejections)
+        )
+        start, row = end, row + count
+    return _joined(parts)
+
+
+def _joined(parts: Sequence[Lines]) -> Lines:
+    first = parts[0]
+    times = [pd.Series(part.time) if isinstance(first.time, pd.Series) else part.time for part in parts]
+    time = pd.concat(times, ignore_index=True) if isinstance(first.time, pd.Series) else np.concatenate(times)
+    numbers = {name: np.concatenate([part.numbers[name] for part in parts]) for name in first.numbers}
+    words = {name: _one_pool([part.words[name] for part in parts]) for name in first.words}
+    return Lines(time, numbers, words, np.concatenate([part.rows for part in parts if part.rows is not None]))
+
+
+def _one_pool(columns: Sequence[Words]) -> Words:
+    pool: dict[str, int] = {}
+    codes = [
+        np.array([pool.setdefault(text, len(pool)) for text in column.texts], dtype=np.int32)[column.codes]
+        for column in columns
+    ]
+    return Words(np.concatenate(codes), tuple(pool))
 
 
 def _table(text: bytes, columns: Sequence[str], dated: bool, whole: bool) -> pa.Table | None:
@@ -124,9 +169,11 @@ def _words(column: pa.ChunkedArray) -> Words:
     return Words(joined.indices.to_numpy(), tuple(joined.dictionary.to_pylist()))
 
 
-def _one_by_one(block: Block, layout: Layout, dated: bool, rejections: Rejections) -> Lines:
-    """The good lines of a block that Arrow refused as a whole."""
-    texts = block.text.split(b"\n")[: block.lines]
+def _one_by_one(
+    text: bytes, start: int, block: Block, layout: Layout, dated: bool, rejections: Rejections
+) -> Lines:
+    """The good lines of a part, which begins at row ``start`` of the block; each bad one is set aside."""
+    texts = text.split(b"\n")[:-1]
     reasons: dict[int, str] = {}
     padded: list[bytes] = []
     for row, line in enumerate(texts):
@@ -152,21 +199,18 @@ def _one_by_one(block: Block, layout: Layout, dated: bool, rejections: Rejection
         reasons |= {int(rows[place]): f"no number in {name}" for place in np.flatnonzero(unread)}
         good &= ~unread
         frame[name] = values.astype("float64")
-    _tell(block, reasons, rejections)
+    counts = Counter(reasons.values())
+    for reason, first in {reason: row for row, reason in sorted(reasons.items(), reverse=True)}.items():
+        rejections.add(reason, counts[reason], block.where(start + first))
     kept = frame[good].reset_index(drop=True)
     return Lines(
         kept["time"] if dated else kept["time"].to_numpy(),
         {name: kept[name].to_numpy(dtype=np.float64) for name in layout.numbers},
         {name: _factorized(kept[name]) for name in layout.columns if name in TEXTS},
-        rows[good],
+        start + rows[good],
     )
 
 
 def _factorized(column: pd.Series) -> Words:
     codes, texts = pd.factorize(column)
     return Words(codes.astype(np.int32), tuple(str(text) for text in texts) or ("",))
-
-
-def _tell(block: Block, reasons: dict[int, str], rejections: Rejections) -> None:
-    for row in sorted(reasons):
-        rejections.add(reasons[row], 1, block.where(row))

@@ -2,7 +2,8 @@
 
 Tick trade -> trades; tick quote -> quotes; quote bar -> quotes at the bar's end; trade bar -> candles; open interest
 -> marks. A side of a quote without a price is NaN, with its size; in the tick quotes of equities a side of 0 means
-"unchanged" and is carried forward per exchange. A trade without size is set aside (an index has none to print).
+"unchanged" and is carried forward per exchange. A trade without size is set aside; an index's values have none and
+become marks.
 """
 
 from __future__ import annotations
@@ -63,14 +64,15 @@ class LeanReading:
         return 10_000.0 if self.file.security in SCALED else 1.0
 
 
-def batch_of(reading: LeanReading, block: Block, lines: Lines) -> Batch:
-    """The rows of a block's lines."""
+def batches_of(reading: LeanReading, block: Block, lines: Lines) -> list[Batch]:
+    """The rows of a block's lines; no batch without rows."""
     sieve = Sieve(block, lines.rows, len(lines), reading.rejections)
     if "suspicious" in lines.words:
         _refuse_suspicious(lines.words["suspicious"], sieve)
     wall = wall_times(reading.file, lines, sieve)
     build = _BUILDERS[reading.file.resolution == "tick", reading.file.kind]
-    return build(reading, block, lines, sieve, wall)
+    batches = build(reading, block, lines, sieve, wall)
+    return [batch for batch in batches if len(batch.frame)]
 
 
 def _refuse_suspicious(words: Words, sieve: Sieve) -> None:
@@ -117,7 +119,7 @@ def _sized(values: Floats, name: str, sieve: Sieve) -> Floats:
 
 def _trades(
     reading: LeanReading, block: Block, lines: Lines, sieve: Sieve, wall: npt.NDArray[np.int64]
-) -> Batch:
+) -> list[Batch]:
     security, market = reading.file.security, reading.file.market
     times = begin_of(wall, reading.zone, sieve)
     price = _priced(reading, lines.numbers["price"], "price", sieve)
@@ -126,8 +128,9 @@ def _trades(
     numbers_or_refuse(sieve, size, "size", required=True)
     if security not in SIGNED:
         sieve.refuse(price == 0, "trade without a price (0)")
-    if security != "index":
-        sieve.refuse(size == 0, "trade without a size (0)")
+    if security == "index":
+        return _index_values(reading, block, sieve, times, price, size)
+    sieve.refuse(size == 0, "a trade of size 0")
     columns = _stamp(reading, block, sieve, times)
     columns |= {"price": sieve.pick(price), "size": sieve.pick(size)}
     bits = np.zeros(len(columns["event_ns"]), dtype=np.int32)
@@ -141,7 +144,27 @@ def _trades(
         codes = sieve.pick(words.codes)
         bits = bits | exchange_flags(words.texts, security, market)[codes]
         columns["exchange"] = category(words.texts, codes)
-    return Batch("trades", table("trades").batch(columns | {"flags": bits}))
+    return [Batch("trades", table("trades").batch(columns | {"flags": bits}))]
+
+
+def _index_values(
+    reading: LeanReading,
+    block: Block,
+    sieve: Sieve,
+    times: npt.NDArray[np.int64],
+    price: Floats,
+    size: Floats,
+) -> list[Batch]:
+    """An index's values: marks where LEAN writes size 0, as it does; trades where there is a size."""
+    columns = _stamp(reading, block, sieve, times) | {"price": sieve.pick(price), "size": sieve.pick(size)}
+    flat = columns["size"] == 0
+    values = {name: columns[name][flat] for name in ("event_ns", "instrument", "venue")}
+    level = columns["price"][flat]
+    prints = {name: column[~flat] for name, column in columns.items()}
+    return [
+        Batch("marks", table("marks").batch(values | {"last": level, "index": level.copy()})),
+        Batch("trades", table("trades").batch(prints)),
+    ]
 
 
 def _condition_bits(
@@ -158,13 +181,13 @@ def _condition_bits(
             first = int(untold.argmax())
             line = sieve.where(first if kept is None else int(kept[first]))
             example = f"{line}: {words.texts[codes[first]]!r}"
-            reading.rejections.tell(UNREAD, int(untold.sum()), example)
+            reading.rejections.note(UNREAD, int(untold.sum()), example)
     return bits[codes]
 
 
 def _quotes(
     reading: LeanReading, block: Block, lines: Lines, sieve: Sieve, wall: npt.NDArray[np.int64]
-) -> Batch:
+) -> list[Batch]:
     every = TICKS_OF.get(reading.file.resolution, 0)
     times = end_of(wall, every, reading.zone, sieve)
     numbers = dict(lines.numbers)
@@ -188,7 +211,7 @@ def _quotes(
             columns[side] = np.where(missing, np.nan, sides[side])
             empty = missing | np.isnan(sides[side])
             columns[f"{side}_size"] = np.where(empty, np.nan, sides[f"{side}_size"])
-    return Batch("quotes", table("quotes").batch(columns))
+    return [Batch("quotes", table("quotes").batch(columns))]
 
 
 def _carried(
@@ -230,7 +253,7 @@ def _carried(
 
 def _candles(
     reading: LeanReading, block: Block, lines: Lines, sieve: Sieve, wall: npt.NDArray[np.int64]
-) -> Batch:
+) -> list[Batch]:
     times = begin_of(wall, reading.zone, sieve)
     prices = {name: _priced(reading, lines.numbers[name], name, sieve) for name in _PRICES}
     for name, values in prices.items():
@@ -248,21 +271,21 @@ def _candles(
         "every_ns": np.full(rows, TICKS_OF[reading.file.resolution]),
         "closed": np.ones(rows, dtype=np.bool_),
     }
-    return Batch("candles", table("candles").batch(columns))
+    return [Batch("candles", table("candles").batch(columns))]
 
 
 def _open_interest(
     reading: LeanReading, block: Block, lines: Lines, sieve: Sieve, wall: npt.NDArray[np.int64]
-) -> Batch:
+) -> list[Batch]:
     times = begin_of(wall, reading.zone, sieve)
     interest = _sized(lines.numbers["open_interest"], "open interest", sieve)
     numbers_or_refuse(sieve, interest, "open interest", required=True)
     columns = _stamp(reading, block, sieve, times)
     columns |= {"open_interest": sieve.pick(interest), "open_interest_ns": columns["event_ns"].copy()}
-    return Batch("marks", table("marks").batch(columns))
+    return [Batch("marks", table("marks").batch(columns))]
 
 
-_BUILDERS: dict[tuple[bool, str], Callable[..., Batch]] = {
+_BUILDERS: dict[tuple[bool, str], Callable[..., list[Batch]]] = {
     (True, "trade"): _trades,
     (True, "quote"): _quotes,
     (True, "openinterest"): _open_interest,
