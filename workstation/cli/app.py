@@ -219,6 +219,9 @@ def import_(
     history: HistoryOption = "",
     mapping: Annotated[str, typer.Option(help="table: a shipped mapping's name or a YAML file.")] = "",
     feed: Annotated[str, typer.Option(help="frames: the venue, when the file does not tell.")] = "",
+    zone: Annotated[
+        str, typer.Option(help="lean: time zone of a market LEAN's database does not name, as UTC-05.")
+    ] = "",
     again: Annotated[
         bool, typer.Option("--again", help="Import files although their content is in the store.")
     ] = False,
@@ -227,7 +230,8 @@ def import_(
     from workstation.history import open_history
     from workstation.research.importing import expand, import_files
 
-    options = {name: value for name, value in {"mapping": mapping, "feed": feed}.items() if value}
+    given = {"mapping": mapping, "feed": feed, "zone": zone}
+    options = {name: value for name, value in given.items() if value}
     files = expand(paths)
     store = open_history(history or settings_of().history)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -248,15 +252,21 @@ def _print_import(done: Any) -> None:
         f"{done.files} files: {rows}"
         + (f"; {done.known} files were in the store already" if done.known else "")
     )
-    if done.rejections.total:
-        table = RichTable("rows set aside", "reason", "first of them")
-        for reason, count in sorted(done.rejections.counts.items(), key=lambda item: -item[1]):
-            table.add_row(f"{count:,}", reason, done.rejections.examples[reason])
-        console.print(table)
+    _print_reasons("rows set aside", done.rejections.counts, done.rejections.examples)
+    _print_reasons("kept, not all known", done.rejections.notes, done.rejections.examples)
     for path, problem in done.failures.items():
         console.print(f"[bold red]not read[/] {path}: {problem}", highlight=False)
     if done.failures:
         raise typer.Exit(1)
+
+
+def _print_reasons(title: str, counts: dict[str, int], examples: dict[str, str]) -> None:
+    if not counts:
+        return
+    table = RichTable(title, "reason", "first of them")
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(f"{count:,}", reason, examples[reason])
+    console.print(table)
 
 
 @app.command()

@@ -23,16 +23,20 @@ ROWS = 100_000
 class Rejections:
     """Rows set aside, counted by reason, with the first offender of each.
 
+    ``notes`` counts likewise what had to be said of rows that were kept (a condition no table knows, a value left out).
+
     Examples
     --------
     >>> rejections = Rejections()
     >>> rejections.add("no time", 2, "line 7")
-    >>> rejections.total, rejections.counts, rejections.examples
-    (2, {'no time': 2}, {'no time': 'line 7'})
+    >>> rejections.note("unknown condition '?'", 1, "line 9")
+    >>> rejections.total, rejections.counts, rejections.examples["no time"], rejections.notes
+    (2, {'no time': 2}, 'line 7', {"unknown condition '?'": 1})
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -45,6 +49,12 @@ class Rejections:
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
+    def note(self, remark: str, count: int = 1, example: str = "") -> None:
+        """Count rows that were kept and of which something must be said."""
+        if count:
+            self.notes[remark] = self.notes.get(remark, 0) + count
+            self.examples.setdefault(remark, example)
+
 
 class Reader(Protocol):
     """Yields the batches of one file; what cannot be read is added to ``rejections``."""
@@ -55,7 +65,7 @@ class Reader(Protocol):
 FORMATS: Mapping[str, str] = {
     "cboe": "quote-table CSV and delayed-quotes JSON of Cboe",
     "dbn": "Databento binary files",
-    "lean": "tick and minute zips of LEAN",
+    "lean": "tick and bar zips of LEAN",
     "tardis": "options_chain CSV of Tardis",
     "frames": "raw websocket captures: cryptofeed's and the `timestamp json` line form",
     "table": "any CSV or Parquet file through a YAML mapping of columns, units and time",
