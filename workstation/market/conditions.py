@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,23 @@ Flags = npt.NDArray[np.int32]
 TAPES = ("opra", "cta", "utp", "lean")
 OFF_EXCHANGE_CODE = "D"
 """Exchange code of FINRA's TRF and ADF on the equity tapes."""
+NO_PRICE = (
+    TradeFlag.BLOCK
+    | TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.CANCEL
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.ODD_LOT
+    | TradeFlag.UNPRICED
+    | TradeFlag.UNCOUNTED
+)
+"""Bits of prints that set neither open, high, low nor last."""
+NO_VOLUME = TradeFlag.CANCEL | TradeFlag.UNCOUNTED
+"""Bits of prints that count in no volume."""
 
 
 class ConditionError(WorkstationError, ValueError):
@@ -64,6 +81,10 @@ def _condition(row: Mapping[str, Any]) -> Condition:
     flags = TradeFlag(0)
     for flag in row["flags"]:
         flags |= TradeFlag[flag]
+    if not row["volume"] and not flags & TradeFlag.CANCEL:
+        flags |= TradeFlag.UNCOUNTED
+    elif not row["last"] and not flags & (NO_PRICE | TradeFlag.EXTENDED_HOURS):
+        flags |= TradeFlag.UNPRICED
     return Condition(
         row["code"], row["name"], row["meaning"], flags, row["last"], row["volume"], row["aggressor"]
     )
@@ -144,6 +165,8 @@ def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     bits = TradeFlag(0)
     for condition in known:
         bits |= condition.flags
+    if bits & (NO_PRICE ^ TradeFlag.UNPRICED):
+        bits &= ~TradeFlag.UNPRICED
     return (
         int(bits),
         sure and all(c.last for c in known),
@@ -228,6 +251,58 @@ def flags(printed: Any, tape: str = "opra", exchanges: Any = None) -> Flags:
     """
     bits: Flags = read_conditions(printed, tape, exchanges)["flags"].to_numpy()
     return bits
+
+
+class Eligibility(NamedTuple):
+    """What prints may do, a truth value per print: set the open; the high and low; the last; count in volume."""
+
+    sets_open: npt.NDArray[np.bool_]
+    sets_high_low: npt.NDArray[np.bool_]
+    sets_last: npt.NDArray[np.bool_]
+    counts_volume: npt.NDArray[np.bool_]
+
+
+def eligibility(bits: Any) -> Eligibility:
+    """What prints of these ``trades.flags`` may do.
+
+    Notes
+    -----
+    A print that may not set the last sets no open, high or low either: this project's choice, stricter than the tapes'
+    own rules, which let some late prints set the day's high and low. Extended-hours prints set prices.
+
+    Examples
+    --------
+    >>> eligibility(flags(["@", "@4 B", "M", "@ T"], tape="cta")).sets_last.tolist()
+    [True, False, False, True]
+    >>> eligibility(flags(["@", "@4 B", "M", "@ T"], tape="cta")).counts_volume.tolist()
+    [True, True, False, True]
+    """
+    held = np.asarray(bits)
+    prices = (held & int(NO_PRICE)) == 0
+    return Eligibility(prices, prices, prices, (held & int(NO_VOLUME)) == 0)
+
+
+@lru_cache(maxsize=1)
+def _corrections() -> Mapping[int, TradeFlag]:
+    return {
+        row["code"]: TradeFlag.CANCEL if row["flags"] else TradeFlag(0)
+        for row in _load("equity_conditions.json")["corrections"]
+    }
+
+
+def correction_flags(printed: Any) -> tuple[Flags, npt.NDArray[np.bool_]]:
+    """``trades.flags`` of TAQ's correction indicator (``0``, ``"00"``, ``12``), and which indicators are known.
+
+    Examples
+    --------
+    >>> correction_flags(["0", "08", "12", "77"])[0].tolist(), correction_flags(["", "77"])[1].tolist()
+    ([0, 8192, 8192, 0], [True, False])
+    """
+    places, distinct = _texts(printed)
+    codes = [int(text) if text.strip().isdecimal() else (-1 if text.strip() else 0) for text in distinct]
+    bits = np.array([int(_corrections().get(code, 0)) for code in codes], dtype=np.int32)
+    known = np.array([code in _corrections() for code in codes])
+    return bits[places], known[places]
 
 
 def off_exchange(exchanges: Any) -> npt.NDArray[np.bool_]:

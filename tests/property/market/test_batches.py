@@ -15,7 +15,7 @@ from workstation.market.tables import TRADES
 
 names = st.sampled_from(["BTC/USD", "ETH/USD", "AAPL", "SPXW  261218C06000000", "BTC/USD:BTC"])
 words = st.one_of(st.none(), st.sampled_from(["", "okx", "deribit", "opra"]))
-numbers = st.floats(allow_nan=False, allow_infinity=False, width=32)
+numbers = st.floats(0.0, allow_nan=False, allow_infinity=False, width=32)
 rows = st.fixed_dictionaries(
     {
         "event_ns": st.integers(0, 2**62),
