@@ -17,9 +17,7 @@ NEVER_NEGATIVE = frozenset({"spot", "perpetual", "option", "equity"})
 """Kinds of instruments whose price cannot be below zero; a future's and a spread's can (oil, April 2020)."""
 
 
-def impossible(
-    column: Column, values: Any, instruments: Any, registry: InstrumentRegistry
-) -> Iterator[tuple[BoolArray, str]]:
+def impossible(column: Column, values: Any) -> Iterator[tuple[BoolArray, str]]:
     """Rows of a column that hold what it cannot, with the reason; NaN passes.
 
     Parameters
@@ -28,8 +26,6 @@ def impossible(
         A bounded column.
     values
         Its array (n,); of objects it is not looked at.
-    instruments
-        Names of the rows, for prices below zero; None when nobody says.
     """
     if type(values) is not np.ndarray or values.dtype.kind not in "fiu" or not values.size:
         return
@@ -43,18 +39,15 @@ def impossible(
         yield values < column.least, f"{column.name} below {column.least:g}"
     if column.most is not None and high > column.most:
         yield values > column.most, f"{column.name} above {column.most:g}"
-    if column.price and low < 0:
-        negative = values < 0
-        if instruments is not None:
-            negative = negative & _never_negative(instruments, negative, registry)
-        if negative.any():
-            yield negative, f"{column.name} below 0"
 
 
-def _never_negative(instruments: Any, asked: BoolArray, registry: InstrumentRegistry) -> BoolArray:
-    """Whether a price below zero is impossible, of the rows asked about."""
-    never = np.zeros(asked.size, dtype=np.bool_)
-    names = pd.Series(instruments)[asked].astype("object")
-    known = {name: registry.kinds(registry.codes([name]))[0] for name in names.dropna().unique() if name}
-    never[asked] = [known.get(name, "") in NEVER_NEGATIVE for name in names]
-    return never
+def below_zero(prices: Any, instruments: pd.Series[Any], registry: InstrumentRegistry) -> BoolArray | None:
+    """Rows whose price is below zero though their instrument's cannot be; None where there are none."""
+    if type(prices) is not np.ndarray or prices.dtype.kind not in "fi" or not (prices < 0).any():
+        return None
+    places = np.flatnonzero(prices < 0)
+    names = instruments.iloc[places].astype("object").tolist()
+    kinds = {name: registry.kinds(registry.codes([name]))[0] for name in set(names) if isinstance(name, str)}
+    never = np.zeros(prices.size, dtype=np.bool_)
+    never[places] = [kinds.get(name, "") in NEVER_NEGATIVE for name in names]
+    return never if never.any() else None

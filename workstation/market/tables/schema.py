@@ -39,7 +39,7 @@ from workstation.market.tables.frames import (
     stacked_frame,
     with_array,
 )
-from workstation.market.tables.ranges import impossible
+from workstation.market.tables.ranges import below_zero, impossible
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -154,7 +154,7 @@ class Table:
                 return _trusted(frame.copy(deep=False))
             return self.assembled(arrays_of(frame), len(frame))
         arrays = self._arrays(self._brought(frame), len(frame), registry)
-        self._check_range(arrays, registry)
+        self._check_range(arrays)
         return self.assembled(arrays, len(frame))
 
     def impossible(
@@ -175,17 +175,24 @@ class Table:
         for _, column in self._bounded:
             if column.name in frame:
                 values = frame[column.name].to_numpy()
-                for mask, reason in impossible(column, values, names, registry):
-                    yield column.name, mask, reason
+                yield from ((column.name, mask, reason) for mask, reason in impossible(column, values))
+                if column.price and names is not None:
+                    negative = below_zero(values, names, registry)
+                    if negative is not None:
+                        yield column.name, negative, f"{column.name} below 0"
 
-    def _check_range(self, arrays: list[Any], registry: InstrumentRegistry) -> None:
-        """Refuse what a column cannot hold; for batches of whom nobody else has looked at the numbers."""
+    def _check_range(self, arrays: list[Any]) -> None:
+        """Refuse what a column cannot hold; for batches of whom nobody else has looked at the numbers.
+
+        Of prices only the infinite ones of a required column: whether one can be below zero is the instrument's affair, and
+        whoever takes in a source's rows asks ``impossible``.
+        """
         for place, column in self._bounded:
-            for mask, reason in impossible(
-                column, arrays[place], arrays[self.places["instrument"]], registry
-            ):
+            if column.price and not column.required:
+                continue
+            for mask, reason in impossible(column, arrays[place]):
                 row = int(mask.argmax())
-                raise TableError(self.name, column.name, row, f"{reason}: {arrays[place][row]!r}")
+                raise TableError(self.name, column.name, row, f"{reason}: {arrays[place][row].item()!r}")
 
     def batch(
         self, columns: Mapping[str, Any], rows: int | None = None, registry: InstrumentRegistry = REGISTRY
@@ -238,7 +245,7 @@ class Table:
         numbers = np.arange(first_seq, first_seq + rows)
         if not self._is_conformed(frame, registry):
             arrays = self._arrays(self._brought(frame), rows, registry)
-            self._check_range(arrays, registry)
+            self._check_range(arrays)
         elif _is_fresh(frame.index):
             return _trusted(with_array(frame, place, numbers))
         else:
@@ -331,7 +338,7 @@ class Table:
                 return False
             if column.required:
                 self._require(column, values)
-        self._check_range(arrays, registry)
+        self._check_range(arrays)
         return True
 
     def concat(self, frames: Iterable[pd.DataFrame], registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
