@@ -44,9 +44,14 @@ class Chunk:
 
 
 def chunks(
-    path: Path, wanted: Sequence[str], rejections: Rejections, rows: int, delimiter: str = ","
+    path: Path,
+    wanted: Sequence[str],
+    rejections: Rejections,
+    rows: int,
+    delimiter: str = ",",
+    who: str = "the mapping wants",
 ) -> Iterator[Chunk]:
-    """The wanted columns of a CSV, Parquet or Feather file, at most ``rows`` rows at a time.
+    """The wanted columns of a CSV, Parquet or Feather file, at most ``rows`` rows at a time; ``who`` wants them.
 
     Raises
     ------
@@ -55,15 +60,15 @@ def chunks(
     """
     if path.suffix == ".parquet":
         with pq.ParquetFile(path) as file:
-            _need(path, wanted, file.schema_arrow.names)
+            _need(path, wanted, file.schema_arrow.names, who)
             yield from _columnar(file.iter_batches(batch_size=rows, columns=list(wanted)), path.name)
     elif path.suffix in (".feather", ".arrow", ".ipc"):
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
-            _need(path, wanted, file.schema.names)
+            _need(path, wanted, file.schema.names, who)
             batches = (file.get_batch(number) for number in range(file.num_record_batches))
             yield from _columnar((part for batch in batches for part in _sliced(batch, rows)), path.name)
     else:
-        yield from _delimited(path, wanted, rejections, rows, delimiter)
+        yield from _delimited(path, wanted, rejections, rows, delimiter, who)
 
 
 def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
@@ -78,7 +83,7 @@ def _columnar(batches: Iterator[pa.RecordBatch], file: str) -> Iterator[Chunk]:
         yield Chunk(dict(zip(batch.schema.names, batch.columns, strict=True)), places, file, "row")
 
 
-def _need(path: Path, wanted: Sequence[str], found: Sequence[str], delimiter: str = "") -> None:
+def _need(path: Path, wanted: Sequence[str], found: Sequence[str], who: str, delimiter: str = "") -> None:
     absent = sorted({column for column in wanted if column not in found})
     if absent:
         there = ", ".join(found)
@@ -87,9 +92,7 @@ def _need(path: Path, wanted: Sequence[str], found: Sequence[str], delimiter: st
         if len(found) == 1 and any(mark in found[0] for mark in ";\t|,"):
             mark = next(mark for mark in ";\t|," if mark in found[0])
             hint = f"; its fields seem to be separated by {mark!r}, not {delimiter!r}"
-        raise FrameError(
-            f"{path.name}: the mapping wants column {', '.join(absent)}; the file has {there}{hint}"
-        )
+        raise FrameError(f"{path.name}: {who} column {', '.join(absent)}; the file has {there}{hint}")
     twice = sorted({column for column in wanted if list(found).count(column) > 1})
     if twice:
         raise FrameError(
@@ -97,8 +100,8 @@ def _need(path: Path, wanted: Sequence[str], found: Sequence[str], delimiter: st
         )
 
 
-def lines_of(file: IO[bytes], name: str) -> Iterator[list[bytes]]:
-    """Lines of a file with their ends, many at a time."""
+def lines_of(file: IO[bytes], name: str, longest: int = LONGEST_LINE) -> Iterator[list[bytes]]:
+    """Lines of a file with their ends, many at a time; ``FrameError`` for one that does not end."""
     rest = b""
     while block := file.read(_BLOCK):
         lines = (rest + block).splitlines(keepends=True) if rest else block.splitlines(keepends=True)
@@ -128,16 +131,16 @@ def _grouped(file: IO[bytes], name: str, rows: int) -> Iterator[tuple[int, list[
 
 
 def _delimited(
-    path: Path, wanted: Sequence[str], rejections: Rejections, rows: int, delimiter: str
+    path: Path, wanted: Sequence[str], rejections: Rejections, rows: int, delimiter: str, who: str
 ) -> Iterator[Chunk]:
     header: list[str] | None = None
     with open_bytes(path) as file:
         for first, lines in _grouped(file, path.name, rows + 1):
             if header is None:
                 header = _header(path, lines.pop(0), delimiter)
-                _need(path, wanted, header, delimiter)
+                _need(path, wanted, header, who, delimiter)
                 first += 1
-            chunk = _chunk(path.name, header, wanted, first, lines, rejections, delimiter)
+            chunk = parsed(path.name, header, wanted, first, lines, rejections, delimiter)
             if len(chunk):
                 yield chunk
     if header is None:
@@ -155,29 +158,60 @@ def _header(path: Path, line: bytes, delimiter: str) -> list[str]:
     return [name.strip() for name in next(csv.reader([text], delimiter=delimiter), [])]
 
 
-def _chunk(
-    file: str, header: list[str], wanted: Sequence[str], first: int, lines: list[bytes], rejections: Rejections,
-    delimiter: str,
-) -> Chunk:  # fmt: skip
+def parsed(
+    file: str,
+    header: list[str],
+    wanted: Sequence[str],
+    first: int,
+    lines: list[bytes],
+    rejections: Rejections,
+    delimiter: str = ",",
+) -> Chunk:
+    """The wanted columns of lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
     numbers = np.arange(first, first + len(lines))
-    quoted = any(b'"' in line for line in lines) if b'"' in b"".join(lines) else False
-    problems = _problems(lines, len(header), delimiter)
-    if any(problems):
+    body = b"".join(lines)
+    quick = body.isascii() and b'"' not in body and b"\0" not in body
+    found = _table(_ended(body), header, wanted, delimiter, False) if quick and body else None
+    if found is None or found.num_rows != len(lines):
+        problems = [_problem(line, len(header), delimiter) for line in lines]
         for line, problem, number in zip(lines, problems, numbers, strict=True):
             if problem and problem != _BLANK:
                 rejections.add(problem, 1, f"{file}, line {number}: {line[:60]!r}")
         good = [place for place, problem in enumerate(problems) if not problem]
-        lines, numbers = [lines[place] for place in good], numbers[good]
-    if not lines:
-        return Chunk({}, numbers, file)
-    body = b"".join(line if line.endswith(b"\n") else line.rstrip(b"\r") + b"\n" for line in lines[-1:])
-    body = b"".join(lines[:-1]) + body
+        if not good:
+            return Chunk({}, numbers[:0], file)
+        numbers, body = numbers[good], b"".join([lines[place] for place in good])
+        found = _table(_ended(body), header, wanted, delimiter, b'"' in body)
+        if found is None or found.num_rows != len(numbers):
+            raise FrameError(
+                f"{file}: the {len(lines)} lines from line {first} on do not read as one row each"
+            )
+    return Chunk({name: found[name].combine_chunks() for name in dict.fromkeys(wanted)}, numbers, file)
+
+
+def _ended(body: bytes) -> bytes:
+    return body if body.endswith(b"\n") else body.rstrip(b"\r") + b"\n"
+
+
+def _table(
+    body: bytes, header: list[str], wanted: Sequence[str], delimiter: str, quoted: bool
+) -> pa.Table | None:
+    """Lines as columns of text; None when one of them has other than the header's number of fields."""
+    odd: list[int] = []
+
+    def skip(row: pacsv.InvalidRow) -> str:
+        odd.append(row.actual_columns)
+        return "skip"
+
     names = list(dict.fromkeys(wanted))
-    parsed = pacsv.read_csv(
+    found = pacsv.read_csv(
         pa.BufferReader(body),
         pacsv.ReadOptions(column_names=_distinct(header), use_threads=False, block_size=len(body) + 1),
         pacsv.ParseOptions(
-            delimiter=delimiter, quote_char='"' if quoted else False, ignore_empty_lines=False
+            delimiter=delimiter,
+            quote_char='"' if quoted else False,
+            ignore_empty_lines=False,
+            invalid_row_handler=skip,
         ),
         pacsv.ConvertOptions(
             include_columns=names,
@@ -187,11 +221,7 @@ def _chunk(
             check_utf8=False,
         ),
     )
-    if parsed.num_rows != len(numbers):
-        raise FrameError(
-            f"{file}: {parsed.num_rows} rows in the {len(numbers)} lines from line {first}; a value holds a line end"
-        )
-    return Chunk({name: parsed[name].combine_chunks() for name in names}, numbers, file)
+    return None if odd else found
 
 
 def _distinct(header: list[str]) -> list[str]:
@@ -200,20 +230,6 @@ def _distinct(header: list[str]) -> list[str]:
 
 
 _BLANK = "blank line"
-
-
-def _problems(lines: list[bytes], fields: int, delimiter: str) -> list[str]:
-    """Why a line is no row of so many fields; '' where it is one."""
-    mark, body = delimiter.encode(), b"".join(lines)
-    plain = b'"' not in body and b"\0" not in body and b"\r" not in body.replace(b"\r\n", b"")
-    if plain and body.isascii():
-        wrong = [line.count(mark) != fields - 1 or not line.strip() for line in lines]
-        if not any(wrong):
-            return [""] * len(lines)
-        return [
-            _problem(line, fields, delimiter) if bad else "" for line, bad in zip(lines, wrong, strict=True)
-        ]
-    return [_problem(line, fields, delimiter) for line in lines]
 
 
 def _problem(line: bytes, fields: int, delimiter: str) -> str:

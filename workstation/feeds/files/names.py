@@ -15,6 +15,7 @@ from workstation.feeds.files.chunks import Chunk
 from workstation.feeds.files.mapping import InstrumentColumn, Part, TermColumns
 from workstation.feeds.files.times import times
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import Terms, render, underlying_of_root, unified
 from workstation.market.tables import NO_TIME
 
@@ -31,26 +32,33 @@ def named(symbol: str, grammar: str) -> tuple[str, str]:
         return "", str(error)
 
 
+_codes: dict[str, dict[str, int]] = {}
+"""Grammar -> symbol -> code of the process's registry: thousands of files name the same contracts."""
+
+
 def by_symbol(symbols: list[str], places: npt.NDArray[Any], grammar: str) -> tuple[pd.Categorical, Problems]:
     """Instruments of rows from distinct symbols (as they are, without a grammar) and each row's place among them."""
+    known = _codes.setdefault(grammar, {})
+    codes = np.array([known.get(symbol, -1) for symbol in symbols], dtype=np.int32)
     problems: Problems = []
-    found: list[str] = []
-    for place, symbol in enumerate(symbols):
-        name, problem = (symbol if symbol.strip() else "", "") if not grammar else ("", "")
-        if grammar and symbol.strip():
-            name, problem = named(symbol, grammar)
-        found.append(name)
-        if not name:
-            reason = "symbol" if problem else "no instrument named"
-            problems.append((places == place, reason, problem or "an empty name"))
-    return _categorical(found, places), problems
+    for place in np.flatnonzero(codes < 0).tolist():
+        symbol = symbols[place]
+        name, problem = (
+            ("", "") if not symbol.strip() else named(symbol, grammar) if grammar else (symbol, "")
+        )
+        if name:
+            codes[place] = known[symbol] = int(REGISTRY.codes([name])[0])
+        else:
+            problems.append(
+                (places == place, "symbol" if problem else "no instrument named", problem or "an empty name")
+            )
+    return REGISTRY.categorical(codes[places] if len(codes) else codes), problems
 
 
-def _categorical(found: list[str], places: npt.NDArray[Any]) -> pd.Categorical:
-    distinct = {name: at for at, name in enumerate(dict.fromkeys(name for name in found if name))}
-    codes = np.array([distinct.get(name, -1) for name in found], dtype=np.int32)
-    dtype = pd.CategoricalDtype(pd.Index(list(distinct), dtype="str"))
-    return pd.Categorical.from_codes(codes[places] if len(codes) else [], dtype=dtype)
+def _by_name(found: list[str], places: npt.NDArray[Any]) -> pd.Categorical:
+    """Instruments of rows from names ('' for none) and each row's place among them."""
+    codes = np.array([REGISTRY.codes([name])[0] if name else -1 for name in found], dtype=np.int32)
+    return REGISTRY.categorical(codes[places] if len(codes) else codes)
 
 
 def instruments(chunk: Chunk, rule: InstrumentColumn, right: str = "") -> tuple[pd.Categorical, Problems]:
@@ -62,7 +70,7 @@ def instruments(chunk: Chunk, rule: InstrumentColumn, right: str = "") -> tuple[
         The column holds no text.
     """
     if rule.constant:
-        return _categorical([rule.constant], np.zeros(len(chunk), dtype=np.int32)), []
+        return _by_name([rule.constant], np.zeros(len(chunk), dtype=np.int32)), []
     if rule.terms:
         return _by_terms(chunk, rule.terms, right)
     array = plain(chunk.columns[rule.column])
@@ -95,7 +103,7 @@ def _by_terms(chunk: Chunk, rule: TermColumns, right: str) -> tuple[pd.Categoric
             mask = (places == place) & ~told
             if mask.any():
                 problems.append((mask, "symbol", problem))
-    return _categorical([name for name, _ in found], places), problems
+    return _by_name([name for name, _ in found], places), problems
 
 
 @lru_cache(maxsize=1 << 17)

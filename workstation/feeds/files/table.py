@@ -66,6 +66,7 @@ from workstation.feeds.files.times import Order, times
 from workstation.market.conditions import NO_PRICE, correction_flags, read_conditions
 from workstation.market.errors import FrameError
 from workstation.market.tables import NO_TIME, Column, TradeFlag, table
+from workstation.market.tables.categories import constant
 
 __all__ = ["Mapping", "load_mapping", "read", "shipped_mappings"]
 WORDS_TOLD = 20
@@ -133,8 +134,7 @@ class _Run:
             frames.append(self._part(chunk, kept, ns, right, instrument, columns))
         if len(frames) == 1:
             return frames[0]
-        joined = pd.concat([f.astype({"instrument": "str"}) for f in frames])
-        return joined.sort_index(kind="stable")
+        return pd.concat(frames).sort_index(kind="stable")
 
     def _part(
         self, chunk: Chunk, kept: _Kept, ns: npt.NDArray[np.int64], right: str, instrument: InstrumentColumn,
@@ -157,9 +157,8 @@ class _Run:
                 {name: values[places] for name, values in made.items()}, index=places, copy=False
             )
         for name, value in self.rules.constants.items():
-            frame[name] = (
-                pd.Categorical([value] * len(frame)) if schema.by_name[name].kind == "category" else value
-            )
+            category_column = schema.by_name[name].kind == "category"
+            frame[name] = constant(str(value), len(frame)) if category_column else value
         return frame
 
     # -- time ---------------------------------------------------------------------------------------------
@@ -211,6 +210,10 @@ class _Run:
             return values
         if column.kind in ("int64", "int32", "int8"):
             return self._integer(array, kept, column, rule)
+        return self._text(array, column, rule)
+
+    @staticmethod
+    def _text(array: Any, column: Column, rule: ValueColumn) -> Any:
         if column.kind == "category":
             return category(array, rule.column)
         found = texts(array, rule.column)

@@ -24,7 +24,7 @@ from workstation.market.tables import NO_TIME
 
 SCALES = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
-_ZONED = r"\d.*[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)$"
+_ZONED = re.compile(r"\d.*[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)")
 Mask = npt.NDArray[np.bool_]
 Nanoseconds = npt.NDArray[np.int64]
 
@@ -266,13 +266,13 @@ def _written(array: Any, name: str, form: str, local: _Local) -> Times:
         reason = f"no time in {name}: numbers, but the mapping says neither s, ms, us nor ns"
         return Times(ns, [(np.ones(len(array), dtype=np.bool_), reason)])
     encoded = array.dictionary_encode()
-    texts = pd.Series(encoded.dictionary.to_pylist(), dtype=object).str.strip()
-    texts = texts.str.replace(r" ?UTC$", "Z", regex=True)
-    zoned = texts.str.fullmatch(_ZONED).to_numpy(dtype=np.bool_, na_value=False) | ("%z" in form)
+    texts = [_zulu(text.strip()) for text in encoded.dictionary.to_pylist()]
+    zoned = np.array([bool(_ZONED.fullmatch(text)) for text in texts], dtype=np.bool_) | ("%z" in form)
     wall, strange = np.full(len(texts), NO_TIME), np.zeros(len(texts), dtype=np.bool_)
-    for which in (zoned, ~zoned):
-        if which.any():
-            wall[which], strange[which] = _parsed(texts[which], form, utc=bool(which is zoned))
+    for utc in (True, False):
+        which = np.flatnonzero(zoned == utc)
+        if which.size:
+            wall[which], strange[which] = _parsed([texts[place] for place in which.tolist()], form, utc)
     places = encoded.indices
     if places.null_count:
         wall, strange, zoned = np.r_[wall, NO_TIME], np.r_[strange, False], np.r_[zoned, True]
@@ -290,11 +290,15 @@ def _written(array: Any, name: str, form: str, local: _Local) -> Times:
     return found
 
 
-def _parsed(texts: pd.Series[Any], form: str, utc: bool) -> tuple[Nanoseconds, Mask]:
+def _zulu(text: str) -> str:
+    return f"{text[:-3].rstrip()}Z" if text.endswith("UTC") else text
+
+
+def _parsed(texts: list[str], form: str, utc: bool) -> tuple[Nanoseconds, Mask]:
     """Nanoseconds of texts, and which lie outside 1990-2100."""
-    known = texts.where(~texts.str.casefold().isin(MISSING))
+    known = [None if text.casefold() in MISSING else text for text in texts]
     found = pd.DatetimeIndex(
-        pd.to_datetime(known, format="ISO8601" if form == "iso" else form, errors="coerce", utc=utc)
+        pd.to_datetime(known, format="ISO8601" if form == "iso" else form, errors="coerce", utc=utc)  # type: ignore[call-overload]
     )
     naive = found.tz_localize(None) if found.tz is not None else found
     years = naive.year.to_numpy()
