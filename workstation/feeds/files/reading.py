@@ -152,7 +152,7 @@ def _possible(schema: Table, frame: pd.DataFrame, file: str, rejections: Rejecti
         mask &= kept
         if mask.any():
             first = frame[column].iloc[int(mask.argmax())]
-            rejections.add(reason, int(mask.sum()), f"{file}: {first!r}")
+            rejections.add(reason, int(mask.sum()), f"{file}: {first.item() if isinstance(first, np.generic) else first!r}")
             kept = kept & ~mask
 
     times = frame["event_ns"].to_numpy() if "event_ns" in frame else None
