@@ -170,7 +170,8 @@ def parsed(
     """The wanted columns of lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
     numbers = np.arange(first, first + len(lines))
     body = b"".join(lines)
-    quick = body.isascii() and b'"' not in body and b"\0" not in body
+    quick = body.isascii() and not any(mark in body for mark in (b'"', b"\0", b"\n\n", b"\n\r"))
+    quick &= not body.startswith((b"\n", b"\r"))
     found = _table(_ended(body), header, wanted, delimiter, False) if quick and body else None
     if found is None or found.num_rows != len(lines):
         problems = [_problem(line, len(header), delimiter) for line in lines]

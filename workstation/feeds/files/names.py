@@ -94,7 +94,8 @@ def _by_terms(chunk: Chunk, rule: TermColumns, right: str) -> tuple[pd.Categoric
     scale = rule.strike.scale if rule.strike else 1.0
     keys = pd.MultiIndex.from_arrays([roots, days, strikes, rights])
     places, distinct = pd.factorize(keys)
-    found = [_name(rule, scale, *key) for key in distinct.tolist()]
+    crypto, option = (rule.quote, rule.settle), rule.strike is not None
+    found = [_name(crypto, option, scale, *key) for key in distinct.tolist()]
     told = np.zeros(rows, dtype=np.bool_)
     for mask, _, _ in problems:
         told |= mask
@@ -107,22 +108,23 @@ def _by_terms(chunk: Chunk, rule: TermColumns, right: str) -> tuple[pd.Categoric
 
 
 @lru_cache(maxsize=1 << 17)
-def _name(rule: TermColumns, scale: float, root: str, day: int, strike: str, right: str) -> tuple[str, str]:
-    """The name of some terms and '', or '' and what is wrong with them."""
+def _name(
+    crypto: tuple[str, str], option: bool, scale: float, root: str, day: int, strike: str, right: str
+) -> tuple[str, str]:
+    """The name of some terms and '', or '' and what is wrong with them; ``crypto`` is quote and settle, empty for US."""
     if day == NO_TIME:
         return "", "no expiry"
-    expiry = pd.Timestamp(day).date()
-    value = number(strike) * scale if rule.strike else np.nan
-    if rule.strike and not (np.isfinite(value) and value > 0):
-        return "", f"strike {strike!r} is not a positive number"
-    if rule.strike and right not in ("C", "P"):
-        return "", f"right {right!r} is neither C nor P"
-    underlying = root if rule.quote else underlying_of_root(root)
-    kind = "option" if rule.strike else "future"
-    strike_value = float(f"{value:.12g}") if rule.strike else None
-    terms = Terms(kind, root, underlying, rule.quote, rule.settle, expiry, strike_value, right)
+    value: float | None = None
+    if option:
+        value = float(f"{number(strike) * scale:.12g}")
+        if not (np.isfinite(value) and value > 0):
+            return "", f"strike {strike!r} is not a positive number"
+        if right not in ("C", "P"):
+            return "", f"right {right!r} is neither C nor P"
+    underlying = root if crypto[0] else underlying_of_root(root)
+    kind, expiry = "option" if option else "future", pd.Timestamp(day).date()
     try:
-        return render(terms), ""
+        return render(Terms(kind, root, underlying, *crypto, expiry, value, right)), ""
     except SymbolError as error:
         return "", str(error)
 

@@ -6,7 +6,7 @@ import csv
 import gzip
 import importlib
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -119,9 +119,9 @@ def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -
     reader: Reader = module.read
     try:
         for name, frame in reader(path, rejections, **options):
-            possible = _possible(table(name), frame, path.name, rejections)
-            if len(possible):
-                yield Batch(name, table(name).conform(possible))
+            kept = possible(table(name), frame, rejections, lambda _: path.name)
+            if len(kept):
+                yield Batch(name, table(name).conform(kept))
     except _DAMAGE as error:
         raise FrameError(f"{path.name}: {_damage(error)}") from error
 
@@ -141,18 +141,22 @@ def _damage(error: BaseException) -> str:
     return f"cannot be read, it is damaged or of another format ({error})"
 
 
-def _possible(schema: Table, frame: pd.DataFrame, file: str, rejections: Rejections) -> pd.DataFrame:
-    """The rows that a market can have printed; the others are counted."""
+def possible(
+    schema: Table, frame: pd.DataFrame, rejections: Rejections, where: Callable[[int], str]
+) -> pd.DataFrame:
+    """The rows that a market can have printed; the others are counted. ``where`` says of a row's label where it stands."""
     if not len(frame):
         return frame
     kept = np.ones(len(frame), dtype=np.bool_)
 
     def drop(mask: npt.NDArray[np.bool_], reason: str, column: str) -> None:
         nonlocal kept
-        mask &= kept
+        mask = mask & kept
         if mask.any():
-            first = frame[column].iloc[int(mask.argmax())]
-            rejections.add(reason, int(mask.sum()), f"{file}: {first.item() if isinstance(first, np.generic) else first!r}")
+            first = int(mask.argmax())
+            shown = frame[column].iloc[first]
+            shown = shown.item() if isinstance(shown, np.generic) else shown
+            rejections.add(reason, int(mask.sum()), f"{where(int(frame.index[first]))}: {shown!r}")
             kept = kept & ~mask
 
     times = frame["event_ns"].to_numpy() if "event_ns" in frame else None

@@ -61,7 +61,7 @@ from workstation.feeds.files.mapping import (
     shipped_mappings,
 )
 from workstation.feeds.files.names import instruments
-from workstation.feeds.files.reading import ROWS, Rejections
+from workstation.feeds.files.reading import ROWS, Rejections, possible
 from workstation.feeds.files.times import Order, times
 from workstation.market.conditions import NO_PRICE, correction_flags, read_conditions
 from workstation.market.errors import FrameError
@@ -159,7 +159,7 @@ class _Run:
         for name, value in self.rules.constants.items():
             category_column = schema.by_name[name].kind == "category"
             frame[name] = constant(str(value), len(frame)) if category_column else value
-        return frame
+        return possible(schema, frame, self.rejections, chunk.where)
 
     # -- time ---------------------------------------------------------------------------------------------
 

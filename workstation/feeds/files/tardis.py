@@ -26,11 +26,11 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
 from workstation.feeds.files.chunks import Chunk, chunks
 from workstation.feeds.files.names import by_symbol
-from workstation.feeds.files.reading import ROWS, Rejections
+from workstation.feeds.files.reading import ROWS, Rejections, possible
 from workstation.feeds.files.times import times
 from workstation.market.contract_sizes import coins_per_contract
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME
+from workstation.market.tables import NO_TIME, table
 
 GRAMMARS = {
     "deribit": "deribit", "okex-options": "okx", "bybit-options": "bybit", "binance-european-options": "binance",
@@ -85,7 +85,8 @@ def _marks(chunk: Chunk, rejections: Rejections) -> pd.DataFrame:
         return marks.assign(venue="")
     marks["venue"] = venues[kept].astype("category")
     marks = _in_coins(marks, chunk, rejections)
-    return _in_our_units(marks, _texts(chunk, "underlying_index"), chunk, rejections)
+    marks = _in_our_units(marks, _texts(chunk, "underlying_index"), chunk, rejections)
+    return possible(table("marks"), marks, rejections, chunk.where)
 
 
 def _texts(chunk: Chunk, name: str) -> pd.Series[Any]:

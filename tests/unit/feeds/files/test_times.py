@@ -164,7 +164,10 @@ def test_the_order_of_the_file_tells_the_doubled_hour(
 
 def test_an_order_that_runs_back_twice_tells_nothing(tmp_path: Path) -> None:
     times, aside = read(
-        tmp_path, "format: iso, zone: America/New_York, ambiguous: by order", *NOVEMBER[:5], "2025-11-02T01:10:00"
+        tmp_path,
+        "format: iso, zone: America/New_York, ambiguous: by order",
+        *NOVEMBER[:5],
+        "2025-11-02T01:10:00",
     )
     assert len(times) == 5
     assert list(aside.values()) == [1]
@@ -185,9 +188,7 @@ def test_an_hour_that_does_not_exist_is_set_aside(tmp_path: Path) -> None:
         "2025-03-09T03:00:00",
     )  # fmt: skip
     assert times == ["2025-03-09T06:59:59", "2025-03-09T07:00:00"]
-    assert list(aside) == [
-        "local time in t does not exist in America/New_York (clocks went forward over it)"
-    ]
+    assert list(aside) == ["local time in t does not exist in America/New_York (clocks went forward over it)"]
 
 
 ONE_TIME = """
@@ -236,7 +237,9 @@ def test_what_a_mapping_cannot_mean_is_named(tmp_path: Path, time: str, problem:
 
 
 def test_other_columns_of_time_have_a_unit_too(tmp_path: Path) -> None:
-    mapping = MAPPING.format(time="format: us").replace("size: s", "size: s, seen_ns: {column: seen, format: us}")
+    mapping = MAPPING.format(time="format: us").replace(
+        "size: s", "size: s, seen_ns: {column: seen, format: us}"
+    )
     text = f"t,p,s,seen\n{MICROSECONDS},1,1,{MICROSECONDS + 5}\n{MICROSECONDS},1,1,\n{MICROSECONDS},1,1,7\n"
     frame, rejections = mapped(tmp_path, mapping, text)
     assert (frame["seen_ns"] - frame["event_ns"]).tolist()[0] == 5_000
