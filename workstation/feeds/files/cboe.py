@@ -54,15 +54,10 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
     """Marks of the chain and a quote of the underlying, at the time of the quotes."""
     name = path.name.removesuffix(".gz")
     marks, spot = (_read_json if name.endswith(".json") else _read_csv)(path, rejections)
-    places, symbols = pd.factorize(marks.pop("symbol"))
-    instruments, problems = by_symbol([str(symbol) for symbol in symbols], places, "alpaca")
-    marks["instrument"] = instruments
-    for bad, reason, words in problems:
-        rejections.add(reason, int(bad.sum()), f"{path.name}, {marks[_ROW][bad].iloc[0]}: {words}")
-    marks = marks[marks["instrument"].notna()].drop(columns=_ROW)
+    marks = _named(marks, path.name, rejections)
     for column in _NONE_AT_ZERO:
         if column in marks:
-            marks[column] = marks[column].where(marks[column] > 0)
+            marks[column] = marks[column].where(marks[column] != 0)
     greeks = [column for column in _GREEKS if column in marks]
     nothing = marks["mark_iv"].isna() & (marks[greeks].fillna(0) == 0).all(axis=1)
     marks.loc[nothing, greeks] = np.nan
@@ -70,6 +65,23 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
         marks["mark"] = (marks["bid"] + marks["ask"]) / 2
     yield Batch("marks", marks.assign(venue="opra"))
     yield Batch("quotes", spot.assign(venue="cboe"))
+
+
+def _named(marks: pd.DataFrame, file: str, rejections: Rejections) -> pd.DataFrame:
+    """The rows of options, named; the others are counted."""
+    places, symbols = pd.factorize(marks["symbol"])
+    instruments, problems = by_symbol([str(symbol) for symbol in symbols], places, "alpaca")
+    codes = np.asarray(instruments.codes)
+    known = np.unique(codes[codes >= 0])
+    others = [code for code, kind in zip(known, REGISTRY.kinds(known), strict=True) if kind != "option"]
+    if others:
+        problems.append((np.isin(codes, others), "symbol", "of something else than an option"))
+    kept = np.ones(len(marks), dtype=np.bool_)
+    for bad, reason, words in problems:
+        first = marks.iloc[int(bad.argmax())]
+        rejections.add(reason, int(bad.sum()), f"{file}, {first[_ROW]}: {first['symbol']!r}: {words}")
+        kept &= ~bad
+    return marks.assign(instrument=instruments)[kept].drop(columns=[_ROW, "symbol"])
 
 
 def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -73,7 +73,12 @@ def read(path: Path, rejections: Rejections, feed: str = "") -> Iterator[Batch]:
     with open_bytes(path) as file:
         captured = (line for group in lines_of(file, path.name, LONGEST_FRAME) for line in group)
         for number, line in enumerate(captured, 1):
-            _take(line.rstrip(b"\r\n"), f"{path.name}, line {number}", lines, rejections)
+            _take(
+                line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"),
+                f"{path.name}, line {number}",
+                lines,
+                rejections,
+            )
             if len(lines.times) >= FRAMES:
                 yield from _batches(lines, feed, decode, rejections)
                 lines = _Lines()

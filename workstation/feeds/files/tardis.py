@@ -152,7 +152,7 @@ def _in_our_units(
 ) -> pd.DataFrame:
     if not len(marks):
         return marks
-    marks[_NONE_AT_ZERO] = marks[_NONE_AT_ZERO].where(marks[_NONE_AT_ZERO] > 0)
+    marks[_NONE_AT_ZERO] = marks[_NONE_AT_ZERO].where(marks[_NONE_AT_ZERO] != 0)
     venue = marks["venue"].astype("str")
     deribit, okx = venue == "deribit", venue == "okx"
     marks.loc[deribit, _VOLS] /= 100.0
