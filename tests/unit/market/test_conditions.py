@@ -10,7 +10,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.market.conditions import ConditionError, conditions, flags, off_exchange, read_conditions
+from workstation.market.conditions import (
+    ConditionError,
+    conditions,
+    correction_flags,
+    eligibility,
+    flags,
+    off_exchange,
+    read_conditions,
+)
 from workstation.market.tables import TradeFlag
 
 CANCELS, LATE, NEUTRAL, LEGS, TIED = "ACEG", "BDFH", "abcde", "fghijlm", "knopqrs"
@@ -187,3 +195,28 @@ def test_an_unknown_tape_lists_the_known() -> None:
         flags(["@"], "tsx")
     with pytest.raises(ConditionError, match="'lean'; known are opra, cta, utp"):
         conditions("lean")
+
+
+@pytest.mark.parametrize("tape", ["opra", "cta", "utp"])
+def test_flags_alone_tell_what_a_print_may_do(tape: str) -> None:
+    """As the tables say, but for two readings: extended hours set prices, and a late print in sequence sets none."""
+    table = conditions(tape)
+    codes = list(table)
+    may = eligibility(flags(codes, tape))
+    for place, code in enumerate(codes):
+        kind = table[code]
+        assert may.counts_volume[place] == kind.volume, code
+        if kind.flags != TradeFlag.EXTENDED_HOURS and code != "L":
+            assert may.sets_last[place] == kind.last, code
+        assert may.sets_open[place] == may.sets_high_low[place] == may.sets_last[place]
+
+
+@pytest.mark.parametrize(
+    ("code", "cancelled", "known"),
+    [("0", 0, True), ("00", 0, True), ("", 0, True), ("1", 0, True), ("2", 0, True), ("7", 1, True), ("08", 1, True),
+     ("9", 1, True), ("10", 1, True), ("11", 1, True), ("12", 1, True), ("5", 0, False), ("x", 0, False)],
+)  # fmt: skip
+def test_corrections_say_what_counts_for_nothing(code: str, cancelled: int, known: bool) -> None:
+    bits, found = correction_flags([code])
+    assert bits.tolist() == [cancelled * int(TradeFlag.CANCEL)]
+    assert found.tolist() == [known]

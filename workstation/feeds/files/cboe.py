@@ -22,7 +22,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from workstation.feeds.feed import Batch
@@ -235,7 +234,6 @@ def _quoted(path: Path, saved_ns: int, last_trade: str = "") -> int:
     at = int(np.searchsorted(nyse.open_ns, saved_ns, side="right")) - 1
     if last_trade:
         day = np.datetime64(last_trade[:10], "D")
-        traded: npt.NDArray[np.intp] = np.searchsorted(nyse.days, day, side="right") - 1
-        at = min(at, int(traded))
+        at = min(at, int(np.searchsorted(nyse.days, day, side="right")) - 1)
     close_ns = int(nyse.close_ns[at])
     return saved_ns if saved_ns <= close_ns + HELD_NS else close_ns

@@ -152,7 +152,7 @@ def texts(array: Any, name: str) -> Any:
     raise FrameError(f"column {name} holds {kind}, not text; write it as text in the file")
 
 
-def category(array: Any, name: str) -> pd.Categorical:
+def category(array: Any, name: str) -> Any:
     """A column of text as a category column."""
     encoded = texts(array, name).dictionary_encode()
     categories = pd.Index(encoded.dictionary.to_pylist(), dtype="str")

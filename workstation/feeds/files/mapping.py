@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 
 from workstation.market.errors import FrameError
 from workstation.market.symbology import GRAMMARS
-from workstation.market.tables import table
+from workstation.market.tables import Column, table
 
 UNITS = {"percent": 0.01, "basis_points": 1e-4, "per_vol_point": 100.0, "per_day": 365.0, "cents": 0.01}
 """Ours = theirs x this: IV in percent, vega per vol point, theta per calendar day."""
@@ -304,4 +304,30 @@ def _understood(name: str, text: str) -> Mapping:
     unknown = sorted(named - set(known))
     if unknown:
         raise FrameError(f"mapping {name}: table {mapping.table} has no column {', '.join(unknown)}")
+    for column, value in _said(mapping):
+        if problem := _unfit(known[column], value):
+            raise FrameError(f"mapping {name}: {mapping.table}.{column} cannot be {value!r}: {problem}")
     return mapping
+
+
+def _said(mapping: Mapping) -> Iterator[tuple[str, Any]]:
+    """Values that the mapping itself puts into columns."""
+    yield from mapping.constants.items()
+    for _, _, columns in mapping.parts():
+        for column, rule in columns.items():
+            yield from ((column, value) for value in rule.values.values())
+
+
+def _unfit(column: Column, value: Any) -> str:
+    """Why a column cannot hold a value; '' where it can."""
+    if column.dtype is None:
+        return "" if isinstance(value, str) else "it holds text; put it in quotes"
+    if isinstance(value, str):
+        return "it holds numbers"
+    if column.kind not in ("float64", "bool") and value != int(value):
+        return "it holds whole numbers"
+    if (column.least is not None and value < column.least) or (
+        column.most is not None and value > column.most
+    ):
+        return f"it holds {column.doc or column.kind}"
+    return ""

@@ -252,18 +252,18 @@ class _Run:
         """A column whose words mean something; an unknown word sets the row aside and is told."""
         places, distinct = distinct_words(array, rule.column)
         words = Words(rule.values) if rule.values else Words(KNOWN_WORDS[column.name], truth=False)
-        none = {str(word).casefold() for word in rule.missing}
+        none = {"", *(str(word).strip().casefold() for word in rule.missing)}
         meant: list[Any] = []
         for place, word in enumerate(distinct):
             meaning = words.meaning(word)
-            if meaning is None and (word.strip() == "" or word.casefold() in none):
-                meaning = column.unknown
-            elif meaning is None:
+            if meaning is None and word.strip().casefold() not in none:
                 kept.drop(places == place, self._unknown_word(word, rule.column), rule.column)
+            elif meaning is None and column.required:
+                kept.drop(places == place, f"no value for {column.name}", rule.column)
             meant.append(column.unknown if meaning is None else meaning)
         if column.kind in ("category", "str"):
-            spelled = pd.Categorical([str(word) for word in meant])
-            return spelled[places] if column.kind == "category" else pd.array(spelled[places].astype("str"))
+            spelled: Any = pd.Categorical([str(word) for word in meant])[places]
+            return spelled if column.kind == "category" else spelled.astype("str")
         values = np.array(meant or [column.unknown], dtype=np.float64)
         return values[places].astype(column.kind)
 
@@ -316,4 +316,5 @@ def _is_missing(array: Any) -> Mask:
         return np.asarray(empty)
     encoded = array.dictionary_encode()
     none = np.array([text.strip().casefold() in MISSING for text in encoded.dictionary.to_pylist()] + [True])
-    return none[pc.fill_null(encoded.indices, len(none) - 1).to_numpy(zero_copy_only=False)]
+    missing: Mask = none[pc.fill_null(encoded.indices, len(none) - 1).to_numpy(zero_copy_only=False)]
+    return missing

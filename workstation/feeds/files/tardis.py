@@ -134,7 +134,8 @@ def _in_coins(marks: pd.DataFrame, chunk: Chunk, rejections: Rejections) -> pd.D
         where = chunk.where(int(marks.index[rows][0]))
         rejections.add(f"contract size of {venue} {coin} is not known at that time", int(rows.sum()), where)
     factor = coins / units[codes]
-    return marks.assign(**{name: marks[name] * factor for name in _SIZES})[~unknown]
+    known: pd.DataFrame = marks.assign(**{name: marks[name] * factor for name in _SIZES})[~unknown]
+    return known
 
 
 def _registered(names: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.object_]]:

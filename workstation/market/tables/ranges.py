@@ -43,9 +43,11 @@ def impossible(column: Column, values: Any) -> Iterator[tuple[BoolArray, str]]:
 
 def below_zero(prices: Any, instruments: pd.Series[Any], registry: InstrumentRegistry) -> BoolArray | None:
     """Rows whose price is below zero though their instrument's cannot be; None where there are none."""
-    if type(prices) is not np.ndarray or prices.dtype.kind not in "fi" or not (prices < 0).any():
+    if type(prices) is not np.ndarray or prices.dtype.kind not in "fi":
         return None
-    places = np.flatnonzero(prices < 0)
+    places = np.flatnonzero((prices < 0) & np.isfinite(prices))
+    if not places.size:
+        return None
     names = instruments.iloc[places].astype("object").tolist()
     kinds = {name: registry.kinds(registry.codes([name]))[0] for name in set(names) if isinstance(name, str)}
     never = np.zeros(prices.size, dtype=np.bool_)

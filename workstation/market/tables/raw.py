@@ -183,7 +183,7 @@ FILLS = Table(
         INSTRUMENT,
         VENUE,
         Column("account", "category"),
-        Column("side", "int8", required=True, doc="+1 bought, -1 sold"),
+        Column("side", "int8", required=True, doc="+1 bought, -1 sold", least=-1, most=1),
         Column("price", "float64", "as price", required=True),
         Column("size", "float64", "underlying units", required=True),
         Column("fee", "float64", "fee currency; positive = paid"),

@@ -404,3 +404,36 @@ def test_the_mappings_of_the_guide_are_valid(tmp_path: Path) -> None:
         path = tmp_path / f"{number}.yaml"
         path.write_text(block.split("```")[0])
         assert load_mapping(str(path)).wanted()
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("constants: {side: 5}", "side cannot be 5"), ("constants: {price: abc}", "price cannot be 'abc'"),
+        ("constants: {venue: 5}", "venue cannot be 5"), ("constants: {flags: 0.5}", "flags cannot be 0.5"),
+        ("columns: {price: p, size: s, side: {column: d, values: {buy: 2}}}", "side cannot be 2"),
+        ("columns: {price: p, size: s, side: {column: d, values: {buy: long}}}", "side cannot be 'long'"),
+        ("columns: {price: p, size: s, side: {column: d, unit: feet}}", "no unit 'feet'"),
+        ("instrument: {column: name, grammar: klingon}", "no grammar 'klingon'"), ("instrument: {}", "exactly one"),
+        ("instrument: {constant: X, column: name}", "exactly one"), ("delimiter: ab", "one character"),
+        ("conditions: {column: c, tape: tsx}", "tape"), ("split: {X: {}}", "split"),
+    ],
+)  # fmt: skip
+def test_a_mapping_that_cannot_be_is_refused_by_name(tmp_path: Path, change: str, problem: str) -> None:
+    key = change.split(":")[0]
+    lines = [line for line in PRINTS.strip().splitlines() if not line.startswith(f"{key}:")]
+    with pytest.raises(FrameError, match=problem):
+        mapped(tmp_path, "\n".join([*lines, change]), f"t,name,p,s,id\n{T},AAPL,1,1,a\n")
+
+
+def test_a_side_that_must_be_there_is_not_unknown(tmp_path: Path) -> None:
+    mapping = """
+table: fills
+time: {column: t, format: ms}
+instrument: {column: name}
+constants: {kind: trade}
+columns: {price: p, size: s, side: side}
+"""
+    frame, rejections = mapped(tmp_path, mapping, f"t,name,p,s,side\n{T},AAPL,1,1,\n{T},AAPL,1,1,buy\n")
+    assert frame["side"].tolist() == [1]
+    assert rejections.counts == {"no value for side": 1}
