@@ -41,17 +41,21 @@ def by_symbol(symbols: list[str], places: npt.NDArray[Any], grammar: str) -> tup
     known = _codes.setdefault(grammar, {})
     codes = np.array([known.get(symbol, -1) for symbol in symbols], dtype=np.int32)
     problems: Problems = []
+    met: dict[int, str] = {}
     for place in np.flatnonzero(codes < 0).tolist():
         symbol = symbols[place]
         name, problem = (
             ("", "") if not symbol.strip() else named(symbol, grammar) if grammar else (symbol, "")
         )
         if name:
-            codes[place] = known[symbol] = int(REGISTRY.codes([name])[0])
+            met[place] = name
         else:
             problems.append(
                 (places == place, "symbol" if problem else "no instrument named", problem or "an empty name")
             )
+    if met:
+        codes[list(met)] = REGISTRY.codes(met.values())
+        known.update((symbols[place], int(codes[place])) for place in met)
     return REGISTRY.categorical(codes[places] if len(codes) else codes), problems
 
 
