@@ -1,6 +1,8 @@
 """Sale conditions: what a print's condition says about last, volume, the aggressor, and ``trades.flags``.
 
-The tables ship as data beside this module, each with its source and with what is this project's own reading.
+The tables ship as data beside this module, each with its source and with what is this project's own reading. What flags say
+of a print is said here as well (``price_setting``, ``counts``): readers and feeds map their conditions to flags, candles and
+indicators obey the flags and know no condition.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,9 @@ Flags = npt.NDArray[np.int32]
 TAPES = ("opra", "cta", "utp", "lean")
 OFF_EXCHANGE_CODE = "D"
 """Exchange code of FINRA's TRF and ADF on the equity tapes."""
-NO_PRICE = (
+
+
+VOLUME_ONLY = (
     TradeFlag.BLOCK
     | TradeFlag.COMBO
     | TradeFlag.MULTI_LEG
@@ -31,15 +35,27 @@ NO_PRICE = (
     | TradeFlag.COMPRESSION
     | TradeFlag.LATE
     | TradeFlag.OUT_OF_SEQUENCE
-    | TradeFlag.CANCEL
     | TradeFlag.AVERAGE_PRICE
     | TradeFlag.ODD_LOT
-    | TradeFlag.UNPRICED
-    | TradeFlag.UNCOUNTED
+    | TradeFlag.NO_PRICE
 )
-"""Bits of prints that set neither open, high, low nor last."""
-NO_VOLUME = TradeFlag.CANCEL | TradeFlag.UNCOUNTED
-"""Bits of prints that count in no volume."""
+"""Prints that count as volume but set no price: reported late or out of sequence, or at a price that is not the market's at
+that moment (negotiated blocks, legs of a package, averages), too small to set the tape's last, or of which the source says so."""
+NO_AGGRESSOR = (
+    TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.AUCTION
+    | TradeFlag.CROSS
+    | TradeFlag.FLOOR
+)
+"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
+NOT_COUNTED = TradeFlag.VOID | TradeFlag.CANCEL
+"""Rows that are no print of their own: withdrawn ones and official values, and the messages that take a trade back."""
 
 
 class ConditionError(WorkstationError, ValueError):
@@ -81,10 +97,6 @@ def _condition(row: Mapping[str, Any]) -> Condition:
     flags = TradeFlag(0)
     for flag in row["flags"]:
         flags |= TradeFlag[flag]
-    if not row["volume"] and not flags & TradeFlag.CANCEL:
-        flags |= TradeFlag.UNCOUNTED
-    elif not row["last"] and not flags & (NO_PRICE | TradeFlag.EXTENDED_HOURS):
-        flags |= TradeFlag.UNPRICED
     return Condition(
         row["code"], row["name"], row["meaning"], flags, row["last"], row["volume"], row["aggressor"]
     )
@@ -157,6 +169,40 @@ _READ: Mapping[str, Callable[[str], list[Condition | None]]] = {
 }  # fmt: skip
 
 
+def price_setting(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints may set open, high, low and last, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> price_setting([TradeFlag(0), TradeFlag.ISO, TradeFlag.ODD_LOT, TradeFlag.NO_PRICE, TradeFlag.VOID]).tolist()
+    [True, True, False, False, False]
+    """
+    return _without(flags, VOLUME_ONLY | NOT_COUNTED)
+
+
+def counts(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints count in volume and in the number of trades, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> counts([TradeFlag(0), TradeFlag.NO_PRICE, TradeFlag.VOID, TradeFlag.CANCEL]).tolist()
+    [True, True, False, False]
+    """
+    return _without(flags, NOT_COUNTED)
+
+
+def _without(flags: Any, bits: TradeFlag) -> npt.NDArray[np.bool_]:
+    held: npt.NDArray[np.int32] = np.asarray(flags, dtype=np.int32)
+    return np.asarray((held & int(bits)) == 0)
+
+
+def _print_flags(known: TradeFlag, last: bool, volume: bool) -> TradeFlag:
+    """Flags of a print, with what they do not say by themselves of whether it sets a price and counts as volume."""
+    if not volume and not known & NOT_COUNTED:
+        known |= TradeFlag.VOID
+    return known if last or known & (VOLUME_ONLY | NOT_COUNTED) else known | TradeFlag.NO_PRICE
+
+
 @lru_cache(maxsize=65_536)
 def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     found = _READ[tape](text)
@@ -165,15 +211,9 @@ def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     bits = TradeFlag(0)
     for condition in known:
         bits |= condition.flags
-    if bits & (NO_PRICE ^ TradeFlag.UNPRICED):
-        bits &= ~TradeFlag.UNPRICED
-    return (
-        int(bits),
-        sure and all(c.last for c in known),
-        all(c.volume for c in known),
-        sure and all(c.aggressor for c in known),
-        sure,
-    )
+    last, volume = sure and all(c.last for c in known), all(c.volume for c in known)
+    aggressor = sure and all(c.aggressor for c in known)
+    return int(_print_flags(bits, last, volume)), last, volume, aggressor, sure
 
 
 def _texts(printed: Any) -> tuple[npt.NDArray[np.intp], list[str]]:
@@ -205,7 +245,8 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     -------
     pandas.DataFrame
         Columns flags (int32 bits of ``TradeFlag``), last, volume, aggressor, known (bool). A print with an
-        unknown code counts as volume only and has ``known`` False.
+        unknown code counts as volume only and has ``known`` False. The flags say whether it sets a price
+        (``price_setting`` is ``last``) and counts as volume (``counts`` is ``volume``).
 
     Raises
     ------
@@ -215,12 +256,12 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     Examples
     --------
     >>> read_conditions(["I", "S", "f", "A", "?"])[["flags", "last", "volume", "aggressor", "known"]]
-       flags   last  volume  aggressor  known
-    0      0   True    True       True   True
-    1     16   True    True       True   True
-    2    256  False    True      False   True
-    3   8192  False   False      False   True
-    4      0  False    True      False  False
+        flags   last  volume  aggressor  known
+    0       0   True    True       True   True
+    1      16   True    True       True   True
+    2     256  False    True      False   True
+    3    8192  False   False      False   True
+    4  131072  False    True      False  False
     """
     if tape not in TAPES:
         raise ConditionError(f"no table of conditions for tape {tape!r}; known are {', '.join(TAPES)}")
@@ -253,39 +294,10 @@ def flags(printed: Any, tape: str = "opra", exchanges: Any = None) -> Flags:
     return bits
 
 
-class Eligibility(NamedTuple):
-    """What prints may do, a truth value per print: set the open; the high and low; the last; count in volume."""
-
-    sets_open: npt.NDArray[np.bool_]
-    sets_high_low: npt.NDArray[np.bool_]
-    sets_last: npt.NDArray[np.bool_]
-    counts_volume: npt.NDArray[np.bool_]
-
-
-def eligibility(bits: Any) -> Eligibility:
-    """What prints of these ``trades.flags`` may do.
-
-    Notes
-    -----
-    A print that may not set the last sets no open, high or low either: this project's choice, stricter than the tapes'
-    own rules, which let some late prints set the day's high and low. Extended-hours prints set prices.
-
-    Examples
-    --------
-    >>> eligibility(flags(["@", "@4 B", "M", "@ T"], tape="cta")).sets_last.tolist()
-    [True, False, False, True]
-    >>> eligibility(flags(["@", "@4 B", "M", "@ T"], tape="cta")).counts_volume.tolist()
-    [True, True, False, True]
-    """
-    held = np.asarray(bits)
-    prices = (held & int(NO_PRICE)) == 0
-    return Eligibility(prices, prices, prices, (held & int(NO_VOLUME)) == 0)
-
-
 @lru_cache(maxsize=1)
 def _corrections() -> Mapping[int, TradeFlag]:
     return {
-        row["code"]: TradeFlag.CANCEL if row["flags"] else TradeFlag(0)
+        row["code"]: TradeFlag.CANCEL | TradeFlag.VOID if row["void"] else TradeFlag(0)
         for row in _load("equity_conditions.json")["corrections"]
     }
 
@@ -296,7 +308,7 @@ def correction_flags(printed: Any) -> tuple[Flags, npt.NDArray[np.bool_]]:
     Examples
     --------
     >>> correction_flags(["0", "08", "12", "77"])[0].tolist(), correction_flags(["", "77"])[1].tolist()
-    ([0, 8192, 8192, 0], [True, False])
+    ([0, 270336, 270336, 0], [True, False])
     """
     places, distinct = _texts(printed)
     codes = [int(text) if text.strip().isdecimal() else (-1 if text.strip() else 0) for text in distinct]

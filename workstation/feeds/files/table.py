@@ -63,9 +63,9 @@ from workstation.feeds.files.mapping import (
 from workstation.feeds.files.names import instruments
 from workstation.feeds.files.reading import ROWS, Rejections, possible
 from workstation.feeds.files.times import Order, times
-from workstation.market.conditions import NO_PRICE, correction_flags, read_conditions
+from workstation.market.conditions import correction_flags, read_conditions
 from workstation.market.errors import FrameError
-from workstation.market.tables import NO_TIME, Column, TradeFlag, table
+from workstation.market.tables import NO_TIME, Column, table
 from workstation.market.tables.categories import constant
 
 __all__ = ["Mapping", "load_mapping", "read", "shipped_mappings"]
@@ -285,8 +285,6 @@ class _Run:
             made["exchange"] = exchange
         found = read_conditions(printed, rule.tape, exchange)
         flags, strange = found["flags"].to_numpy(), ~found["known"].to_numpy()
-        silent = strange & ((flags & np.int32(NO_PRICE)) == 0)
-        flags = np.where(silent, flags | np.int32(TradeFlag.UNPRICED), flags)
         if rule.correction:
             bits, known = correction_flags(category(chunk.columns[rule.correction], rule.correction))
             kept.drop(~known, f"unknown correction indicator in {rule.correction}", rule.correction)

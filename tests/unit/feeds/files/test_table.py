@@ -13,7 +13,8 @@ import pytest
 
 from tests.unit.feeds.files.tables import mapped, utc
 from workstation.feeds.files.table import load_mapping
-from workstation.market.conditions import eligibility, flags
+from workstation.market.conditions import counts as counts_of
+from workstation.market.conditions import flags, price_setting
 from workstation.market.errors import FrameError
 from workstation.market.tables import TradeFlag
 
@@ -349,8 +350,8 @@ def test_conditions_and_corrections_become_flags(
 
     tables, rejections = rows("table", path, mapping="taq_trades")
     trade = tables["trades"].iloc[0]
-    may = eligibility(tables["trades"]["flags"].to_numpy())
-    assert (bool(may.sets_last[0]), bool(may.counts_volume[0])) == (prices, counts)
+    got = tables["trades"]["flags"].to_numpy()
+    assert (bool(price_setting(got)[0]), bool(counts_of(got)[0])) == (prices, counts)
     assert trade["flags"] & TradeFlag.OFF_EXCHANGE
     assert (trade["condition"], trade["exchange"]) == (condition, "D")
     if "?" in condition:
