@@ -15,6 +15,7 @@ not stated. JSON vega is per vol point and theta per day [not documented by the 
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,7 +29,7 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
 from workstation.feeds.files.chunks import lines_of, parsed
 from workstation.feeds.files.names import by_symbol, named
-from workstation.feeds.files.reading import Rejections, nanoseconds, open_bytes
+from workstation.feeds.files.reading import Rejections, nanoseconds, whole
 from workstation.market.calendar import sessions
 from workstation.market.errors import FrameError
 from workstation.market.instruments import REGISTRY
@@ -84,8 +85,7 @@ def _named(marks: pd.DataFrame, file: str, rejections: Rejections) -> pd.DataFra
 
 
 def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.DataFrame]:
-    with open_bytes(path) as file:
-        lines = [line for group in lines_of(file, path.name) for line in group]
+    lines = [line for group in lines_of(io.BytesIO(whole(path)), path.name) for line in group]
     title = [line.decode("utf-8-sig", "replace") for line in lines[:_TITLE_LINES]]
     title += [""] * (_TITLE_LINES - len(title))
     index, saved_ns = float(_number(path, title[1], "Last")), _saved(path, title[2])
@@ -126,11 +126,10 @@ def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.Data
 
 
 def _read_json(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.DataFrame]:
-    with open_bytes(path) as file:
-        try:
-            page = msgspec.json.decode(file.read(), type=dict[str, Any])
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise FrameError(f"{path.name}: not JSON: {error}") from error
+    try:
+        page = msgspec.json.decode(whole(path), type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise FrameError(f"{path.name}: not JSON: {error}") from error
     try:
         data, saved = page["data"], pd.Timestamp(page["timestamp"], tz="UTC")
         options, index = data["options"], float(data["current_price"])

@@ -23,6 +23,8 @@ from workstation.market.tables import NO_TIME, Table, table
 
 ROWS = 100_000
 """Rows of a batch, so that a file of any size is read in bounded memory."""
+LARGEST_PAGE = 1 << 28
+"""Bytes, unpacked, of a file that is read at once."""
 FIRST_NS = pd.Timestamp("1990-01-01", tz="UTC").value
 END_NS = pd.Timestamp("2101-01-01", tz="UTC").value
 """Times of recorded markets: from 1990 to the end of 2100. What lies outside is a wrong unit or a damaged cell."""
@@ -182,6 +184,15 @@ def open_text(path: Path) -> IO[str]:
 def open_bytes(path: Path) -> IO[bytes]:
     """The file as bytes, unpacked when it is gzip."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def whole(path: Path) -> bytes:
+    """A file that is read at once, unpacked when it is gzip; ``FrameError`` when it is larger than any such file."""
+    with open_bytes(path) as file:
+        content = file.read(LARGEST_PAGE + 1)
+    if len(content) > LARGEST_PAGE:
+        raise FrameError(f"{path.name}: more than {LARGEST_PAGE >> 20} MB unpacked; no page is that large")
+    return content
 
 
 def nanoseconds(times: Any) -> Any:

@@ -200,3 +200,31 @@ def test_one_odd_option_of_a_page_costs_no_other(tmp_path: Path, odd: Any) -> No
     kept, aside, error = attempt(*written(tmp_path, "cboe json", json.dumps(page).encode()))
     assert not error
     assert (kept, aside) == (40, 1)
+
+
+def test_a_page_larger_than_any_is_refused_before_it_fills_the_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workstation.feeds.files.reading.LARGEST_PAGE", 1000)
+    for which in ("cboe csv", "cboe json"):
+        packed = gzip.compress(FILES[which][2].encode() * 20)
+        assert "no page is that large" in attempt(*written(tmp_path, which, packed, ".gz"))[2]
+
+
+@pytest.mark.parametrize("stamp", ["9999999999999999999", "1000000000000000000000.5", "1.5", "4133980800.5"])
+def test_a_frame_of_another_century_costs_no_other(tmp_path: Path, stamp: str) -> None:
+    mark = "" if len(stamp) == 19 else ":"
+    content = f"1652459225.5: {{}}\n{stamp}{mark} {{}}\nhttps://x/\xe9 -> 1652459226.5: {{}}\n"
+    kept, aside, error = attempt(*written(tmp_path, "frames", content.encode("latin-1")))
+    assert (kept, aside, error) == (2, 1, "")
+
+
+def test_two_columns_of_one_name_cannot_be_told_apart(tmp_path: Path) -> None:
+    doubled = TABLE.replace("t,name,p,s,side", "t,name,p,p,side").encode()
+    error = attempt(*written(tmp_path, "table", doubled))[2]
+    assert "wants column s" in error
+    header, rest = TABLE.split("\n", 1)
+    lines = [f"{header},p", *(f"{line},1" for line in rest.splitlines())]
+    assert "two columns named p" in attempt(*written(tmp_path, "table", "\n".join(lines).encode()))[2]
+    unused = [f"{header},x,x", *(f"{line},1,2" for line in rest.splitlines())]
+    assert attempt(*written(tmp_path, "table", "\n".join(unused).encode())) == (400, 0, "")
