@@ -132,12 +132,13 @@ def test_table_maps_columns_units_and_words(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING)
     file = tmp_path / "t.csv"
     file.write_text(
-        "when,what,px,qty,dir\n1000,BTC-PERPETUAL,250,1,sell\n,BTC-PERPETUAL,1,1,buy\n2000,NO SUCH,1,1,buy\n3000,BTC-PERPETUAL,x,1,buy\n"
+        "when,what,px,qty,dir\n1700000001000,BTC-PERPETUAL,250,1,sell\n,BTC-PERPETUAL,1,1,buy\n"
+        "1700000002000,NO SUCH,1,1,buy\n1700000003000,BTC-PERPETUAL,x,1,buy\n"
     )
     rejections = Rejections()
     trades = rows("table", file, rejections, mapping=str(tmp_path / "m.yaml"))["trades"]
     assert trades[["event_ns", "instrument", "price", "side"]].values.tolist() == [
-        [10**9, "BTC/USD:BTC", 2.5, -1]
+        [1_700_000_001 * 10**9, "BTC/USD:BTC", 2.5, -1]
     ]
     assert rejections.counts == {"no time in when": 1, "symbol": 1, "no value for price": 1}
 
@@ -145,7 +146,7 @@ def test_table_maps_columns_units_and_words(tmp_path: Path) -> None:
 def test_table_reads_parquet_as_csv(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING)
     frame = pd.DataFrame(
-        {"when": [1000], "what": ["BTC-PERPETUAL"], "px": [250.0], "qty": [1.0], "dir": ["buy"]}
+        {"when": [1_700_000_001_000], "what": ["BTC-PERPETUAL"], "px": [250.0], "qty": [1.0], "dir": ["buy"]}
     )
     frame.to_parquet(tmp_path / "t.parquet")
     frame.to_csv(tmp_path / "t.csv", index=False)
