@@ -20,7 +20,7 @@ from ticks import ticks
 
 from workstation.history import open_history
 from workstation.history.recorder import Recorder
-from workstation.indicators.candles import Candles
+from workstation.indicators.candles.engine import Candles
 from workstation.streams.hub import Hub
 
 BATCH_ROWS = 1_000

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 
-from workstation.indicators.candles import Candles, candles
+from workstation.indicators.candles.engine import Candles, candles
 from workstation.market.tables import TRADES
 from workstation.streams.hub import Hub
 

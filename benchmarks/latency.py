@@ -20,7 +20,7 @@ import numpy as np
 import psutil
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from workstation.views.live import PERIOD_MS
+from workstation.views.shell.session import PERIOD_MS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser.conftest import FLAGS, chromium, free_port, start_server

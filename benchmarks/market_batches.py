@@ -11,6 +11,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from workstation.market.instrument_terms import InstrumentTerms
 from workstation.market.instruments import InstrumentRegistry
 from workstation.market.tables import TRADES
 
@@ -26,6 +27,7 @@ def microseconds(work: Callable[[], object]) -> float:
 def main() -> None:
     """Print the table."""
     registry = InstrumentRegistry()
+    terms = InstrumentTerms(registry)
     names = [
         f"BTC/USD:BTC-26{month:02d}25-{strike}000-{right}"
         for month in range(1, 13)
@@ -54,7 +56,7 @@ def main() -> None:
         ("conform, already conformed", microseconds(lambda: TRADES.conform(done, registry)), made),
         ("pandas.concat of two", joined, joined),
         ("Table.concat of two", microseconds(lambda: TRADES.concat([done, done], registry)), joined),
-        ("describe, 2 040 names", microseconds(lambda: registry.describe(names)), made),
+        ("describe, 2 040 names", microseconds(lambda: terms.describe(names)), made),
     ]
     print(f"{'per call, ' + str(ROWS) + ' rows':36}{'us':>9}{'ratio':>8}")
     for label, cost, peer in rows:

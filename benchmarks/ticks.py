@@ -20,15 +20,15 @@ import pandas as pd
 
 from workstation.feeds.files.lean import read
 from workstation.feeds.files.reading import Rejections
-from workstation.indicators.candles import Candles, candles
-from workstation.indicators.intensity import Intensity
-from workstation.indicators.quote_ticks import ticks_from_quotes
-from workstation.indicators.reversals import Reversals
-from workstation.indicators.rolling import rolling_sd
-from workstation.indicators.smoothing import ema, sma, zlma
-from workstation.indicators.spikes import Spikes
+from workstation.indicators.candles.engine import Candles, candles
+from workstation.indicators.ticks.intensity import Intensity
+from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
+from workstation.indicators.ticks.reversals import Reversals
+from workstation.indicators.ticks.spikes import Spikes
 from workstation.market.engine import Engine
 from workstation.market.tables import TABLES, TRADES
+from workstation.numerics.moving_averages import ema, sma, zlma
+from workstation.numerics.rolling import rolling_sd
 from workstation.streams.hub import Hub
 
 LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")

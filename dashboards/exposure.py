@@ -3,10 +3,10 @@
 import panel_material_ui as pmui
 
 from workstation import shared_desk
-from workstation.views.choice import Choice
 from workstation.views.exposure.controls import bar
 from workstation.views.exposure.views import LATER, ExposureViews
-from workstation.views.page import Page
+from workstation.views.shell.page import Page
+from workstation.views.state.choice import Choice
 
 desk = shared_desk()
 page = Page("exposure", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)

@@ -1,8 +1,8 @@
 """Whether to believe the rest: every feed, and what was reported."""
 
 from workstation import shared_desk
-from workstation.views.health import FeedTable, HealthEvents
-from workstation.views.page import Page
+from workstation.views.shell.health import FeedTable, HealthEvents
+from workstation.views.shell.page import Page
 
 desk = shared_desk()
 page = Page("health", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)

@@ -4,9 +4,9 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workstation import shared_desk
-from workstation.views.page import Page
 from workstation.views.portfolio.holdings import PortfolioChoice
 from workstation.views.portfolio.views import PortfolioViews
+from workstation.views.shell.page import Page
 
 pn.extension("tabulator")
 desk = shared_desk()

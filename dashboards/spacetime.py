@@ -1,9 +1,9 @@
 """Ticks in space and time: candles, intensity with its adaptive buffer, spikes and reversals, in one to four charts."""
 
 from workstation import shared_desk
-from workstation.views.page import Page
+from workstation.views.shell.page import Page
 from workstation.views.spacetime.choice import SpacetimeChoice
-from workstation.views.spacetime.views import SpacetimeViews
+from workstation.views.spacetime.page_views import SpacetimeViews
 
 desk = shared_desk()
 page = Page("spacetime", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)

@@ -3,7 +3,7 @@
 import panel_material_ui as pmui
 
 from workstation import shared_desk
-from workstation.views.page import Page
+from workstation.views.shell.page import Page
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.views import SurfaceViews
 

@@ -39,25 +39,25 @@ class Case:
 
 
 def _candles(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
-    from workstation.indicators.candles import candles
+    from workstation.indicators.candles.engine import candles
 
     return candles(trades, **parameters)
 
 
 def _intensity(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
-    from workstation.indicators.intensity import intensity
+    from workstation.indicators.ticks.intensity import intensity
 
     return intensity(trades, **parameters)
 
 
 def _spikes(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
-    from workstation.indicators.spikes import spikes
+    from workstation.indicators.ticks.spikes import spikes
 
     return spikes(trades, **parameters)
 
 
 def _reversals(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
-    from workstation.indicators.reversals import reversals
+    from workstation.indicators.ticks.reversals import reversals
 
     return reversals(trades, version=(1, 2, 3, 4), **parameters)
 
@@ -66,12 +66,12 @@ SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 
 
 
 CASES: dict[str, tuple[Case, ...]] = {
-    "workstation.indicators.candles.Candles": (
+    "workstation.indicators.candles.engine.Candles": (
         Case({"every": "1s"}, _candles),
         Case({"every": ("10s", "1s"), "lateness": "3s", "cancels_within": "30s"}, _candles),
         Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
     ),
-    "workstation.indicators.intensity.Intensity": (
+    "workstation.indicators.ticks.intensity.Intensity": (
         Case({**SHORT_WINDOWS}, _intensity),
         Case({**SHORT_WINDOWS, "smoothing": "sma", "every": "5s"}, _intensity),
         Case({**SHORT_WINDOWS, "smoothing": ("zlma", "sma"), "every": "5s"}, _intensity),
@@ -80,10 +80,10 @@ CASES: dict[str, tuple[Case, ...]] = {
             {**SHORT_WINDOWS, "smoothing": "ema", "kinds": ("option", "equity"), "lateness": "0s"}, _intensity
         ),
     ),
-    "workstation.indicators.spikes.Spikes": (
+    "workstation.indicators.ticks.spikes.Spikes": (
         Case({**SHORT_WINDOWS, "start_sd": 1.0, "end_sd": 0.5, "unpriced": 0}, _spikes, max_rows=120),
     ),
-    "workstation.indicators.reversals.Reversals": (
+    "workstation.indicators.ticks.reversals.Reversals": (
         Case(
             {
                 **SHORT_WINDOWS,
@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
-    "workstation.exposure.smart_money.SmartMoney": (
+    "workstation.flow.large_trades.LargeTrades": (
         Case(
             {
                 "block_usd": 2e7,
@@ -133,18 +133,19 @@ CASES: dict[str, tuple[Case, ...]] = {
                 "history": 4,
                 "samples": 2,
                 "quiet": "2s",
-                "walls": 2,
-                "wall_usd": 1.0,
-                "wall_every": "10s",
             },
             max_rows=40,
             examples=15,
         ),
         Case(
-            {"samples": 2, "history": 8, "large_usd": 50.0, "wall_every": "1min", "gather": "30s"},
+            {"samples": 2, "history": 8, "large_usd": 50.0, "gather": "30s"},
             max_rows=40,
             examples=10,
         ),
+    ),
+    "workstation.exposure.wall_alerts.WallAlerts": (
+        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15),
+        Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (
         Case({"every": "10s"}, max_rows=30, examples=25),

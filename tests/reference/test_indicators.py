@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 
 from tests.reference import indicator_oracle as oracle
-from workstation.indicators.candles import candles
-from workstation.indicators.intensity import intensity
-from workstation.indicators.reversals import reversals
-from workstation.indicators.rolling import rolling_max, rolling_min, rolling_moments, rolling_sum
-from workstation.indicators.smoothing import ema, sma, zlma
-from workstation.indicators.spikes import spikes
+from workstation.indicators.candles.engine import candles
+from workstation.indicators.ticks.intensity import intensity
+from workstation.indicators.ticks.reversals import reversals
+from workstation.indicators.ticks.spikes import spikes
+from workstation.numerics.moving_averages import ema, sma, zlma
+from workstation.numerics.rolling import rolling_max, rolling_min, rolling_moments, rolling_sum
 
 START_NS = pd.Timestamp("2026-11-02T09:00").value
 MEASURES = ["intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer"]

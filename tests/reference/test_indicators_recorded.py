@@ -9,10 +9,10 @@ import pytest
 
 from workstation.feeds.files.lean import read
 from workstation.feeds.files.reading import Rejections
-from workstation.indicators.intensity import Intensity, intensity
-from workstation.indicators.quote_ticks import ticks_from_quotes
-from workstation.indicators.reversals import Reversals, reversals
-from workstation.indicators.spikes import Spikes, spikes
+from workstation.indicators.ticks.intensity import Intensity, intensity
+from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
+from workstation.indicators.ticks.reversals import Reversals, reversals
+from workstation.indicators.ticks.spikes import Spikes, spikes
 from workstation.market.digest import digest
 from workstation.market.engine import Engine
 from workstation.market.tables import TABLES, TRADES

@@ -13,7 +13,7 @@ import pandas as pd
 from tests.wire.deribit_server import CALL, OPTION_TRADES, DeribitServer
 from workstation.feeds.deribit import Deribit
 from workstation.feeds.feed import Batch
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 
 PATIENCE_S = 10.0
 

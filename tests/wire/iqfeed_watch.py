@@ -14,7 +14,7 @@ from tests.unit.feeds.scripted import Sink
 from tests.wire.iqfeed_server import CALL, IQFeedServer
 from workstation.feeds.feed import Batch
 from workstation.feeds.iqfeed import IQFeed
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.tables import TABLES
 
 PATIENCE_S = 15.0

@@ -16,7 +16,7 @@ from tests.wire.accounts_server import KEY, PASSWORD, SECRET, T0, AccountsServer
 from workstation.feeds import open_feed
 from workstation.feeds.accounts import Accounts
 from workstation.feeds.feed import Batch
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 from workstation.portfolio.positions import positions

@@ -17,7 +17,7 @@ from tests.unit.feeds.scripted import Sink
 from tests.wire.feed_case import Case, NotStaged, Stage
 from workstation.feeds import FEEDS
 from workstation.feeds.feed import Batch, Feed
-from workstation.feeds.supervision import SupervisionParameters, Supervisor
+from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 
@@ -31,7 +31,7 @@ def case_of(name: str) -> Case:
     return importlib.import_module(f"tests.wire.cases.{name}").CASE
 
 
-@pytest.fixture(params=sorted(FEEDS))
+@pytest.fixture(params=["_template", *sorted(FEEDS)])
 def case(request: pytest.FixtureRequest) -> Case:
     found = case_of(request.param)
     if not found.market:

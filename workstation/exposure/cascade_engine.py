@@ -17,7 +17,7 @@ from workstation.exposure.cascade import CascadeScales, cascade_risk
 from workstation.exposure.levels import priced_levels
 from workstation.exposure.scenario import forced_flow_grid
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
-from workstation.exposure.traded import TimedSums, TradedTerms
+from workstation.flow.traded_terms import TimedSums, TradedTerms
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats

@@ -11,9 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.exposure.flow import TakerFlow
 from workstation.exposure.priced import priced
 from workstation.exposure.signs import check
+from workstation.flow.taker_flow import TakerFlow
 from workstation.market.tables import TABLES, Column
 from workstation.market.tables.categories import category
 from workstation.pricing.contracts import ContractArrays, Floats

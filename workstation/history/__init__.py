@@ -44,6 +44,6 @@ def open_history(url: str | Path, **options: Any) -> History:
         raise HistoryError(f"{text!r}: no history speaks {scheme!r}; known are a plain path and lake://path")
     if not rest:
         raise HistoryError(f"{text!r} names no folder; write lake:///absolute/path or lake://relative/path")
-    from workstation.history.lake import Lake
+    from workstation.history.embedded import Lake
 
     return Lake(Path(rest), **options)

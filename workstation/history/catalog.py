@@ -19,7 +19,7 @@ from intake.readers.readers import BaseReader
 from workstation.history import open_history
 from workstation.history.history import Time
 from workstation.market.errors import HistoryError
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared
 
@@ -136,6 +136,6 @@ def _of_underlying(table: Table, rows: pd.DataFrame, underlying: str) -> pd.Seri
         return column == underlying
     codes = column.cat.codes.unique()
     names = column.cat.categories[codes[codes >= 0]]
-    terms = REGISTRY.describe(names)
+    terms = INSTRUMENT_TERMS.describe(names)
     chosen = terms.loc[(terms["underlying"] == underlying).to_numpy(), "instrument"]
     return column.isin(chosen.astype("str").tolist())

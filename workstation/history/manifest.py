@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from workstation.history.records import Extent, Logged, Moment, Segment
+from workstation.history.manifest_records import Extent, Logged, Moment, Segment
 from workstation.market.errors import HistoryError
 
 FORMAT = 1

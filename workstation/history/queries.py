@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 from datafusion import DataFrame, SessionConfig, SessionContext, SQLOptions
 
-from workstation.history.columns import ORDER, categorical, is_keyed, stored_schema
+from workstation.history.arrow_codec import ORDER, categorical, is_keyed, stored_schema
 from workstation.history.history import to_ns
 from workstation.market.errors import QueryError
 from workstation.market.instruments import REGISTRY

@@ -13,8 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workstation.history.columns import align, numbers
-from workstation.history.records import Extent, Segment
+from workstation.history.arrow_codec import align, numbers
+from workstation.history.manifest_records import Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 

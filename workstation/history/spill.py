@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from workstation.history.columns import decode, encode, to_arrow, to_frame
+from workstation.history.arrow_codec import decode, encode, to_arrow, to_frame
 from workstation.history.segments import sync_folder
 from workstation.market.errors import HistoryError
 from workstation.market.tables import TABLES

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import CalendarError
+from workstation.market.instants import NO_TIME
 from workstation.market.symbology.terms import Terms
-from workstation.market.tables.columns import NO_TIME
 
 Instants = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]

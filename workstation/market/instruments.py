@@ -9,21 +9,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-if TYPE_CHECKING:
-    from workstation.market.described import DescribedTerms
-
 Codes = npt.NDArray[np.int32]
 
 
 class InstrumentRegistry:
-    """Append-only list of instrument names with their terms.
+    """Append-only list of instrument names.
 
     Examples
     --------
@@ -41,8 +38,6 @@ class InstrumentRegistry:
         self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
         self._issued: WeakValueDictionary[int, pd.Index[Any]] = WeakValueDictionary()
         self._issued[id(self._dtype.categories)] = self._dtype.categories
-        self._terms: dict[str, dict[str, Any]] = {}
-        self._described: DescribedTerms | None = None
 
     def __len__(self) -> int:
         return len(self._names)
@@ -50,7 +45,7 @@ class InstrumentRegistry:
     def codes(self, names: Iterable[str]) -> Codes:
         """int32 code of each name; names not seen before are appended."""
         with self._lock:
-            return np.fromiter((self._code(name) for name in names), dtype=np.int32)
+            return np.fromiter((self.code(name) for name in names), dtype=np.int32)
 
     def find(self, name: str) -> int:
         """Code of a name; -1 when it was never seen, and it is not appended.
@@ -63,7 +58,8 @@ class InstrumentRegistry:
         """
         return self._codes.get(name, -1)
 
-    def _code(self, name: str) -> int:
+    def code(self, name: str) -> int:
+        """Code of one name; a name not seen before is appended."""
         code = self._codes.get(name)
         if code is None:
             if not isinstance(name, str) or not name:
@@ -117,74 +113,6 @@ class InstrumentRegistry:
             codes, uniques = pd.factorize(series)
         mapped = np.append(self.codes(uniques), np.int32(-1))
         return self.categorical(mapped[codes])
-
-    def register(self, instruments: pd.DataFrame) -> None:
-        """Record the terms of instruments: rows of the ``instruments`` table, a later row replaces an earlier one."""
-        with self._lock:
-            for row in instruments.to_dict("records"):
-                record = {str(column): value for column, value in row.items()}
-                name = record["instrument"]
-                code = self._code(name)
-                self._terms[name] = record
-                if self._described is not None and code < len(self._described):
-                    self._described.put(code, name, record)
-
-    def terms(self, name: str) -> dict[str, Any] | None:
-        """The registered ``instruments`` row of a name, None when only the name is known."""
-        return self._terms.get(name)
-
-    def describe(self, names: Iterable[str] | None = None) -> pd.DataFrame:
-        """Terms of instruments: one row per name, order kept, columns of the ``instruments`` table.
-
-        Parameters
-        ----------
-        names
-            None for all known ones, in the order of their codes; names not seen before are appended.
-
-        Returns
-        -------
-        pandas.DataFrame
-            A field is what was registered, else what the symbol says, else unknown (NaN, NO_TIME, empty).
-            A name of unknown shape has kind ''.
-
-        Examples
-        --------
-        >>> rows = InstrumentRegistry().describe(["BTC/USD:BTC-261225-100000-C", "AAPL"])
-        >>> rows[["kind", "underlying", "strike", "right"]].to_dict("records")[0]
-        {'kind': 'option', 'underlying': 'BTC', 'strike': 100000.0, 'right': 'C'}
-        """
-        with self._lock:
-            if names is None:
-                codes = np.arange(len(self._names), dtype=np.int32)
-            elif isinstance(names, pd.Series | pd.Categorical | pd.CategoricalIndex):
-                codes = np.asarray(self.conform(pd.Series(names)).codes, dtype=np.int32)
-            else:
-                codes = self.codes(names)
-            if len(codes) and codes.min() < 0:
-                raise ValueError(f"a missing name at row {int(codes.argmin())}; every instrument has one")
-            return self._all_described().take(codes, self.categorical(codes))
-
-    def kinds(self, codes: npt.NDArray[Any]) -> list[str]:
-        """Kind of the instrument of each code, '' where it is unknown: of ``describe`` the one column.
-
-        Examples
-        --------
-        >>> registry = InstrumentRegistry()
-        >>> registry.kinds(registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL", "??"]))
-        ['option', 'equity', '']
-        """
-        with self._lock:
-            return self._all_described().kinds(codes)
-
-    def _all_described(self) -> DescribedTerms:
-        from workstation.market.described import DescribedTerms
-
-        if self._described is None:
-            self._described = DescribedTerms()
-        for code in range(len(self._described), len(self._names)):
-            name = self._names[code]
-            self._described.put(code, name, self._terms.get(name, {}))
-        return self._described
 
 
 REGISTRY = InstrumentRegistry()

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
 
@@ -167,7 +168,7 @@ class Ledger:
         if at is None:
             at = self._places[key] = len(self.keys)
             self.keys.append(key)
-            terms = REGISTRY.describe([key[2]]).iloc[0]
+            terms = INSTRUMENT_TERMS.describe([key[2]]).iloc[0]
             fresh = np.zeros((len(FIELDS), 1))
             fresh[[ENTRY, SETTLED_PRICE, SETTLED_INDEX]] = np.nan
             self.state = np.concatenate((self.state, fresh), axis=1)

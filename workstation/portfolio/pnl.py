@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.engine import Engine
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import FILLS, NO_TIME, PNL
 from workstation.portfolio.explain import PARTS, State, explained
@@ -133,7 +134,7 @@ class PnlSnapshots(Engine):
         cut = watermark // every > before // every
         expiries = set(self._terms.expiry_ns.tolist())
         if table in ("fills", "positions"):
-            expiries |= set(REGISTRY.describe(batch["instrument"])["expiry_ns"].tolist())
+            expiries |= set(INSTRUMENT_TERMS.describe(batch["instrument"])["expiry_ns"].tolist())
         for expiry in expiries - {NO_TIME}:
             cut |= (before <= expiry) & (expiry < watermark)
         return [int(row) for row in np.flatnonzero(cut)]

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import FILLS, NO_TIME, POSITIONS
 from workstation.portfolio.ledger import FIELDS, Floats, Ledger
 
@@ -120,12 +120,12 @@ def settlements(held: pd.DataFrame, indices: pd.DataFrame, asof_ns: int) -> pd.D
     >>> settlements(held, index, at)[["side", "price", "size", "fill_id"]].values.tolist()
     [[-1, 0.125, 2.0, 'index at 2026-03-27T08:00:00Z']]
     """
-    terms = REGISTRY.describe(held["instrument"])
+    terms = INSTRUMENT_TERMS.describe(held["instrument"])
     expiry = terms["expiry_ns"].to_numpy()
     quantity = held["quantity"].to_numpy()
     due = np.flatnonzero((quantity != 0) & (expiry != NO_TIME) & (expiry <= asof_ns))
     known = indices[indices["index"].notna()]
-    underlying = REGISTRY.describe(known["instrument"])["underlying"].astype("str").to_numpy()
+    underlying = INSTRUMENT_TERMS.describe(known["instrument"])["underlying"].astype("str").to_numpy()
     at_ns, index = known["event_ns"].to_numpy(), known["index"].to_numpy()
     rows = []
     for place in due:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 
 HEADER = "time,venue,instrument,side,size,price,fee,fee_currency,kind,index"
@@ -43,7 +43,7 @@ def sample_book(marks: pd.DataFrame, trades: pd.DataFrame | None = None, most: i
     >>> print(sample_book(marks).splitlines()[1])
     2026-11-25T00:00:00Z,paper,BTC/USD:BTC-261225-100000-C,sell,5,0.03,0.0015,BTC,trade,100000
     """
-    terms = REGISTRY.describe(marks["instrument"].astype("str").tolist())
+    terms = INSTRUMENT_TERMS.describe(marks["instrument"].astype("str").tolist())
     rows = terms.assign(mark=marks["mark"].to_numpy(), index=marks["index"].to_numpy())
     rows = rows[
         (rows["kind"] == "option").to_numpy()
@@ -99,7 +99,7 @@ def _hedge(name: str, trades: pd.DataFrame | None, now_ns: int, spot: float) -> 
     if trades is None or not len(trades):
         return []
     known = trades["instrument"].cat.remove_unused_categories().cat.categories.astype("str")
-    terms = REGISTRY.describe(list(known))
+    terms = INSTRUMENT_TERMS.describe(list(known))
     same = terms[
         (terms["underlying"].astype("str") == name) & terms["kind"].isin(("perpetual", "equity", "spot"))
     ]

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market import calendar
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import NO_TIME
 from workstation.portfolio.ledger import USD_LIKE
 from workstation.pricing import black
@@ -52,7 +52,7 @@ class Terms:
 
 def terms_of(instruments: pd.Series[str] | list[str]) -> Terms:
     """Terms of legs by their instruments' names."""
-    rows = REGISTRY.describe(instruments)
+    rows = INSTRUMENT_TERMS.describe(instruments)
 
     def words(name: str) -> npt.NDArray[np.object_]:
         return rows[name].astype("str").to_numpy(dtype=object)

@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workstation.pricing.vectormath import (
+from workstation.numerics.vectormath import (
     array_kernel,
     erfcx,
     erfcx_pair,

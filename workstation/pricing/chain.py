@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from workstation.market.errors import TableError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME
 from workstation.pricing.contracts import (
@@ -137,7 +138,7 @@ def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     for name in own:
         terms[name] = marks[name].to_numpy()
     terms = terms.drop_duplicates("instrument", keep="last", ignore_index=True)
-    described = REGISTRY.describe(terms["instrument"].tolist())
+    described = INSTRUMENT_TERMS.describe(terms["instrument"].tolist())
     for name in TERMS:
         if name not in own:
             terms[name] = described[name].astype("object").to_numpy()

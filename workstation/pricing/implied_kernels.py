@@ -20,8 +20,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workstation.pricing.black_kernels import Flags, Floats
-from workstation.pricing.vectormath import (
+from workstation.numerics.vectormath import (
     array_kernel,
     erfcx_pair,
     exp,
@@ -32,6 +31,7 @@ from workstation.pricing.vectormath import (
     scalar_kernel,
     use_widest_registers,
 )
+from workstation.pricing.black_kernels import Flags, Floats
 
 _SQRT_HALF: Final = math.sqrt(0.5)
 _DENSITY_AT_ZERO: Final = 1.0 / math.sqrt(2.0 * math.pi)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME
 from workstation.market.tables.frames import arrays_of
@@ -184,11 +185,11 @@ class LatestMarks:
         if not ((kind == UNKNOWN) | (kind == NO_TERMS)).any():
             return
         for code in codes[kind == NO_TERMS]:
-            if REGISTRY.terms(str(REGISTRY.names([code])[0])) is not None:
+            if INSTRUMENT_TERMS.registered(str(REGISTRY.names([code])[0])) is not None:
                 self.kind[code] = UNKNOWN
         unknown = codes[self.kind[codes] == UNKNOWN]
         if unknown.size:
-            self.describe(REGISTRY.describe(list(REGISTRY.names(unknown))))
+            self.describe(INSTRUMENT_TERMS.describe(list(REGISTRY.names(unknown))))
 
     def describe(self, terms: pd.DataFrame) -> None:
         """Take the terms of instruments: a frame with ``instrument`` and the columns of ``TERMS``."""
@@ -244,3 +245,15 @@ class LatestMarks:
             if isinstance(array, np.ndarray) and name != "seen":
                 array[..., codes] = state[name]
         self.seen[:] = (self.times > NO_TIME).any(axis=0)
+
+
+def spot_of(latest: LatestMarks, underlying: str) -> float:
+    """The newest index of an underlying, of equally new ones the largest; NaN when none is known."""
+    if underlying not in latest.underlyings:
+        return float("nan")
+    index = latest.field("index")
+    ours = np.flatnonzero((latest.underlying == latest.underlyings.index(underlying)) & (index > 0))
+    if not ours.size:
+        return float("nan")
+    times = latest.time("index")[ours]
+    return float(index[ours[times == times.max(initial=NO_TIME)]].max())

@@ -10,9 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.described import known
 from workstation.market.engine import Engine
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS, known
 from workstation.market.tables import NO_TIME, TABLES
 from workstation.market.tables.frames import array_of
 from workstation.pricing.contracts import STALE_AFTER_S
@@ -196,7 +195,7 @@ class ChainTimer(Engine, Generic[Look]):
 def terms_of(rows: pd.DataFrame) -> pd.DataFrame:
     """Terms as the rows say, and as the registry knows where they do not."""
     rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
-    terms = REGISTRY.describe(rows["instrument"])
+    terms = INSTRUMENT_TERMS.describe(rows["instrument"])
     columns: dict[str, Any] = {"instrument": terms["instrument"]}
     for name in TERMS:
         said = zip(rows[name].tolist(), terms[name].tolist(), strict=True)

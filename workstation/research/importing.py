@@ -18,6 +18,7 @@ import pandas as pd
 from workstation.feeds.files import FORMATS, Rejections, read
 from workstation.history import History
 from workstation.market.errors import FrameError, TableError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, table
 
@@ -106,6 +107,10 @@ def import_files(
             example = rejections.examples[reason]
             done.rejections.add(reason, count, example)
             writer.health("rejected", format_name, count, f"{path.name}: {reason}; first: {example}")
+        for remark, count in rejections.notes.items():
+            example = rejections.examples[remark]
+            done.rejections.note(remark, count, example)
+            writer.health("unknown", format_name, count, f"{path.name}: {remark}; first: {example}")
         writer.health("imported", format_name, written, f"sha256:{digest} {path.name}")
         known.add(digest)
         done.files += 1
@@ -234,7 +239,7 @@ class _Writer:
         """The terms of every instrument met, so that the store explains itself."""
         self._codes.discard(-1)
         if self._codes:
-            terms = REGISTRY.describe(REGISTRY.names(sorted(self._codes)).tolist())
+            terms = INSTRUMENT_TERMS.describe(REGISTRY.names(sorted(self._codes)).tolist())
             terms = terms[terms["kind"] != ""]
             terms = terms.assign(event_ns=np.where(terms["event_ns"] > 0, terms["event_ns"], time.time_ns()))
             self.add("instruments", table("instruments").conform(terms))

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
-from workstation.feeds.tape import Recording, Tape
+from workstation.engines import standard_engines
+from workstation.feeds.tape.tape import Recording, Tape
 from workstation.market.engine import Engine
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
-from workstation.streams.engines import standard_engines
 from workstation.streams.hub import Hub
 
 
@@ -56,7 +56,7 @@ def replay(
     >>> rows["candles"][["open", "close"]].values.tolist()
     [[1.0, 1.0]]
     """
-    hub = Hub()
+    hub = Hub(agreeing=1)  # rows of a recording were accepted once
     made: dict[str, list[pd.DataFrame]] = {}
     for engine in standard_engines() if engines is None else engines:
         made.setdefault(engine.output, [])
@@ -71,7 +71,7 @@ def replay(
 
 async def _play(tape: Tape, hub: Hub) -> None:
     await tape.connect()
-    REGISTRY.register(await tape.instruments())
+    INSTRUMENT_TERMS.register(await tape.instruments())
     async for batch in tape.batches():
         hub.publish(batch.table, batch.frame)
     await tape.close()

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.unit.feeds.scripted import FakeTime
-from workstation.feeds.tape import FramesOf, Tape
+from workstation.feeds.tape.tape import FramesOf, Tape
 from workstation.market.tables import TABLES
 
 START = 1_700_000_000_000_000_000

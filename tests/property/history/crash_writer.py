@@ -12,7 +12,8 @@ import sys
 import numpy as np
 import pandas as pd
 
-from workstation.history import leases, manifest, open_history, segments, upkeep
+from workstation.history import leases, manifest, open_history, segments
+from workstation.history import maintenance as upkeep
 
 NAMES = np.array(["AAA", "BBB", "CCC"])
 

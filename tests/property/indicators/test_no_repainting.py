@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workstation.indicators.intensity import Intensity
-from workstation.indicators.reversals import Reversals
-from workstation.indicators.smoothing import SMOOTHINGS
-from workstation.indicators.spikes import Spikes
+from workstation.indicators.ticks.intensity import Intensity
+from workstation.indicators.ticks.reversals import Reversals
+from workstation.indicators.ticks.spikes import Spikes
 from workstation.market.digest import digest
 from workstation.market.tables import TRADES
+from workstation.numerics.moving_averages import SMOOTHINGS
 
 START_NS = pd.Timestamp("2026-11-02T09:00").value
 SHORT: dict[str, Any] = {"ticks": 5, "length": 4, "window": 30}

@@ -48,10 +48,10 @@ def trades(draw: st.DrawFn, least: int = 1) -> pd.DataFrame:
 def marks(time_ns: int, spot: float = 100_000.0, vol: float = 0.5) -> pd.DataFrame:
     """A market that moves as one: model marks, forwards over the index."""
     from workstation.market import calendar
-    from workstation.market.instruments import REGISTRY
+    from workstation.market.instrument_terms import INSTRUMENT_TERMS
     from workstation.pricing import black
 
-    terms = REGISTRY.describe(list(LEGS))
+    terms = INSTRUMENT_TERMS.describe(list(LEGS))
     index = np.where(terms["underlying"] == "ETH", spot / 25, spot)
     forward = index * 1.01
     option = (terms["kind"] == "option").to_numpy()

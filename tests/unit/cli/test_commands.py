@@ -154,7 +154,7 @@ def test_compiling_names_an_engine_that_does_not_run(
     def refuse(*batch: object) -> None:
         raise ValueError("no compiler")
 
-    monkeypatch.setattr("workstation.indicators.spikes.Spikes.update", refuse)
+    monkeypatch.setattr("workstation.indicators.ticks.spikes.Spikes.update", refuse)
     result = runner.invoke(app, ["compile"])
     assert result.exit_code != 0
     told = " ".join(result.output.split())

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.exposure.flow_seen import FlowWatch
+from workstation.flow.taker_flow_monitor import FlowWatch
 from workstation.market.tables import MARKS, NO_TIME, TRADES
 
 CALL, PUT = "BTC/USD:BTC-261225-100000-C", "BTC/USD:BTC-261225-100000-P"

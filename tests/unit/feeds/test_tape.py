@@ -12,7 +12,7 @@ import pytest
 
 from tests.unit.feeds.scripted import SECOND_NS, START_NS, FakeTime
 from workstation.feeds.feed import Batch
-from workstation.feeds.tape import FRAMES, Tape
+from workstation.feeds.tape.tape import FRAMES, Tape
 from workstation.history import open_history
 from workstation.market.errors import FeedError
 from workstation.market.tables import FRAMES as FRAMES_TABLE

@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.history import open_history, upkeep
+from workstation.history import maintenance as upkeep
+from workstation.history import open_history
 from workstation.market.errors import HistoryError, QueryError
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from workstation.desk import open_desk
 from workstation.history import History, open_history
-from workstation.history.latest import groups_of
-from workstation.history.recent import candles, exposures_by_minute, flow_of_the_day
+from workstation.history.newest_rows import groups_of
+from workstation.history.warm_start import candles, exposures_by_minute, flow_of_the_day
 from workstation.market.tables import TABLES, TradeFlag
 from workstation.settings import Settings
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from workstation.indicators.intensity import Intensity
-from workstation.indicators.reversals import Reversals
-from workstation.indicators.spikes import Spikes
-from workstation.indicators.tick_engine import TickEngine
-from workstation.indicators.tick_kernels import PIECE
+from workstation.indicators.ticks.engine import TickEngine
+from workstation.indicators.ticks.intensity import Intensity
+from workstation.indicators.ticks.kernels import PIECE
+from workstation.indicators.ticks.reversals import Reversals
+from workstation.indicators.ticks.spikes import Spikes
 from workstation.market.digest import digest
 from workstation.market.tables import HEALTH, INTENSITY, TRADES
 from workstation.market.tables import table as table_named

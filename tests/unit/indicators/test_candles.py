@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.candles import Candles, candles
+from workstation.indicators.candles.engine import Candles, candles
 from workstation.market.errors import TableError
 from workstation.market.tables import CANDLES, HEARTBEAT, TRADES, TradeFlag
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.intensity import Intensity, intensity
+from workstation.indicators.ticks.intensity import Intensity, intensity
 from workstation.market.tables import HEALTH, HEARTBEAT, INTENSITY, NO_TIME, TRADES, TradeFlag
 
 SECOND = 10**9

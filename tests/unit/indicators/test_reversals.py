@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.reversals import EVIDENCE, Reversals, reversals
-from workstation.indicators.spikes import Spikes, spikes
+from workstation.indicators.ticks.reversals import EVIDENCE, Reversals, reversals
+from workstation.indicators.ticks.spikes import Spikes, spikes
 from workstation.market.tables import HEALTH, TRADES
 
 SECOND = 10**9

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workstation.indicators.rolling import rolling_max, rolling_mean, rolling_min, rolling_sd, rolling_sum
+from workstation.numerics.rolling import rolling_max, rolling_mean, rolling_min, rolling_sd, rolling_sum
 
 ALL = (rolling_sum, rolling_mean, rolling_sd, rolling_max, rolling_min)
 

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from workstation.indicators.runs import gather, in_row_order, take_old
-from workstation.indicators.trade_columns import runs_of, trade_columns
+from workstation.indicators.batch.by_instrument import gather, in_row_order, take_old
+from workstation.indicators.batch.trade_batch import runs_of, trade_columns
 from workstation.market.tables import TRADES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workstation.indicators.smoothing import SMOOTHINGS, ema, sma, zlma
+from workstation.numerics.moving_averages import SMOOTHINGS, ema, sma, zlma
 
 
 def plain_ema(values: np.ndarray, alpha: float) -> list[float]:

@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.quote_ticks import ticks_from_quotes
-from workstation.indicators.smoothing import zlma
-from workstation.indicators.volume import volume_overlay
+from workstation.indicators.candles.volume import volume_overlay
+from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
 from workstation.market.tables import TRADES
+from workstation.numerics.moving_averages import zlma
 
 
 def test_each_instrument_and_length_has_its_own_overlay() -> None:

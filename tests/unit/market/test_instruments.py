@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from workstation.market.instruments import InstrumentRegistry
-from workstation.market.tables import INSTRUMENTS, NO_TIME
 
 
 @pytest.fixture
@@ -80,75 +79,3 @@ def test_a_name_must_be_a_word(registry: InstrumentRegistry) -> None:
         registry.codes([""])
     with pytest.raises(ValueError, match="non-empty string, got 3"):
         registry.codes([3])  # type: ignore[list-item]
-
-
-def test_describe_reads_the_name_when_nothing_is_registered(registry: InstrumentRegistry) -> None:
-    names = [
-        "BTC/USD:BTC-261225-100000-C",
-        "SPXW  261218C06000000",
-        "AAPL",
-        "BTC/USDT:USDT",
-        "what is this",
-        "AAPL1 261218P00100000",
-    ]
-    rows = registry.describe(names)
-    assert list(rows.columns) == list(INSTRUMENTS.names)
-    assert rows["instrument"].tolist() == names
-    assert rows["kind"].tolist() == ["option", "option", "equity", "perpetual", "", "option"]
-    assert rows["underlying"].tolist() == ["BTC", "SPX", "AAPL", "BTC", "", "AAPL"]
-    assert rows["style"].tolist() == ["european", "european", "", "", "", "american"]
-    assert rows["premium_currency"].tolist() == ["BTC", "USD", "USD", "USDT", "", "USD"]
-    assert rows["inverse"].tolist() == [True, False, False, False, False, False]
-    np.testing.assert_array_equal(rows["multiplier"], [1.0, 100.0, 1.0, np.nan, np.nan, np.nan])
-    np.testing.assert_array_equal(rows["strike"], [100000.0, 6000.0, np.nan, np.nan, np.nan, 100.0])
-    assert rows["expiry_ns"].iloc[0] == pd.Timestamp("2026-12-25 08:00", tz="UTC").value
-    assert rows["expiry_ns"].iloc[1] == pd.Timestamp("2026-12-18 16:00", tz="America/New_York").value
-    assert rows["expiry_ns"].iloc[4] == NO_TIME
-    pd.testing.assert_frame_equal(INSTRUMENTS.conform(rows, registry), rows)
-
-
-def test_what_is_registered_wins_and_the_name_fills_the_rest(registry: InstrumentRegistry) -> None:
-    name = "BTC/USD:BTC-261225-100000-C"
-    assert registry.describe([name])["multiplier"].tolist() == [1.0]
-    registry.register(
-        INSTRUMENTS.conform(
-            pd.DataFrame(
-                {
-                    "event_ns": [1],
-                    "instrument": name,
-                    "kind": "option",
-                    "multiplier": 0.01,
-                    "venue": "okx",
-                    "inverse": True,
-                }
-            ),
-            registry,
-        )
-    )
-    row = registry.describe([name]).iloc[0]
-    assert (row["multiplier"], row["venue"], row["strike"], row["right"]) == (0.01, "okx", 100000.0, "C")
-    assert registry.terms(name) is not None
-    assert registry.terms("unheard of") is None
-
-
-def test_describe_keeps_order_repeats_and_grows(registry: InstrumentRegistry) -> None:
-    many = [f"BTC/USD:BTC-261225-{strike}-{right}" for strike in range(1000, 40_000, 500) for right in "CP"]
-    rows = registry.describe([*many, many[3], many[3]])
-    assert rows["instrument"].tolist() == [*many, many[3], many[3]]
-    assert rows["strike"].iloc[-1] == rows["strike"].iloc[3] == 1500.0
-    assert len(registry.describe()) == len(many)
-    by_category = registry.describe(rows["instrument"])
-    pd.testing.assert_frame_equal(by_category, rows)
-    late = registry.describe(["ETH/USD"])
-    assert late["underlying"].tolist() == ["ETH"]
-    assert registry.describe([]).empty
-
-
-def test_describe_refuses_a_missing_name(registry: InstrumentRegistry) -> None:
-    with pytest.raises(ValueError, match="missing name at row 1"):
-        registry.describe(pd.Series(["A", None]))
-
-
-def test_a_date_no_calendar_knows_leaves_the_expiry_unknown(registry: InstrumentRegistry) -> None:
-    rows = registry.describe(["SPXW  991218C06000000"])
-    assert (rows["kind"].iloc[0], rows["expiry_ns"].iloc[0]) == ("option", NO_TIME)

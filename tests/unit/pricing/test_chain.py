@@ -9,7 +9,7 @@ import xarray as xr
 from scipy.stats import norm
 
 from workstation.market.errors import TableError
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.pricing.chain import UNITS, chain, contracts_of
 
 ASOF = pd.Timestamp("2026-11-01 00:00", tz="UTC").value
@@ -147,7 +147,7 @@ def test_missing_iv_is_implied_from_mark_then_mid_and_the_source_is_counted() ->
 
 def test_cash_premiums_and_parity_for_us_options() -> None:
     names = [f"SPXW  261218{r}{k * 1000:08d}" for k in (580, 590, 600, 610, 620) for r in "CP"]
-    expiry = int(REGISTRY.describe(names)["expiry_ns"].iloc[0])
+    expiry = int(INSTRUMENT_TERMS.describe(names)["expiry_ns"].iloc[0])
     years = (expiry - ASOF) / (365 * 86_400e9)
     spread = 0.2 * np.sqrt(years)
     rows = []

@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 import pytest
 
-from workstation.pricing import vectormath as vm
+from workstation.numerics import vectormath as vm
 
 DIGITS = 50
 # as the product compiles them, but not from a cache that does not see a change in vectormath

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from workstation.board.board import Board
+from workstation.board.retention import PENDING_BATCHES
 from workstation.market.tables import TABLES
-from workstation.streams.board import Board
-from workstation.streams.shelves import PENDING_BATCHES
 
 HOUR_NS = 3_600 * 10**9
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from workstation.indicators.candles import Candles
+from workstation.indicators.candles.engine import Candles
 from workstation.market.errors import TableError
 from workstation.market.tables import NO_TIME
 from workstation.streams.frames import streamz_frame

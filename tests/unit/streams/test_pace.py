@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workstation.market.tables import table as table_named
-from workstation.streams.pace import Backlog
+from workstation.streams.backpressure import Backlog
 
 NAMES = ("BTC/USD", "ETH/USD", "AAPL")
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.exposure.flow_seen import FlowSeen, FlowWatch
+from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.tables import CANDLES, EXPOSURES, HEALTH, LEVELS, MARKS, TABLES, TRADES
 
 NOW_NS = pd.Timestamp("2026-11-20 14:30").value

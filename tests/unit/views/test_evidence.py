@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.reversals import EVIDENCE, reversals
+from workstation.indicators.ticks.reversals import EVIDENCE, reversals
 from workstation.market.tables import TRADES
-from workstation.views.formats import THIN
-from workstation.views.spacetime.evidence import Reason, reasons, table, words
+from workstation.views.spacetime.signal_reasons import Reason, reasons, table, words
+from workstation.views.widgets.formats import THIN
 
 
 def told(version: int, side: int, **numbers: float | None) -> dict[str, Reason]:

@@ -13,18 +13,18 @@ from bokeh.document import Document
 from panel.io.state import set_curdoc
 
 from tests.unit.views.market import NOW_NS, SECOND, Market
+from workstation.board.board import Board
 from workstation.exposure.book import exposure
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.market.tables import ALERTS, CASCADE, QUOTES, TRADES
 from workstation.pricing.chain import chain
-from workstation.streams.board import Board
-from workstation.views import formats
-from workstation.views.choice import Choice
 from workstation.views.exposure.views import ExposureViews
-from workstation.views.health import MarketClock
-from workstation.views.live import Live
-from workstation.views.theme import DARK, LIGHT
+from workstation.views.shell.health import MarketClock
+from workstation.views.shell.session import Live
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.theme import DARK, LIGHT
 
 
 def views_over(market: Market, **choice: object) -> tuple[ExposureViews, Live]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workstation.market.tables import NO_TIME
-from workstation.views.spacetime.gaps import Silence, silences
+from workstation.views.spacetime.data_gaps import Silence, silences
 
 SECOND = 10**9
 

@@ -12,10 +12,10 @@ import panel as pn
 import pytest
 
 from tests.unit.views.market import SECOND, Market
-from workstation.views.choice import Choice
 from workstation.views.exposure.views import ExposureViews
-from workstation.views.live import Live, Source, View
-from workstation.views.theme import DARK, LIGHT
+from workstation.views.shell.session import Live, Source, View
+from workstation.views.state.choice import Choice
+from workstation.views.widgets.theme import DARK, LIGHT
 
 
 class Counting(View):
@@ -117,7 +117,7 @@ def test_a_picture_is_made_once_something_has_come_and_never_too_soon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("workstation.views.shell.session.time.monotonic", lambda: clock[0])
     market = Market()
     live = Live(market, period_ms=100)
     made: list[float] = []
@@ -150,7 +150,7 @@ def test_pictures_are_of_the_newest_trades_whenever_other_tables_come(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     clock = [100.0]
-    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("workstation.views.shell.session.time.monotonic", lambda: clock[0])
     versions = {"trades": 0, "candles": 0}
     source: Any = SimpleNamespace(version=versions.__getitem__)
     live = Live(source, period_ms=100)
@@ -176,7 +176,7 @@ def test_pictures_are_of_the_newest_trades_whenever_other_tables_come(
 
 def test_a_session_that_others_keep_waiting_makes_fewer_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [100.0]
-    monkeypatch.setattr("workstation.views.live.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("workstation.views.shell.session.time.monotonic", lambda: clock[0])
     made: dict[float, int] = {}
     versions = count()
     source: Any = SimpleNamespace(version=lambda _table: next(versions))

@@ -11,10 +11,10 @@ from bokeh.model import Model
 from bokeh.models import CustomJS
 from panel.custom import ReactiveESM
 
-from workstation.views import opening
-from workstation.views.figure import FigurePane, pane
-from workstation.views.opening import Fetches, Head
-from workstation.views.theme import BOKEH, DARK, Painter, bare_figure
+from workstation.views.shell import server_patches as opening
+from workstation.views.shell.server_patches import Fetches, Head
+from workstation.views.widgets.figure import FigurePane, pane
+from workstation.views.widgets.theme import BOKEH, DARK, Painter, bare_figure
 
 PAGE = """
 <!DOCTYPE html>

@@ -7,7 +7,7 @@ import gc
 
 import pytest
 
-from workstation.views import page
+from workstation.views.shell import page
 
 
 def test_the_models_of_sessions_that_end_together_are_collected_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,12 @@ from workstation.market.tables import FILLS, MARKS
 from workstation.portfolio.explain import PARTS
 from workstation.portfolio.pnl import PnlSnapshots
 from workstation.portfolio.sample import sample_book, sample_fills
-from workstation.views.live import Live
 from workstation.views.portfolio.holdings import ALL, PortfolioChoice, explained, holdings, of_book
 from workstation.views.portfolio.loading import fills_of
 from workstation.views.portfolio.tables import positions_frame
 from workstation.views.portfolio.views import PortfolioViews
-from workstation.views.theme import DARK, LIGHT
+from workstation.views.shell.session import Live
+from workstation.views.widgets.theme import DARK, LIGHT
 
 MINUTE = 60 * SECOND
 

@@ -23,18 +23,18 @@ from tests.unit.views.spacetime_market import (
     spike,
 )
 from workstation.market.tables import CANDLES, HEALTH
-from workstation.views.live import CANDLES_KEPT, Live
-from workstation.views.spacetime import pace as paces
-from workstation.views.spacetime import sheet as sheets
+from workstation.views.shell.session import CANDLES_KEPT, Live
+from workstation.views.spacetime import chart_data as sheets
+from workstation.views.spacetime import render_pacing as paces
 from workstation.views.spacetime.chart import KEPT
+from workstation.views.spacetime.chart_data import sheet_of
+from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
+from workstation.views.spacetime.history_loader import Past
 from workstation.views.spacetime.lists import SHOWN
-from workstation.views.spacetime.marked import SIZES
-from workstation.views.spacetime.past import Past
-from workstation.views.spacetime.place import ChartView
-from workstation.views.spacetime.sheet import sheet_of
-from workstation.views.spacetime.views import SpacetimeViews
-from workstation.views.theme import DARK, LIGHT
+from workstation.views.spacetime.marker_data import SIZES
+from workstation.views.spacetime.page_views import SpacetimeViews
+from workstation.views.widgets.theme import DARK, LIGHT
 
 
 @pytest.fixture

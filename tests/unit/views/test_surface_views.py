@@ -11,12 +11,12 @@ from workstation.market.tables import MARKS
 from workstation.pricing.chain import chain
 from workstation.pricing.surface import greek_surface, surface
 from workstation.pricing.surface_engine import surface_rows
-from workstation.views.live import Live
+from workstation.views.shell.session import Live
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
 from workstation.views.surface.map import shown
 from workstation.views.surface.views import SurfaceViews
-from workstation.views.theme import DARK, LIGHT
+from workstation.views.widgets.theme import DARK, LIGHT
 
 
 def views_over(market: Market, **choice: object) -> tuple[SurfaceViews, Live]:

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tests.wire.feed_case import Case, Stage
-from workstation.feeds.tape import Tape
+from workstation.feeds.tape.tape import Tape
 
 START_NS = 1_790_000_000_000_000_000
 

@@ -32,7 +32,7 @@ from workstation.feeds.files.names import by_symbol, named
 from workstation.feeds.files.reading import Rejections, nanoseconds, whole
 from workstation.market.calendar import sessions
 from workstation.market.errors import FrameError
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 
 NEW_YORK = "America/New_York"
 HELD_NS = 45 * 60 * 10**9
@@ -73,7 +73,9 @@ def _named(marks: pd.DataFrame, file: str, rejections: Rejections) -> pd.DataFra
     instruments, problems = by_symbol([str(symbol) for symbol in symbols], places, "alpaca")
     codes = np.asarray(instruments.codes)
     known = np.unique(codes[codes >= 0])
-    others = [code for code, kind in zip(known, REGISTRY.kinds(known), strict=True) if kind != "option"]
+    others = [
+        code for code, kind in zip(known, INSTRUMENT_TERMS.kinds(known), strict=True) if kind != "option"
+    ]
     if others:
         problems.append((np.isin(codes, others), "symbol", "of something else than an option"))
     kept = np.ones(len(marks), dtype=np.bool_)
@@ -185,7 +187,7 @@ def _underlying(path: Path, symbols: pd.Series[Any]) -> str:
     for symbol in symbols.astype("str"):
         name, problem = named(symbol, "alpaca") if symbol.strip() else ("", "empty")
         if not problem:
-            return str(REGISTRY.describe([name])["underlying"].iloc[0])
+            return str(INSTRUMENT_TERMS.describe([name])["underlying"].iloc[0])
     raise FrameError(f"{path.name}: none of its symbols is that of an option")
 
 

@@ -22,6 +22,7 @@ import pandas as pd
 from workstation.feeds.feed import Batch
 from workstation.feeds.files.reading import ROWS, Rejections
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.symbology import unified
 from workstation.market.tables import NO_TIME
 
@@ -203,9 +204,7 @@ def _definitions(table: pd.DataFrame, rejections: Rejections, file: str) -> pd.D
 def _listed_expiry(instruments: pd.DataFrame, listed: Any) -> pd.DataFrame:
     """OPRA definitions state only the expiry's date: the instant comes from the calendar, by the OSI symbol."""
     if listed.any():
-        from workstation.market.instruments import REGISTRY
-
-        terms = REGISTRY.describe(instruments.loc[listed, "instrument"].tolist())
+        terms = INSTRUMENT_TERMS.describe(instruments.loc[listed, "instrument"].tolist())
         for column in ("expiry_ns", "style", "underlying"):
             instruments.loc[listed, column] = terms[column].to_numpy()
     return instruments

@@ -29,6 +29,7 @@ from workstation.feeds.files.names import by_symbol
 from workstation.feeds.files.reading import ROWS, Rejections, possible
 from workstation.feeds.files.times import times
 from workstation.market.contract_sizes import coins_per_contract
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, table
 
@@ -119,7 +120,7 @@ def _in_coins(marks: pd.DataFrame, chunk: Chunk, rejections: Rejections) -> pd.D
     """Sizes in contracts of the instrument as the workstation names it: coins, unless it is registered otherwise."""
     codes, distinct = pd.factorize(np.asarray(marks["instrument"].cat.codes))
     names = REGISTRY.names(distinct.tolist()).tolist()
-    underlying = REGISTRY.describe(names)["underlying"].astype("str").to_numpy()[codes]
+    underlying = INSTRUMENT_TERMS.describe(names)["underlying"].astype("str").to_numpy()[codes]
     at = marks["event_ns"].to_numpy()
     venues = marks["venue"].astype("str").to_numpy()
     coins = np.full(len(marks), np.nan)
@@ -140,7 +141,7 @@ def _in_coins(marks: pd.DataFrame, chunk: Chunk, rejections: Rejections) -> pd.D
 
 def _registered(names: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.object_]]:
     """Underlying units of each name's contract (1 unless registered otherwise), and the venue that registered them."""
-    terms = [REGISTRY.terms(name) or {} for name in names]
+    terms = [INSTRUMENT_TERMS.registered(name) or {} for name in names]
     units = np.array([float(row.get("multiplier", np.nan)) for row in terms])
     venues = [
         str(row.get("venue", "")) if known else "" for row, known in zip(terms, ~np.isnan(units), strict=True)

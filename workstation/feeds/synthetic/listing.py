@@ -9,6 +9,7 @@ import pandas as pd
 
 from workstation.feeds.synthetic.assets import Asset
 from workstation.market import calendar
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import render
 from workstation.market.symbology.terms import Terms
@@ -100,7 +101,7 @@ def list_chain(asset: Asset, spot: float, start_ns: int, rng: np.random.Generato
                 for strike in strikes(asset, spot, years)
                 for right in ("C", "P")
             ]
-    terms = REGISTRY.describe(names)
+    terms = INSTRUMENT_TERMS.describe(names)
     expiry_ns = terms["expiry_ns"].to_numpy(dtype=np.int64)
     strike = terms["strike"].to_numpy(dtype=np.float64)
     is_call = (terms["right"] == "C").to_numpy()
@@ -144,12 +145,12 @@ def instruments(assets: tuple[Asset, ...], chains: tuple[Chain, ...], start_ns: 
     for asset, chain in zip(assets, chains, strict=True):
         ticks |= {line.name: line.tick for line in asset.lines}
         ticks |= dict.fromkeys(REGISTRY.names(chain.codes), asset.option_tick)
-    rows = REGISTRY.describe(list(ticks))
+    rows = INSTRUMENT_TERMS.describe(list(ticks))
     rows["tick_size"] = list(ticks.values())
     rows["multiplier"] = rows["multiplier"].fillna(1.0)
     rows["venue_symbol"] = [str(name) for name in ticks]
     rows["venue"] = "synthetic"
     rows["event_ns"] = start_ns
     rows["seen_ns"] = start_ns
-    REGISTRY.register(rows)
+    INSTRUMENT_TERMS.register(rows)
     return rows

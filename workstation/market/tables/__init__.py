@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workstation.market.errors import TableError
-from workstation.market.tables.columns import NO_TIME, Column
+from workstation.market.instants import NO_TIME
+from workstation.market.tables.columns import Column
 from workstation.market.tables.derived import (
     ALERTS,
     CANDLES,

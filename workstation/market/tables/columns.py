@@ -11,11 +11,9 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from workstation.market.instants import NO_TIME
 from workstation.market.instruments import InstrumentRegistry
 from workstation.market.tables.categories import categories, category, coded, constant
-
-NO_TIME = np.iinfo(np.int64).min
-"""The "unknown" of an int64 nanosecond column (pandas' NaT)."""
 
 Kind = Literal["int64", "int32", "int8", "float64", "bool", "instrument", "category", "str", "bytes"]
 

@@ -239,7 +239,7 @@ HEALTH = Table(
             "category",
             required=True,
             doc="connecting, connected, disconnected, gap, quiet, stale, fresh, resubscribed, refused, backfilled, "
-            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled, importing, imported",
+            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled, importing, imported, unknown",
         ),
         Column("start_ns", "int64", "ns", doc="begin of what the row is about"),
         Column("end_ns", "int64", "ns"),

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from workstation.views import formats
-from workstation.views.card import Card, Markup
-from workstation.views.choice import Choice
 from workstation.views.exposure.past import MINUTES, level_rows, why_none
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.live import Source, View
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Markup
 
 _CSS = """
 :host { width: 100%; }

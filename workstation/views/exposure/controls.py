@@ -8,11 +8,11 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.views import formats
-from workstation.views.choice import BASES, LENGTHS, MEASURES, REACHES, SCALES, SIGN_MODELS, Choice
 from workstation.views.exposure.snapshot import chain_of
-from workstation.views.live import Source, View
-from workstation.views.theme import stylesheet
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import BASES, LENGTHS, MEASURES, REACHES, SCALES, SIGN_MODELS, Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.theme import stylesheet
 
 BAR = stylesheet(
     ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"

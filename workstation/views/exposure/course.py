@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
 
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.choice import Choice
 from workstation.views.exposure.past import level_rows, why_none
-from workstation.views.figure import pane
-from workstation.views.live import Source, View
-from workstation.views.theme import Painter, Palette, bare_figure
-from workstation.views.ticks import TIME_TICKS
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.candle_chart import TIME_TICKS
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import pane
+from workstation.views.widgets.theme import Painter, Palette, bare_figure
 
 MOST = 1_500
 """Points drawn; more are thinned evenly, the newest always kept."""

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.choice import SIGN_MODELS, Choice
 from workstation.views.exposure.snapshot import Snapshots
-from workstation.views.figure import pane
-from workstation.views.labels import Level, LevelLines
-from workstation.views.live import Source, View
-from workstation.views.theme import Painter, Palette, bare_figure
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import SIGN_MODELS, Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import pane
+from workstation.views.widgets.price_labels import Level, LevelLines
+from workstation.views.widgets.theme import Painter, Palette, bare_figure
 
 BAND = 2.0
 """The axis holds the chosen curve and as much of the band as fits into so many times its size."""

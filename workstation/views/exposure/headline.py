@@ -10,12 +10,12 @@ import pandas as pd
 
 from workstation.market.instruments import REGISTRY
 from workstation.market.venues import PUBLIC_DELAY_S
-from workstation.views import formats
-from workstation.views.card import Markup
-from workstation.views.choice import Choice, instruments
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.live import Source, View
-from workstation.views.shared import shared
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import Choice, instruments
+from workstation.views.state.session_cache import shared
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Markup
 
 CSS = """
 :host { width: 100%; }

@@ -6,17 +6,17 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
 from workstation.exposure.open_interest import open_interest
-from workstation.views import formats
-from workstation.views.card import Card, Key, Markup
-from workstation.views.choice import Choice
 from workstation.views.exposure.course import MOST, too_short
 from workstation.views.exposure.open_interest import pain_of
 from workstation.views.exposure.past import level_rows, why_none
 from workstation.views.exposure.snapshot import Snapshot, Snapshots, chain_of, some_expiries
-from workstation.views.figure import FigureView, TextView, fit, pane
-from workstation.views.live import Source
-from workstation.views.theme import Palette, bare_figure
-from workstation.views.ticks import TIME_TICKS
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.candle_chart import TIME_TICKS
+from workstation.views.widgets.card import Card, Key, Markup
+from workstation.views.widgets.figure import FigureView, TextView, fit, pane
+from workstation.views.widgets.theme import Palette, bare_figure
 
 _LINES = (
     ("spot", "net", "solid", "spot"), ("zero_gamma", "zero", [2, 2], "0γ"), ("call_wall", "up", [6, 3], "call wall"),

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from workstation.views import formats
-from workstation.views.card import Markup
-from workstation.views.choice import Choice
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.live import Source, View
+from workstation.views.shell.session import Source, View
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Markup
 
 CSS = """
 :host { width: 100%; box-sizing: border-box; padding: 12px 16px; overflow-y: auto; }

@@ -7,9 +7,6 @@ import pandas as pd
 import xarray as xr
 
 from workstation.exposure.scenario import forced_flow
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.choice import MEASURES, SHORT_UNITS, Choice
 from workstation.views.exposure.past import gex_past, why_none
 from workstation.views.exposure.snapshot import (
     NO_FLOW,
@@ -20,11 +17,14 @@ from workstation.views.exposure.snapshot import (
     priced,
     some_expiries,
 )
-from workstation.views.figure import FigureView, pane
-from workstation.views.heatmap import Grid, HeatMap, between
-from workstation.views.live import Source
-from workstation.views.shared import shared
-from workstation.views.theme import Palette
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import MEASURES, SHORT_UNITS, Choice
+from workstation.views.state.session_cache import shared
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import FigureView, pane
+from workstation.views.widgets.heatmap import Grid, HeatMap, between
+from workstation.views.widgets.theme import Palette
 
 _SPOTS = (-0.10, -0.05, -0.03, -0.01, 0.0, 0.01, 0.03, 0.05, 0.10)
 _VOLS = (-0.10, -0.05, 0.0, 0.05, 0.10)

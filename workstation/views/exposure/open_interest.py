@@ -7,14 +7,14 @@ import xarray as xr
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
 from workstation.exposure.open_interest import open_interest
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.choice import Choice
 from workstation.views.exposure.snapshot import NO_MARKS, chain_of, some_expiries
-from workstation.views.figure import FigureView, pane, rule
-from workstation.views.labels import Level, LevelLines
-from workstation.views.live import Source
-from workstation.views.theme import Palette, bare_figure
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import FigureView, pane, rule
+from workstation.views.widgets.price_labels import Level, LevelLines
+from workstation.views.widgets.theme import Palette, bare_figure
 
 _COLUMNS = ("strike", "width", "call", "put")
 

@@ -11,8 +11,8 @@ import pandas as pd
 
 from workstation.exposure.change import change
 from workstation.exposure.signs import signs
-from workstation.views.choice import SIGN_MODELS, Choice
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import SIGN_MODELS, Choice
 
 MINUTES = (1, 5, 10, 15, 30)
 Factors = tuple[float, float]

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CASCADE_PARTS
-from workstation.views import formats
-from workstation.views.card import Card, Markup
-from workstation.views.choice import Choice
-from workstation.views.figure import TextView
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Markup
+from workstation.views.widgets.figure import TextView
 
 SHOWN = 40
 _NAMES = {
@@ -154,7 +154,7 @@ class SmartMoneyList(TextView):
     def _ours(self, rows: pd.DataFrame) -> np.ndarray:
         names = rows["instrument"].astype("str").where(rows["instrument"].notna(), "")
         known = sorted(set(names) - {""})
-        terms = REGISTRY.describe(known)
+        terms = INSTRUMENT_TERMS.describe(known)
         owner = dict(zip(known, terms["underlying"].astype("str"), strict=True))
         walls = rows["alert_id"].astype("str").str.startswith(f"oi_wall_change:{self.choice.underlying}:")
         return (names.map(owner).eq(self.choice.underlying) | walls).to_numpy()

@@ -16,14 +16,14 @@ import xarray as xr
 
 from workstation.exposure.band import band
 from workstation.exposure.book import exposure
-from workstation.exposure.flow_seen import FlowSeen
 from workstation.exposure.levels import levels
-from workstation.market.instruments import REGISTRY
+from workstation.flow.taker_flow_monitor import FlowSeen
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.pricing.chain import chain
-from workstation.views.choice import Choice
 from workstation.views.exposure import past
-from workstation.views.live import Source
-from workstation.views.shared import shared
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import Choice
+from workstation.views.state.session_cache import shared
 
 NAN = float("nan")
 NO_MARKS = "No marks of these options have arrived yet."
@@ -194,7 +194,7 @@ def priced(source: Source, underlying: str) -> Priced | None:
 def _price(source: Source, underlying: str) -> Priced | None:
     marks = source.latest("marks")
     names = marks["instrument"].astype("str")
-    terms = REGISTRY.describe(names.unique()).set_index("instrument")
+    terms = INSTRUMENT_TERMS.describe(names.unique()).set_index("instrument")
     options = terms.index[(terms["underlying"] == underlying) & (terms["kind"] == "option")]
     ours = names.isin(options.astype("str")).to_numpy()
     if not underlying or not ours.any():

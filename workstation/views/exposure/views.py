@@ -8,9 +8,6 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.views.card import Card
-from workstation.views.chain import Smiles
-from workstation.views.choice import Choice, instruments
 from workstation.views.exposure.change import ChangeTable
 from workstation.views.exposure.controls import ExpiryChoice, length_buttons, scale_buttons
 from workstation.views.exposure.course import Course
@@ -22,10 +19,13 @@ from workstation.views.exposure.maps import ByExpiry, ByTime, Scenario
 from workstation.views.exposure.open_interest import OpenInterest
 from workstation.views.exposure.profile import ByStrike, key_levels
 from workstation.views.exposure.risk import CascadeRisk, SmartMoneyList
+from workstation.views.exposure.smile_card import Smiles
 from workstation.views.exposure.snapshot import Snapshots
-from workstation.views.live import Live, Source, View
-from workstation.views.theme import Palette
-from workstation.views.ticks import CandleChart
+from workstation.views.shell.session import Live, Source, View
+from workstation.views.state.choice import Choice, instruments
+from workstation.views.widgets.candle_chart import CandleChart
+from workstation.views.widgets.card import Card
+from workstation.views.widgets.theme import Palette
 
 _ADDRESS = (
     "underlying", "instrument", "measure", "basis", "sign_model", "expiries", "every_s", "reach", "scale", "window",

@@ -11,11 +11,6 @@ from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, H
 from workstation.portfolio.explain import PARTS
 from workstation.portfolio.pnl import curves
 from workstation.portfolio.what_if import what_if
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, pane, rule
-from workstation.views.heatmap import Grid, HeatMap
-from workstation.views.live import Source
 from workstation.views.portfolio.holdings import (
     ALL,
     PERIODS,
@@ -25,8 +20,13 @@ from workstation.views.portfolio.holdings import (
     of_book,
     priced_legs,
 )
-from workstation.views.theme import FONT, Palette, bare_figure
-from workstation.views.ticks import TIME_TICKS
+from workstation.views.shell.session import Source
+from workstation.views.widgets import formats
+from workstation.views.widgets.candle_chart import TIME_TICKS
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import FigureView, fit, pane, rule
+from workstation.views.widgets.heatmap import Grid, HeatMap
+from workstation.views.widgets.theme import FONT, Palette, bare_figure
 
 _LINES = (("total", "net", "solid"), ("unrealised", "up", [5, 3]), ("realised", "down", [2, 2]))
 _LEGS = 5

@@ -14,12 +14,12 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workstation.market.errors import WorkstationError
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
-from workstation.views.card import Markup
-from workstation.views.live import Source
-from workstation.views.theme import stylesheet
+from workstation.views.shell.session import Source
+from workstation.views.widgets.card import Markup
+from workstation.views.widgets.theme import stylesheet
 
 _CSS = """
 :host { align-self: center; }
@@ -59,9 +59,11 @@ def with_index(fills: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, 
     newest = marks[marks["index"].notna()].drop_duplicates("instrument", keep="last")
     if not len(newest) or not len(fills):
         return fills, 0
-    owners = REGISTRY.describe(newest["instrument"].astype("str").tolist())["underlying"].astype("str")
+    owners = INSTRUMENT_TERMS.describe(newest["instrument"].astype("str").tolist())["underlying"].astype(
+        "str"
+    )
     known = dict(zip(owners, newest["index"], strict=True))
-    names = REGISTRY.describe(fills["instrument"].astype("str").tolist())["underlying"].astype("str")
+    names = INSTRUMENT_TERMS.describe(fills["instrument"].astype("str").tolist())["underlying"].astype("str")
     index = fills["index"].to_numpy(dtype=np.float64)
     lent = np.isnan(index) & names.isin(list(known)).to_numpy()
     return fills.assign(index=np.where(lent, names.map(known).to_numpy(dtype=np.float64), index)), int(

@@ -11,13 +11,9 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
 from workstation.portfolio.greeks import UNITS
-from workstation.views import formats
-from workstation.views.card import Card, Markup
 from workstation.views.exposure.headline import CSS as LINE_CSS
 from workstation.views.exposure.headline import cell
 from workstation.views.exposure.ledger import CSS as LEDGER_CSS
-from workstation.views.figure import TextView
-from workstation.views.live import Source, View
 from workstation.views.portfolio.figures import short
 from workstation.views.portfolio.holdings import (
     PERIODS,
@@ -27,7 +23,11 @@ from workstation.views.portfolio.holdings import (
     holdings,
     of_book,
 )
-from workstation.views.theme import stylesheet
+from workstation.views.shell.session import Source, View
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Markup
+from workstation.views.widgets.figure import TextView
+from workstation.views.widgets.theme import stylesheet
 
 _CSS = """
 :host { width: 100%; overflow: auto; }

@@ -8,16 +8,16 @@ import numpy as np
 import panel as pn
 from bokeh.models import CustomJS, Div, Label, Node, Span
 
-from workstation.market.instruments import REGISTRY
-from workstation.views.figure import pane
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.views.spacetime.chart_data import AVERAGES
 from workstation.views.spacetime.choice import ChartChoice
 from workstation.views.spacetime.cursor import tag_axis
 from workstation.views.spacetime.intensity import HEIGHT, LINE_ROLES, LOW, IntensityPane
-from workstation.views.spacetime.marks import Bands, Signals
+from workstation.views.spacetime.markers import Bands, Signals
 from workstation.views.spacetime.readout import CORNER_CSS, READOUT, READOUT_CSS
-from workstation.views.spacetime.sheet import AVERAGES
-from workstation.views.theme import FONT, Painter, Palette, stylesheet
-from workstation.views.ticks import CandleChart
+from workstation.views.widgets.candle_chart import CandleChart
+from workstation.views.widgets.figure import pane
+from workstation.views.widgets.theme import FONT, Painter, Palette, stylesheet
 
 KEPT = 600
 """Candles held in the browser while the chart follows the market; more are fetched when it is moved to the left."""
@@ -36,7 +36,7 @@ def volume_unit(instrument: str) -> str:
     >>> volume_unit("AAPL"), volume_unit("of no known terms")
     ('shares', '')
     """
-    terms = REGISTRY.describe([instrument]).iloc[0]
+    terms = INSTRUMENT_TERMS.describe([instrument]).iloc[0]
     multiplier = float(terms["multiplier"])
     if str(terms["kind"]) == "equity":
         return "shares"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import param
 
-from workstation.market.instruments import REGISTRY
-from workstation.views.live import Source
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.views.shell.session import Source
 
 LAYERS = {
     "candles": "Candles",
@@ -136,7 +136,7 @@ def _firsts(names: list[str]) -> list[str]:
     """The first instrument of each underlying."""
     if not names:
         return []
-    terms = REGISTRY.describe(names).reset_index(drop=True)
+    terms = INSTRUMENT_TERMS.describe(names).reset_index(drop=True)
     firsts = terms.assign(underlying=terms["underlying"].astype("str")).drop_duplicates("underlying").index
     return [names[place] for place in firsts]
 
@@ -146,7 +146,7 @@ def followed(source: Source) -> list[str]:
     traded = source.traded()
     if not traded:
         return []
-    kinds = REGISTRY.describe(list(traded))["kind"].astype("str").tolist()
+    kinds = INSTRUMENT_TERMS.describe(list(traded))["kind"].astype("str").tolist()
     ranked = sorted(
         (_KINDS.index(kind), -trades, name)
         for (name, trades), kind in zip(traded.items(), kinds, strict=True)

@@ -7,8 +7,8 @@ from typing import Any
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, CustomJS, Span
 
-from workstation.views.forming import BEYOND_FRAME
-from workstation.views.theme import FONT, Painter
+from workstation.views.widgets.live_overlay import BEYOND_FRAME
+from workstation.views.widgets.theme import FONT, Painter
 
 _TAG = """
 const at = line.location

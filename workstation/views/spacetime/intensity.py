@@ -8,13 +8,13 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span, WheelZoomTool
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
-from workstation.views import formats
-from workstation.views.figure import bring_up
-from workstation.views.forming import Forming
-from workstation.views.spacetime.bars import COLUMNS, STATES
-from workstation.views.spacetime.marked import KEPT, SPIKE_COLUMNS
-from workstation.views.theme import Painter, bare_figure
-from workstation.views.ticks import RIGHT_BORDER, TIME_TICKS
+from workstation.views.spacetime.intensity_bars import COLUMNS, STATES
+from workstation.views.spacetime.marker_data import KEPT, SPIKE_COLUMNS
+from workstation.views.widgets import formats
+from workstation.views.widgets.candle_chart import RIGHT_BORDER, TIME_TICKS
+from workstation.views.widgets.figure import bring_up
+from workstation.views.widgets.live_overlay import Forming
+from workstation.views.widgets.theme import Painter, bare_figure
 
 STATE_ROLES = {"quiet": "muted", "active": "warn", "burst": "bad"}
 LINE_ROLES = {"sma": "net", "ema": "accent", "zlma": "zero"}

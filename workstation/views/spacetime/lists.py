@@ -10,12 +10,12 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
-from workstation.views.card import Card
-from workstation.views.live import Source, View
-from workstation.views.spacetime.evidence import REASONS_CSS
-from workstation.views.spacetime.marked import Marks
-from workstation.views.spacetime.sheet import Sheet
-from workstation.views.theme import stylesheet
+from workstation.views.shell.session import Source, View
+from workstation.views.spacetime.chart_data import Sheet
+from workstation.views.spacetime.marker_data import Marks
+from workstation.views.spacetime.signal_reasons import REASONS_CSS
+from workstation.views.widgets.card import Card
+from workstation.views.widgets.theme import stylesheet
 
 SHOWN = 60
 _CSS = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import param
 
-from workstation.views.choice import underlyings
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
+from workstation.views.state.choice import underlyings
 
 GREEKS = {
     "implied_vol": "IV",

@@ -7,18 +7,18 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from workstation.views import formats
-from workstation.views.card import Card, Markup
 from workstation.views.exposure.headline import CSS as LINE_CSS
 from workstation.views.exposure.headline import cell
 from workstation.views.exposure.ledger import CSS as LEDGER_CSS
 from workstation.views.exposure.ledger import ledger_html
 from workstation.views.exposure.snapshot import Snapshot
-from workstation.views.figure import TextView
-from workstation.views.live import Source, View
+from workstation.views.shell.session import Source, View
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
 from workstation.views.surface.smiles import reason
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Markup
+from workstation.views.widgets.figure import TextView
 
 _CSS = """
 :host { width: 100%; overflow: auto; }

@@ -13,7 +13,7 @@ from workstation.pricing.smile import SVI
 from workstation.pricing.surface import surface
 from workstation.pricing.surface_engine import skew_history
 from workstation.views.exposure.snapshot import chain_of
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
 
 _SURFACES: WeakKeyDictionary[Any, dict[str, tuple[Any, xr.Dataset | None]]] = WeakKeyDictionary()
 _HISTORIES: WeakKeyDictionary[Any, dict[tuple[str, int], tuple[int, xr.Dataset]]] = WeakKeyDictionary()

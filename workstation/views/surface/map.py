@@ -7,14 +7,14 @@ import panel as pn
 import xarray as xr
 
 from workstation.pricing.surface import greek_surface
-from workstation.views import formats
-from workstation.views.card import Card
-from workstation.views.figure import FigureView, pane
-from workstation.views.heatmap import Grid, HeatMap, between
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
 from workstation.views.surface.choice import GREEKS, SCALES, UNITS, SurfaceChoice
 from workstation.views.surface.fitted import surface_of
-from workstation.views.theme import Palette
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card
+from workstation.views.widgets.figure import FigureView, pane
+from workstation.views.widgets.heatmap import Grid, HeatMap, between
+from workstation.views.widgets.theme import Palette
 
 _SIGNED = ("delta", "vanna", "charm", "theta")
 

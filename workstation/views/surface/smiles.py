@@ -6,13 +6,13 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, WheelZoomTool
 
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, pane, rule
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
 from workstation.views.surface.choice import SHOWN, SurfaceChoice
 from workstation.views.surface.fitted import curve, quotes, surface_of
-from workstation.views.theme import Palette, bare_figure
+from workstation.views.widgets import formats
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import FigureView, fit, pane, rule
+from workstation.views.widgets.theme import Palette, bare_figure
 
 _ROLES = ("up", "zero", "down", "muted")
 _MARKERS = ("circle", "square", "triangle", "diamond")

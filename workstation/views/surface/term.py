@@ -13,14 +13,14 @@ from bokeh.models import (
     Range1d,
 )
 
-from workstation.views import formats
-from workstation.views.card import Card, Key
-from workstation.views.figure import FigureView, fit, pane, right_axis, rule
-from workstation.views.live import Source
+from workstation.views.shell.session import Source
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import history_of, surface_of
-from workstation.views.theme import Palette, bare_figure
-from workstation.views.ticks import TIME_TICKS
+from workstation.views.widgets import formats
+from workstation.views.widgets.candle_chart import TIME_TICKS
+from workstation.views.widgets.card import Card, Key
+from workstation.views.widgets.figure import FigureView, fit, pane, right_axis, rule
+from workstation.views.widgets.theme import Palette, bare_figure
 
 _SPANS = (0.25, 1, 3, 7, 14, 30, 90, 365)
 _SKEW = (("rr25", "25Δ RR", "up", "solid"), ("bf25", "25Δ BF", "down", [5, 3]))

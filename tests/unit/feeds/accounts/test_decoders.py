@@ -6,8 +6,11 @@ import math
 
 import pytest
 
-from workstation.feeds.accounts import binance, bybit, deribit, okx
-from workstation.feeds.accounts.reading import Reading, answer_of, number, settled_at, side_of, units
+from workstation.feeds.binance import account as binance
+from workstation.feeds.bybit import account as bybit
+from workstation.feeds.deribit import account as deribit
+from workstation.feeds.okx import account as okx
+from workstation.feeds.venue_kit.account_rows import Reading, answer_of, number, settled_at, side_of, units
 from workstation.market.errors import FrameError, SymbolError
 
 

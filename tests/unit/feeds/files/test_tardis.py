@@ -11,7 +11,7 @@ import pytest
 from tests.unit.feeds.files.tables import rows
 from workstation.feeds.files import Rejections
 from workstation.market.contract_sizes import coins_per_contract
-from workstation.market.instruments import REGISTRY
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import INSTRUMENTS
 
 HEAD = (
@@ -80,7 +80,7 @@ def test_an_unknown_contract_size_is_told_and_never_assumed(
 def test_the_registry_may_know_a_contract_size(tmp_path: Path) -> None:
     name = "DOGE/USDT:USDT-260327-0.2-C"
     row = {"event_ns": [1], "instrument": name, "kind": "option", "venue": "binance", "multiplier": 1000.0}
-    REGISTRY.register(INSTRUMENTS.conform(pd.DataFrame(row)))
+    INSTRUMENT_TERMS.register(INSTRUMENTS.conform(pd.DataFrame(row)))
     frame, rejections = marks(tmp_path, BINANCE | {"symbol": "DOGE-260327-0.2-C"})
     assert frame["open_interest"].tolist() == [100.0], "contracts of a name registered with its multiplier"
     assert not rejections.counts

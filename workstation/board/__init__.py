@@ -1,0 +1,1 @@
+"""The latest state of everything, read by every screen."""

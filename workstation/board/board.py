@@ -1,0 +1,156 @@
+"""The board: the newest published state of every table, for whoever looks.
+
+The hub's thread adds batches; any number of screens read, each at its own pace. A reader gets an immutable
+frame and a version, and skips what has not changed: that conflates by construction, and no screen can slow
+the market down.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.board.retention import (
+    CandleShelf,
+    ExposureShelf,
+    Newest,
+    OneFrame,
+    Shelf,
+    Tail,
+    TailOfEach,
+    Window,
+)
+from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import TABLES, Table
+from workstation.market.tables.frames import array_of
+
+CANDLES_KEPT = 3_000
+"""Closed candles kept per instrument and length."""
+_HOUR_NS = 3_600 * 10**9
+_SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
+    "trades": lambda table: Tail(table, 20_000),
+    "quotes": lambda table: Newest(table, "instrument"),
+    "marks": lambda table: Newest(table, "instrument"),
+    "instruments": lambda table: Newest(table, "instrument"),
+    "heartbeat": lambda table: Tail(table, 1),
+    "health": lambda table: Tail(table, 500),
+    "levels": lambda table: Window(table, 36 * _HOUR_NS),
+    "cascade": lambda table: Window(table, 36 * _HOUR_NS),
+    "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
+    "pnl": lambda table: Window(table, 36 * _HOUR_NS),
+    "fills": lambda table: Tail(table, 100_000),
+    "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
+    "spikes": lambda table: TailOfEach(table, "instrument", 500),
+    "reversals": lambda table: TailOfEach(table, "instrument", 500),
+}
+_UNSHELVED = frozenset({"frames", "candles", "exposures"})
+
+FEED_COLUMNS = (
+    "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
+)  # fmt: skip
+
+
+class Board:
+    """The newest published state of every table.
+
+    Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    the last 2 000 rows of every other table. Raw frames are not kept here.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._candles = CandleShelf(TABLES["candles"], CANDLES_KEPT)
+        self._exposures = ExposureShelf(TABLES["exposures"])
+        self._frames: dict[str, OneFrame] = {
+            name: _SHELVES.get(name, lambda table: Tail(table, 2_000))(table)
+            for name, table in TABLES.items()
+            if name not in _UNSHELVED
+        } | {"exposures": self._exposures}
+        self._shelves: dict[str, Shelf] = {**self._frames, "candles": self._candles}
+        self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
+        self._flow = FlowWatch()
+        self.asof_ns = 0
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables kept."""
+        return tuple(self._shelves)
+
+    def add(self, table: str, frame: pd.DataFrame) -> None:
+        """Take a batch of a table (conformed); called by the hub."""
+        with self._lock:
+            self._shelves[table].add(frame)
+            if table == "trades":
+                self._flow.take_trades(frame)
+            elif table == "marks":
+                self._flow.take_marks(frame)
+            if len(frame):
+                self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
+
+    def version(self, table: str) -> int:
+        """Number that grows whenever the table's published state changes."""
+        return self._shelves[table].version
+
+    def latest(self, table: str) -> pd.DataFrame:
+        """The kept rows of a table; not to be changed by the caller."""
+        with self._lock:
+            return self._shelves[table].frame()
+
+    def since(
+        self, table: str, instrument: str, seq: int, columns: Sequence[str]
+    ) -> tuple[int, dict[str, np.ndarray]]:
+        """Newest ``seq`` of a table, and columns of the kept rows of one instrument after a ``seq``, in order of arrival."""
+        code = REGISTRY.find(instrument)
+        with self._lock:
+            return self._frames[table].since(code, seq, columns)
+
+    def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
+        """Candles of one instrument and length in time order, the one in progress (``closed`` False) last."""
+        with self._lock:
+            return self._candles.of(instrument, every_ns)
+
+    def traded(self) -> dict[str, int]:
+        """Trades in candles of every instrument that has any, options left out: which are lively."""
+        with self._lock:
+            return self._candles.traded()
+
+    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        """Gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex, call_gex, put_gex."""
+        with self._lock:
+            return self._exposures.past(underlying, sign_model, basis)
+
+    def remember_exposures(self, past: pd.DataFrame) -> None:
+        """Begin with exposures of the past: rows in time order, older than any that was added."""
+        with self._lock:
+            self._exposures.remember(past)
+
+    def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
+        """Signed taker flow of contracts since their open interest was last published, of every trade that was added."""
+        with self._lock:
+            return self._flow.of(instruments)
+
+    def remember_flow(self, past: pd.DataFrame, since_ns: int) -> None:
+        """Begin with the prints of the day before any was added; see ``FlowWatch.seed``."""
+        with self._lock:
+            self._flow.seed(past, since_ns)
+
+    def set_forming(self, frame: pd.DataFrame) -> None:
+        """Publish the candles in progress."""
+        with self._lock:
+            self._candles.set_forming(frame)
+
+    def feeds(self) -> pd.DataFrame:
+        """One row per feed: state, age and counts, as the status strip shows them."""
+        with self._lock:
+            return self._feeds
+
+    def set_feeds(self, feeds: pd.DataFrame) -> None:
+        """Publish the feeds' states."""
+        with self._lock:
+            self._feeds = feeds

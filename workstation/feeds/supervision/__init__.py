@@ -1,0 +1,1 @@
+"""Keeps a feed running: restarts, staleness, duplicates, health rows."""

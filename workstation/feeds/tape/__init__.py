@@ -1,0 +1,1 @@
+"""Recorded frames and rows given back in their order."""

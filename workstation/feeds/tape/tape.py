@@ -1,0 +1,377 @@
+"""A recording played back: rows or raw frames of history, in the order and at the pace in which they came."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pandas as pd
+
+from workstation.feeds.decoding import Decoder, decoder_of
+from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
+from workstation.feeds.tape.merge import SECOND_NS, Merge, Run
+from workstation.market.errors import FeedError
+from workstation.market.tables import HEALTH, HEARTBEAT, INSTRUMENTS, TABLES
+
+ROWS = (
+    "instruments", "quotes", "marks", "trades", "liquidations", "positions", "fills", "balances", "heartbeat", "health",
+)  # fmt: skip
+FRAMES = ("instruments", "frames", "heartbeat")
+LONGEST_NS = 100_000_000
+FEW_ROWS, MANY_ROWS = 5_000, 200_000
+LONGEST_WINDOW_NS = 7 * 86_400 * SECOND_NS
+
+
+class Recording(Protocol):
+    """Where a tape reads: history, or anything with its ``read``."""
+
+    def read(self, table: str, start: Any = None, end: Any = None) -> pd.DataFrame:
+        """Rows with start <= event_ns < end (int64 ns)."""
+
+
+class FramesOf:
+    """A recording made of frames in memory.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [1, 5], "instrument": "BTC/USD", "price": 1.0, "size": 1.0})
+    >>> FramesOf({"trades": rows}).read("trades", 2, 9)["event_ns"].tolist()
+    [5]
+    """
+
+    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
+        self._tables = {name: TABLES[name].conform(frame) for name, frame in tables.items()}
+
+    def read(self, table: str, start: int | None = None, end: int | None = None) -> pd.DataFrame:
+        """See ``Recording``."""
+        frame = self._tables.get(table)
+        if frame is None:
+            return TABLES[table].empty()
+        event = frame["event_ns"].to_numpy()
+        inside = np.ones(len(frame), dtype=bool)
+        if start is not None:
+            inside &= event >= start
+        if end is not None:
+            inside &= event < end
+        return frame if inside.all() else frame[inside].reset_index(drop=True)
+
+    def tables(self) -> pd.DataFrame:
+        """Name, first and last event time of each table that holds rows."""
+        held = {name: frame["event_ns"] for name, frame in self._tables.items() if len(frame)}
+        return pd.DataFrame(
+            [(name, int(event.min()), int(event.max())) for name, event in held.items()],
+            columns=["name", "first_event_ns", "last_event_ns"],
+        )
+
+
+@dataclass(frozen=True)
+class TapeParameters:
+    """What is played and how.
+
+    Attributes
+    ----------
+    tables
+        Empty: the raw tables; ``FRAMES`` replays raw frames through their decoders.
+    start, end
+        Bounds of event time, half-open: int ns, text or Timestamp; None: all there is.
+    speed
+        Event seconds per wall second, or ``max``: as fast as it is read. The rows are the same at any speed.
+    max_wait_s
+        Longest real wait for the next row: longer gaps of the recording are cut short.
+    longest_rows
+        Rows per batch at most.
+    window_s
+        Event time read at once where rows are dense. A row stamped further in the future than this is not put back in its place.
+    heartbeat_s, heartbeats
+        Where none are recorded: one each so many seconds of quiet, at most so many per gap and after the last row.
+    loop
+        Begin again at the end, later in event time, for ever.
+    """
+
+    tables: tuple[str, ...] = ()
+    start: int | str | pd.Timestamp | None = None
+    end: int | str | pd.Timestamp | None = None
+    speed: float | Literal["max"] = 1.0
+    max_wait_s: float = 5.0
+    longest_rows: int = 5_000
+    window_s: float = 900.0
+    heartbeat_s: float = 1.0
+    heartbeats: int = 60
+    loop: bool = False
+
+
+class Tape(Feed):
+    """Plays a recording.
+
+    Parameters
+    ----------
+    recording
+        History, or a mapping of table name to frame.
+    decoder
+        Turns ``frames`` rows into batches; default: that of the feed each frame came from.
+
+    Notes
+    -----
+    Rows come in ``seq`` order (without ``seq``: by ``event_ns``), a batch never spans more than 0.1 s of the
+    recording's clock, and none is given out before its last row's time. Frames are decoded in the groups in which
+    they were received, so replay interleaves tables as live did.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [1, 5], "instrument": "BTC/USD", "price": 1.0, "size": 1.0})
+    >>> tape = Tape({"trades": rows}, speed="max")
+    >>> async def play():
+    ...     await tape.connect()
+    ...     return [(batch.table, len(batch.frame)) async for batch in tape.batches()]
+    >>> asyncio.run(play())
+    [('trades', 2)]
+    """
+
+    name = "tape"
+    capabilities = Capabilities(
+        tables=frozenset(ROWS), simulated_clock=True, notes="Gives what was recorded, gaps included."
+    )
+
+    def __init__(
+        self,
+        recording: Recording | Mapping[str, pd.DataFrame],
+        parameters: TapeParameters | None = None,
+        *,
+        decoder: Decoder | None = None,
+        clock: Callable[[], int] = time.monotonic_ns,
+        sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
+        **overrides: Any,
+    ) -> None:
+        p = self.parameters = replace(parameters or TapeParameters(), **overrides)
+        if p.speed != "max" and not float(p.speed) > 0.0:
+            raise FeedError(f"speed must be positive or 'max', got {p.speed!r}", fatal=True)
+        self.recording = FramesOf(recording) if isinstance(recording, Mapping) else recording
+        self.tables = tuple(p.tables) or ROWS
+        unknown = [name for name in self.tables if name not in TABLES]
+        if unknown:
+            raise FeedError(f"no table {unknown[0]!r}; known are {', '.join(TABLES)}", fatal=True)
+        self._decoder, self._clock, self._sleep = decoder, clock, sleep
+        self._wanted = frozenset(self.tables)
+        self._playing = asyncio.Event()
+        self._playing.set()
+        self._open = False
+        self._start_ns = self._end_ns = 0
+        self._read_to_ns: int | None = None
+        self._window_ns = int(p.window_s * SECOND_NS)
+        self._merge = self._new_merge()
+        self._queue: deque[tuple[int, Batch]] = deque()
+        self._told_ns: int | None = None
+        self._recorded_heartbeats = False
+        self._undecoded: set[str] = set()
+        self._lap_ns = 0
+        self._anchor: tuple[int, int] | None = None
+
+    # -- life ---------------------------------------------------------------------------------------------
+
+    async def connect(self) -> None:
+        """Find the bounds; a second call goes on where the tape was."""
+        if self._read_to_ns is None:
+            first, last = await asyncio.to_thread(self._bounds)
+            if "heartbeat" in self.tables:
+                beats = await asyncio.to_thread(self.recording.read, "heartbeat", first, last)
+                self._recorded_heartbeats = len(beats) > 0
+            self._start_ns, self._end_ns = first, last
+            self._rewind()
+        self._open = True
+        self._anchor = None
+
+    def _bounds(self) -> tuple[int, int]:
+        start, end = _instant(self.parameters.start), _instant(self.parameters.end)
+        if start is None or end is None:
+            held = self._held()
+            held = held[held["name"].isin([name for name in self.tables if name != "instruments"])]
+            if not len(held):
+                raise FeedError(f"the recording holds none of {', '.join(self.tables)}", fatal=True)
+            start = int(held["first_event_ns"].min()) if start is None else start
+            end = int(held["last_event_ns"].max()) + 1 if end is None else end
+        if start >= end:
+            raise FeedError(f"nothing between start {start} and end {end}", fatal=True)
+        return start, end
+
+    def _held(self) -> pd.DataFrame:
+        tables: Callable[[], pd.DataFrame] | None = getattr(self.recording, "tables", None)
+        if tables is None:
+            raise FeedError("this recording does not tell its bounds: give start and end", fatal=True)
+        return tables()
+
+    async def instruments(self) -> pd.DataFrame:
+        """Terms known before the start; later ones come as rows."""
+        rows = await asyncio.to_thread(self.recording.read, "instruments", None, self._start_ns)
+        return INSTRUMENTS.conform(rows.drop_duplicates("instrument", keep="last").reset_index(drop=True))
+
+    async def subscribe(self, channels: Sequence[str] = ()) -> Subscription:
+        """Channels are the tape's tables."""
+        wanted = tuple(channels) or self.tables
+        rejected = {
+            c: f"not on this tape; it plays {', '.join(self.tables)}" for c in wanted if c not in self.tables
+        }
+        accepted = tuple(c for c in wanted if c not in rejected)
+        self._wanted = frozenset(accepted)
+        return Subscription(accepted, rejected)
+
+    async def snapshot(self) -> list[Batch]:
+        """Nothing: a tape begins at its start."""
+        return []
+
+    async def close(self) -> None:
+        """Stop playing; ``connect`` goes on from here."""
+        self._open = False
+        self._playing.set()
+
+    def pause(self) -> None:
+        """Hold the tape."""
+        self._playing.clear()
+
+    def resume(self) -> None:
+        """Go on; time that passed meanwhile is not made up for."""
+        self._anchor = None
+        self._playing.set()
+
+    # -- playing ------------------------------------------------------------------------------------------
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        """Batches as their time comes; ends at the recording's end unless it loops."""
+        while self._open and await self._loaded():
+            due_ns, batch = self._queue[0]
+            await self._pace(due_ns)
+            if self._open:
+                self._queue.popleft()
+                if batch.table in self._wanted or batch.table not in self.tables:
+                    yield batch
+
+    def _new_merge(self) -> Merge:
+        return Merge(self.tables, longest_rows=self.parameters.longest_rows, longest_ns=LONGEST_NS)
+
+    def _rewind(self) -> None:
+        self._read_to_ns, self._merge, self._told_ns = self._start_ns, self._new_merge(), None
+
+    async def _loaded(self) -> bool:
+        """Have something in the queue; False when the recording is over."""
+        while not self._queue:
+            if self._read_to_ns is None or self._read_to_ns > self._end_ns:
+                if not self.parameters.loop:
+                    return False
+                self._lap_ns += self._end_ns - self._start_ns + SECOND_NS
+                self._rewind()
+            await self._load()
+        return True
+
+    async def _load(self) -> None:
+        """Read one window further and queue what is certain by now: all before that window."""
+        begin_ns = self._read_to_ns or 0
+        end_ns = begin_ns + self._window_ns
+        if begin_ns < self._end_ns:
+            window = await asyncio.to_thread(self._read, begin_ns, min(end_ns, self._end_ns))
+            self._merge.push(window)
+            self._widen(sum(map(len, window.values())))
+            runs = self._merge.pop(begin_ns)
+        else:
+            runs, end_ns = self._merge.pop(None), self._end_ns + 1
+        self._read_to_ns = end_ns if begin_ns >= self._end_ns else min(end_ns, self._end_ns)
+        for run in runs:
+            self._queue.extend(self._heartbeats(run.first_ns))
+            self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
+            self._told_ns = run.last_ns
+        if begin_ns >= self._end_ns:
+            self._queue.extend(self._heartbeats(self._end_ns))
+
+    def _widen(self, rows: int) -> None:
+        """Read sparse stretches in longer windows."""
+        least = int(self.parameters.window_s * SECOND_NS)
+        if rows < FEW_ROWS:
+            self._window_ns = min(2 * self._window_ns, max(LONGEST_WINDOW_NS, least))
+        elif rows > MANY_ROWS:
+            self._window_ns = least
+
+    def _read(self, start_ns: int, end_ns: int) -> dict[str, pd.DataFrame]:
+        return {table: self.recording.read(table, start_ns, end_ns) for table in self.tables}
+
+    def _heartbeats(self, next_ns: int) -> Iterator[tuple[int, Batch]]:
+        """Heartbeats of the quiet before ``next_ns``, on the grid of whole periods."""
+        p = self.parameters
+        if self._recorded_heartbeats or self._told_ns is None:
+            return
+        period = int(p.heartbeat_s * SECOND_NS)
+        first = self._told_ns - self._told_ns % period + period
+        at = np.arange(first, min(next_ns, first + p.heartbeats * period), period) + self._lap_ns
+        if len(at):
+            rows = HEARTBEAT.conform(pd.DataFrame({"event_ns": at, "seen_ns": at, "feed": self.name}))
+            for row, due_ns in enumerate(at.tolist()):
+                yield due_ns, Batch("heartbeat", rows.iloc[row : row + 1].reset_index(drop=True))
+
+    def _given(self, run: Run) -> Iterator[Batch]:
+        """The run's rows, later in time by the laps gone; frames followed by what they decode to."""
+        batch = Batch(run.table, self._shifted(run.table, run.frame))
+        yield batch
+        if run.table == "frames":
+            for decoded in self._decoded(run.frame):
+                yield Batch(decoded.table, self._shifted(decoded.table, decoded.frame))
+
+    def _decoded(self, frames: pd.DataFrame) -> Iterator[Batch]:
+        feeds = frames["feed"].astype("str")
+        for _, group in frames.groupby((feeds != feeds.shift()).cumsum(), sort=False):
+            feed = str(group["feed"].iloc[0])
+            decode = self._decoder or decoder_of(feed)
+            if decode is not None:
+                yield from decode(group.reset_index(drop=True))
+            elif feed not in self._undecoded:
+                self._undecoded.add(feed)
+                row = {
+                    "event_ns": int(group["event_ns"].iloc[0]), "feed": self.name, "event": "rejected", "count": len(group),
+                    "detail": f"no decoder for frames of feed {feed!r}: kept raw",
+                }  # fmt: skip
+                yield Batch("health", HEALTH.conform(pd.DataFrame([row])))
+
+    def _shifted(self, table: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """Rows as new ones: not yet numbered, and of this lap."""
+        columns: dict[str, Any] = {"seq": np.zeros(len(frame), dtype=np.int64)}
+        if self._lap_ns:
+            columns["event_ns"] = frame["event_ns"] + self._lap_ns
+            columns["seen_ns"] = frame["seen_ns"].where(
+                frame["seen_ns"] == 0, frame["seen_ns"] + self._lap_ns
+            )
+            if table == "trades":
+                lap = f"+{self._lap_ns}"
+                columns["trade_id"] = frame["trade_id"].where(
+                    frame["trade_id"] == "", frame["trade_id"] + lap
+                )
+        return frame.assign(**columns)
+
+    async def _pace(self, due_ns: int) -> None:
+        """Wait until the tape's clock is at ``due_ns``, at most ``max_wait_s``."""
+        await self._playing.wait()
+        speed = self.parameters.speed
+        if speed == "max":
+            await asyncio.sleep(0)
+            return
+        now = self._clock()
+        if self._anchor is None:
+            self._anchor = (now, due_ns)
+        wall_ns, tape_ns = self._anchor
+        wait = (wall_ns - now + (due_ns - tape_ns) / float(speed)) / SECOND_NS
+        if wait > self.parameters.max_wait_s:
+            wait = self.parameters.max_wait_s
+            self._anchor = (now + int(wait * SECOND_NS), due_ns)
+        if wait > 0.0:
+            await self._sleep(wait)
+
+
+def _instant(moment: int | str | pd.Timestamp | None) -> int | None:
+    """int64 ns of a moment; text and timestamps without a zone are UTC."""
+    if moment is None or isinstance(moment, int):
+        return moment
+    try:
+        stamp = pd.Timestamp(moment)
+    except ValueError as error:
+        raise FeedError(f"{moment!r} is no time; give int ns, a Timestamp or ISO text", fatal=True) from error
+    return int((stamp if stamp.tzinfo else stamp.tz_localize("UTC")).as_unit("ns").value)

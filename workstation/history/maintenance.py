@@ -1,0 +1,293 @@
+"""Rolling, merging, forgetting and tidying: everything that changes which segments there are."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+
+from workstation.history import arrow_codec as columns
+from workstation.history.leases import exclusive
+from workstation.history.manifest_records import Segment
+from workstation.history.segments import extent, write_segment
+from workstation.history.snapshot_reader import Batch, Pieces
+from workstation.market.errors import HistoryError, in_words
+from workstation.market.tables import Table
+from workstation.market.tables import table as declared
+
+if TYPE_CHECKING:
+    from workstation.history.embedded import LakeOptions
+
+log = logging.getLogger("workstation.history")
+
+_BACKLOG = 4
+
+
+class Upkeep:
+    """The only writer of segments; one process at a time, by a lock file.
+
+    The background thread starts with the first write. A writer that outruns it by four segments rolls itself.
+    """
+
+    def __init__(self, pieces: Pieces, options: LakeOptions) -> None:
+        self._pieces, self._manifest, self._options = pieces, pieces.manifest, options
+        self._lock_path = pieces.folder / "upkeep.lock"
+        self._pending: dict[str, int] = {}
+        self._wake = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._stop = False
+        self._untidy = True
+        self.failure = ""
+        """Why the last background pass failed, empty when it did not."""
+
+    # -- background ---------------------------------------------------------------------------------------
+
+    def wrote(self, table: str, rows: int) -> None:
+        """Count rows that went into the log; starts and wakes the background when there is work."""
+        if not self._options.upkeep:
+            return
+        with self._wake:
+            pending = self._pending[table] = self._pending.get(table, 0) + rows
+            if self._thread is None and not self._stop:
+                self._thread = threading.Thread(target=self._run, name="history-upkeep", daemon=True)
+                self._thread.start()
+            if pending >= self._options.roll_rows:
+                self._wake.notify()
+        if pending >= _BACKLOG * self._options.roll_rows:
+            self.roll(table)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                busy = any(rows >= self._options.roll_rows for rows in self._pending.values())
+                if not busy and not self._stop:
+                    self._wake.wait(timeout=min(5.0, self._options.roll_seconds / 4))
+                if self._stop:
+                    return
+            self._pass(self._due)
+
+    def _pass(self, work: Callable[[], None]) -> None:
+        try:
+            with exclusive(self._lock_path, wait=False) as mine:
+                if mine:
+                    work()
+                    self.failure = ""
+                    return
+        except (
+            Exception
+        ) as error:  # the log would grow for ever behind a dead thread: it is told and tried again
+            if not self._stop:
+                self.failure = in_words(error)
+                log.warning("upkeep of %s failed, trying again: %s", self._pieces.folder, self.failure)
+                log.debug("upkeep: the failure", exc_info=error)
+        with self._wake:
+            if not self._stop:
+                self._wake.wait(timeout=0.5)
+
+    def _due(self) -> None:
+        if self._untidy:
+            self.tidy()
+        now = time.time_ns()
+        rolled = 0
+        logged = self._manifest.log_state()
+        for table in set(self._pending) - {name for name, _, _ in logged}:
+            self._pending[table] = 0
+        for table, rows, oldest in logged:
+            if self._stop:
+                return
+            old = (now - oldest) / 1e9 >= self._options.roll_seconds
+            if old or rows >= self._options.roll_rows:
+                rolled += self._roll_table(table, whole=old)
+            else:
+                self._pending[table] = 0
+        if rolled:
+            self._merge(None, self._options.merge_segments)
+            give_back_memory()
+        self._sweep()
+
+    def close(self) -> None:
+        """Stop the background; what is in the log stays there, durable."""
+        with self._wake:
+            self._stop = True
+            self._wake.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+
+    # -- rolling ------------------------------------------------------------------------------------------
+
+    def roll(self, table: str | None = None) -> int:
+        """Turn the whole log of a table (or all) into segments; returns the rows that moved."""
+        with exclusive(self._lock_path, wait=True):
+            names = [name for name, _, _ in self._manifest.log_state() if table in (None, name)]
+            return sum(self._roll_table(name, whole=True) for name in names)
+
+    def _roll_table(self, name: str, *, whole: bool) -> int:
+        moved = 0
+        while True:
+            with self._pieces.hold([name], once=True) as view:
+                batches = _first_rows(view.batches, self._options.roll_rows)
+            rows = sum(batch.logged.rows for batch in batches)
+            if not batches or (rows < self._options.roll_rows and not whole):
+                self._pending[name] = 0
+                return moved
+            moved += self._roll_batches(declared(name), batches)
+
+    def _roll_batches(self, table: Table, batches: Sequence[Batch]) -> int:
+        rows = _ordered(pa.concat_tables(self._pieces.batch_rows(table, batches)))
+        added = write_segment(self._pieces.segments, table, rows, batches[0].logged.first_row)
+        ids = [batch.logged.id for batch in batches]
+        try:
+            with self._manifest.change(f"roll {table.name}") as connection:
+                if self._manifest.forget_batches(connection, ids) != len(ids):
+                    raise HistoryError(
+                        f"batches of {table.name} left the log while it was rolled; they are rolled later"
+                    )
+                self._manifest.swap(connection, add=[added])
+        except BaseException:
+            self._untidy = True
+            raise
+        self._pieces.let_go(batches)
+        return int(rows.num_rows)
+
+    # -- merging ------------------------------------------------------------------------------------------
+
+    def compact(self, table: str | None = None) -> int:
+        """Merge neighbouring small segments of a table (or all); returns how many were merged."""
+        with exclusive(self._lock_path, wait=True):
+            merged = self._merge(table, 2)
+            self._sweep()
+            return merged
+
+    def _merge(self, table: str | None, at_least: int) -> int:
+        names = [row[0] for row in self._manifest.sizes() if table in (None, row[0])]
+        merged = 0
+        for name in names:
+            with self._pieces.hold([name], with_log=False) as view:
+                for run in _small_runs(view.segments, self._options.roll_rows):
+                    if len(run) >= at_least:
+                        merged += self._merge_run(declared(name), run)
+        return merged
+
+    def _merge_run(self, table: Table, run: Sequence[Segment]) -> int:
+        names = columns.stored_schema(table).names
+        parts = [self._pieces.segment_rows(table, segment, names) for segment in run]
+        if any(part is None for part in parts):
+            return 0
+        rows = _ordered(pa.concat_tables(parts))
+        self._replace(table, run, rows)
+        return len(run)
+
+    def _replace(self, table: Table, old: Sequence[Segment], rows: pa.Table | None) -> None:
+        """Swap segments for one with these rows (None: for nothing)."""
+        added = []
+        if rows is not None and rows.num_rows:
+            added.append(write_segment(self._pieces.segments, table, rows, old[0].first_row))
+        try:
+            with self._manifest.change(f"replace segments of {table.name}") as connection:
+                if not self._manifest.swap(connection, add=added, retire=[segment.id for segment in old]):
+                    raise HistoryError(f"a segment of {table.name} was set aside meanwhile; ask again")
+        except BaseException:
+            self._untidy = True
+            raise
+
+    # -- forgetting ---------------------------------------------------------------------------------------
+
+    def retain(self, table: Table, first_kept_ns: int) -> int:
+        """Forget rows of a table with event_ns before a moment; returns how many."""
+        with exclusive(self._lock_path, wait=True):
+            forgotten = 0
+            with self._pieces.hold([table.name], None, first_kept_ns) as view:
+                for segment in view.segments:
+                    forgotten += self._cut_segment(table, segment, first_kept_ns)
+                for batch in view.batches:
+                    forgotten += self._cut_batch(batch, first_kept_ns)
+            self._sweep()
+            return forgotten
+
+    def _cut_segment(self, table: Table, segment: Segment, first_kept_ns: int) -> int:
+        rows = None
+        if segment.last_ns >= first_kept_ns:
+            names = columns.stored_schema(table).names
+            rows = self._pieces.segment_rows(table, segment, names, first_kept_ns)
+            if rows is None:
+                return 0
+        self._replace(table, [segment], rows)
+        return segment.rows - (rows.num_rows if rows is not None else 0)
+
+    def _cut_batch(self, batch: Batch, first_kept_ns: int) -> int:
+        rows = batch.rows.filter(pa.array(columns.numbers(batch.rows, "event_ns") >= first_kept_ns))
+        with self._manifest.change(f"forget rows of {batch.logged.table}") as connection:
+            if rows.num_rows == 0:
+                self._manifest.forget_batches(connection, [batch.logged.id])
+            else:
+                kept = rows.combine_chunks().to_batches()[0]
+                self._manifest.replace_batch(connection, batch.logged.id, extent(kept), columns.encode(kept))
+        return int(batch.rows.num_rows - rows.num_rows)
+
+    # -- tidying ------------------------------------------------------------------------------------------
+
+    def _sweep(self) -> None:
+        """Delete the files of segments that left before every living reader began."""
+        retired = self._manifest.retired()
+        if not retired:
+            return
+        oldest = self._pieces.leases.oldest()
+        free = [(id, file) for id, file, left in retired if oldest is None or left <= oldest]
+        for _, file in free:
+            (self._pieces.segments / file).unlink(missing_ok=True)
+        if free:
+            self._manifest.erase([id for id, _ in free])
+
+    def tidy(self) -> None:
+        """Delete what a crash left behind (call it alone among all processes)."""
+        known = self._manifest.files()
+        for path in self._pieces.segments.glob("*/*"):
+            if f"{path.parent.name}/{path.name}" not in known:
+                path.unlink(missing_ok=True)
+        self._untidy = False
+        self._sweep()
+
+
+def give_back_memory() -> None:
+    """Return what this process has freed to the system: Arrow's and C's allocators keep the most they ever needed."""
+    pa.default_memory_pool().release_unused()
+    if _TRIM is not None:
+        _TRIM(0)
+
+
+_TRIM = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform == "linux" else None
+"""GNU's; other C libraries have none."""
+
+
+def _first_rows(batches: Sequence[Batch], rows: int) -> list[Batch]:
+    """The oldest batches that together hold at least so many rows, or all of them."""
+    taken, count = [], 0
+    for batch in batches:
+        if count >= rows:
+            break
+        taken.append(batch)
+        count += batch.logged.rows
+    return taken
+
+
+def _ordered(rows: pa.Table) -> pa.Table:
+    return columns.time_sorted(rows.unify_dictionaries().combine_chunks())
+
+
+def _small_runs(segments: Sequence[Segment], roll_rows: int) -> list[list[Segment]]:
+    """Neighbouring segments of less than half the usual size, together at most one and a half of it."""
+    runs: list[list[Segment]] = [[]]
+    for segment in segments:
+        if segment.rows * 2 >= roll_rows:
+            runs.append([])
+            continue
+        if sum(s.rows for s in runs[-1]) + segment.rows > roll_rows * 3 // 2:
+            runs.append([])
+        runs[-1].append(segment)
+    return [run for run in runs if run]

@@ -1,0 +1,83 @@
+"""The recent past of derived state, read so that little has to be moved: what a desk begins with when it starts again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import pandas as pd
+
+from workstation.history.history import History
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.tables import CANDLES, EXPOSURES, TradeFlag
+
+DAY_NS = 86_400 * 10**9
+_MINUTE_NS = 60 * 10**9
+_FIRST_OF_MINUTE = """
+SELECT e.underlying, e.sign_model, e.basis, e.event_ns, e.strike,
+    sum(e.gex) AS gex, sum(e.call_gex) AS call_gex, sum(e.put_gex) AS put_gex
+FROM exposures e JOIN (
+    SELECT underlying, sign_model, basis, min(event_ns) AS event_ns FROM exposures
+    WHERE event_ns >= $start GROUP BY underlying, sign_model, basis, event_ns / $minute
+) f ON e.underlying = f.underlying AND e.sign_model = f.sign_model AND e.basis = f.basis AND e.event_ns = f.event_ns
+WHERE e.event_ns >= $start
+GROUP BY e.underlying, e.sign_model, e.basis, e.event_ns, e.strike ORDER BY e.event_ns
+"""
+_LAST_CANDLES = """
+SELECT * FROM candles WHERE event_ns > $start AND event_ns > $newest - $kept * every_ns ORDER BY event_ns, seq
+"""
+_FLOW = """
+SELECT instrument, sum(side * size * CASE WHEN flags & $cancel > 0 THEN -1 ELSE 1 END) AS signed, count(*) AS prints,
+    sum(CASE WHEN side = 0 THEN 1 ELSE 0 END) AS unsided, min(event_ns) AS first_ns
+FROM trades WHERE event_ns >= $start GROUP BY instrument ORDER BY instrument
+"""
+
+
+class PastFlow(NamedTuple):
+    """Prints of a day by instrument: instrument, signed (contracts), prints, unsided; and when the first happened."""
+
+    rows: pd.DataFrame
+    since_ns: int
+
+
+def newest_ns(history: History, table: str) -> int | None:
+    """Newest ``event_ns`` of a table; None when it holds no row."""
+    known = history.tables().set_index("name")
+    if table not in known.index:
+        return None
+    answer = history.sql(f"SELECT max(event_ns) AS newest FROM {table}")["newest"]
+    return int(answer.iloc[0]) if len(answer) and pd.notna(answer.iloc[0]) else None
+
+
+def exposures_by_minute(history: History, minutes: int) -> pd.DataFrame:
+    """Gex by strike of the first snapshot of each of the last minutes: rows of ``exposures``, summed over expiries.
+
+    ``expiry_ns`` and what is not gex are unknown. One row per minute and strike at the most, so a day's worth is small.
+    """
+    newest = newest_ns(history, "exposures")
+    if newest is None:
+        return EXPOSURES.empty()
+    rows = history.sql(_FIRST_OF_MINUTE, start=newest - minutes * _MINUTE_NS, minute=_MINUTE_NS)
+    return EXPOSURES.conform(rows)
+
+
+def candles(history: History, span_ns: int, kept: int, kinds: Collection[str]) -> pd.DataFrame:
+    """The last candles of every length, at most ``kept`` and ``span_ns`` back, of instruments of these kinds."""
+    newest = newest_ns(history, "candles")
+    if newest is None:
+        return CANDLES.empty()
+    rows = history.sql(_LAST_CANDLES, start=newest - span_ns, newest=newest, kept=kept)
+    kind = (
+        INSTRUMENT_TERMS.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
+    )
+    wanted = rows["instrument"].astype("str").map(kind).isin(kinds)
+    return CANDLES.conform(rows.loc[wanted, list(CANDLES.names)])
+
+
+def flow_of_the_day(history: History) -> PastFlow | None:
+    """Signed taker flow of every instrument since the newest trade's UTC day began; None without trades."""
+    newest = newest_ns(history, "trades")
+    if newest is None:
+        return None
+    rows = history.sql(_FLOW, start=newest // DAY_NS * DAY_NS, cancel=int(TradeFlag.CANCEL))
+    return PastFlow(rows, int(rows["first_ns"].min()))

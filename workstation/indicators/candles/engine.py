@@ -1,0 +1,264 @@
+"""Candles of trades, any length, many instruments at once."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from workstation.indicators.batch.instrument_order import NOBODY, order_of
+from workstation.indicators.batch.instrument_state import nothing
+from workstation.indicators.batch.trade_batch import TradeColumns, runs_of, trade_columns
+from workstation.indicators.candles.aggregation import NO_RUNS, TradeRuns, fold_lengths
+from workstation.indicators.candles.closed_bars import CandleRows
+from workstation.indicators.candles.corrections import KeptTrades, TradeRows
+from workstation.indicators.candles.open_bars import Bank
+from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
+from workstation.indicators.candles.timeframe import Batch, CandleLength
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import CANDLES, NO_TIME, TRADES
+from workstation.market.tables.frames import STACKED_ROWS
+
+
+class Candles(Engine):
+    """Live candles of one or several lengths: a row when a candle is final, another when a cancel amends it.
+
+    A candle is final when the watermark, the running maximum of ``event_ns`` over all trades of all instruments and
+    heartbeats, reaches its end plus ``lateness``. Rows come out in the order in which they become final; those
+    that become final at once by length as they were named, then by begin, then by the order in which their instruments
+    first traded.
+
+    A cancel (``TradeFlag.CANCEL`` with the ``trade_id`` of the trade it takes back) amends: an open candle in
+    place, a final one by a row with the next ``revision``; all NaN and 0 when nothing is left of it.
+
+    Examples
+    --------
+    >>> engine = Candles(every="10s")
+    >>> trades = TRADES.conform(pd.DataFrame({
+    ...     "event_ns": [10**9, 2 * 10**9, 11 * 10**9], "instrument": "BTC/USD", "price": [5.0, 7.0, 6.0], "size": 1.0}))
+    >>> engine.update(trades)[["event_ns", "open", "close", "volume", "closed"]].values.tolist()
+    [[0, 5.0, 7.0, 2.0, True]]
+    >>> engine.in_progress()[["event_ns", "open", "close", "volume", "closed"]].values.tolist()
+    [[10000000000, 6.0, 6.0, 1.0, False]]
+    >>> (Candles(every=("1s", "10s")).update(trades)["every_ns"] // 10**9).tolist()
+    [1, 1, 10]
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat")
+    output: ClassVar[str] = "candles"
+
+    def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or CandlesParameters(), **changes)
+        self._lateness_ns = nanoseconds(self.parameters.lateness)
+        self._within_ns = nanoseconds(self.parameters.cancels_within)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._watermark_ns = int(NO_TIME)
+        self._order = NOBODY
+        self._bank = Bank(self.parameters.lengths_ns, self._lateness_ns)
+        places = range(len(self.parameters.lengths_ns))
+        self._kept = KeptTrades(len(places))
+        self._lengths = [CandleLength(self._bank, place, self.parameters, self._kept) for place in places]
+        self._spare = CandleRows(0)
+
+    @property
+    def late(self) -> int:
+        """Trades that came after their candle was final and are in no row of its length; of the length that lost most."""
+        return int(self._bank.late.max())
+
+    @property
+    def unmatched_cancels(self) -> int:
+        """Cancels whose trade is not known, too old, or was late itself; of the length that has most."""
+        return max(length.unmatched_cancels for length in self._lengths)
+
+    # -- rows in, rows out --------------------------------------------------------------------------------
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take trades or heartbeats and give the candles they make final or amend."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        if not len(batch):
+            return nothing(CANDLES)
+        if table == "heartbeat":
+            done = CandleRows(self._open_room())
+            for at, event_ns in enumerate(batch["event_ns"].tolist()):
+                self._watermark_ns = max(self._watermark_ns, event_ns)
+                for length in self._lengths:
+                    length.advance(self._watermark_ns, at, done)
+        else:
+            done = self._fold(trade_columns(batch))
+        self._forget()
+        return self._given(done, done.rows)
+
+    def in_progress(self) -> pd.DataFrame:
+        """Candles that are not final yet, ``closed`` False, by length, begin and first trade of their instrument."""
+        done = CandleRows(self._open_room())
+        self._put_open(done)
+        return self._given(done, 0)
+
+    def whole(self, trades: pd.DataFrame) -> pd.DataFrame:
+        """Take a batch of trades and give the candles it makes final or amends, then those in progress."""
+        if not len(trades):
+            return self.in_progress()
+        done = self._fold(trade_columns(trades))
+        final = done.rows
+        self._put_open(done)
+        self._forget()
+        return self._given(done, final)
+
+    def _given(self, done: CandleRows, final: int) -> pd.DataFrame:
+        return done.frame(self._order.codes, len(self._lengths) > 1, final)
+
+    def _open_room(self) -> int:
+        return self._order.size * int(self._bank.slots.sum())
+
+    def _put_open(self, done: CandleRows) -> None:
+        for length in self._lengths:
+            length.put_open(done)
+
+    def _fold(self, columns: TradeColumns) -> CandleRows:
+        bank = self._bank
+        order, of = self._order.rows(columns)
+        if order is not self._order:
+            self._order = order
+            bank.make_room(order.size)
+        trades = TradeRows(
+            of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id
+        )
+        most, many, by_run = bank.plan(columns)
+        batch = Batch(columns, trades, self._runs(columns, many))
+        done = self._done(most)
+        self._keep(batch)
+        start = 0
+        for cancel in columns.cancels.tolist():
+            self._fold_rows(batch, by_run, start, cancel, done)
+            self._watermark_ns = max(self._watermark_ns, int(columns.event_ns[cancel]))
+            whose, trade_id = int(of[cancel] if of.size > 1 else of[0]), str(columns.trade_id[cancel])
+            for length in self._lengths:
+                length.advance(self._watermark_ns, cancel, done)
+                length.cancel(whose, trade_id, self._watermark_ns, cancel, done)
+            start = cancel + 1
+        self._fold_rows(batch, by_run, start, columns.event_ns.size, done)
+        return done
+
+    def _keep(self, batch: Batch) -> None:
+        """Hold a batch for as long as a cancel can reach it."""
+        if not self._within_ns:
+            return
+        newest_ns = batch.columns.newest_ns
+        due = self._kept.is_mark_due(newest_ns, self._within_ns)
+        before = tuple([length.open_bars() for length in self._lengths]) if due else None
+        self._kept.add(batch.trades, newest_ns, before)
+        if batch.columns.cancels.size:
+            self._kept.uncount()
+
+    def _fold_rows(self, batch: Batch, by_run: Any, start: int, stop: int, done: CandleRows) -> None:
+        """Fold the rows of a batch that lie between two cancels."""
+        if start == stop:
+            return
+        columns, bank, before_ns = batch.columns, self._bank, self._watermark_ns
+        lost = np.empty_like(bank.late)
+        newest_ns, done.rows = fold_lengths(
+            batch.trades.of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, batch.runs, by_run,
+            start, stop, columns.ordered, columns.plain, bank.every_ns, self._lateness_ns, self.parameters.volume_only,
+            self.parameters.no_aggressor, bank.bars, bank.sums, bank.edges, bank.slots, bank.instruments, before_ns,
+            bank.next_close, lost, done.numbers, done.values, done.rows,
+        )  # fmt: skip
+        self._watermark_ns = int(newest_ns)
+        if columns.cancels.size or lost.any():
+            for length, late in zip(self._lengths, lost.tolist(), strict=True):
+                length.count(batch, start, stop, before_ns, late)
+
+    def _runs(self, columns: TradeColumns, by_run: int) -> TradeRuns:
+        """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
+        if columns.alone or not columns.ordered or columns.cancels.size or by_run < 2:
+            return NO_RUNS
+        runs = runs_of(columns)
+        side = columns.side if columns.plain else columns.side[runs.rows[: columns.side.size]]
+        return TradeRuns(runs.rows, self._order.row_of[runs.codes], *runs[2:], side)
+
+    def _done(self, rows: int) -> CandleRows:
+        """Room for what a batch makes final; of batches that are not a whole history the same one again."""
+        if rows > STACKED_ROWS:
+            return CandleRows(rows)
+        if rows > self._spare.room:
+            self._spare = CandleRows(min(2 * rows, STACKED_ROWS))
+        self._spare.clear()
+        return self._spare
+
+    def _forget(self) -> None:
+        """Let go of what no cancel can reach."""
+        if self._within_ns and self._watermark_ns != NO_TIME:
+            reach_ns = self._watermark_ns - self._within_ns
+            self._kept.forget(reach_ns)
+            for length in self._lengths:
+                length.forget(reach_ns)
+
+    # -- state --------------------------------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        return {
+            "parameters": asdict(self.parameters),
+            "instruments": REGISTRY.names(self._order.codes).tolist(),
+            "watermark_ns": self._watermark_ns,
+            "kept": self._kept.snapshot(),
+            "lengths": [length.snapshot() for length in self._lengths],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()`` of an engine with the same parameters."""
+        if state["parameters"] != asdict(self.parameters):
+            raise ValueError(
+                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
+            )
+        self._reset()
+        self._order = order_of(state["instruments"])
+        self._watermark_ns = int(state["watermark_ns"])
+        self._bank.make_room(self._order.size)
+        self._kept.restore(state["kept"])
+        for length, held in zip(self._lengths, state["lengths"], strict=True):
+            length.restore(held)
+
+
+def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parameters: Any) -> pd.DataFrame:
+    """Candles of a whole history of trades.
+
+    Parameters
+    ----------
+    trades
+        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+    every
+        Length, such as ``"1s"``, ``"1min"``, ``"1h"``, or several of them.
+    **parameters
+        The others of ``CandlesParameters``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of the ``candles`` table as ``Candles`` gives them, then those still in progress (``closed`` False).
+        NaN in prices: all trades of the candle count as volume only. A candle amended by a cancel after it was
+        final has several rows; the highest ``revision`` is the truth.
+
+    Raises
+    ------
+    TableError
+        ``trades`` do not fit their table.
+
+    Examples
+    --------
+    >>> trades = pd.DataFrame({
+    ...     "event_ns": [10**9, 2 * 10**9, 11 * 10**9], "instrument": "BTC/USD", "price": [5.0, 7.0, 6.0], "size": 1.0})
+    >>> candles(trades, every="10s")[["open", "high", "low", "close", "closed"]].values.tolist()
+    [[5.0, 7.0, 5.0, 7.0, True], [6.0, 6.0, 6.0, 6.0, False]]
+    """
+    known = TRADES.made(trades)
+    made = Candles(every=every, **parameters).whole(trades if known else TRADES.conform(trades))
+    if known and made[["volume", "vwap"]].isna().to_numpy().any():
+        TRADES.conform(trades)  # raises where a value that has to be there was written over since
+    return made

@@ -1,0 +1,1 @@
+"""Tick indicators: intensity, spikes, reversals."""

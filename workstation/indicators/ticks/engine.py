@@ -1,0 +1,198 @@
+"""What the engines over tick windows share: how rows reach them, parameters, state."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, replace
+from functools import cached_property
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from workstation.indicators.batch.by_instrument import Ticks
+from workstation.indicators.batch.instrument_state import nothing
+from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindows, windows_beside
+from workstation.market.engine import Engine
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import rows_of
+
+
+class Made(NamedTuple):
+    """Rows that an engine has to give.
+
+    ``of``: the state row of each one's instrument; ``stacks``, ``others``: as ``Table.stacked`` takes them, without the
+    instrument. Of the ``int64`` the first three are ``seq`` (0), ``event_ns`` and ``seen_ns`` (0).
+    """
+
+    of: npt.NDArray[np.int64]
+    stacks: dict[str, npt.NDArray[Any]]
+    others: dict[str, Any]
+
+
+def stamped(event_ns: npt.NDArray[np.int64], *further: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """The ``int64`` columns of rows at ``event_ns`` (n,), shape (3 or more, n)."""
+    columns = np.zeros((3 + len(further), event_ns.size), dtype=np.int64)
+    columns[1] = event_ns
+    for place, values in enumerate(further, 3):
+        columns[place] = values
+    return columns
+
+
+class Follower:
+    """Windows that an engine follows, and how far it has: what they make of a batch they make once for all who follow."""
+
+    def __init__(self, windows: TickWindows) -> None:
+        self.windows = windows
+        self._position: int = windows.turn.position
+
+    def take(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
+        """What the windows make of a batch, or made of it for another."""
+        made = self.windows.turn.take(batch, self._position, step)
+        self._position = self.windows.turn.position
+        return made
+
+    def restored(self) -> None:
+        """The windows go on from a snapshot."""
+        self._position = self.windows.turn.position
+
+
+class TickEngine(Engine):
+    """An engine over the ticks of trades.
+
+    Reads ``health`` too: a gap, a stale or a lost feed (``TickWindowParameters.breaks``) empties the windows of the
+    instruments it concerns, so that no row speaks across it; ``readiness()`` tells which are filling and why.
+
+    Parameters
+    ----------
+    parameters, **changes
+        What is measured, and changes of it.
+    beside
+        Another such engine that gets the same batches in the same order: what both measure is measured once. Engines
+        beside one another are restored together, before the next batch.
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat", "health")
+
+    def __init__(
+        self, parameters: TickWindowParameters, beside: TickEngine | None = None, **changes: Any
+    ) -> None:
+        self.parameters = replace(parameters, **changes)
+        known = [followed.windows for followed in beside._followed] if beside is not None else []
+        followed = []
+        for measured in self._windows_parameters():
+            windows = windows_beside(measured, known)
+            windows.looked_at(self._every_ns)
+            known.append(windows)
+            followed.append(Follower(windows))
+        self._followed: tuple[Follower, ...] = tuple(followed)
+        self._windows: TickWindows = followed[0].windows
+        self._schema = table_named(self.output)
+        self._reset()
+
+    @property
+    def late(self) -> int:
+        """Ticks too old to count."""
+        return self._windows.paths.late
+
+    @property
+    def unpriced(self) -> int:
+        """Ticks whose price was not positive and finite."""
+        return self._windows.paths.unpriced
+
+    def readiness(self) -> pd.DataFrame:
+        """Instrument by instrument: ticks taken, needed, ready, reset_ns, reset_reason."""
+        return self._windows.readiness()
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take trades, heartbeats or health rows and give the rows they complete."""
+        table = table or self.inputs[0]
+        if table not in self.inputs:
+            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
+        made: Made | None = None
+        if not rows_of(batch):
+            return nothing(self._schema)
+        if table == "trades":
+            made = self._take(
+                batch,
+                [followed.take(batch, self._measure_by(followed.windows)) for followed in self._followed],
+            )
+        elif table == "heartbeat":
+            made = self._beat(int(batch["event_ns"].to_numpy().max()))
+        else:
+            concerned = [followed.take(batch, followed.windows.heed) for followed in self._followed]
+            if concerned[0].size:  # of all the same: their paths are one
+                self._forget(concerned[0])
+        return self._frame(made) if made is not None else nothing(self._schema)
+
+    @cached_property
+    def _every_ns(self) -> int:
+        """In what interval of time one tick of an instrument is looked at; 0: every tick."""
+        return 0
+
+    def _windows_parameters(self) -> Sequence[TickWindowParameters]:
+        """Those of the windows it follows, which have their paths in common; the first are the engine's own."""
+        return (self.parameters,)
+
+    def _measure_by(self, windows: TickWindows) -> Callable[[pd.DataFrame], Measured]:
+        return lambda trades: windows.take(trades, self._wanted)
+
+    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
+        """Of each tick whether it is looked at, where not every one is."""
+        raise TypeError(f"{type(self).__name__} looks at every tick")
+
+    def _frame(self, made: Made) -> pd.DataFrame:
+        """A conformed frame."""
+        rows = made.of.size
+        if not rows:
+            return nothing(self._schema)
+        made.others["instrument"] = REGISTRY.categorical(self._windows.rows.codes[made.of])
+        return self._schema.stacked(made.stacks, made.others, rows)
+
+    @abstractmethod
+    def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
+        """Rows that a batch of trades completes, with what each of the windows gives."""
+
+    def _beat(self, event_ns: int) -> Made | None:
+        """Rows that a heartbeat completes."""
+        return None
+
+    @abstractmethod
+    def _forget(self, rows: npt.NDArray[np.int64]) -> None:
+        """Drop what is under way of these state rows."""
+
+    @abstractmethod
+    def _reset(self) -> None:
+        """Begin anew."""
+
+    @abstractmethod
+    def _own_state(self) -> dict[str, Any]:
+        """State beside the windows."""
+
+    @abstractmethod
+    def _restore_own(self, state: dict[str, Any]) -> None:
+        """Go on from ``_own_state()``; the windows are restored already."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state; instruments by name."""
+        return {
+            "parameters": asdict(self.parameters),
+            "windows": [followed.windows.snapshot() for followed in self._followed],
+            "own": self._own_state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()`` of an engine with the same parameters."""
+        if state["parameters"] != asdict(self.parameters):
+            raise ValueError(
+                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
+            )
+        for followed, held in zip(self._followed, state["windows"], strict=True):
+            followed.windows.restore(held)
+        for followed in self._followed:
+            followed.restored()
+        self._reset()
+        self._restore_own(state["own"])

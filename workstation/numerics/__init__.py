@@ -1,0 +1,1 @@
+"""Arithmetic without a market: rolling windows, moving averages, vector mathematics."""

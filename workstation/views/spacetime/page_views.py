@@ -1,0 +1,269 @@
+"""All views of the space-time page: one, two or four charts side by side, and what they found."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+from bokeh.models import Span
+from panel.custom import JSComponent
+
+from workstation.views.exposure.controls import buttons
+from workstation.views.shell.session import Live, Source, View
+from workstation.views.spacetime.chart_data import Sheet, offered
+from workstation.views.spacetime.chart_view import ChartView
+from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
+from workstation.views.spacetime.history_loader import Ask, Past
+from workstation.views.spacetime.lists import SignalList, SpikeList
+from workstation.views.spacetime.render_pacing import Pace, Turns
+from workstation.views.widgets.theme import Palette, stylesheet
+
+_ADDRESS = ("layout", "linked", "chart1", "chart2", "chart3", "chart4")
+_CHARTS = stylesheet(
+    """
+:host { display: grid !important; gap: 6px; min-height: 0; }
+:host > * { min-width: 0; min-height: 0; }
+:host(.of-1) { grid-template: minmax(0, 1fr) / minmax(0, 1fr); }
+:host(.of-2) { grid-template: minmax(0, 1fr) / repeat(2, minmax(0, 1fr)); }
+:host(.of-4) {  grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
+@media (max-width: 900px) {
+  :host { grid-template: none / minmax(0, 1fr) !important; height: auto !important; }
+  :host > .ws-slot { height: 540px !important; }
+}
+"""
+)
+_BAR = stylesheet(
+    """
+:host { display: flex !important; gap: 10px; align-items: center; min-height: 32px; flex-wrap: wrap; }
+:host > * { align-self: center !important; }
+@media (max-width: 900px) { :host { gap: 4px 10px; } }
+"""
+)
+_LEGEND = """
+:host { width: auto; min-width: 0; height: auto; }
+.legend { display: flex; gap: 2px 12px; flex-wrap: wrap; align-items: center; font-size: 11px; color: var(--ws-muted); }
+.legend span { display: inline-flex; gap: 5px; align-items: center; white-space: nowrap; }
+i { width: 9px; height: 9px; display: inline-block; background: var(--c); border-radius: 1px; box-sizing: border-box; }
+i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } i.dotted { height: 0; width: 13px; background: none; border-top: 2px dotted var(--c); }
+i.hatched { border: 1px solid var(--c); background: repeating-linear-gradient(-45deg, var(--c) 0 1px, transparent 1px 4px); }
+i.hollow { background: none; border: 1.5px solid var(--c); }
+kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
+@media (max-width: 900px) {
+  :host { width: 100%; }
+  .legend { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; padding: 4px 22px 4px 0;
+    mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); }
+  .legend .keys { display: none; }
+}
+"""
+_LEGEND_HTML = """<div class="legend" tabindex="0" role="group" aria-label="legend">
+<span><i class="hollow" style="--c:var(--ws-up)"></i>up</span><span><i style="--c:var(--ws-down)"></i>down</span>
+<span title="reversal signals by version: hollow up, filled down">▲ v1 ◆ v2 ★ v3 ■ v4</span>
+<span><i style="--c:var(--ws-muted);opacity:.55"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
+<span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="dotted" style="--c:var(--ws-bad)"></i>mean + 3 sd</span>
+<span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span><span><i class="hatched" style="--c:var(--ws-bad)"></i>spike</span>
+<span><i class="hatched" style="--c:var(--ws-warn)"></i>gap: no signals</span><span><i class="line" style="--c:var(--ws-net)"></i>SMA</span>
+<span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span><span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span>
+<span class="keys"><kbd>L</kbd> live</span></div>"""
+
+
+class Keys(JSComponent):
+    """Listens for the key that leads every chart back to live: L or End, outside of text fields."""
+
+    _esm = """
+    export function render({model, el}) {
+      const pressed = event => {
+        const typed = event.composedPath()[0]
+        if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(typed.tagName ?? '')) return
+        if (event.key === 'l' || event.key === 'L' || event.key === 'End') model.send_msg('live')
+      }
+      window.addEventListener('keydown', pressed)
+      model.on('remove', () => window.removeEventListener('keydown', pressed))
+    }
+    """
+
+    def __init__(self, on_live: Any) -> None:
+        super().__init__(width=0, height=0, margin=0, sizing_mode="fixed")
+        self._on_live = on_live
+
+    def _handle_msg(self, msg: Any) -> None:
+        self._on_live()
+
+
+class Keeper(View):
+    """Makes the charts of the layout one after the other, and lets each choose among the instruments that have come."""
+
+    def __init__(self, views: SpacetimeViews) -> None:
+        self._views = views
+
+    def refresh(self, source: Source) -> None:
+        """Make one chart that is still to be made, offer what has candles now, and count the picture."""
+        self._views.offer(source)
+        if self._views.pace.turn():
+            self._views.turns.begin()
+            self._views.make_next()
+            for chart in self._views.on_screen:
+                if chart.behind:
+                    chart.refresh(source)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it where the instruments are chosen."""
+        for chart in self._views.built:
+            chart.show_failure(reason)
+
+
+class SpacetimeViews:
+    """Everything the space-time page shows.
+
+    Parameters
+    ----------
+    source
+        What is shown.
+    choice
+        The session's choices; every change is shown at once.
+    colours
+        Of the first paint.
+    ask
+        A history's ``sql`` to read the past with; none: only what the source holds can be seen.
+    """
+
+    def __init__(
+        self, source: Source, choice: SpacetimeChoice, colours: Palette, ask: Ask | None = None
+    ) -> None:
+        self.choice, self._source, self._colours = choice, source, colours
+        self._past = Past(ask) if ask is not None else None
+        self._live: Live | None = None
+        self._crosshair = Span(dimension="height", line_width=1, line_dash="dotted")
+        self.built: list[ChartView] = []
+        self._names: list[str] = []
+        self._leading = False
+        self.signals, self.spikes = SignalList(self.sheets), SpikeList(self.sheets)
+        self._slots = [
+            pn.Column(css_classes=["ws-slot"], sizing_mode="stretch_both", margin=0, visible=False)
+            for _ in choice.charts
+        ]
+        self.charts = pn.Column(*self._slots, stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
+        self.keys = Keys(self.go_live)
+        self.pace, self.turns = Pace(), Turns()
+
+    @property
+    def on_screen(self) -> list[ChartView]:
+        """The charts of the layout that are made."""
+        return self.built[: self.choice.layout]
+
+    def sheets(self) -> list[Sheet]:
+        """What the charts on screen show."""
+        return [chart.sheet for chart in self.on_screen if chart.sheet is not None]
+
+    def start(self, live: Live) -> None:
+        """Keep everything live and the choices in the page's address."""
+        self._live = live
+        if pn.state.location is not None:
+            pn.state.location.sync(self.choice, list(_ADDRESS))
+        self.offer(self._source)
+        self.choice.param.watch(lambda _: self._lay_out(), "layout")
+        for chart in self.choice.charts:
+            chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
+        live.add(Keeper(self))
+        self._lay_out()
+        for view in (self.signals, self.spikes):
+            live.add(view)
+
+    def offer(self, source: Source) -> None:
+        """Let every chart choose among the instruments the source has candles of."""
+        names = offered(source)
+        if names is self._names:
+            return
+        self._names = names
+        self.choice.fill(names)
+        for chart in self.built:
+            chart.controls.offer(names)
+
+    def _lay_out(self) -> None:
+        """Make room for as many charts as chosen: those that are made are shown or hidden, others follow one by one."""
+        layout = self.choice.layout
+        with pn.io.hold():
+            self.charts.css_classes = ["ws-charts", f"of-{layout}"]
+            for place, slot in enumerate(self._slots):
+                slot.visible = place < layout
+            for place, chart in enumerate(self.built):
+                chart.on_screen = place < layout
+                chart.chart.make_compact(layout == max(LAYOUTS))
+            if not self.built:
+                self.make_next()
+        if self._live is not None:
+            self._live.touch(*self.on_screen, self.signals, self.spikes)
+
+    def make_next(self) -> None:
+        """Make one more chart of the layout, if one is missing: other sessions are served between two."""
+        if len(self.built) >= self.choice.layout:
+            return
+        document = pn.state.curdoc
+        # the crosshair they share is on the page: each change of a chart's models would have all of the page's looked through
+        with document.models.freeze() if document is not None else nullcontext():
+            self._make(len(self.built))
+
+    def _make(self, place: int) -> None:
+        made = ChartView(
+            self.choice.charts[place],
+            self._colours,
+            place + 1,
+            self._crosshair,
+            self._past,
+            self._lead,
+            self.pace,
+            self.turns,
+        )
+        made.controls.offer(self._names)
+        made.chart.make_compact(self.choice.layout == max(LAYOUTS))
+        self.built.append(made)
+        self._slots[place].append(made.card.panel)
+        if self._live is not None:
+            self._live.add(made)
+            self._live.touch(self.signals, self.spikes)
+
+    def _lead(self, leader: ChartView, settled: bool) -> None:
+        """Let the other charts go where a hand leads one, when they are linked."""
+        if self._leading or not self.choice.linked:
+            return
+        self._leading = True
+        try:
+            for chart in self.on_screen:
+                if chart is not leader:
+                    chart.follow_other(leader, settled)
+        finally:
+            self._leading = False
+
+    def go_live(self) -> None:
+        """Every chart back to the newest candle."""
+        for chart in self.on_screen:
+            chart.go_live()
+
+    def repaint(self, colours: Palette) -> None:
+        """Charts made from now on take these colours; those there are repainted by the bridge."""
+        self._colours = colours
+
+    def bar(self) -> pn.Row:
+        """How many charts, and what the colours mean."""
+        layouts = buttons(self.choice, "layout", LAYOUTS, "charts")
+        layouts.css_classes = ["ws-layout"]
+        return pn.Row(
+            pmui.Typography("Charts", margin=0, sx={"fontSize": "12px"}, css_classes=["ws-layout"]),
+            layouts,
+            pmui.Switch.from_param(
+                self.choice.param.linked,
+                name="Linked in time",
+                size="small",
+                margin=0,
+                css_classes=["ws-layout"],
+                description="",
+            ),
+            pn.pane.HTML(_LEGEND_HTML, stylesheets=[stylesheet(_LEGEND)], margin=0),
+            self.keys,
+            self.pace.panel,
+            stylesheets=[_BAR],
+            sizing_mode="stretch_width",
+            margin=0,
+            styles={"grid-area": "bar"},
+        )

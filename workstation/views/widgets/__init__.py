@@ -1,0 +1,1 @@
+"""Figures, cards and controls shared by the pages."""

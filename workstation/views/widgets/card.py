@@ -1,0 +1,151 @@
+"""Cards: a title, the value that matters, one row of actions, and what is shown; failures are said on the card."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, NamedTuple
+
+import panel as pn
+
+from workstation.views.widgets.theme import stylesheet
+
+_CARD = stylesheet(
+    """
+:host(.ws-card) {
+  background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 6px 8px 4px;
+  box-sizing: border-box; overflow: hidden; min-width: 0; position: relative;
+}
+"""
+)
+_HEAD = stylesheet(
+    """
+:host { width: 100%; position: static !important; }
+.head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
+h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
+.unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
+.empty { position: absolute; z-index: 3; left: 1px; right: 1px; top: 28px; bottom: 1px; background: var(--ws-card); color: var(--ws-muted);
+  display: flex; align-items: center; justify-content: center; text-align: center; font-size: 12.5px; line-height: 18px; white-space: normal; }
+.empty p { margin: 0; padding: 0 16px; max-width: 46ch; }
+.key { align-self: center; flex: none; display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
+.key i { width: 12px; height: 3px; border-radius: 1px; background: var(--c); }
+.key i.bar { width: 9px; height: 9px; }
+.key i.dashed { background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px); }
+.value { margin-left: auto; flex: none; color: var(--ws-text); font-size: 12px; font-weight: 700; }
+.failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
+  padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
+@media (max-width: 700px) { .head { flex-wrap: wrap; } .unit { max-width: 100%; } .key { line-height: 18px; } .value .long { display: none; } }
+"""
+)
+
+_ACTIONS = """
+:host { position: static !important; align-items: center; }
+@media (max-width: 700px) { :host { flex-wrap: wrap; } :host > .ws-head { flex: 1 0 100% !important; } }
+"""
+
+
+class Key(NamedTuple):
+    """A colour's meaning: the palette role, in words, and how it is drawn (``line``, ``bar``, ``dashed``)."""
+
+    role: str
+    words: str
+    shape: str = "line"
+
+
+class Card:
+    """A titled card.
+
+    Parameters
+    ----------
+    title, unit
+        What is shown and in which unit.
+    body
+        Anything Panel can show.
+    actions
+        Widgets right of the title.
+    area
+        Name of the card's area in the page's grid.
+    keys
+        What the colours mean.
+    """
+
+    def __init__(
+        self,
+        title: str,
+        body: Any,
+        unit: str = "",
+        actions: tuple[Any, ...] = (),
+        area: str = "",
+        keys: tuple[Key, ...] = (),
+    ) -> None:
+        self.title, self.unit, self.value, self.failure, self.keys = title, unit, "", "", keys
+        self.reason, self.body = "", body
+        self._head = pn.pane.HTML(
+            "", sizing_mode="stretch_width", stylesheets=[_HEAD], margin=0, css_classes=["ws-head"]
+        )
+        self._draw()
+        head = (
+            pn.Row(self._head, *actions, sizing_mode="stretch_width", margin=0, stylesheets=[_ACTIONS])
+            if actions
+            else self._head
+        )
+        self.panel = pn.Column(
+            head,
+            body,
+            sizing_mode="stretch_both",
+            margin=0,
+            css_classes=["ws-card"],
+            stylesheets=[_CARD],
+            styles={"grid-area": area} if area else {},
+        )
+
+    def say(
+        self,
+        value: str = "",
+        unit: str | None = None,
+        title: str | None = None,
+        keys: tuple[Key, ...] | None = None,
+    ) -> None:
+        """Set the value line (HTML) and, where given, the unit, the title and the keys."""
+        given = ((unit, self.unit), (title, self.title), (keys, self.keys))
+        wanted = (value, *(old if new is None else new for new, old in given))
+        if wanted != (self.value, self.unit, self.title, self.keys):
+            self.value, self.unit, self.title, self.keys = wanted
+            self._draw()
+
+    def empty(self, reason: str = "") -> None:
+        """Say in place of the body why there is nothing to show; an empty reason shows the body again."""
+        if reason != self.reason:
+            self.reason = reason
+            self._draw()
+
+    def fail(self, reason: str) -> None:
+        """Say why the card could not be brought up to date; an empty reason clears it."""
+        if reason != self.failure:
+            self.failure = reason
+            self._draw()
+
+    def _draw(self) -> None:
+        failure = f'<div class="failure" role="alert">{escape(self.failure)}</div>' if self.failure else ""
+        empty = f'<div class="empty" role="note"><p>{escape(self.reason)}</p></div>' if self.reason else ""
+        keys = "".join(
+            f'<span class="key"><i class="{key.shape}" style="--c: var(--ws-{key.role})"></i>{escape(key.words)}</span>'
+            for key in self.keys
+        )
+        self._head.object = (
+            f'<div class="head"><h2>{escape(self.title)}</h2><span class="unit">{escape(self.unit)}</span>'
+            f'{keys}<span class="value">{self.value}</span></div>{failure}{empty}'
+        )
+
+
+class Markup:
+    """A pane of HTML that is only sent when it has changed."""
+
+    def __init__(self, css: str = "", **options: Any) -> None:
+        self.panel = pn.pane.HTML(
+            "", **{"sizing_mode": "stretch_width", "margin": 0, "stylesheets": [stylesheet(css)], **options}
+        )
+
+    def show(self, html: str) -> None:
+        """Show this."""
+        if html != self.panel.object:
+            self.panel.object = html
