@@ -194,6 +194,27 @@ def test_a_damaged_member_is_set_aside_and_the_others_are_read(tmp_path: Path) -
     assert rejections.examples[reason].startswith(names[1])
 
 
+def test_a_directory_that_names_fewer_members_than_it_counts_is_told(tmp_path: Path) -> None:
+    names = [
+        f"20151224_goog_minute_trade_american_call_{strike}0000_20160108.csv" for strike in range(700, 703)
+    ]
+    file = lean_zip(
+        tmp_path,
+        "option/usa/minute/goog/20151224_trade_american.zip",
+        dict.fromkeys(names, "34200000,100,120,90,110,5\n"),
+    )
+    hurt = bytearray(file.read_bytes())
+    end = hurt.rfind(b"PK\x05\x06")
+    length = struct.unpack("<I", hurt[end + 12 : end + 16])[0]
+    last = hurt.rfind(b"PK\x01\x02")
+    hurt[end + 12 : end + 16] = struct.pack("<I", length - (end - last))
+    del hurt[last:end]
+    file.write_bytes(bytes(hurt))
+    rejections = Rejections()
+    assert len(rows_of(file, rejections)["candles"]) == 2
+    assert rejections.counts == {"member that the zip's directory does not name, though it counts it": 1}
+
+
 def test_nothing_of_a_small_damaged_zip_is_kept(tmp_path: Path) -> None:
     file = lean_zip(tmp_path, SPY, {MEMBER: MANY})
     hurt = bytearray(file.read_bytes())
