@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.unit.feeds.files.lean_zips import lean_zip, one_member, rows_of
@@ -35,6 +36,7 @@ GOOD = "34200000,1674200,210,Q,2000,0"
         ("34200000,1674200,1,Q,0,0,9", "line without the 6 columns of the layout"),
         ("", "blank line"),
         ("34200000,1674200,1,\xff,0,0", "line that is no text"),
+        ("34200000,1674200,1,Q\0,0,0", "line that is no text"),
         (",1674200,1,Q,0,0", "no time"),
         ("34200000,,1,Q,0,0", "no price"),
         ("34200000,1674200,,Q,0,0", "no size"),
@@ -66,6 +68,15 @@ def test_one_bad_line_is_named_and_the_others_are_read(
     assert len(trades) == 500
     assert rejections.counts == {reason: 1}
     assert rejections.examples[reason].startswith(f"{MEMBER}, line {place + 1}")
+
+
+def test_what_becomes_of_a_line_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:
+    lines = ["34200000,1674200,1,é,NA,0", "34200001,1674200.5, 2 ,null,nan,0", GOOD]
+    alone = rows_of(one_member(tmp_path / "a", SPY, lines))["trades"]
+    beside = rows_of(one_member(tmp_path / "b", SPY, [*lines, "oops"]))["trades"]
+    pd.testing.assert_frame_equal(alone, beside)
+    assert alone["exchange"].tolist() == ["é", "null", "Q"]
+    assert alone["size"].tolist() == [1, 2, 210]
 
 
 def test_every_line_is_kept_or_counted(tmp_path: Path) -> None:
