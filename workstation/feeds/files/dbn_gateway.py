@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 import pandas as pd
 
 from workstation.feeds.feed import Batch
-from workstation.feeds.files.dbn_layout import ERROR, texts
+from workstation.feeds.files.dbn_layout import ERROR, fields_of, texts
 from workstation.feeds.files.dbn_rows import END_NS, FIRST_NS, Records, Source
 from workstation.market.tables import HEALTH
 
@@ -28,7 +28,7 @@ _UNSET = 255
 
 def messages(source: Source, records: Records, rtype: int) -> Iterator[Batch]:
     """Health rows of errors and of warnings to a slow reader, one per kind with the number of messages; others are counted."""
-    codes = records["code"].tolist() if "code" in (records.dtype.names or ()) else [_UNSET] * len(records)
+    codes = records["code"].tolist() if "code" in fields_of(records) else [_UNSET] * len(records)
     said = pd.DataFrame({"code": codes, "text": texts(records["text"]), "event_ns": records["ts_event"]})
     if rtype != ERROR:
         told = said["code"] == SLOW_READER
@@ -36,15 +36,14 @@ def messages(source: Source, records: Records, rtype: int) -> Iterator[Batch]:
             word = _SYSTEM.get(code, "heartbeat" if text == "Heartbeat" else f"code {code}")
             source.rejections.add(f"gateway message without rows: {word}", 1, f"{source.file}: {text}")
         said = said[told]
-    rows = [
-        _row(source, rtype, int(code), str(text), same)
-        for (code, text), same in said.groupby(["code", "text"], sort=False)
-    ]
+    kinds = said.groupby(["code", "text"], sort=False)
+    rows = [_row(source, rtype, same) for _, same in kinds]
     if rows:
         yield Batch("health", HEALTH.conform(pd.DataFrame(rows)))
 
 
-def _row(source: Source, rtype: int, code: int, text: str, same: pd.DataFrame) -> dict[str, object]:
+def _row(source: Source, rtype: int, same: pd.DataFrame) -> dict[str, object]:
+    code, text = int(same["code"].iloc[0]), str(same["text"].iloc[0])
     if rtype == ERROR:
         event, meaning = _ERRORS.get(code, ("failed", "error" if code == _UNSET else f"error code {code}"))
     else:

@@ -132,6 +132,11 @@ def is_read(rtype: int) -> bool:
     return rtype in _LAYOUTS
 
 
+def fields_of(records: Any) -> tuple[str, ...]:
+    """Names of the fields that records have."""
+    return records.dtype.names or ()
+
+
 def prices(values: Any) -> Any:
     """float64 of fixed-point prices; NaN where undefined.
 

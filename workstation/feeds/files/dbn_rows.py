@@ -22,6 +22,7 @@ from workstation.feeds.files.dbn_layout import (
     UNDEFINED_PRICE,
     UNDEFINED_SIZE,
     UNDEFINED_TIME,
+    fields_of,
     prices,
 )
 from workstation.feeds.files.dbn_names import DAY_NS, Names
@@ -75,7 +76,7 @@ class Source:
             The event is what ``ts_recv`` says: the end of an interval, the publication of a statistic.
         """
         event = records["ts_event"]
-        has_receive = "ts_recv" in records.dtype.names
+        has_receive = "ts_recv" in fields_of(records)
         receive = records["ts_recv"] if has_receive else event
         time = receive if by_receive else np.where(event == UNDEFINED_TIME, receive, event)
         time = np.where(time == UNDEFINED_TIME, event, time) if by_receive else time
@@ -105,7 +106,7 @@ def _seen(records: Records) -> npt.NDArray[np.int64]:
     """When it was received; 0 where that is undefined or marked as not to be relied on."""
     receive = records["ts_recv"]
     unknown = receive >= np.uint64(END_NS)
-    if "flags" in records.dtype.names:
+    if "flags" in fields_of(records):
         unknown |= (records["flags"] & BAD_RECEIVE_TIME) != 0
     return np.where(unknown, 0, receive).astype(np.int64)
 
@@ -137,7 +138,7 @@ def trades(source: Source, records: Records, stamp: dict[str, Any]) -> Batch:
         "exchange": by.code,
         "venue": by.venue,
     }
-    if "sequence" in (records.dtype.names or ()):
+    if "sequence" in fields_of(records):
         columns["venue_seq"] = records["sequence"].astype(np.int64)
     return Batch("trades", TRADES.batch({**stamp, **columns}, len(records)))
 
@@ -165,7 +166,7 @@ def _sizes(sizes: Any, price: Any) -> Any:
 def ticks(source: Source, records: Records, *, consolidated: bool = False) -> Iterator[Batch]:
     """trades, mbp-1, tbbo, cmbp-1, tcbbo: quotes where the records carry them, then the prints among them."""
     kept, stamp = source.named(records)
-    if "bid" in (kept.dtype.names or ()):
+    if "bid" in fields_of(kept):
         yield quotes(source, kept, stamp, consolidated=consolidated)
     else:
         source.reject("record of schema trades that is no trade", kept["action"] != TRADED, kept)

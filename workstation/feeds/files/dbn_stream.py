@@ -5,12 +5,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import pyarrow as pa
 
 from workstation.feeds.files.dbn_layout import HEADER_BYTES, SCHEMAS, SYMBOL_MAPPING, is_read, layout
@@ -19,9 +21,12 @@ from workstation.market.errors import FrameError
 CHUNK_BYTES = 4 << 20
 """Bytes read at a time, so that a file of any size is read in bounded memory."""
 VERSIONS = (1, 2, 3)
+MOST_HEADER_BYTES = 1 << 30
+"""A day of every option has 0.25 GB."""
 NO_STYPE, INSTRUMENT_ID = 255, 0
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _FIXED_BYTES = 100
+_LAST_DATE = 22000101
 _SYMBOL_BYTES_V1 = 22
 _CUT_OFF = "the file is cut off or still being written: fetch or copy it again"
 
@@ -29,13 +34,13 @@ Bytes = npt.NDArray[np.uint8]
 
 
 class Interval(NamedTuple):
-    """What an instrument id is called over a span of dates."""
+    """What an instrument id is called over a span of time."""
 
     instrument_id: int
-    first_date: int
-    """YYYYMMDD, included."""
-    end_date: int
-    """YYYYMMDD, not included."""
+    start_ns: int
+    """Included."""
+    end_ns: int
+    """Not included."""
     symbol: str
 
 
@@ -57,7 +62,7 @@ class Run(NamedTuple):
     """Shape (n,), of the fields of ``dbn_layout``; bytes of shape (n, length) where the type is not read."""
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def walk(data: Any, offsets: Any, kinds: Any) -> tuple[int, int]:
     """Offsets and kinds (record type + 256 x length in words) of the whole records, and where the last of them ends.
 
@@ -66,13 +71,13 @@ def walk(data: Any, offsets: Any, kinds: Any) -> tuple[int, int]:
     at = 0
     count = 0
     while at + 2 <= data.size:
-        words = np.int64(data[at])
+        words = int(data[at])
         if words * 4 < 16:
             return count, -at - 1
         if at + words * 4 > data.size:
             break
         offsets[count] = at
-        kinds[count] = np.int64(data[at + 1]) + 256 * words
+        kinds[count] = int(data[at + 1]) + 256 * words
         count += 1
         at += words * 4
     return count, at
@@ -121,7 +126,14 @@ def read_header(stream: pa.NativeFile, file: str) -> Header:
             f"{file}: DBN version {version}; versions {VERSIONS[0]} to {VERSIONS[-1]} are read, convert it with the vendor's "
             f"dbn tool (dbn --upgrade)"
         )
-    rest = _read(stream, length, file, 8)
+    if length > MOST_HEADER_BYTES:
+        raise FrameError(f"{file}: says its header has {length:,} bytes; it is damaged, fetch the file again")
+    pieces = []
+    for begin_at in range(0, length, CHUNK_BYTES):
+        pieces.append(_read(stream, min(CHUNK_BYTES, length - begin_at), file, 8 + begin_at))
+        if not pieces[-1]:
+            break
+    rest = b"".join(pieces)
     if len(rest) < length:
         raise FrameError(
             f"{file}: ends inside the header, at byte {8 + len(rest):,} of {8 + length:,}; {_CUT_OFF}"
@@ -162,8 +174,15 @@ def _mappings(data: bytes, at: int, width: int, stype_in: int, stype_out: int) -
             other = _text(symbol)
             number, called = (name, other) if ids_first else (other, name)
             if called and number.isascii() and number.isdigit():
-                yield Interval(int(number), first, last, called)
+                yield Interval(int(number), _date_ns(first), _date_ns(last), called)
         at = end
+
+
+@lru_cache(maxsize=100_000)
+def _date_ns(date: int) -> int:
+    """Nanoseconds of the begin of a UTC date written YYYYMMDD; dates from 2200 on stand for no end."""
+    date = min(date, _LAST_DATE)
+    return pd.Timestamp(year=date // 10_000, month=date // 100 % 100, day=date % 100, tz="UTC").value
 
 
 def _text(data: bytes) -> str:
