@@ -175,10 +175,10 @@ def ticks(source: Source, records: Records, *, consolidated: bool = False) -> It
 
 def orders(source: Source, records: Records) -> Iterator[Batch]:
     """mbo: the prints. A fill (F) is the resting order's side of a print, not another one."""
-    printed = records["action"] == TRADED
-    source.reject("order-book event (no table keeps orders)", ~printed, records)
-    kept, stamp = source.named(records[printed])
-    yield trades(source, kept, stamp)
+    kept, stamp = source.named(records)
+    printed = kept["action"] == TRADED
+    source.reject("order-book event (no table keeps orders)", ~printed, kept)
+    yield trades(source, kept[printed], _subset(stamp, printed))
 
 
 def intervals(source: Source, records: Records, *, consolidated: bool = False) -> Iterator[Batch]:
@@ -199,13 +199,15 @@ def bars(source: Source, records: Records, rtype: int) -> Iterator[Batch]:
 
 def statistics(source: Source, records: Records) -> Iterator[Batch]:
     """Open interest, once per instrument, day and value: each exchange publishes the clearing house's one number."""
-    wanted = records["stat_type"] == OPEN_INTEREST
-    source.reject("statistic other than open interest", ~wanted, records)
-    deleted = wanted & (records["update_action"] == DELETED)
-    source.reject("open interest taken back by its publisher", deleted, records)
-    unknown = wanted & ~deleted & np.isin(records["quantity"], _NO_QUANTITY)
-    source.reject("open interest without a quantity", unknown, records)
-    kept, stamp = source.named(records[wanted & ~deleted & ~unknown], by_receive=True)
+    kept, stamp = source.named(records, by_receive=True)
+    wanted = kept["stat_type"] == OPEN_INTEREST
+    deleted = wanted & (kept["update_action"] == DELETED)
+    unknown = wanted & ~deleted & np.isin(kept["quantity"], _NO_QUANTITY)
+    source.reject("statistic other than open interest", ~wanted, kept)
+    source.reject("open interest taken back by its publisher", deleted, kept)
+    source.reject("open interest without a quantity", unknown, kept)
+    told = wanted & ~deleted & ~unknown
+    kept, stamp = kept[told], _subset(stamp, told)
     reference = kept["ts_ref"]
     published = np.where(reference >= np.uint64(END_NS), NO_TIME, reference.astype(np.int64))
     value = kept["quantity"].astype(np.float64)
