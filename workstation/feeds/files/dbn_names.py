@@ -111,13 +111,13 @@ class Names:
             strict=True,
         ):
             if symbol:
-                self._name(number, (first, end, symbol))
+                self.put(number, (first, end, symbol))
 
     def add_definitions(self, ids: Any, times: Any, symbols: list[str]) -> None:
         """Names from definitions, for the UTC day of each; the header and the messages come before them."""
         for number, time, symbol in zip(ids.tolist(), times.tolist(), symbols, strict=True):
             if number not in self._spans:
-                self._name(number, (time // DAY_NS * DAY_NS, (time // DAY_NS + 1) * DAY_NS, symbol))
+                self.put(number, (time // DAY_NS * DAY_NS, (time // DAY_NS + 1) * DAY_NS, symbol))
 
     def _replace(self, number: int, new: _Span) -> None:
         first, end, _ = new
@@ -129,7 +129,8 @@ class Names:
                 kept.append((max(span[0], end), span[1], span[2]))
         self._spans[number] = [*kept, new]
 
-    def _name(self, number: int, new: _Span) -> None:
+    def put(self, number: int, new: _Span) -> None:
+        """Call an id so from a begin to an end, whatever it was called then."""
         self._replace(number, new)
         self._new.add(number)
         self._latest = None

@@ -59,10 +59,13 @@ class Source:
     """Instrument code, day and value of what was given."""
 
     def reject(self, reason: str, mask: npt.NDArray[np.bool_], records: Records) -> None:
-        """Count the records of the mask, with the id and the time of the first."""
+        """Count the records of the mask, with their ids and the time of the first."""
         if mask.any():
             first = records[int(mask.argmax())]
-            told = f"{self.file}: instrument id {first['instrument_id']}, ts_event {first['ts_event']}"
+            ids = pd.unique(records["instrument_id"][mask])
+            more = f" and {ids.size - 5} more" if ids.size > 5 else ""
+            named = ", ".join(map(str, ids[:5].tolist()))
+            told = f"{self.file}: instrument id {named}{more}; ts_event {first['ts_event']}"
             self.rejections.add(reason, int(mask.sum()), told)
 
     def named(self, records: Records, *, by_receive: bool = False) -> tuple[Records, dict[str, Any]]:
@@ -77,9 +80,9 @@ class Source:
         """
         event = records["ts_event"]
         has_receive = "ts_recv" in fields_of(records)
-        receive = records["ts_recv"] if has_receive else event
-        time = receive if by_receive else np.where(event == UNDEFINED_TIME, receive, event)
-        time = np.where(time == UNDEFINED_TIME, event, time) if by_receive else time
+        receive = _received(records) if has_receive else event
+        first, second = (receive, event) if by_receive else (event, receive)
+        time = np.where(first == UNDEFINED_TIME, second, first)
         untimed = time == UNDEFINED_TIME
         outside = ~untimed & ((time < FIRST_NS) | (time >= END_NS))
         self.reject("no time", untimed, records)
@@ -102,10 +105,16 @@ class Source:
         return records, stamp
 
 
+def _received(records: Records) -> Any:
+    """``ts_recv``, undefined where it is outside the times of recorded markets."""
+    receive = records["ts_recv"]
+    return np.where((receive < FIRST_NS) | (receive >= END_NS), np.uint64(UNDEFINED_TIME), receive)
+
+
 def _seen(records: Records) -> npt.NDArray[np.int64]:
     """When it was received; 0 where that is undefined or marked as not to be relied on."""
-    receive = records["ts_recv"]
-    unknown = receive >= np.uint64(END_NS)
+    receive = _received(records)
+    unknown = receive == UNDEFINED_TIME
     if "flags" in fields_of(records):
         unknown |= (records["flags"] & BAD_RECEIVE_TIME) != 0
     return np.where(unknown, 0, receive).astype(np.int64)

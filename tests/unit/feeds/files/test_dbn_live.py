@@ -71,14 +71,14 @@ def test_rows_do_not_depend_on_how_the_file_is_read(
 
 def test_an_id_that_is_mapped_anew_changes_its_name_from_there_on(tmp_path: Path) -> None:
     records = [
-        trade(1, 5, value=1.0), mapping(5, "ESM6"), trade(1, 5, value=2.0), trade(1, 9, value=3.0), mapping(5, "ESU6"),
+        trade(1, 5, value=1.0), trade(1, 6), mapping(5, "ESM6"), trade(1, 5, value=2.0), trade(1, 9, value=3.0), mapping(5, "ESU6"),
         mapping(9, "NQM6"), trade(1, 5, value=4.0), trade(1, 9, value=5.0),
     ]  # fmt: skip
     rejections = Rejections()
     trades = tables(write(tmp_path / "live.dbn", LIVE, records), rejections)["trades"]
     assert trades[["instrument", "price"]].values.tolist() == [["ESM6", 2.0], ["ESU6", 4.0], ["NQM6", 5.0]]
-    assert rejections.counts == {NO_NAME: 2}
-    assert "instrument id 5" in rejections.examples[NO_NAME]
+    assert rejections.counts == {NO_NAME: 3}
+    assert "instrument id 5, 6;" in rejections.examples[NO_NAME]
 
 
 def test_a_mapping_message_holds_for_its_interval_alone(tmp_path: Path) -> None:
@@ -200,7 +200,7 @@ def test_names_follow_a_plain_search_of_the_spans() -> None:
         start = int(generator.integers(0, 1_000))
         one = Interval(number, start, start + int(generator.integers(1, 500)), f"N{at}")
         spans.append(one)
-        names._name(number, one[1:])
+        names.put(number, one[1:])
         if at % 500 == 499:
             ids, times = generator.integers(0, 1_600, 400), generator.integers(0, 1_600, 400)
             codes = names.codes(ids, times)

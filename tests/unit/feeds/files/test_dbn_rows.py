@@ -79,14 +79,15 @@ def test_the_receive_time_stands_for_an_undefined_event_time(tmp_path: Path) -> 
         trade(1, 118, at=T),
         trade(1, 118, ts_event=UNDEFINED_TIME, ts_recv=T + 7),
         trade(1, 118, ts_recv=UNDEFINED_TIME),
+        trade(1, 118, ts_recv=0),
         trade(1, 118, ts_event=UNDEFINED_TIME, ts_recv=UNDEFINED_TIME),
         trade(1, 118, ts_event=5, ts_recv=5),
         trade(1, 118, ts_event=2**63 + 5, ts_recv=T),
     ]
     rejections = Rejections()
     trades = tables(write(tmp_path / "a.dbn", GLBX, records), rejections)["trades"]
-    assert trades["event_ns"].tolist() == [T, T + 7, T]
-    assert trades["seen_ns"].tolist() == [T + 100, T + 7, 0]
+    assert trades["event_ns"].tolist() == [T, T + 7, T, T]
+    assert trades["seen_ns"].tolist() == [T + 100, T + 7, 0, 0]
     assert rejections.counts == {"no time": 1, "time outside 1990-2100": 2}
 
 
