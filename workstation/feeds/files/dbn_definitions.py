@@ -13,7 +13,7 @@ import numpy as np
 from workstation.feeds.feed import Batch
 from workstation.feeds.files.dbn_layout import PRICE_SCALE, UNDEFINED_PRICE, UNDEFINED_TIME, prices, texts
 from workstation.feeds.files.dbn_publishers import publisher
-from workstation.feeds.files.dbn_rows import END_NS, FIRST_NS, Records, Source
+from workstation.feeds.files.dbn_rows import END_NS, FIRST_NS, Records, Source, received
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import INSTRUMENTS, NO_TIME
 
@@ -39,7 +39,8 @@ def definitions(source: Source, records: Records) -> Batch:
     kept = ~(outside | nameless | kindless)
     records, names, classes = records[kept], symbols[kept].tolist(), classes[kept]
     times = time[kept].astype(np.int64)
-    source.names.add_definitions(records["instrument_id"], times, names)
+    given = np.where(received(records) == UNDEFINED_TIME, time[kept], received(records)).astype(np.int64)
+    source.names.add_definitions(records["instrument_id"], given, names)
     columns = _columns(records, classes) | {"event_ns": times, "venue_symbol": names}
     spelled = _complete(columns, names, records)
     columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(names))

@@ -93,6 +93,8 @@ class Names:
                 self._replace(number, (start_ns, end_ns, symbol))
             else:
                 self._spans[number] = [(start_ns, end_ns, symbol)]
+        self._defined: set[int] = set()
+        """Ids that only definitions name."""
         self._whole = _Index(self._spans)
         self._new: set[int] = set()
         """Ids that were named since ``_whole`` was made."""
@@ -116,7 +118,8 @@ class Names:
     def add_definitions(self, ids: Any, times: Any, symbols: list[str]) -> None:
         """Names from definitions, for the UTC day of each; the header and the messages come before them."""
         for number, time, symbol in zip(ids.tolist(), times.tolist(), symbols, strict=True):
-            if number not in self._spans:
+            if number not in self._spans or number in self._defined:
+                self._defined.add(number)
                 self.put(number, (time // DAY_NS * DAY_NS, (time // DAY_NS + 1) * DAY_NS, symbol))
 
     def _replace(self, number: int, new: _Span) -> None:

@@ -80,7 +80,7 @@ class Source:
         """
         event = records["ts_event"]
         has_receive = "ts_recv" in fields_of(records)
-        receive = _received(records) if has_receive else event
+        receive = received(records) if has_receive else event
         first, second = (receive, event) if by_receive else (event, receive)
         time = np.where(first == UNDEFINED_TIME, second, first)
         untimed = time == UNDEFINED_TIME
@@ -105,7 +105,7 @@ class Source:
         return records, stamp
 
 
-def _received(records: Records) -> Any:
+def received(records: Records) -> Any:
     """``ts_recv``, undefined where it is outside the times of recorded markets."""
     receive = records["ts_recv"]
     return np.where((receive < FIRST_NS) | (receive >= END_NS), np.uint64(UNDEFINED_TIME), receive)
@@ -113,7 +113,7 @@ def _received(records: Records) -> Any:
 
 def _seen(records: Records) -> npt.NDArray[np.int64]:
     """When it was received; 0 where that is undefined or marked as not to be relied on."""
-    receive = _received(records)
+    receive = received(records)
     unknown = receive == UNDEFINED_TIME
     if "flags" in fields_of(records):
         unknown |= (records["flags"] & BAD_RECEIVE_TIME) != 0

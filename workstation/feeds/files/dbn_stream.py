@@ -15,7 +15,14 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
-from workstation.feeds.files.dbn_layout import HEADER_BYTES, SCHEMAS, SYMBOL_MAPPING, is_read, layout
+from workstation.feeds.files.dbn_layout import (
+    DEFINITION,
+    HEADER_BYTES,
+    SCHEMAS,
+    SYMBOL_MAPPING,
+    is_read,
+    layout,
+)
 from workstation.market.errors import FrameError
 
 CHUNK_BYTES = 4 << 20
@@ -270,7 +277,7 @@ def check(path: Path) -> None:
 def runs(stream: pa.NativeFile, header: Header, file: str) -> Iterator[Run]:
     """The records after the header.
 
-    They come in the order of the file but for this: between two groups of symbol mappings, and within about
+    They come in the order of the file but for this: between two groups of records that name ids, and within about
     ``CHUNK_BYTES``, records of one type come together.
     """
     for data, offsets, kinds in _chunks(stream, header, file):
@@ -278,8 +285,8 @@ def runs(stream: pa.NativeFile, header: Header, file: str) -> Iterator[Run]:
             length = int(data[0]) * 4
             yield _run(int(data[1]), length, data.reshape(-1, length))
             continue
-        mapping = kinds % 256 == SYMBOL_MAPPING
-        begins = np.flatnonzero(mapping[1:] & ~mapping[:-1]) + 1
+        naming = np.isin(kinds % 256, (SYMBOL_MAPPING, DEFINITION))
+        begins = np.flatnonzero(naming[1:] & ~naming[:-1]) + 1
         for rows in np.split(np.arange(kinds.size), begins):
             distinct, firsts = np.unique(kinds[rows], return_index=True)
             for kind in distinct[np.argsort(firsts)].tolist():

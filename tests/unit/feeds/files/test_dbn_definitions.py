@@ -71,6 +71,20 @@ def test_a_future_options_terms_survive_the_import_of_its_trades(tmp_path: Path)
     history.close()
 
 
+def test_definitions_name_ids_for_their_day(tmp_path: Path) -> None:
+    day = 86_400 * 10**9
+    old = {"ts_event": T - 400 * day}  # when it was listed; the day is that of the snapshot
+    records = [
+        trade(1, 9),
+        definition(1, "ESM6", KIND.FUTURE, 4, **old), trade(1, 4), definition(1, "ESU6", KIND.FUTURE, 4, ts_recv=T + day, **old),
+        trade(1, 4, T + day), trade(1, 4, T + 2 * day),
+    ]  # fmt: skip
+    rejections = Rejections()
+    trades = tables(write(tmp_path / "a.dbn", header("GLBX.MDP3"), records), rejections)["trades"]
+    assert trades["instrument"].tolist() == ["ESM6", "ESU6"]
+    assert rejections.counts == {"no symbol for the instrument id in the file's metadata": 2}
+
+
 def test_a_future_is_described(tmp_path: Path) -> None:
     record = definition(1, "ESM6", KIND.FUTURE, unit_of_measure_qty=price(50), strike_price=price(7))
     row = instruments(tmp_path, "GLBX.MDP3", record).iloc[0]
