@@ -25,7 +25,7 @@ from workstation.feeds.files.dbn_definitions import definitions
 from workstation.feeds.files.dbn_gateway import messages
 from workstation.feeds.files.dbn_names import Names
 from workstation.feeds.files.dbn_rows import Source
-from workstation.feeds.files.dbn_stream import Run, check, open_unpacked, read_header, runs
+from workstation.feeds.files.dbn_stream import Run, check, runs
 from workstation.feeds.files.reading import Rejections
 
 _REMEDIES: Mapping[str, str] = {
@@ -44,12 +44,10 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
     FrameError
         The file is not whole DBN of a known version; names the file, the record and the byte.
     """
-    check(path)
-    with open_unpacked(path) as stream:
-        header = read_header(stream, path.name)
-        source = Source(path.name, header.dataset, Names(header.names), rejections)
-        for run in runs(stream, header, path.name):
-            yield from _batches(source, run)
+    header = check(path)
+    source = Source(path.name, header.dataset, Names(header.names), rejections)
+    for run in runs(path, header):
+        yield from _batches(source, run)
 
 
 def _batches(source: Source, run: Run) -> Iterator[Batch]:

@@ -27,23 +27,60 @@ _Span = tuple[int, int, str]
 class _Index:
     """Spans of ids laid out as arrays, by id and begin.
 
-    Spans of one id do not overlap.
+    Parameters
+    ----------
+    numbers, begins, ends, symbols
+        Instrument id, begin, end and name of each span (n,). Spans of one id do not overlap.
     """
 
-    def __init__(self, spans: dict[int, list[_Span]]) -> None:
-        flat = [(number, *span) for number, own in spans.items() for span in own if span[0] < span[1]]
-        numbers = np.array([span[0] for span in flat], dtype=np.int64)
-        begins = np.array([span[1] for span in flat], dtype=np.int64)
-        symbols, self._distinct = pd.factorize(np.array([span[3] for span in flat], dtype=object))
+    def __init__(self, numbers: Any, begins: Any, ends: Any, symbols: Any) -> None:
         order = np.lexsort((begins, numbers))
-        self._ends = np.array([span[2] for span in flat], dtype=np.int64)[order]
-        self._symbols = symbols[order]
+        self._numbers, self._begins, self._ends = numbers[order], begins[order], ends[order]
+        places, self._distinct = pd.factorize(symbols)
+        self._symbols = places[order]
         self._code_of = np.full(len(self._distinct), -1, dtype=np.int32)
-        ids, self._of = np.unique(numbers[order], return_inverse=True)
+        ids, self._of = np.unique(self._numbers, return_inverse=True)
         self._ids = pd.Index(ids)
         self._bounds = np.unique(begins)
         self._stride = self._bounds.size + 1
-        self._keys = self._of * self._stride + np.searchsorted(self._bounds, begins[order]) + 1
+        self._keys = self._of * self._stride + np.searchsorted(self._bounds, self._begins) + 1
+
+    @classmethod
+    def of(cls, spans: Iterable[tuple[int, int, int, str]]) -> _Index:
+        """Of spans that each begin with their id; empty ones are left out."""
+        flat = [span for span in spans if span[1] < span[2]]
+        numbers, begins, ends = (np.array([span[at] for span in flat], dtype=np.int64) for at in range(3))
+        return cls(numbers, begins, ends, np.array([span[3] for span in flat], dtype=object))
+
+    def overlapping(self) -> list[int]:
+        """Ids of which one span begins before another one ends."""
+        again = (self._numbers[1:] == self._numbers[:-1]) & (self._begins[1:] < self._ends[:-1])
+        ids: list[int] = np.unique(self._numbers[1:][again]).tolist()
+        return ids
+
+    def without(self, ids: Iterable[int]) -> list[tuple[int, int, int, str]]:
+        """All spans but those of these ids."""
+        rows = np.flatnonzero(~np.isin(self._numbers, list(ids)))
+        return self._rows(rows)
+
+    def spans(self, number: int) -> list[_Span]:
+        """Spans of one id."""
+        first, end = np.searchsorted(self._numbers, (number, number + 1))
+        return [span[1:] for span in self._rows(np.arange(first, end))]
+
+    def _rows(self, rows: Any) -> list[tuple[int, int, int, str]]:
+        columns = (
+            self._numbers[rows],
+            self._begins[rows],
+            self._ends[rows],
+            self._distinct[self._symbols[rows]],
+        )
+        return list(zip(*(column.tolist() for column in columns), strict=True))
+
+    def has(self, ids: Any) -> npt.NDArray[np.bool_]:
+        """Whether each id is in here at all."""
+        held: npt.NDArray[np.bool_] = self._ids.get_indexer(pd.Index(ids)) >= 0
+        return held
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -87,19 +124,20 @@ class Names:
     """
 
     def __init__(self, intervals: Iterable[Interval] = ()) -> None:
+        given = list(intervals)
+        self._whole = _Index.of(given)
         self._spans: dict[int, list[_Span]] = {}
-        for number, start_ns, end_ns, symbol in intervals:
-            if number in self._spans:
-                self._replace(number, (start_ns, end_ns, symbol))
-            else:
-                self._spans[number] = [(start_ns, end_ns, symbol)]
-        self._defined: set[int] = set()
-        """Ids that only definitions name."""
-        self._whole = _Index(self._spans)
-        self._new: set[int] = set()
-        """Ids that were named since ``_whole`` was made."""
+        """Of the ids that were named since ``_whole`` was made."""
         self._latest: _Index | None = None
         """Of these ids alone, so that one new name does not cost a rebuild of all."""
+        self._defined: set[int] = set()
+        """Ids that only definitions name."""
+        twice = set(self._whole.overlapping())
+        if twice:
+            self._whole = _Index.of(self._whole.without(twice))
+            for one in given:
+                if one.instrument_id in twice:
+                    self.put(one.instrument_id, one[1:])
 
     def add_messages(self, messages: Any) -> None:
         """Names from symbol mapping messages; they replace what stood before them for the time they cover."""
@@ -117,36 +155,39 @@ class Names:
 
     def add_definitions(self, ids: Any, times: Any, symbols: list[str]) -> None:
         """Names from definitions, for the UTC day of each; the header and the messages come before them."""
-        for number, time, symbol in zip(ids.tolist(), times.tolist(), symbols, strict=True):
+        unnamed = np.flatnonzero(~self._whole.has(ids.astype(np.int64)) | np.isin(ids, list(self._defined)))
+        days = times // DAY_NS * DAY_NS
+        for row in unnamed.tolist():
+            number, day = int(ids[row]), int(days[row])
             if number not in self._spans or number in self._defined:
                 self._defined.add(number)
-                self.put(number, (time // DAY_NS * DAY_NS, (time // DAY_NS + 1) * DAY_NS, symbol))
+                self.put(number, (day, day + DAY_NS, symbols[row]))
 
-    def _replace(self, number: int, new: _Span) -> None:
+    def put(self, number: int, new: _Span) -> None:
+        """Call an id so from a begin to an end, whatever it was called then."""
         first, end, _ = new
         kept: list[_Span] = []
-        for span in self._spans.get(number, ()):
+        for span in self._spans[number] if number in self._spans else self._whole.spans(number):
             if span[0] < first:
                 kept.append((span[0], min(span[1], first), span[2]))
             if span[1] > end:
                 kept.append((max(span[0], end), span[1], span[2]))
         self._spans[number] = [*kept, new]
-
-    def put(self, number: int, new: _Span) -> None:
-        """Call an id so from a begin to an end, whatever it was called then."""
-        self._replace(number, new)
-        self._new.add(number)
         self._latest = None
+
+    def _new(self) -> list[tuple[int, int, int, str]]:
+        return [(number, *span) for number, spans in self._spans.items() for span in spans]
 
     def codes(self, ids: Any, times: Any) -> npt.NDArray[np.int32]:
         """Registry code of each id (n,) at its time (n,), int64 nanoseconds; -1 where nothing says what it is called."""
-        if len(self._new) > max(1_000, len(self._whole)):
-            self._whole, self._new, self._latest = _Index(self._spans), set(), None
+        if len(self._spans) > max(1_000, len(self._whole)):
+            self._whole = _Index.of([*self._whole.without(self._spans), *self._new()])
+            self._spans, self._latest = {}, None
         ids = ids.astype(np.int64)
         found, _ = self._whole.codes(ids, times)
-        if self._new:
+        if self._spans:
             if self._latest is None:
-                self._latest = _Index({number: self._spans[number] for number in self._new})
+                self._latest = _Index.of(self._new())
             latest, named = self._latest.codes(ids, times)
             found[named] = latest[named]
         return found

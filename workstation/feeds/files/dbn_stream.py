@@ -113,6 +113,16 @@ def _read(stream: pa.NativeFile, count: int, file: str, at: int) -> bytes:
     return data
 
 
+def _read_all(stream: pa.NativeFile, count: int, file: str, at: int) -> bytes:
+    """As many bytes as are asked for or are there; no more memory is taken than there are."""
+    pieces = []
+    for done in range(0, count, CHUNK_BYTES):
+        pieces.append(_read(stream, min(CHUNK_BYTES, count - done), file, at + done))
+        if not pieces[-1]:
+            break
+    return b"".join(pieces)
+
+
 def read_header(stream: pa.NativeFile, file: str) -> Header:
     """The metadata at the begin of a DBN stream, of which the first record comes next.
 
@@ -135,12 +145,7 @@ def read_header(stream: pa.NativeFile, file: str) -> Header:
         )
     if length > MOST_HEADER_BYTES:
         raise FrameError(f"{file}: says its header has {length:,} bytes; it is damaged, fetch the file again")
-    pieces = []
-    for begin_at in range(0, length, CHUNK_BYTES):
-        pieces.append(_read(stream, min(CHUNK_BYTES, length - begin_at), file, 8 + begin_at))
-        if not pieces[-1]:
-            break
-    rest = b"".join(pieces)
+    rest = _read_all(stream, length, file, 8)
     if len(rest) < length:
         raise FrameError(
             f"{file}: ends inside the header, at byte {8 + len(rest):,} of {8 + length:,}; {_CUT_OFF}"
@@ -261,8 +266,8 @@ def _check_kinds(chunk: _Chunk, file: str, at: int, number: int) -> None:
             )
 
 
-def check(path: Path) -> None:
-    """Walk the whole file.
+def check(path: Path) -> Header:
+    """Walk the whole file and say what its header says.
 
     Raises
     ------
@@ -270,29 +275,38 @@ def check(path: Path) -> None:
         It is cut off or damaged; names file, record and byte.
     """
     with open_unpacked(path) as stream:
-        for _ in _chunks(stream, read_header(stream, path.name), path.name):
+        header = read_header(stream, path.name)
+        for _ in _chunks(stream, header, path.name):
             pass
+    return header
 
 
-def runs(stream: pa.NativeFile, header: Header, file: str) -> Iterator[Run]:
+def runs(path: Path, header: Header) -> Iterator[Run]:
     """The records after the header.
 
     They come in the order of the file but for this: between two groups of records that name ids, and within about
     ``CHUNK_BYTES``, records of one type come together.
     """
-    for data, offsets, kinds in _chunks(stream, header, file):
-        if offsets is None or kinds is None:
-            length = int(data[0]) * 4
-            yield _run(int(data[1]), length, data.reshape(-1, length))
-            continue
-        naming = np.isin(kinds % 256, (SYMBOL_MAPPING, DEFINITION))
-        begins = np.flatnonzero(naming[1:] & ~naming[:-1]) + 1
-        for rows in np.split(np.arange(kinds.size), begins):
-            distinct, firsts = np.unique(kinds[rows], return_index=True)
-            for kind in distinct[np.argsort(firsts)].tolist():
-                length = kind // 256 * 4
-                chosen = offsets[rows[kinds[rows] == kind]]
-                yield _run(kind % 256, length, np.lib.stride_tricks.sliding_window_view(data, length)[chosen])
+    with open_unpacked(path) as stream:
+        _read_all(stream, header.byte_count, path.name, 0)
+        for chunk in _chunks(stream, header, path.name):
+            yield from _runs(chunk)
+
+
+def _runs(chunk: _Chunk) -> Iterator[Run]:
+    data, offsets, kinds = chunk
+    if offsets is None or kinds is None:
+        length = int(data[0]) * 4
+        yield _run(int(data[1]), length, data.reshape(-1, length))
+        return
+    naming = np.isin(kinds % 256, (SYMBOL_MAPPING, DEFINITION))
+    begins = np.flatnonzero(naming[1:] & ~naming[:-1]) + 1
+    for rows in np.split(np.arange(kinds.size), begins):
+        distinct, firsts = np.unique(kinds[rows], return_index=True)
+        for kind in distinct[np.argsort(firsts)].tolist():
+            length = kind // 256 * 4
+            chosen = offsets[rows[kinds[rows] == kind]]
+            yield _run(kind % 256, length, np.lib.stride_tricks.sliding_window_view(data, length)[chosen])
 
 
 def _run(rtype: int, length: int, table: Bytes) -> Run:

@@ -104,6 +104,12 @@ def test_an_id_of_the_header_means_another_instrument_on_another_day(tmp_path: P
     assert rejections.counts == {NO_NAME: 2}
 
 
+def test_of_overlapping_spans_of_the_header_the_later_one_counts() -> None:
+    names = Names([Interval(7, 0, 100, "A"), Interval(8, 0, 50, "C"), Interval(7, 40, 60, "B")])
+    codes = names.codes(np.array([7, 7, 7, 8]), np.array([39, 40, 60, 49]))
+    assert REGISTRY.names(codes).tolist() == ["A", "B", "A", "C"]
+
+
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_headers_of_every_version_name_ids(tmp_path: Path, version: int) -> None:
     head = header("GLBX.MDP3", ES, version=version)
