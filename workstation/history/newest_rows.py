@@ -10,7 +10,7 @@ from workstation.history.arrow_codec import ORDER, is_keyed, numbers, to_frame
 from workstation.market.tables import Table
 
 _GROUPS = {
-    "candles": ("instrument", "every_ns"),
+    "candles": ("instrument", "every_ns", "venue"),
     "quotes": ("instrument", "exchange"),
     "positions": ("instrument", "venue", "account"),
     "pnl": ("instrument", "venue", "account"),

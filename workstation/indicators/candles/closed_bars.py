@@ -12,6 +12,7 @@ from workstation.indicators.batch.instrument_state import nothing
 from workstation.indicators.candles import bar_kernels as kernels
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES
+from workstation.market.tables.columns import unknowns
 from workstation.market.tables.frames import STACKED_ROWS
 
 
@@ -81,4 +82,5 @@ def _frame(numbers: Any, values: Any, revisions: Any, instruments: Any, final: i
     stacks: dict[str, npt.NDArray[Any]] = {
         "int64": numbers, "float64": values, "int32": revisions.reshape(1, -1), "bool": closed,
     }  # fmt: skip
-    return CANDLES.stacked(stacks, {"instrument": REGISTRY.categorical(instruments)}, rows)
+    others = {"instrument": REGISTRY.categorical(instruments), "venue": unknowns("category", "", rows)}
+    return CANDLES.stacked(stacks, others, rows)

@@ -31,8 +31,9 @@ CANDLES = Table(
         Column("trades", "int64", "1"),
         Column("revision", "int32", doc="0 first, n = amended n times; the highest is the truth"),
         Column("closed", "bool", doc="False for the candle in progress"),
+        Column("venue", "category", doc="of whose prints it is; empty: of all venues together"),
     ),
-    key=("instrument", "every_ns", "event_ns"),
+    key=("instrument", "every_ns", "event_ns", "venue"),
     raw=False,
     doc="Open, high, low, close and volume of every candle that holds a trade.",
 )
