@@ -198,6 +198,10 @@ def _binance(path: str, query: dict[str, str]) -> Any:
                 "type": "LIMIT", "liquidity": "TAKER", "time": T0, "priceScale": 1, "quantityScale": 2, "optionSide": "CALL", "quoteAsset": "USDT",
             }
         ],
+        "eapi/v1/exchangeInfo": {
+            "timezone": "UTC",
+            "optionSymbols": [{"symbol": option, "underlying": "BTCUSDT", "unit": 1, "quoteAsset": "USDT"}],
+        },
         "eapi/v1/exerciseRecord": [
             {
                 "id": "112", "currency": "USDT", "symbol": "BTC-260320-68000-C", "exercisePrice": "68000", "markPrice": "70000", "quantity": "0.3",
@@ -226,6 +230,7 @@ _VENUES: dict[str, tuple[str, Callable[[web.Request], bool], Callable[[str, dict
     "okx": ("/api/v5/", _okx_signed, _okx),
     "binance": ("/", _binance_signed, _binance),
 }
+_PUBLIC = ("public/instruments", "eapi/v1/exchangeInfo")
 _REFUSALS: dict[str, tuple[int, Any]] = {
     "deribit": (400, {"jsonrpc": "2.0", "error": {"code": 13004, "message": "invalid_credentials"}}),
     "bybit": (200, {"retCode": 10003, "retMsg": "API key is invalid.", "result": {}, "time": T0}),
@@ -291,7 +296,7 @@ class AccountsServer:
             status, headers, body = waiting.pop(0)
             return web.Response(status=status, headers=headers, body=body, content_type="application/json")
         path = request.path.removeprefix(f"/{venue}").removeprefix(prefix)
-        if path != "public/instruments" and not self._is_signed(venue, signed, request):
+        if path not in _PUBLIC and not self._is_signed(venue, signed, request):
             status, refusal = _REFUSALS[venue]
             return web.json_response(refusal, status=status)
         self.calls[f"{venue}/{path}"] += 1
