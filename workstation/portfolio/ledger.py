@@ -213,6 +213,13 @@ class Ledger:
                 return leg
         return self._open(key)
 
+    def explains(self, key: Key) -> bool:
+        """Whether fills made the position a venue tells of under this key."""
+        return any(
+            self._moved[leg] and known[3] in ("", key[3]) and (known[4] in ("", key[4]) or not key[4])
+            for leg, known in self._same_contract(key)
+        )
+
     def _same_contract(self, key: Key) -> list[tuple[int, Key]]:
         return [(leg, known) for leg, known in enumerate(self.keys) if known[:3] == key[:3]]
 

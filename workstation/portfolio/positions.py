@@ -72,6 +72,42 @@ def positions(fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> 
     return positions_of(ledger, newest)
 
 
+def current(fills: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
+    """Positions as the fills make them, then those the venues tell of that no fill has moved (the newest row of each).
+
+    Parameters
+    ----------
+    fills
+        Rows of the ``fills`` table in the order they happened.
+    told
+        Rows of the ``positions`` table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As ``positions``; what only fills can tell is NaN in the rows of the venues.
+
+    Examples
+    --------
+    >>> leg = {"event_ns": [1, 1], "instrument": "BTC/USDT:USDT", "margin_mode": "cross", "position_side": ["long", "short"]}
+    >>> told = pd.DataFrame({**leg, "quantity": [1.0, -0.4], "entry": 70_000.0})
+    >>> current(FILLS.empty(), told)["quantity"].tolist()
+    [1.0, -0.4]
+    """
+    ledger = Ledger()
+    rows = FILLS.conform(fills)
+    ledger.take(rows)
+    made = named(positions_of(ledger, int(rows["event_ns"].max()) if len(rows) else 0))
+    newest = named(POSITIONS.conform(told)).sort_values("event_ns", kind="stable")
+    newest = newest.drop_duplicates(LEG, keep="last")
+    keys = newest[LEG].itertuples(index=False, name=None)
+    newest = newest[np.array([not ledger.explains(key) for key in keys], dtype=bool)]
+    parts = [part for part in (made, newest) if len(part)]
+    found = pd.concat(parts, ignore_index=True) if parts else made
+    found.attrs["set_aside"] = dict(ledger.set_aside)
+    return found
+
+
 def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
     """A ledger's legs as ``positions`` gives them."""
     named = {
@@ -225,6 +261,7 @@ __all__ = [
     "CUMULATIVE",
     "FIELDS",
     "LEG",
+    "current",
     "named",
     "positions",
     "positions_of",
