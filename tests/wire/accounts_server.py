@@ -250,12 +250,15 @@ class AccountsServer:
         How often each ``venue/path`` was asked and signed rightly.
     drop
         Venues whose positions are gone.
+    alter
+        ``venue/path`` -> changes an answer's body before it is sent.
     """
 
     def __init__(self) -> None:
         self.misbehave: dict[str, list[tuple[int, dict[str, str], bytes]]] = {}
         self.calls: Counter[str] = Counter()
         self.drop: set[str] = set()
+        self.alter: dict[str, Callable[[Any], None]] = {}
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -303,6 +306,8 @@ class AccountsServer:
         body = made(path, dict(parse_qsl(request.query_string)))
         if venue in self.drop and path == "account/positions":
             body["data"] = []
+        if f"{venue}/{path}" in self.alter:
+            self.alter[f"{venue}/{path}"](body)
         return web.Response(body=json.dumps(body).encode(), content_type="application/json")
 
     @staticmethod

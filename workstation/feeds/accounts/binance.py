@@ -23,6 +23,7 @@ from workstation.feeds.accounts.reading import (
     contracts,
     each_row,
     funding,
+    has_name,
     listed,
     mode_of,
     name_of,
@@ -77,8 +78,8 @@ def terms(method: str, answer: Any, reading: Reading) -> list[Request]:
     """The call that tells the units of option contracts not yet known."""
     if method not in (OPTIONS, TRADES, EXERCISES):
         return []
-    symbols = {each.get("symbol") for each in listed(answer) if isinstance(each, dict)}
-    wanted = [symbol for symbol in symbols if isinstance(symbol, str) and _is_wanted(symbol, reading)]
+    symbols = [each.get("symbol") for each in listed(answer) if isinstance(each, dict)]
+    wanted = [symbol for symbol in symbols if has_name(symbol, "binance") and _is_wanted(symbol, reading)]
     reading.unlisted |= dict.fromkeys(wanted, reading.seen_ns)
     return [Request("terms", CONTRACTS, {})] if wanted else []
 

@@ -20,6 +20,7 @@ from workstation.feeds.accounts.reading import (
     contracts,
     each_row,
     funding,
+    has_name,
     listed,
     mode_of,
     name_of,
@@ -67,7 +68,7 @@ def terms(method: str, answer: Any, reading: Reading) -> list[Request]:
     wanted: dict[tuple[str, str], Request] = {}
     for each in listed(answer, "data"):
         symbol, kind = (each.get("instId"), each.get("instType")) if isinstance(each, dict) else (None, None)
-        if not isinstance(symbol, str) or not symbol or symbol in reading.sizes:
+        if not has_name(symbol, "okx") or symbol in reading.sizes:
             continue
         if kind in ("OPTION", "SWAP", "FUTURES"):
             family = "-".join(symbol.split("-")[:2])

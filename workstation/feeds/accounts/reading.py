@@ -249,6 +249,15 @@ def name_of(symbol: Any, venue: str) -> str:
     return unified(symbol, venue)
 
 
+def has_name(symbol: Any, venue: str) -> bool:
+    """Whether a venue's symbol can be read."""
+    try:
+        name_of(symbol, venue)
+    except (FrameError, SymbolError):
+        return False
+    return True
+
+
 def contracts(symbol: str, count: float, reading: Reading) -> float:
     """Size of a number of contracts, by the size the venue told. Raises ``FrameError`` where it told none."""
     if symbol not in reading.sizes:
