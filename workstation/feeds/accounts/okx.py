@@ -70,7 +70,7 @@ def terms(method: str, answer: Any, reading: Reading) -> list[Request]:
         symbol, kind = (each.get("instId"), each.get("instType")) if isinstance(each, dict) else (None, None)
         if not has_name(symbol, "okx") or symbol in reading.sizes:
             continue
-        if kind in ("OPTION", "SWAP", "FUTURES"):
+        if isinstance(kind, str) and kind in ("OPTION", "SWAP", "FUTURES"):
             family = "-".join(symbol.split("-")[:2])
             params = {"instType": kind, "instFamily": family}
             if kind == "OPTION":

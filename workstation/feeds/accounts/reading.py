@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 import msgspec
 import numpy as np
@@ -249,7 +249,7 @@ def name_of(symbol: Any, venue: str) -> str:
     return unified(symbol, venue)
 
 
-def has_name(symbol: Any, venue: str) -> bool:
+def has_name(symbol: Any, venue: str) -> TypeGuard[str]:
     """Whether a venue's symbol can be read."""
     try:
         name_of(symbol, venue)
