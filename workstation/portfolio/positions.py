@@ -129,7 +129,9 @@ def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
     """A frame whose ``LEG`` columns are text; those it does not have are empty."""
-    return frame.assign(**{name: frame[name].astype("str") if name in frame else "" for name in LEG})
+    return frame.assign(
+        **{name: frame[name].astype("str").fillna("") if name in frame else "" for name in LEG}
+    )
 
 
 def seeded(held: pd.DataFrame) -> Ledger:
