@@ -12,7 +12,7 @@ from workstation.market.tables import Table
 _GROUPS = {
     "candles": ("instrument", "every_ns", "venue"),
     "quotes": ("instrument", "exchange"),
-    "positions": ("instrument", "venue", "account"),
+    "positions": ("instrument", "venue", "account", "position_side", "margin_mode"),
     "pnl": ("instrument", "venue", "account"),
     "balances": ("venue", "account", "currency"),
     "levels": ("underlying", "sign_model", "basis"),
