@@ -1,6 +1,8 @@
 """Sale conditions: what a print's condition says about last, volume, the aggressor, and ``trades.flags``.
 
-The tables ship as data beside this module, each with its source and with what is this project's own reading.
+The tables ship as data beside this module, each with its source and with what is this project's own reading. What flags say
+of a print is said here as well (``price_setting``, ``counts``): readers and feeds map their conditions to flags, candles and
+indicators obey the flags and know no condition.
 """
 
 from __future__ import annotations
@@ -23,6 +25,37 @@ Flags = npt.NDArray[np.int32]
 TAPES = ("opra", "cta", "utp", "lean")
 OFF_EXCHANGE_CODE = "D"
 """Exchange code of FINRA's TRF and ADF on the equity tapes."""
+
+
+VOLUME_ONLY = (
+    TradeFlag.BLOCK
+    | TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.ODD_LOT
+    | TradeFlag.NO_PRICE
+)
+"""Prints that count as volume but set no price: reported late or out of sequence, or at a price that is not the market's at
+that moment (negotiated blocks, legs of a package, averages), too small to set the tape's last, or of which the source says so."""
+NO_AGGRESSOR = (
+    TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.AUCTION
+    | TradeFlag.CROSS
+    | TradeFlag.FLOOR
+)
+"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
+NOT_COUNTED = TradeFlag.VOID | TradeFlag.CANCEL
+"""Rows that are no print of their own: withdrawn ones and official values, and the messages that take a trade back."""
 
 
 class ConditionError(WorkstationError, ValueError):
@@ -136,6 +169,35 @@ _READ: Mapping[str, Callable[[str], list[Condition | None]]] = {
 }  # fmt: skip
 
 
+def price_setting(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints may set open, high, low and last, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> price_setting([TradeFlag(0), TradeFlag.ISO, TradeFlag.ODD_LOT, TradeFlag.NO_PRICE, TradeFlag.VOID]).tolist()
+    [True, True, False, False, False]
+    """
+    return (np.asarray(flags, dtype=np.int32) & int(VOLUME_ONLY | NOT_COUNTED)) == 0
+
+
+def counts(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints count in volume and in the number of trades, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> counts([TradeFlag(0), TradeFlag.NO_PRICE, TradeFlag.VOID, TradeFlag.CANCEL]).tolist()
+    [True, True, False, False]
+    """
+    return (np.asarray(flags, dtype=np.int32) & int(NOT_COUNTED)) == 0
+
+
+def _print_flags(known: TradeFlag, last: bool, volume: bool) -> TradeFlag:
+    """Flags of a print, with what they do not say by themselves of whether it sets a price and counts as volume."""
+    if not volume and not known & NOT_COUNTED:
+        known |= TradeFlag.VOID
+    return known if last or known & (VOLUME_ONLY | NOT_COUNTED) else known | TradeFlag.NO_PRICE
+
+
 @lru_cache(maxsize=65_536)
 def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     found = _READ[tape](text)
@@ -144,13 +206,9 @@ def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     bits = TradeFlag(0)
     for condition in known:
         bits |= condition.flags
-    return (
-        int(bits),
-        sure and all(c.last for c in known),
-        all(c.volume for c in known),
-        sure and all(c.aggressor for c in known),
-        sure,
-    )
+    last, volume = sure and all(c.last for c in known), all(c.volume for c in known)
+    aggressor = sure and all(c.aggressor for c in known)
+    return int(_print_flags(bits, last, volume)), last, volume, aggressor, sure
 
 
 def _texts(printed: Any) -> tuple[npt.NDArray[np.intp], list[str]]:
@@ -182,7 +240,8 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     -------
     pandas.DataFrame
         Columns flags (int32 bits of ``TradeFlag``), last, volume, aggressor, known (bool). A print with an
-        unknown code counts as volume only and has ``known`` False.
+        unknown code counts as volume only and has ``known`` False. The flags say whether it sets a price
+        (``price_setting`` is ``last``) and counts as volume (``counts`` is ``volume``).
 
     Raises
     ------
@@ -197,7 +256,7 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     1     16   True    True       True   True
     2    256  False    True      False   True
     3   8192  False   False      False   True
-    4      0  False    True      False  False
+    4 131072  False    True      False  False
     """
     if tape not in TAPES:
         raise ConditionError(f"no table of conditions for tape {tape!r}; known are {', '.join(TAPES)}")

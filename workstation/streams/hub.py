@@ -273,7 +273,7 @@ class Hub:
         self.tell("failed", channel=branch, count=len(frame), detail=f"on {table}: {reason}")
 
     def _tell_late(self, name: str, engine: Engine) -> None:
-        late = int(getattr(engine, "late", 0))
+        late = int(engine.late)
         if not late:
             return
         told, at = self._late_told.get(name, (0, int(NO_TIME)))

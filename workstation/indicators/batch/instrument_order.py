@@ -12,6 +12,7 @@ import pandas as pd
 
 from workstation.indicators.batch.trade_batch import TradeColumns
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import extended
 
 
 class TradedOrder:
@@ -54,9 +55,7 @@ class TradedOrder:
         if held is not None:
             return held
         codes = columns.codes[:1] if columns.alone else columns.codes
-        if self.row_of.size < len(REGISTRY):
-            grown = np.full(len(REGISTRY) - self.row_of.size, -1, dtype=np.int32)
-            self.row_of = np.concatenate((self.row_of, grown))
+        self.row_of = extended(self.row_of, len(REGISTRY), -1)
         order, of = self, np.empty(codes.size, dtype=np.int32)
         if look_up(self.row_of, codes, of):
             order = self.followed_by(pd.unique(codes[of < 0]).astype(np.int64).tolist())

@@ -19,6 +19,7 @@ OPEN, HIGH, LOW, CLOSE, BUY_VOLUME, SELL_VOLUME = range(6)
 VOLUME, PRICED_SIZE, TURNOVER = (6 + LANES * total for total in range(3))
 """The first of the partial sums of each."""
 BAR_FIELDS, SUM_FIELDS = 4, 6 + 3 * LANES
+BAR_BYTES = 8 * (BAR_FIELDS + SUM_FIELDS)
 VACANT = np.iinfo(np.int64).min
 """Bar number of a slot that holds none."""
 NEVER = np.iinfo(np.int64).max

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,14 +10,21 @@ import pandas as pd
 
 from workstation.indicators.batch.instrument_order import NOBODY, order_of
 from workstation.indicators.batch.instrument_state import nothing
-from workstation.indicators.batch.trade_batch import TradeColumns, runs_of, trade_columns
+from workstation.indicators.batch.trade_batch import (
+    TradeColumns,
+    history,
+    live_columns,
+    runs_of,
+    tell_late,
+    trade_columns,
+)
 from workstation.indicators.candles.aggregation import NO_RUNS, TradeRuns, fold_lengths
 from workstation.indicators.candles.closed_bars import CandleRows
 from workstation.indicators.candles.corrections import KeptTrades, TradeRows
 from workstation.indicators.candles.open_bars import Bank
 from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
 from workstation.indicators.candles.timeframe import Batch, CandleLength
-from workstation.market.engine import Engine
+from workstation.market.engine import Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES
 from workstation.market.tables.frames import STACKED_ROWS
@@ -54,6 +61,7 @@ class Candles(Engine):
         self.parameters = replace(parameters or CandlesParameters(), **changes)
         self._lateness_ns = nanoseconds(self.parameters.lateness)
         self._within_ns = nanoseconds(self.parameters.cancels_within)
+        self.ahead = 0
         self._reset()
 
     def _reset(self) -> None:
@@ -79,9 +87,6 @@ class Candles(Engine):
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take trades or heartbeats and give the candles they make final or amend."""
-        table = table or self.inputs[0]
-        if table not in self.inputs:
-            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         if not len(batch):
             return nothing(CANDLES)
         if table == "heartbeat":
@@ -91,7 +96,9 @@ class Candles(Engine):
                 for length in self._lengths:
                     length.advance(self._watermark_ns, at, done)
         else:
-            done = self._fold(trade_columns(batch))
+            columns = live_columns(batch)
+            self.ahead += columns.ahead
+            done = self._fold(columns)
         self._forget()
         return self._given(done, done.rows)
 
@@ -102,10 +109,13 @@ class Candles(Engine):
         return self._given(done, 0)
 
     def whole(self, trades: pd.DataFrame) -> pd.DataFrame:
-        """Take a batch of trades and give the candles it makes final or amends, then those in progress."""
+        """Take a history of trades and give the candles it makes final or amends, then those in progress.
+
+        The rows are taken as they are, those that are dated after they were received too.
+        """
         if not len(trades):
             return self.in_progress()
-        done = self._fold(trade_columns(trades))
+        done = self._fold(trade_columns(conformed(TRADES, trades)))
         final = done.rows
         self._put_open(done)
         self._forget()
@@ -123,6 +133,8 @@ class Candles(Engine):
 
     def _fold(self, columns: TradeColumns) -> CandleRows:
         bank = self._bank
+        if not columns.event_ns.size:  # all of them void
+            return self._done(0)
         order, of = self._order.rows(columns)
         if order is not self._order:
             self._order = order
@@ -204,7 +216,6 @@ class Candles(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
         return {
-            "parameters": asdict(self.parameters),
             "instruments": REGISTRY.names(self._order.codes).tolist(),
             "watermark_ns": self._watermark_ns,
             "kept": self._kept.snapshot(),
@@ -213,10 +224,6 @@ class Candles(Engine):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()`` of an engine with the same parameters."""
-        if state["parameters"] != asdict(self.parameters):
-            raise ValueError(
-                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
-            )
         self._reset()
         self._order = order_of(state["instruments"])
         self._watermark_ns = int(state["watermark_ns"])
@@ -232,7 +239,7 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``.
     every
         Length, such as ``"1s"``, ``"1min"``, ``"1h"``, or several of them.
     **parameters
@@ -257,8 +264,9 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     >>> candles(trades, every="10s")[["open", "high", "low", "close", "closed"]].values.tolist()
     [[5.0, 7.0, 5.0, 7.0, True], [6.0, 6.0, 6.0, 6.0, False]]
     """
-    known = TRADES.made(trades)
-    made = Candles(every=every, **parameters).whole(trades if known else TRADES.conform(trades))
-    if known and made[["volume", "vwap"]].isna().to_numpy().any():
+    engine, rows = Candles(every=every, **parameters), history(trades)
+    made = engine.whole(rows)
+    if rows is trades and made[["volume", "vwap"]].isna().to_numpy().any():
         TRADES.conform(trades)  # raises where a value that has to be there was written over since
+    tell_late("candles", engine.late)
     return made

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from workstation.indicators.batch.trade_batch import TradeColumns
 from workstation.indicators.candles import bar_kernels as kernels
+from workstation.numerics.state_arrays import capacity, require_state_bytes
 
 LEAST_RUN = 8
 """Trades an instrument has in a bar, on average, from which on they are folded by instrument."""
@@ -58,8 +59,9 @@ class Bank:
         self.instruments = instruments
         if instruments <= self._room:
             return
+        require_state_bytes(instruments, int(self.slots.sum()) * kernels.BAR_BYTES)
         held = [self.of(place) for place in range(self.slots.size)]
-        self._room = max(instruments, 2 * self._room)
+        self._room = capacity(instruments, self._room)
         self.edges = np.append(0, np.cumsum(self._room * self.slots))
         self.bars, self.sums = self._vacant(int(self.edges[-1]))
         for begin, (bars, sums) in zip(self.edges.tolist(), held, strict=False):

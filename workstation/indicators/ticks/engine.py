@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -14,6 +14,7 @@ import pandas as pd
 
 from workstation.indicators.batch.by_instrument import Ticks
 from workstation.indicators.batch.instrument_state import nothing
+from workstation.indicators.batch.trade_batch import live_columns
 from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindows, windows_beside
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
@@ -73,6 +74,11 @@ class TickEngine(Engine):
     beside
         Another such engine that gets the same batches in the same order: what both measure is measured once. Engines
         beside one another are restored together, before the next batch.
+
+    Attributes
+    ----------
+    ahead
+        Trades set aside because they are dated after they were received, see ``live_columns``.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat", "health")
@@ -91,6 +97,7 @@ class TickEngine(Engine):
         self._followed: tuple[Follower, ...] = tuple(followed)
         self._windows: TickWindows = followed[0].windows
         self._schema = table_named(self.output)
+        self.ahead = 0
         self._reset()
 
     @property
@@ -109,13 +116,14 @@ class TickEngine(Engine):
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take trades, heartbeats or health rows and give the rows they complete."""
-        table = table or self.inputs[0]
-        if table not in self.inputs:
-            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         made: Made | None = None
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
+            columns = live_columns(batch)
+            self.ahead += columns.ahead
+            if not columns.event_ns.size:
+                return nothing(self._schema)
             made = self._take(
                 batch,
                 [followed.take(batch, self._measure_by(followed.windows)) for followed in self._followed],
@@ -179,17 +187,12 @@ class TickEngine(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
         return {
-            "parameters": asdict(self.parameters),
             "windows": [followed.windows.snapshot() for followed in self._followed],
             "own": self._own_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()`` of an engine with the same parameters."""
-        if state["parameters"] != asdict(self.parameters):
-            raise ValueError(
-                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
-            )
         for followed, held in zip(self._followed, state["windows"], strict=True):
             followed.windows.restore(held)
         for followed in self._followed:

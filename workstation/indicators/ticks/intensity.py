@@ -13,8 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.batch.by_instrument import Room, Ticks, in_row_order, stretch
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import trade_columns
+from workstation.indicators.batch.trade_batch import history, live_columns, tell_late
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.kernels import LEVEL_OUTPUTS, PATH_OUTPUTS
 from workstation.indicators.ticks.windows import (
@@ -23,8 +22,9 @@ from workstation.indicators.ticks.windows import (
     nanoseconds,
     require_smoothing,
 )
-from workstation.market.tables import INTENSITY, NO_TIME, TRADES
+from workstation.market.tables import INTENSITY, NO_TIME
 from workstation.market.tables.categories import repeated
+from workstation.numerics.state_arrays import Field, RowArrays
 
 COLUMNS = ("intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer")
 """Measures in the order of the kernels: those of the path, then those of the levels."""
@@ -203,6 +203,7 @@ class Intensity(TickEngine):
     Examples
     --------
     >>> engine = Intensity(ticks=2, smoothing="ema", length=3, window=4, split=0.5)
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(1, 6) * 10**9, "instrument": "X", "price": [100.0, 101.0, 100.0, 101.0, 102.0], "size": 1.0}))
     >>> engine.update(trades)[["intensity", "velocity", "efficiency"]].round(2).values.tolist()
@@ -238,7 +239,7 @@ class Intensity(TickEngine):
         self._waiting = [RowArrays(Waiting, layout) for _ in self._followed]
 
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made:
-        event_ns = trade_columns(trades).event_ns
+        event_ns = live_columns(trades).event_ns
         ticks, path = measured[0].ticks, measured[0].path
         if not self._every_ns:
             order = in_row_order(ticks.rows, event_ns.size)
@@ -272,7 +273,7 @@ class Intensity(TickEngine):
 
     def _sampled(self, trades: pd.DataFrame, ticks: Ticks) -> Sampled:
         """The last ticks of the intervals of a batch, found once for all who have the same intervals and paths."""
-        columns = trade_columns(trades)
+        columns = live_columns(trades)
         key = Sampled, self._windows.paths, self._every_ns, self._edge_ns
         sampled: Sampled | None = columns.found.get(key)
         if sampled is None:
@@ -334,7 +335,7 @@ def intensity(
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Quotes:
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``. Quotes:
         ``ticks_from_quotes``.
     ticks, smoothing, length, **parameters
         ``IntensityParameters``; of several smoothings each has its rows.
@@ -362,6 +363,7 @@ def intensity(
     [['sma', 10.0], ['ema', 10.0]]
     """
     engine = Intensity(ticks=ticks, smoothing=smoothing, length=length, **parameters)
-    rows = engine.update(TRADES.conform(trades))
+    rows = engine.update(history(trades))
+    tell_late("intensity", engine.late)
     waiting = engine.in_progress()
     return INTENSITY.concat([rows, waiting]) if len(waiting) else rows

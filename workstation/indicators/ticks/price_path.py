@@ -11,12 +11,14 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.batch.by_instrument import Room, Ticks
-from workstation.indicators.batch.instrument_state import Field, InstrumentRows, RowArrays
-from workstation.indicators.batch.trade_batch import runs_of, trade_columns
+from workstation.indicators.batch.instrument_state import InstrumentRows
+from workstation.indicators.batch.trade_batch import live_columns, runs_of
 from workstation.indicators.ticks import intensity_kernels as path_kernels
 from workstation.indicators.ticks import kernels
+from workstation.market.engine import source_of
 from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling import Floats
+from workstation.numerics.state_arrays import Field, RowArrays
 
 
 class Travelled(NamedTuple):
@@ -56,10 +58,11 @@ class Turn:
 
     def take(self, batch: pd.DataFrame, position: int, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What ``step(batch)`` gives or gave."""
-        if position < self.position and self._batch() is batch:
+        handed = source_of(batch)
+        if position < self.position and self._batch() is handed:
             return self._result
         self._result = step(batch)
-        self._batch = weakref.ref(batch)
+        self._batch = weakref.ref(handed)
         self.position += 1
         return self._result
 
@@ -107,7 +110,7 @@ class TickPaths:
 
     def take(self, trades: pd.DataFrame) -> Travelled:
         """Add trades in row order."""
-        columns = trade_columns(trades)
+        columns = live_columns(trades)
         runs = runs_of(columns)
         of_runs = self.rows.of(runs.codes)
         state = self._state.make_room(len(self.rows))

@@ -13,16 +13,16 @@ import pandas as pd
 import pyarrow as pa
 
 from workstation.indicators.batch.by_instrument import Room
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import runs_of, trade_columns
-from workstation.indicators.candles.parameters import VOLUME_ONLY
+from workstation.indicators.batch.trade_batch import history, live_columns, runs_of, tell_late
 from workstation.indicators.ticks import momentum
 from workstation.indicators.ticks import reversal_kernels as kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.trend import Lengths, Timeframe
-from workstation.indicators.ticks.windows import Measured, TickWindowParameters, nanoseconds, require_whole
-from workstation.market.tables import NO_TIME, TRADES
+from workstation.indicators.ticks.windows import Measured, TickWindowParameters, nanoseconds, require_window
+from workstation.market.conditions import VOLUME_ONLY
+from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
+from workstation.numerics.state_arrays import Field, RowArrays
 
 VERSIONS = (1, 2, 3, 4)
 CANDLE_VERSION = 4
@@ -84,10 +84,11 @@ class ReversalsParameters(TickWindowParameters):
         object.__setattr__(self, "versions", tuple(self.versions))
         if not self.versions or not set(self.versions) <= set(VERSIONS):
             raise ValueError(f"versions must be some of {VERSIONS}, got {self.versions}")
-        for name, least in (
-            ("momentum", 1), ("moves", 2), ("fast", 1), ("slow", 1), ("atr", 1), ("volume", 1), ("choppiness", 2),
+        for name, least, value_bytes in (
+            ("momentum", 1, 8), ("moves", 2, 50), ("fast", 1, 0), ("slow", 1, 0), ("atr", 1, 0), ("volume", 1, 16),
+            ("choppiness", 2, 48),
         ):  # fmt: skip
-            require_whole(name, getattr(self, name), least)
+            require_window(name, getattr(self, name), least, value_bytes)
         for name in ("hold", "low", "high"):
             if nanoseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name} must be a positive time, got {getattr(self, name)!r}")
@@ -126,6 +127,7 @@ class Reversals(TickEngine):
     Examples
     --------
     >>> steps = np.r_[np.tile([1, -1], 40), np.full(12, 9), -9, np.full(12, -1)] * 1e-4
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(105) * 10**9, "instrument": "X", "price": np.exp(np.cumsum(steps)), "size": 1.0}))
     >>> engine = Reversals(version=1, ticks=4, window=40)
@@ -174,7 +176,7 @@ class Reversals(TickEngine):
     # -- rows in, rows out --------------------------------------------------------------------------------
 
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
-        columns = trade_columns(trades)
+        columns = live_columns(trades)
         runs, (owners, ticks, path, level) = runs_of(columns), measured[0]
         instruments = len(self._windows.rows)
         moves, deviations, forming, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
@@ -296,7 +298,7 @@ def reversals(trades: pd.DataFrame, version: int | Sequence[int] = 1, **paramete
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Of quotes
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``. Of quotes
         (``ticks_from_quotes``) the volume of v3 and v4 is the number of ticks.
     version
         1, 2, 3 or 4, or several of them.
@@ -322,4 +324,7 @@ def reversals(trades: pd.DataFrame, version: int | Sequence[int] = 1, **paramete
     0
     """
     versions = (version,) if isinstance(version, int) else tuple(version)
-    return Reversals(versions=versions, **parameters).update(TRADES.conform(trades))
+    engine = Reversals(versions=versions, **parameters)
+    rows = engine.update(history(trades))
+    tell_late("reversals", engine.late)
+    return rows

@@ -12,12 +12,11 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.batch.by_instrument import Room
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import trade_columns
+from workstation.indicators.batch.trade_batch import history, live_columns, tell_late
 from workstation.indicators.ticks import kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.windows import Measured, TickWindowParameters
-from workstation.market.tables import TRADES
+from workstation.numerics.state_arrays import Field, RowArrays
 
 START_NS, PEAK_NS, DIRECTION, OPEN = range(4)
 PEAK, HEIGHT = range(2)
@@ -106,6 +105,7 @@ class Spikes(TickEngine):
     --------
     >>> engine = Spikes(ticks=1, smoothing="sma", length=1, window=10)
     >>> steps = [1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 9, 1]
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(15) * 10**9, "instrument": "X", "price": np.exp(np.cumsum([0, *steps]) * 1e-4), "size": 1.0}))
     >>> engine.update(trades)[["start_ns", "end_ns", "height_sd", "peak", "direction"]].round(6).values.tolist()
@@ -128,7 +128,7 @@ class Spikes(TickEngine):
         ticks, path, level = measured[0].ticks, measured[0].path, measured[0].level
         ended = Ended(*self._room.of(ticks.rows.size))
         done = find_spikes(
-            ticks.rows, ticks.owners, ticks.edges, trade_columns(trades).event_ns, path, level,
+            ticks.rows, ticks.owners, ticks.edges, live_columns(trades).event_ns, path, level,
             float(self.parameters.start_sd), float(self.parameters.end_sd),
             self._bursts.make_room(len(self._windows.rows)), ended,
         )  # fmt: skip
@@ -162,7 +162,7 @@ def spikes(trades: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``.
     **parameters
         ``SpikesParameters``.
 
@@ -184,4 +184,7 @@ def spikes(trades: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
     >>> len(spikes(quiet, ticks=2, window=10))
     0
     """
-    return Spikes(**parameters).update(TRADES.conform(trades))
+    engine = Spikes(**parameters)
+    rows = engine.update(history(trades))
+    tell_late("spikes", engine.late)
+    return rows

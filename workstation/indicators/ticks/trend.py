@@ -13,9 +13,9 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from workstation.indicators.batch.instrument_state import Field, RowArrays
 from workstation.numerics.moving_averages import ema_alpha, ema_step
 from workstation.numerics.simd import LANES, lanes_at, larger, largest, smaller, smallest
+from workstation.numerics.state_arrays import Field, RowArrays
 
 FAST, SLOW, FAST_SLOPE, SLOW_SLOPE, CLOSE, ATR, VOLUME_MEAN = range(7)
 LEVELS = 7

@@ -11,15 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.batch.by_instrument import Room, Ticks
-from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
-from workstation.indicators.candles.parameters import VOLUME_ONLY
+from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS, InstrumentRows
 from workstation.indicators.ticks import buffer_kernels as level_kernels
 from workstation.indicators.ticks import kernels
 from workstation.indicators.ticks.price_path import NO_BREAK, TickPaths, Travelled, Turn
+from workstation.market.conditions import VOLUME_ONLY
 from workstation.market.tables import TradeFlag
 from workstation.numerics.moving_averages import SMOOTHINGS, ema_alpha, zlma_lag
 from workstation.numerics.rolling import Floats
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
+from workstation.numerics.state_arrays import Field, RowArrays, require_row_bytes
 
 BREAKS = ("gap", "stale", "disconnected")
 """Health events after which a window would join what does not belong together."""
@@ -69,8 +70,8 @@ class TickWindowParameters:
     kinds: tuple[str, ...] = FOLLOWED_KINDS
 
     def __post_init__(self) -> None:
-        for name, least in (("ticks", 1), ("length", 1), ("window", 2)):
-            require_whole(name, getattr(self, name), least)
+        for name, least, value_bytes in (("ticks", 1, 24), ("length", 1, 8), ("window", 2, 50)):
+            require_window(name, getattr(self, name), least, value_bytes)
         require_smoothing(self.smoothing)
         if not 0 < round(self.window * self.split) < self.window:
             raise ValueError(
@@ -109,6 +110,12 @@ def require_whole(name: str, value: object, least: int) -> None:
     """``ValueError`` unless a parameter is a whole number of at least ``least``."""
     if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < least:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
+
+
+def require_window(name: str, value: Any, least: int, value_bytes: int) -> None:
+    """As ``require_whole``; ``StateSizeError`` where a window of so many values takes too much memory per instrument."""
+    require_whole(name, value, least)
+    require_row_bytes(name, value, int(value) * value_bytes)
 
 
 def require_smoothing(name: object) -> None:

@@ -23,7 +23,12 @@ STAMP = (SEQ, EVENT, SEEN)
 
 
 class TradeFlag(IntFlag):
-    """Bits of ``trades.flags``."""
+    """Bits of ``trades.flags``; which of them keep a print from setting a price is said in ``market.conditions``.
+
+    ``NO_PRICE``: the source says that the print counts as volume and sets neither open, high, low nor last. ``VOID``: it
+    counts for nothing, neither price, volume nor number of trades: withdrawn or corrected by its source, or an official
+    value and no trade.
+    """
 
     BLOCK = 1 << 0
     COMBO = 1 << 1
@@ -42,6 +47,8 @@ class TradeFlag(IntFlag):
     AVERAGE_PRICE = 1 << 14
     ODD_LOT = 1 << 15
     EXTENDED_HOURS = 1 << 16
+    NO_PRICE = 1 << 17
+    VOID = 1 << 18
 
 
 FRAMES = Table(
