@@ -9,10 +9,12 @@ from workstation.exposure.book import ExposureBook
 from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels
 from workstation.flow.large_trades import SmartMoney
+from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.ticks.intensity import Intensity
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
+from workstation.indicators.ticks.windows import TickWindowSet
 from workstation.market.engine import Engine
 from workstation.portfolio.pnl import PnlSnapshots
 from workstation.pricing.surface_engine import Surface
@@ -56,19 +58,24 @@ def standard_engines(
     >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
     ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'SmartMoney', 'Surface', 'PnlSnapshots', 'Intensity', 'Spikes', 'Reversals']
     """
-    exposure = dict(exposure or {})
+    exposure, reader = dict(exposure or {}), TradeReader()
     return [
-        Candles(every=tuple(candles), lateness=lateness),
+        Candles(every=tuple(candles), lateness=lateness, reader=reader),
         ExposureBook(**exposure),
         Levels(**exposure),
         Cascade(**exposure),
         SmartMoney(**(smart_money or {})),
         *([] if surface is False else [Surface(**({} if surface is True else surface))]),
         PnlSnapshots(every=PNL_EVERY),
-        *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
+        *([] if ticks is False else _tick_indicators(reader, {} if ticks is True else ticks)),
     ]
 
 
-def _tick_indicators(ticks: Mapping[str, Any]) -> list[Engine]:
-    first = Intensity(every=INTENSITY_EVERY, **ticks)
-    return [first, Spikes(beside=first, **ticks), Reversals(beside=first, **ticks)]
+def _tick_indicators(reader: TradeReader, ticks: Mapping[str, Any]) -> list[Engine]:
+    """Intensity, spikes and reversals over the same tick windows, which are measured once."""
+    windows = TickWindowSet(reader)
+    return [
+        Intensity(every=INTENSITY_EVERY, windows=windows, **ticks),
+        Spikes(windows=windows, **ticks),
+        Reversals(windows=windows, **ticks),
+    ]

@@ -177,7 +177,7 @@ def price_setting(flags: Any) -> npt.NDArray[np.bool_]:
     >>> price_setting([TradeFlag(0), TradeFlag.ISO, TradeFlag.ODD_LOT, TradeFlag.NO_PRICE, TradeFlag.VOID]).tolist()
     [True, True, False, False, False]
     """
-    return (np.asarray(flags, dtype=np.int32) & int(VOLUME_ONLY | NOT_COUNTED)) == 0
+    return _without(flags, VOLUME_ONLY | NOT_COUNTED)
 
 
 def counts(flags: Any) -> npt.NDArray[np.bool_]:
@@ -188,7 +188,12 @@ def counts(flags: Any) -> npt.NDArray[np.bool_]:
     >>> counts([TradeFlag(0), TradeFlag.NO_PRICE, TradeFlag.VOID, TradeFlag.CANCEL]).tolist()
     [True, True, False, False]
     """
-    return (np.asarray(flags, dtype=np.int32) & int(NOT_COUNTED)) == 0
+    return _without(flags, NOT_COUNTED)
+
+
+def _without(flags: Any, bits: TradeFlag) -> npt.NDArray[np.bool_]:
+    held: npt.NDArray[np.int32] = np.asarray(flags, dtype=np.int32)
+    return np.asarray((held & int(bits)) == 0)
 
 
 def _print_flags(known: TradeFlag, last: bool, volume: bool) -> TradeFlag:
@@ -251,12 +256,12 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     Examples
     --------
     >>> read_conditions(["I", "S", "f", "A", "?"])[["flags", "last", "volume", "aggressor", "known"]]
-       flags   last  volume  aggressor  known
-    0      0   True    True       True   True
-    1     16   True    True       True   True
-    2    256  False    True      False   True
-    3   8192  False   False      False   True
-    4 131072  False    True      False  False
+        flags   last  volume  aggressor  known
+    0       0   True    True       True   True
+    1      16   True    True       True   True
+    2     256  False    True      False   True
+    3    8192  False   False      False   True
+    4  131072  False    True      False  False
     """
     if tape not in TAPES:
         raise ConditionError(f"no table of conditions for tape {tape!r}; known are {', '.join(TAPES)}")

@@ -122,7 +122,7 @@ def reciprocals(window: int) -> Any:
 def column(values: npt.ArrayLike, window: int, name: str = "window") -> Floats:
     """One-dimensional float64 values, contiguous, NaN where masked; ``ValueError`` for anything else or a window below 1."""
     if isinstance(values, np.ma.MaskedArray):
-        values = values.astype(np.float64).filled(np.nan)
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.ascontiguousarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"values must be one-dimensional, got shape {array.shape}")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from workstation.indicators.candles.aggregation import PrintRules
 from workstation.indicators.candles.bar_kernels import BAR_BYTES
 from workstation.market.conditions import NO_AGGRESSOR, VOLUME_ONLY
 from workstation.numerics.state_arrays import require_row_bytes
@@ -49,6 +50,11 @@ class CandlesParameters:
 
         slots = sum(nanoseconds(self.lateness) // length + 2 for length in self.lengths_ns)
         require_row_bytes("lateness", repr(self.lateness), slots * BAR_BYTES)
+
+    @property
+    def rules(self) -> PrintRules:
+        """Which prints count for what, as kernels take it."""
+        return PrintRules(self.volume_only, self.no_aggressor)
 
     @property
     def lengths_ns(self) -> tuple[int, ...]:
