@@ -18,6 +18,7 @@ from workstation.market.instants import AHEAD_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TRADES, TradeFlag
 from workstation.market.tables.frames import arrays_of
+from workstation.numerics.typed_kernel import TypedKernel
 
 
 class TradeColumns(NamedTuple):
@@ -25,7 +26,7 @@ class TradeColumns(NamedTuple):
 
     ``codes`` are the instruments'; ``trades``: the numbers; ``alone``: all rows are of one instrument; ``ordered``: in the
     order of ``event_ns``; ``plain``: no row has a flag or a side; ``cancels``: rows that take a trade back; ``oldest_ns``,
-    ``newest_ns``: the smallest and largest ``event_ns``; ``ahead``: rows that were set aside (``TradeReader.live``); ``venue``
+    ``newest_ns``: the smallest and largest ``event_ns``; ``seen_ns``: when rows were received; ``ahead``: rows that were set aside (``TradeReader.live``); ``venue``
     and ``trade_id`` are extension arrays; ``found`` is what engines found of the batch, by who asked.
     """
 
@@ -39,6 +40,7 @@ class TradeColumns(NamedTuple):
     cancels: npt.NDArray[np.int64]
     oldest_ns: int
     newest_ns: int
+    seen_ns: npt.NDArray[np.int64]
     ahead: int
     found: dict[Any, Any]
 
@@ -53,6 +55,8 @@ _TRADE_ID, _VENUE = TRADES.places["trade_id"], TRADES.places["venue"]
 _SEQ, _EVENT, _SEEN = (TRADES.places[name] for name in ("seq", "event_ns", "seen_ns"))
 _INSTRUMENT = TRADES.places["instrument"]
 LOOK = 1024
+CODE_TYPES = ("int8", "int16", "int32", "int64")
+"""Dtypes of instrument codes: pandas holds them in the narrowest that holds all instruments."""
 _NO_ROWS = np.empty(0, dtype=np.int64)
 
 
@@ -109,12 +113,12 @@ class TradeReader:
         columns = self.columns(trades)
         held: TradeColumns | None = columns.found.get(TradeReader)
         if held is None:
-            arrays = arrays_of(trades)
-            event_ns, seen_ns = as_kernel_array(arrays[_EVENT]), as_kernel_array(arrays[_SEEN])
+            event_ns, seen_ns = columns.event_ns, columns.seen_ns
             ahead = count_ahead(event_ns, seen_ns, AHEAD_NS)
             held = columns
             if ahead:
-                believed = (seen_ns <= 0) | (event_ns - seen_ns <= AHEAD_NS)
+                arrays = arrays_of(trades)
+                believed = (arrays[_SEEN] <= 0) | (arrays[_EVENT] - arrays[_SEEN] <= AHEAD_NS)
                 held = self._read(TRADES.take(trades, np.flatnonzero(believed)))._replace(ahead=ahead)
             columns.found[TradeReader] = held
         return held
@@ -143,7 +147,7 @@ class TradeReader:
 
     def _read(self, trades: pd.DataFrame) -> TradeColumns:
         arrays = arrays_of(trades)
-        codes = _as_codes(arrays[_INSTRUMENT])
+        codes = category_codes(arrays[_INSTRUMENT])
         event_ns, price, size, side, flags = (as_kernel_array(arrays[position]) for position in _NUMBERS)
         alone, bits, sided = look_through(codes, flags, side) if codes.size else (True, 0, False)
         if bits & int(TradeFlag.VOID):
@@ -153,7 +157,8 @@ class TradeReader:
         oldest_ns, newest_ns = _time_range(event_ns, ordered)
         return TradeColumns(
             codes, TradeArrays(event_ns, price, size, side, flags), arrays[_TRADE_ID], arrays[_VENUE], alone, ordered,
-            not bits and not sided, cancels, int(oldest_ns), int(newest_ns), 0, {},
+            not bits and not sided, cancels, int(oldest_ns), int(newest_ns),
+            as_kernel_array(arrays[_SEEN]), 0, {},
         )  # fmt: skip
 
     def _grouped(self, columns: TradeColumns) -> TradeGroups:
@@ -163,7 +168,9 @@ class TradeReader:
             self._counts = np.zeros(2 * len(REGISTRY), dtype=np.int64)
         side, flags = self._no_flags(many) if columns.plain else self._flags.of(many)
         out = TradeGroups(rows, codes, offsets, TradeArrays(event_ns, price, size, side, flags))
-        found = group_trades(columns.codes, self._counts, columns.trades, columns.plain, out)
+        found = _GROUP_TRADES[columns.codes.dtype.char](
+            columns.codes, self._counts, columns.trades, columns.plain, out
+        )
         return TradeGroups(rows, codes[:found], offsets[: found + 1], out.trades)
 
     def _no_flags(self, rows: int) -> tuple[npt.NDArray[np.int8], npt.NDArray[np.int32]]:
@@ -184,7 +191,7 @@ def as_kernel_array(array: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return array if array.flags.writeable else np.asarray(_Memory(array))
 
 
-def _as_codes(values: Any) -> npt.NDArray[Any]:
+def category_codes(values: Any) -> npt.NDArray[Any]:
     """Codes of a categorical column; pandas gives them read-only, and so are those that had to be copied."""
     codes = np.ascontiguousarray(values.codes)
     codes.setflags(write=False)
@@ -198,6 +205,9 @@ class _Memory:
         interface = dict(array.__array_interface__)
         interface["data"] = (interface["data"][0], False)
         self.__array_interface__, self._array = interface, array
+
+
+_GROUP_TRADES = {np.dtype(kind).char: TypedKernel(group_trades) for kind in CODE_TYPES}
 
 
 class LateTradesWarning(UserWarning):

@@ -21,6 +21,9 @@ from workstation.market.engine import Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES
 from workstation.market.tables.frames import STACKED_ROWS
+from workstation.numerics.typed_kernel import TypedKernel
+
+_FOLD_LENGTHS = TypedKernel(fold_lengths)
 
 
 class Candles(Engine):
@@ -182,7 +185,7 @@ class Candles(Engine):
             return
         columns, store, before_ns = batch.columns, self._store, self._watermark_ns
         late = np.empty_like(store.late)
-        newest_ns, done.rows = fold_lengths(
+        newest_ns, done.rows = _FOLD_LENGTHS(
             batch.arrays, by_group, start, stop, store.bank(), self.parameters.rules, before_ns, store.next_close, late,
             done.columns, done.rows,
         )  # fmt: skip

@@ -27,6 +27,7 @@ from workstation.indicators.ticks.windows import (
 from workstation.market.tables import INTENSITY, NO_TIME
 from workstation.market.tables.categories import repeated
 from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 COLUMNS = ("intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer")
 """Measures in the order of the kernels: those of the path, then those of the levels."""
@@ -198,6 +199,9 @@ def thin(ticks: Sources, state_rows: Any, last: Any, waiting: Waiting, instrumen
     return done
 
 
+_THIN, _LET_OUT, _LAST_TICKS = TypedKernel(thin), TypedKernel(let_out), TypedKernel(last_ticks)
+
+
 class Intensity(TickEngine):
     """Live intensity: a row for each tick once N + 1 prices are known, or the last of each interval.
 
@@ -272,7 +276,7 @@ class Intensity(TickEngine):
         most = instruments + min(ticks.rows.size, sampled.last.size)
         return self._let_out(
             most,
-            lambda place, waiting, out: thin(
+            lambda place, waiting, out: _THIN(
                 Sources(event_ns, ticks.rows, path, measured[place].level), ticks.state_rows, sampled.last, waiting, instruments,
                 out,
             ),
@@ -296,7 +300,7 @@ class Intensity(TickEngine):
             rows = columns.event_ns.size
             closing = self._closing.of(rows)[0]
             many, edge_ns = closing_rows(columns.event_ns, self._every_ns, self._edge_ns, closing)
-            sampled = Sampled(edge_ns, *last_ticks(ticks, closing[:many], rows))
+            sampled = Sampled(edge_ns, *_LAST_TICKS(ticks, closing[:many], rows))
             columns.found[key] = sampled
         return sampled
 
@@ -319,7 +323,7 @@ class Intensity(TickEngine):
 
         def give(_: int, waiting: Waiting, out: Rows) -> int:
             its = waiting._replace(event_ns=waiting.event_ns.copy()) if keep else waiting
-            return int(let_out(_NO_TICKS, its, instruments, out, 0))
+            return int(_LET_OUT(_NO_TICKS, its, instruments, out, 0))
 
         return self._let_out(instruments, give)
 

@@ -42,9 +42,9 @@ class PathState(NamedTuple):
 
 
 class VenueBits(NamedTuple):
-    """Code of the venue of each row of the batch, and the bit of each code."""
+    """Code of the venue of each row of the batch (none where there is one code), and the bit of each code."""
 
-    codes: npt.NDArray[Any]
+    codes: npt.NDArray[np.int32]
     bits: npt.NDArray[np.int64]
 
 

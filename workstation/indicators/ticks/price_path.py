@@ -19,6 +19,10 @@ from workstation.market.engine import source_of
 from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling import Floats
 from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
+
+_MEASURE = TypedKernel(path_kernels.measure)
+_NO_CODES = np.empty(0, dtype=np.int32)
 
 
 class PathMeasures(NamedTuple):
@@ -127,8 +131,8 @@ class TickPaths:
         out = path_kernels.PathOutput(
             positions, rows, np.empty_like(state_rows), np.empty_like(groups.offsets), values
         )
-        venues = path_kernels.VenueBits(columns.venue.codes, self._venue_bits(columns.venue))
-        found, late, unpriced = path_kernels.measure(
+        venues = self._venue_bits(columns.venue)
+        found, late, unpriced = _MEASURE(
             groups, state_rows, columns.ordered and columns.plain, venues, state, self._by, out
         )
         self.late += late
@@ -143,13 +147,14 @@ class TickPaths:
         taken: npt.NDArray[np.int64] = self._state.make_room(rows).counters[:rows, kernels.TICKS].copy()
         return taken
 
-    def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
-        """One bit per category of venues; from the 62nd on they share one."""
+    def _venue_bits(self, venue: Any) -> path_kernels.VenueBits:
+        """One bit per category of venues; from the 62nd on they share one. Codes where there are several."""
         if venue.dtype is not self._bits[0]:
             names = [str(name) for name in venue.categories]
             bits = [1 << self._venues.setdefault(name, min(len(self._venues), 62)) for name in names]
             self._bits = venue.dtype, np.array(bits, dtype=np.int64)
-        return self._bits[1]
+        codes = _NO_CODES if self._bits[1].size == 1 else venue.codes.astype(np.int32)
+        return path_kernels.VenueBits(codes, self._bits[1])
 
     # -- breaks -------------------------------------------------------------------------------------------
 

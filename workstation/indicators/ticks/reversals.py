@@ -30,6 +30,7 @@ from workstation.market.conditions import VOLUME_ONLY
 from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
 from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 VERSIONS = (1, 2, 3, 4)
 CANDLE_VERSION = 4
@@ -41,6 +42,11 @@ EVIDENCE: Mapping[int, tuple[str, ...]] = {
     4: ("ema_fast", "ema_slow", "choppiness", "volume", "volume_mean"),
 }
 """Numbers in ``evidence`` by version. ``beyond``: how far price is stretched past the high timeframe's EMA, as price."""
+
+_FIND_BURSTS = TypedKernel(kernels.find_bursts)
+_MEASURE_MOVES = TypedKernel(momentum.measure_moves)
+_FIND_REVERSALS = TypedKernel(kernels.find_reversals)
+_CLOSE_ALL = TypedKernel(kernels.close_all)
 
 
 @dataclass(frozen=True)
@@ -191,9 +197,9 @@ class Reversals(TickEngine):
         moved, deviations, volumes, bursting, of_rows, of_groups = self._scratch.of(rows)
         moves = momentum.Moves(bursting, moved, deviations)
         bursts = self._bursts.make_room(instruments)
-        kernels.find_bursts(ticks, measured_ticks.path, measured_ticks.level, bursts, bursting)
+        _FIND_BURSTS(ticks, measured_ticks.path, measured_ticks.level, bursts, bursting)
         if self._rules.v2:
-            momentum.measure_moves(
+            _MEASURE_MOVES(
                 ticks, groups.trades.price, self._momentum.make_room(instruments), self._moved.make_room(instruments),
                 self._moves, moves,
             )  # fmt: skip
@@ -203,7 +209,7 @@ class Reversals(TickEngine):
         else:
             kernels.watermarks(columns.event_ns, self._watermark_ns, groups.rows, marks)
         signals = self._signals(3 * ticks.rows.size + self._closing(marks.of_rows[-1], rows))
-        done = kernels.find_reversals(
+        done = _FIND_REVERSALS(
             groups, measured_ticks.state_rows, columns.ordered and columns.plain,
             kernels.MeasuredTicks(ticks, measured_ticks.path, measured_ticks.level, moves), marks, bursts, self._rules,
             self._frames(instruments), signals, volumes,
@@ -232,9 +238,7 @@ class Reversals(TickEngine):
             return done
         instruments = len(self._windows.rows)
         frames = self._frames(instruments)
-        return int(
-            kernels.close_all(frames, instruments, self._watermark_ns, newest, self._rules, signals, done)
-        )
+        return int(_CLOSE_ALL(frames, instruments, self._watermark_ns, newest, self._rules, signals, done))
 
     def _signals(self, many: int) -> kernels.Signals:
         return kernels.Signals(*self._fires.of(many))

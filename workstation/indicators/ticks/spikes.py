@@ -17,6 +17,7 @@ from workstation.indicators.ticks import kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindowSet
 from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 START_NS, PEAK_NS, DIRECTION, OPEN = range(4)
 PEAK, HEIGHT, THRESHOLD = range(3)
@@ -111,6 +112,9 @@ def find_spikes(
     return done
 
 
+_FIND_SPIKES = TypedKernel(find_spikes)
+
+
 class Spikes(TickEngine):
     """Live spikes: a row when a spike ends, ``event_ns`` its end.
 
@@ -137,6 +141,7 @@ class Spikes(TickEngine):
         super().__init__(parameters or SpikesParameters(), windows, **changes)
 
     def _reset(self) -> None:
+        self._rules = SpikeRules(float(self.parameters.start_sd), float(self.parameters.end_sd))
         self._scratch = ScratchArrays(
             ("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", LEVELS)
         )
@@ -145,9 +150,9 @@ class Spikes(TickEngine):
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
         ticks, path, level = measured[0].ticks, measured[0].path, measured[0].level
         ended = Ended(*self._scratch.of(ticks.rows.size))
-        done = find_spikes(
+        done = _FIND_SPIKES(
             ticks, self._reader.live(trades).event_ns, path, level,
-            SpikeRules(float(self.parameters.start_sd), float(self.parameters.end_sd)),
+            self._rules,
             self._bursts.make_room(len(self._windows.rows)), ended,
         )  # fmt: skip
         if not done:

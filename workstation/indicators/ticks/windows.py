@@ -23,6 +23,7 @@ from workstation.numerics.moving_averages import SMOOTHINGS, ema_alpha, zlma_lag
 from workstation.numerics.rolling import Floats
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
 from workstation.numerics.state_arrays import Field, RowArrays, require_row_bytes
+from workstation.numerics.typed_kernel import TypedKernel
 
 BREAKS = ("gap", "stale", "disconnected")
 """Health events after which a window would join what does not belong together."""
@@ -126,6 +127,9 @@ def require_smoothing(name: object) -> None:
         raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {name!r}")
 
 
+_BUFFER_TICKS = TypedKernel(level_kernels.buffer_ticks)
+
+
 class Measured(NamedTuple):
     """What a batch of trades gives.
 
@@ -209,7 +213,7 @@ class TickWindows:
             self._all = np.ones(ticks.rows.size, dtype=np.bool_)
         wanted = self._all if every else wanted_of(trades, ticks)
         state = level_kernels.LevelState(*(held.make_room(rows) for held in self._held()))
-        level_kernels.buffer_ticks(ticks, path.values, state, self._by, self._spans, wanted, every, level)
+        _BUFFER_TICKS(ticks, path.values, state, self._by, self._spans, wanted, every, level)
         return Measured(path.state_rows, ticks, path.values, level)
 
     def apply_health(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
