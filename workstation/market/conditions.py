@@ -294,6 +294,29 @@ def flags(printed: Any, tape: str = "opra", exchanges: Any = None) -> Flags:
     return bits
 
 
+@lru_cache(maxsize=1)
+def _corrections() -> Mapping[int, TradeFlag]:
+    return {
+        row["code"]: TradeFlag.CANCEL | TradeFlag.VOID if row["void"] else TradeFlag(0)
+        for row in _load("equity_conditions.json")["corrections"]
+    }
+
+
+def correction_flags(printed: Any) -> tuple[Flags, npt.NDArray[np.bool_]]:
+    """``trades.flags`` of TAQ's correction indicator (``0``, ``"00"``, ``12``), and which indicators are known.
+
+    Examples
+    --------
+    >>> correction_flags(["0", "08", "12", "77"])[0].tolist(), correction_flags(["", "77"])[1].tolist()
+    ([0, 270336, 270336, 0], [True, False])
+    """
+    places, distinct = _texts(printed)
+    codes = [int(text) if text.strip().isdecimal() else (-1 if text.strip() else 0) for text in distinct]
+    bits = np.array([int(_corrections().get(code, 0)) for code in codes], dtype=np.int32)
+    known = np.array([code in _corrections() for code in codes])
+    return bits[places], known[places]
+
+
 def off_exchange(exchanges: Any) -> npt.NDArray[np.bool_]:
     """Whether each equity print was reported to a FINRA facility (exchange code ``D``).
 

@@ -44,19 +44,23 @@ class Engine(ABC):
     parameters
         A dataclass of what it was made with; None where there is nothing to choose.
     late
-        Rows that came too late to count, in all; the hub tells of them in ``health``.
+        Rows that came too late to count in rows already given out; the hub tells of them in ``health``.
     """
 
     inputs: ClassVar[tuple[str, ...]]
     output: ClassVar[str]
     parameters: Any = None
-    late: Any = 0
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for name, guarded in _GUARDS.items():
             if name in cls.__dict__:
                 setattr(cls, name, guarded(cls.__dict__[name]))
+
+    @property
+    def late(self) -> int:
+        """Rows that came too late, in all; none unless the engine says so."""
+        return 0
 
     @abstractmethod
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:

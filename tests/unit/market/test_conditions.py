@@ -13,6 +13,7 @@ import pytest
 from workstation.market.conditions import (
     ConditionError,
     conditions,
+    correction_flags,
     counts,
     flags,
     off_exchange,
@@ -212,3 +213,15 @@ def test_an_unknown_tape_lists_the_known() -> None:
         flags(["@"], "tsx")
     with pytest.raises(ConditionError, match="'lean'; known are opra, cta, utp"):
         conditions("lean")
+
+
+@pytest.mark.parametrize(
+    ("code", "void", "known"),
+    [("0", 0, True), ("00", 0, True), ("", 0, True), ("1", 0, True), ("2", 0, True), ("7", 1, True), ("08", 1, True),
+     ("9", 1, True), ("10", 1, True), ("11", 1, True), ("12", 1, True), ("5", 0, False), ("x", 0, False)],
+)  # fmt: skip
+def test_corrections_say_what_counts_for_nothing(code: str, void: int, known: bool) -> None:
+    bits, found = correction_flags([code])
+    assert bits.tolist() == [void * int(TradeFlag.CANCEL | TradeFlag.VOID)]
+    assert counts(bits).tolist() == [not void]
+    assert found.tolist() == [known]
