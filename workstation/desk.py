@@ -80,6 +80,7 @@ class Desk:
             smart_money=settings.smart_money.model_dump(),
         )
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
+        self.board.follow_chains(engines)
         for engine in engines:
             self.hub.add_engine(engine)
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)

@@ -8,12 +8,13 @@ the market down.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.board.priced_chain import PricedChain, chain_of_marks, published_chain
 from workstation.board.retention import (
     CandleShelf,
     ExposureShelf,
@@ -24,10 +25,14 @@ from workstation.board.retention import (
     TailOfEach,
     Window,
 )
+from workstation.exposure.book import ExposureBook
 from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
+from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 from workstation.market.tables.frames import array_of
+from workstation.pricing.contracts import ContractArrays
+from workstation.pricing.latest import LatestMarks
 
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
@@ -49,6 +54,10 @@ _SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
 }
 _UNSHELVED = frozenset({"frames", "candles", "exposures"})
+
+PRICED_CHAIN = "priced_chain"
+"""What ``version`` calls the priced chains of all underlyings together."""
+_UNPUBLISHED_NS = 10**9
 
 FEED_COLUMNS = (
     "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
@@ -75,6 +84,10 @@ class Board:
         self._shelves: dict[str, Shelf] = {**self._frames, "candles": self._candles}
         self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
         self._flow = FlowWatch()
+        self._chains: dict[str, PricedChain] = {}
+        self._chains_version = 0
+        self._unpublished: dict[str, tuple[int, PricedChain | None]] = {}
+        """Chains priced from the marks before an engine published one, and as of when."""
         self.asof_ns = 0
 
     @property
@@ -94,7 +107,9 @@ class Board:
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
 
     def version(self, table: str) -> int:
-        """Number that grows whenever the table's published state changes."""
+        """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""
+        if table == PRICED_CHAIN:
+            return self._chains_version if self._chains else self._shelves["marks"].version
         return self._shelves[table].version
 
     def latest(self, table: str) -> pd.DataFrame:
@@ -134,6 +149,43 @@ class Board:
         """Signed taker flow of contracts since their open interest was last published, of every trade that was added."""
         with self._lock:
             return self._flow.of(instruments)
+
+    def follow_chains(self, engines: Iterable[Engine]) -> None:
+        """Publish the chains that the exposure engine among these prices; ``ValueError`` when there is none."""
+        books = [engine for engine in engines if isinstance(engine, ExposureBook)]
+        if not books:
+            raise ValueError("no ExposureBook among the engines: nothing prices chains for the board")
+        books[0].on_priced = self.publish_chain
+
+    def publish_chain(self, latest: LatestMarks, priced: ContractArrays) -> None:
+        """Publish what an engine priced: one chain per underlying, the newest."""
+        with self._lock:
+            flow = self._flow.of_codes(priced.codes)
+            before = self._chains.get(priced.underlying)
+        made = published_chain(latest, priced, flow)
+        if before is not None:
+            made.prepare(before)
+        with self._lock:
+            if not self._chains:
+                self._chains_version = self._shelves["marks"].version
+                self._unpublished.clear()
+            self._chains[priced.underlying] = made
+            self._chains_version += 1
+
+    def priced_chain(self, underlying: str) -> PricedChain | None:
+        """The newest priced chain of an underlying; None without marks of its options.
+
+        Until an engine has published one it is priced from the newest marks, at most once a second of event time.
+        """
+        with self._lock:
+            found = self._chains.get(underlying)
+            if found is not None:
+                return found
+            then, made = self._unpublished.get(underlying, (0, None))
+            if made is None or self.asof_ns >= then + _UNPUBLISHED_NS:
+                made = chain_of_marks(self.latest("marks"), underlying, self._flow.of_codes)
+                self._unpublished[underlying] = self.asof_ns, made
+            return made
 
     def remember_flow(self, past: pd.DataFrame, since_ns: int) -> None:
         """Begin with the prints of the day before any was added; see ``FlowWatch.seed``."""

@@ -19,6 +19,7 @@ from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.market.tables import ALERTS, CASCADE, QUOTES, TRADES
 from workstation.pricing.chain import chain
+from workstation.views.exposure.recorded import changes
 from workstation.views.exposure.views import ExposureViews
 from workstation.views.shell.health import MarketClock
 from workstation.views.shell.session import Live
@@ -129,6 +130,10 @@ def test_smart_money_is_that_of_the_underlying_with_its_evidence() -> None:
 
 def test_key_levels_are_sorted_by_price_with_their_distance() -> None:
     market = Market()
+    chain_now = market.priced_chain("BTC")
+    assert chain_now is not None
+    wall = chain_now.levels("calls_long", "open_interest").call_wall
+    market.put("levels", market.latest("levels").assign(call_wall=wall))
     views, _ = views_over(market)
     text = views.levels._table.panel.object
     assert text.index("Call wall") < text.index("Zero gamma") < text.index("Put wall")
@@ -266,13 +271,13 @@ def test_the_past_of_calls_short_is_that_of_calls_long_turned_round() -> None:
     market = Market()
     market.past = past_of(market)
     views, _ = views_over(market)
-    before = views.course._rows.data["net"].copy()
-    changes = dict(views.change._snapshots.newest(market).changes)
+    before = views.net_history._rows.data["net"].copy()
+    before_changes = changes(market, views.choice)
     cells = np.asarray(views.by_time.map._grid.values)  # type: ignore[union-attr]
     views.choice.sign_model = "calls_short"
-    np.testing.assert_allclose(views.course._rows.data["net"], -before)
-    assert {minutes: -change for minutes, (change, _) in changes.items()} == {
-        minutes: change for minutes, (change, _) in views.change._snapshots.newest(market).changes.items()
+    np.testing.assert_allclose(views.net_history._rows.data["net"], -before)
+    assert {minutes: -change for minutes, (change, _) in before_changes.items()} == {
+        minutes: change for minutes, (change, _) in changes(market, views.choice).items()
     }
     np.testing.assert_allclose(np.asarray(views.by_time.map._grid.values), -cells)  # type: ignore[union-attr]
 
@@ -282,9 +287,9 @@ def test_the_past_of_short_all_follows_from_its_parts() -> None:
     market.past = past_of(market)
     views, _ = views_over(market, sign_model="short_all")
     wanted = market.past.groupby("event_ns")[["call_gex", "put_gex"]].sum()
-    np.testing.assert_allclose(views.course._rows.data["net"], wanted["put_gex"] - wanted["call_gex"])
-    assert np.isnan(views.course._rows.data["zero"]).all()
-    assert np.isfinite(views.change._snapshots.newest(market).changes[1][0])
+    np.testing.assert_allclose(views.net_history._rows.data["net"], wanted["put_gex"] - wanted["call_gex"])
+    assert np.isnan(views.net_history._rows.data["zero"]).all()
+    assert np.isfinite(changes(market, views.choice)[1][0])
 
 
 def past_of(market: Market) -> pd.DataFrame:
@@ -327,7 +332,7 @@ def test_one_snapshot_is_no_line_and_says_so() -> None:
     for table in ("trades", "candles"):
         market.put(table, market.latest(table).iloc[:0])
     views, _ = views_over(market)
-    for view in (views.price, views.history, views.course):
+    for view in (views.price, views.history, views.net_history):
         assert "One snapshot so far" in view.card.reason
 
 

@@ -23,7 +23,7 @@ from tests.unit.views.spacetime_market import (
     spike,
 )
 from workstation.market.tables import CANDLES, HEALTH
-from workstation.views.shell.session import CANDLES_KEPT, Live
+from workstation.views.shell.session import Live
 from workstation.views.spacetime import chart_data as sheets
 from workstation.views.spacetime import render_pacing as paces
 from workstation.views.spacetime.chart import KEPT
@@ -34,6 +34,7 @@ from workstation.views.spacetime.history_loader import Past
 from workstation.views.spacetime.lists import SHOWN
 from workstation.views.spacetime.marker_data import SIZES
 from workstation.views.spacetime.page_views import SpacetimeViews
+from workstation.views.state.source import CANDLES_KEPT
 from workstation.views.widgets.theme import DARK, LIGHT
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span, WheelZoomTool
 
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import MEASURES, UNITS, Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import pane
@@ -61,7 +61,7 @@ def key_levels(made: Snapshot, with_spot: bool = True) -> list[Level]:
 class ByStrike(View):
     """The chosen measure by strike; its price axis is that of the chart when that spans strikes."""
 
-    inputs = ("exposures", "levels")
+    inputs = ("priced_chain", "levels")
 
     def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
         self.choice, self._snapshots = choice, snapshots

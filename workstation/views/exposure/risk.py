@@ -11,8 +11,8 @@ import pandas as pd
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CASCADE_PARTS
-from workstation.views.shell.session import Source
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView

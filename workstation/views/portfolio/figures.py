@@ -20,7 +20,7 @@ from workstation.views.portfolio.holdings import (
     of_book,
     priced_legs,
 )
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key

@@ -16,7 +16,7 @@ from workstation.portfolio.explain import PARTS, cents
 from workstation.portfolio.greeks import totals
 from workstation.portfolio.pnl import COLUMNS
 from workstation.portfolio.positions import LEG, positions
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
 PERIODS = {"day": "Today", "hour": "1 h", "all": "Since start"}
 DAYS = {0.0: "now", 1.0: "+1 d", 7.0: "+7 d"}

@@ -17,7 +17,7 @@ from workstation.market.errors import WorkstationError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.widgets.card import Markup
 from workstation.views.widgets.theme import stylesheet
 

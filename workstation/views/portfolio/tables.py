@@ -11,9 +11,6 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
 from workstation.portfolio.greeks import UNITS
-from workstation.views.exposure.headline import CSS as LINE_CSS
-from workstation.views.exposure.headline import cell
-from workstation.views.exposure.ledger import CSS as LEDGER_CSS
 from workstation.views.portfolio.figures import short
 from workstation.views.portfolio.holdings import (
     PERIODS,
@@ -23,11 +20,13 @@ from workstation.views.portfolio.holdings import (
     holdings,
     of_book,
 )
-from workstation.views.shell.session import Source, View
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
+from workstation.views.widgets.provenance import CSS as LEDGER_CSS
 from workstation.views.widgets.theme import stylesheet
+from workstation.views.widgets.value_line import cell, value_line
 
 _CSS = """
 :host { width: 100%; overflow: auto; }
@@ -98,7 +97,7 @@ class PortfolioLine(View):
 
     def __init__(self, choice: PortfolioChoice) -> None:
         self.choice = choice
-        self._line = Markup(LINE_CSS)
+        self._line = value_line()
         self.panel = self._line.panel
 
     def refresh(self, source: Source) -> None:

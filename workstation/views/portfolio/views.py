@@ -8,12 +8,13 @@ from typing import Any
 import pandas as pd
 import panel as pn
 
-from workstation.views.exposure.controls import BAR, buttons, underlying_buttons
 from workstation.views.portfolio.figures import PnlCurves, Waterfall, WhatIf
 from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, PortfolioChoice
 from workstation.views.portfolio.loading import BookLoader
 from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.controls import BAR, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
 
 _ADDRESS = ("underlying", "period", "curves", "days", "shown")

@@ -16,7 +16,8 @@ from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
 from workstation.views.shell.server_patches import QUIET, install
-from workstation.views.shell.session import PERIOD_MS, Live, Source, View
+from workstation.views.shell.session import PERIOD_MS, Live
+from workstation.views.state.source import Source, View
 from workstation.views.widgets.live_overlay import INSIDE_FRAME
 from workstation.views.widgets.theme import (
     BOKEH,

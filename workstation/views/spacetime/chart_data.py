@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 
 from workstation.numerics.moving_averages import ema, sma, zlma
-from workstation.views.shell.session import Source
 from workstation.views.spacetime.choice import followed
 from workstation.views.spacetime.data_gaps import Silence, silences
 from workstation.views.spacetime.intensity_bars import (
@@ -29,6 +28,7 @@ from workstation.views.spacetime.marker_data import (
     signal_marks,
     spike_marks,
 )
+from workstation.views.state.source import Source
 from workstation.views.widgets.candle_chart import candle_columns
 
 REUSED_S = 0.04

@@ -14,7 +14,6 @@ from bokeh.document import Document
 from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
-from workstation.views.shell.session import CANDLES_KEPT, Source, View
 from workstation.views.spacetime.chart import KEPT, TickChart
 from workstation.views.spacetime.chart_data import Sheet, sheet_of, tick_columns
 from workstation.views.spacetime.choice import VERSION_LAYERS, ChartChoice
@@ -24,6 +23,7 @@ from workstation.views.spacetime.history_loader import Past
 from workstation.views.spacetime.intensity_bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.marker_data import Marks
 from workstation.views.spacetime.render_pacing import Pace, Turns
+from workstation.views.state.source import CANDLES_KEPT, Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import Palette

@@ -6,7 +6,7 @@ import numpy as np
 import param
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
 LAYERS = {
     "candles": "Candles",

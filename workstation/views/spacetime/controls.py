@@ -8,8 +8,8 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.views.exposure.controls import buttons
 from workstation.views.spacetime.choice import LAYERS, LENGTHS, ChartChoice
+from workstation.views.widgets.controls import buttons
 
 _CHIP_SX = {
     "py": "1px",

@@ -10,10 +10,10 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
-from workstation.views.shell.session import Source, View
 from workstation.views.spacetime.chart_data import Sheet
 from workstation.views.spacetime.marker_data import Marks
 from workstation.views.spacetime.signal_reasons import REASONS_CSS
+from workstation.views.state.source import Source, View
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import stylesheet
 

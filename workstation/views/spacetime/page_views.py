@@ -10,14 +10,15 @@ import panel_material_ui as pmui
 from bokeh.models import Span
 from panel.custom import JSComponent
 
-from workstation.views.exposure.controls import buttons
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
 from workstation.views.spacetime.chart_data import Sheet, offered
 from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
 from workstation.views.spacetime.history_loader import Ask, Past
 from workstation.views.spacetime.lists import SignalList, SpikeList
 from workstation.views.spacetime.render_pacing import Pace, Turns
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.controls import buttons
 from workstation.views.widgets.theme import Palette, stylesheet
 
 _ADDRESS = ("layout", "linked", "chart1", "chart2", "chart3", "chart4")

@@ -10,10 +10,8 @@ import pandas as pd
 import xarray as xr
 
 from workstation.pricing.smile import SVI
-from workstation.pricing.surface import surface
 from workstation.pricing.surface_engine import skew_history
-from workstation.views.exposure.snapshot import chain_of
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
 _SURFACES: WeakKeyDictionary[Any, dict[str, tuple[Any, xr.Dataset | None]]] = WeakKeyDictionary()
 _HISTORIES: WeakKeyDictionary[Any, dict[tuple[str, int], tuple[int, xr.Dataset]]] = WeakKeyDictionary()
@@ -32,15 +30,15 @@ def surface_of(source: Source, underlying: str) -> xr.Dataset | None:
     """The surface fitted to the newest chain; None when there are no marks.
 
     It is fitted anew when the desk publishes one, so that page and record tell of the same moment; where the desk
-    publishes none, when it publishes exposures.
+    publishes none, when it publishes a priced chain.
     """
     kept = _SURFACES.setdefault(source, {})
     published = len(rows_of(source, underlying)) > 0
-    table = "surfaces" if published else "exposures"
+    table = "surfaces" if published else "priced_chain"
     key = (table, source.version(table))
     if underlying not in kept or kept[underlying][0] != key or kept[underlying][1] is None:
-        chain = chain_of(source, underlying)
-        kept[underlying] = (key, None if chain is None else surface(chain))
+        chain = source.priced_chain(underlying)
+        kept[underlying] = (key, None if chain is None else chain.surface)
     return kept[underlying][1]
 
 

@@ -7,7 +7,7 @@ import panel as pn
 import xarray as xr
 
 from workstation.pricing.surface import greek_surface
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.surface.choice import GREEKS, SCALES, UNITS, SurfaceChoice
 from workstation.views.surface.fitted import surface_of
 from workstation.views.widgets import formats
@@ -50,7 +50,7 @@ def shown(found: xr.Dataset, choice: SurfaceChoice) -> tuple[xr.DataArray, list[
 class SurfaceMap(FigureView):
     """Vol or a greek by expiry and moneyness or delta."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice, colours: Palette) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, WheelZoomTool
 
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.surface.choice import SHOWN, SurfaceChoice
 from workstation.views.surface.fitted import curve, quotes, surface_of
 from workstation.views.widgets import formats
@@ -34,7 +34,7 @@ def reason(code: str) -> str:
 class Smiles(FigureView):
     """Quotes and fitted smiles of up to four expiries over moneyness, residuals in vol points under them."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice, colours: Palette) -> None:

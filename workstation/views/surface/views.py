@@ -6,14 +6,15 @@ from typing import Any
 
 import panel as pn
 
-from workstation.views.exposure.controls import BAR, ExpiryChoice, buttons, underlying_buttons
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
+from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
 from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
 from workstation.views.surface.fitted import surface_of
 from workstation.views.surface.map import SurfaceMap
 from workstation.views.surface.smiles import Smiles
 from workstation.views.surface.term import SkewHistory, TermStructure
+from workstation.views.widgets.controls import BAR, ExpiryChoice, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
 
 _ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")

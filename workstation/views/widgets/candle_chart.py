@@ -24,9 +24,9 @@ from bokeh.models import (
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
 from workstation.market.instruments import REGISTRY
-from workstation.views.shell.session import CANDLES_KEPT, Source
 from workstation.views.state.choice import instruments
 from workstation.views.state.session_cache import shared
+from workstation.views.state.source import CANDLES_KEPT, Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.figure import bring_up, pane
 from workstation.views.widgets.live_overlay import Forming, FormingCandle

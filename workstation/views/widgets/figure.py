@@ -9,7 +9,7 @@ import panel as pn
 from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
 from panel.io.model import remove_root
 
-from workstation.views.shell.session import View
+from workstation.views.state.source import View
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import BOKEH, FONT, Painter, Palette
 
