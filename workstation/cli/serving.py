@@ -47,9 +47,9 @@ def serve(desk: Desk, server: ServerSettings) -> None:
     from tornado.ioloop import IOLoop
     from tornado.web import RedirectHandler
 
-    from workstation.views.shell import server_patches as opening
+    from workstation.views.shell import page_opening
 
-    opening.install()
+    page_opening.install()
     share(desk.start())
     pages = dashboards()
     port = free_port(server.address, server.port)

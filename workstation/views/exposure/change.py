@@ -9,25 +9,10 @@ from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 
-_CSS = """
-:host { width: 100%; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 4px; white-space: nowrap; }
-td { text-align: right; padding: 2px 4px; border-top: 1px solid var(--ws-line); white-space: nowrap; height: 22px; }
-th:first-child, td:first-child { text-align: left; }
-td:first-child { color: var(--ws-muted); }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.value { font-weight: 700; }
-.bar { width: 34%; padding: 2px 6px; }
-.bar svg { display: block; width: 100%; height: 12px; }
-svg .up { fill: var(--ws-up); } svg .down { fill: var(--ws-down); } svg .mid { stroke: var(--ws-axis); stroke-width: 1; }
-.trend { display: block; width: 100%; height: 40px; margin-top: 6px; }
-.trend polyline { fill: none; stroke: var(--ws-net); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-.trend line { stroke: var(--ws-axis); vector-effect: non-scaling-stroke; }
-.caption { color: var(--ws-muted); font-size: 11px; }
-"""
+_CSS = asset(__package__, "change.css")
 
 
 class ChangeTable(View):

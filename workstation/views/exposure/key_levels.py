@@ -12,6 +12,7 @@ from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key, Markup
 from workstation.views.widgets.figure import FigureView, TextView, fit, pane
@@ -21,15 +22,7 @@ _LINES = (
     ("spot", "net", "solid", "spot"), ("zero_gamma", "zero", [2, 2], "0γ"), ("call_wall", "up", [6, 3], "call wall"),
     ("put_wall", "down", [6, 3], "put wall"),
 )  # fmt: skip
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 6px; white-space: nowrap; position: sticky; top: 0; background: var(--ws-card); }
-td { text-align: right; padding: 2px 6px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td:nth-child(2) { font-weight: 700; }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); } .zero { color: var(--ws-zero); } .muted { color: var(--ws-muted); }
-"""
+_CSS = asset(__package__, "key_levels.css")
 _HOUR_NS = 3_600 * 10**9
 
 

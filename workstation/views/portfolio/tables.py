@@ -22,41 +22,15 @@ from workstation.views.portfolio.holdings import (
 )
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.provenance import CSS as LEDGER_CSS
 from workstation.views.widgets.theme import stylesheet
 from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12.5px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 8px; white-space: nowrap; }
-td { text-align: right; padding: 3px 8px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 700; }
-tr.sum td { font-weight: 700; border-top: 2px solid var(--ws-axis); }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.beside { color: var(--ws-muted); }
-.none { color: var(--ws-muted); font-size: 12px; line-height: 18px; margin: 6px 0; }
-"""
-_TABULATOR = stylesheet(
-    """
-.tabulator { background: transparent; border: none; font-size: 12px; color: var(--ws-text); }
-.tabulator .tabulator-header, .tabulator .tabulator-header .tabulator-col { background: var(--ws-card); color: var(--ws-muted);
-  border: none; font-weight: 400; font-size: 11px; }
-.tabulator .tabulator-header .tabulator-col .tabulator-col-content { padding: 3px 5px !important; }
-.tabulator .tabulator-header .tabulator-col.tabulator-sortable:hover { background: var(--ws-raised); }
-.tabulator .tabulator-header { border-bottom: 1px solid var(--ws-line); }
-.tabulator .tabulator-tableholder, .tabulator .tabulator-tableholder .tabulator-table { background: transparent; color: var(--ws-text); }
-.tabulator-row, .tabulator-row.tabulator-row-even { background: transparent; border-bottom: 1px solid var(--ws-line); min-height: 24px !important; height: 25px !important; color: var(--ws-text); }
-.tabulator-row.tabulator-selectable:hover { background: var(--ws-raised); }
-.tabulator-row .tabulator-cell { border: none; padding: 3px 6px !important; font-size: 12px !important; height: 24px !important; line-height: 18px !important; }
-.tabulator .tabulator-header .tabulator-col .tabulator-col-content .tabulator-col-title { padding-right: 0; font-size: 11px !important;
-  white-space: nowrap; font-weight: 400; }
-.tabulator .tabulator-header .tabulator-col[aria-sort="none"] .tabulator-col-sorter { display: none !important; }
-.tabulator-row .tabulator-frozen, .tabulator .tabulator-header .tabulator-frozen { background: var(--ws-card); border: none; }
-"""
-)
+_CSS = asset(__package__, "tables.css")
+_TABULATOR = stylesheet(asset(__package__, "tables_tabulator.css"))
 _SUMS = ("delta", "gamma", "vega", "theta", "vanna", "charm")
 _HEADS = {
     "value_usd": "value, USD", "delta": "delta, USD", "pa_delta": "PA delta, coin", "gamma": "gamma, USD per 1 %",

@@ -25,6 +25,7 @@ from workstation.views.spacetime.marker_data import Marks
 from workstation.views.spacetime.render_pacing import Pace, Turns
 from workstation.views.state.source import CANDLES_KEPT, Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import Palette
 
@@ -32,15 +33,7 @@ MOST_CANDLES = 6_000
 """Candles in view at the most when another chart leads: a longer stretch is cut at its left."""
 _MARKS = ("spikes", "signals", "silences")
 """Parts that change seldom, and whose figure is painted anew when they do."""
-_HEAD_CSS = """
-:host { gap: 6px; min-height: 30px; }
-:host > * { align-self: center !important; }
-@media (max-width: 900px) {
-  :host { flex-wrap: wrap; }
-  :host > .ws-head { order: -2; flex: 1 1 0 !important; width: auto !important; min-width: 0; }
-  :host > :last-child { order: -2; }
-}
-"""
+_HEAD_CSS = asset(__package__, "chart_view_head.css")
 _READERS = ThreadPoolExecutor(max_workers=2, thread_name_prefix="past")
 
 

@@ -8,14 +8,13 @@ from typing import Any
 import panel as pn
 from bokeh.models import CustomJS, Spacer
 
+from workstation.views.widgets.assets import asset
+
 IN_FLIGHT = 2
 """Pictures on their way to the screen at the most."""
 PATIENCE_S = 3.0
 """Whoever does not answer for so long gets the next one all the same."""
-_ANSWER = """
-const [number] = cb_obj.tags
-requestAnimationFrame(() => setTimeout(() => { answer.tags = [number] }, 0))
-"""
+_ANSWER = asset(__package__, "render_pacing.js")
 
 
 class Turns:

@@ -12,23 +12,13 @@ from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
 from workstation.views.surface.smiles import reason
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.provenance import Provenance
 from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 4px; white-space: nowrap;
-  position: sticky; top: 0; background: var(--ws-card); }
-td { text-align: right; padding: 2px 4px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th:last-child, td:last-child { padding-right: 0; }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.flag { color: var(--ws-warn); font-weight: 700; } .bad { color: var(--ws-bad); font-weight: 700; } .good { color: var(--ws-good); }
-.why { color: var(--ws-muted); font-size: 11px; margin: 4px 0 0; line-height: 15px; }
-"""
+_CSS = asset(__package__, "fits.css")
 
 
 def violations(found: xr.Dataset, when: str = "") -> int:

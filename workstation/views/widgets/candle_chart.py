@@ -28,6 +28,7 @@ from workstation.views.state.choice import instruments
 from workstation.views.state.session_cache import shared
 from workstation.views.state.source import CANDLES_KEPT, Source
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.figure import bring_up, pane
 from workstation.views.widgets.live_overlay import Forming, FormingCandle
 from workstation.views.widgets.price_labels import Level, LevelLines
@@ -52,20 +53,7 @@ _COLUMNS = (
     "x", "open", "high", "low", "close", "volume", "width", "middle", "body",
     "up_width", "up_high", "up_low", "down_width", "down_high", "down_low",
 )  # fmt: skip
-_PAINTED = """
-const newest = tip.data.event_ms
-if (!newest || !newest.length) return
-const event_ms = newest[newest.length - 1]
-requestAnimationFrame(() => setTimeout(() => {
-  const painted_ms = performance.timeOrigin + performance.now()
-  const root = document.documentElement
-  root.dataset.newestEventMs = event_ms
-  root.dataset.paintedMs = painted_ms
-  const paints = (window.workstationPaints ??= [])
-  paints.push([event_ms, painted_ms])
-  if (paints.length > 5000) paints.splice(0, 1000)
-}, 0))
-"""
+_PAINTED = asset(__package__, "paint_times.js")
 TIME_TICKS = {
     "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M",
     "days": "%d %b", "months": "%b %Y", "years": "%Y",

@@ -10,13 +10,10 @@ import panel_material_ui as pmui
 
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.theme import stylesheet
 
-BAR = stylesheet(
-    ":host { display: flex !important; gap: 8px; align-items: center; overflow-x: auto; scrollbar-width: none; min-height: 32px; }"
-    "@media (max-width: 900px) { :host { padding: 2px 22px 2px 0;"
-    " mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); } }"
-)
+BAR = stylesheet(asset(__package__, "button_bar.css"))
 _SMALL = {"margin": 0, "size": "small"}
 _BUTTONS_SX = {
     "& .MuiToggleButton-root": {

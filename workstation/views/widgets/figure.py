@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import panel as pn
 from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
-from panel.io.model import remove_root
 
+from workstation.views.shell import server_patches
 from workstation.views.state.source import View
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import BOKEH, FONT, Painter, Palette
@@ -54,19 +54,10 @@ def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     return FigurePane(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
 
 
-class FigurePane(pn.pane.Bokeh):  # type: ignore[misc]
-    """A figure's pane that, on a page of ours, does not look through all models of the figure as Panel's does, twice.
+class FigurePane(server_patches.FigurePane):  # type: ignore[misc]
+    """A figure's pane in documents of the house theme."""
 
-    Nothing there names the page's root, and the theme it would give them is taken back by the document's own.
-    """
-
-    def _get_model(self, doc: Any, root: Any = None, parent: Any = None, comm: Any = None) -> Any:
-        if root is None or comm is not None or doc.theme is not BOKEH:
-            return super()._get_model(doc, root, parent, comm)
-        if self.object.document not in (None, doc):
-            remove_root(self.object, doc)
-        self._models[root.ref["id"]] = (self.object, parent)
-        return self.object
+    own_theme = BOKEH
 
 
 def fit(
