@@ -16,11 +16,11 @@ import pandas as pd
 
 from workstation.board.priced_chain import PricedChain, chain_of_marks, published_chain
 from workstation.board.retention import (
-    CandleShelf,
-    ExposureShelf,
+    CandleRetention,
+    ExposureRetention,
+    FrameRetention,
     Newest,
-    OneFrame,
-    Shelf,
+    Retention,
     Tail,
     TailOfEach,
     Window,
@@ -37,7 +37,7 @@ from workstation.pricing.latest import LatestMarks
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
 _HOUR_NS = 3_600 * 10**9
-_SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
+_RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
     "quotes": lambda table: Newest(table, "instrument"),
     "marks": lambda table: Newest(table, "instrument"),
@@ -53,7 +53,7 @@ _SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
 }
-_UNSHELVED = frozenset({"frames", "candles", "exposures"})
+_OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
 
 PRICED_CHAIN = "priced_chain"
 """What ``version`` calls the priced chains of all underlyings together."""
@@ -74,14 +74,14 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._candles = CandleShelf(TABLES["candles"], CANDLES_KEPT)
-        self._exposures = ExposureShelf(TABLES["exposures"])
-        self._frames: dict[str, OneFrame] = {
-            name: _SHELVES.get(name, lambda table: Tail(table, 2_000))(table)
+        self._candles = CandleRetention(TABLES["candles"], CANDLES_KEPT)
+        self._exposures = ExposureRetention(TABLES["exposures"])
+        self._frames: dict[str, FrameRetention] = {
+            name: _RETENTION.get(name, lambda table: Tail(table, 2_000))(table)
             for name, table in TABLES.items()
-            if name not in _UNSHELVED
+            if name not in _OWN_RETENTION
         } | {"exposures": self._exposures}
-        self._shelves: dict[str, Shelf] = {**self._frames, "candles": self._candles}
+        self._retained: dict[str, Retention] = {**self._frames, "candles": self._candles}
         self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
         self._flow = FlowWatch()
         self._chains: dict[str, PricedChain] = {}
@@ -93,12 +93,12 @@ class Board:
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables kept."""
-        return tuple(self._shelves)
+        return tuple(self._retained)
 
     def add(self, table: str, frame: pd.DataFrame) -> None:
         """Take a batch of a table (conformed); called by the hub."""
         with self._lock:
-            self._shelves[table].add(frame)
+            self._retained[table].add(frame)
             if table == "trades":
                 self._flow.take_trades(frame)
             elif table == "marks":
@@ -109,13 +109,13 @@ class Board:
     def version(self, table: str) -> int:
         """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""
         if table == PRICED_CHAIN:
-            return self._chains_version if self._chains else self._shelves["marks"].version
-        return self._shelves[table].version
+            return self._chains_version if self._chains else self._retained["marks"].version
+        return self._retained[table].version
 
     def latest(self, table: str) -> pd.DataFrame:
         """The kept rows of a table; not to be changed by the caller."""
         with self._lock:
-            return self._shelves[table].frame()
+            return self._retained[table].frame()
 
     def since(
         self, table: str, instrument: str, seq: int, columns: Sequence[str]
@@ -135,13 +135,13 @@ class Board:
         with self._lock:
             return self._candles.traded()
 
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+    def exposure_history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex, call_gex, put_gex."""
         with self._lock:
-            return self._exposures.past(underlying, sign_model, basis)
+            return self._exposures.history(underlying, sign_model, basis)
 
     def remember_exposures(self, past: pd.DataFrame) -> None:
-        """Begin with exposures of the past: rows in time order, older than any that was added."""
+        """Begin with recorded exposures: rows in time order, older than any that was added."""
         with self._lock:
             self._exposures.remember(past)
 
@@ -167,7 +167,7 @@ class Board:
             made.prepare(before)
         with self._lock:
             if not self._chains:
-                self._chains_version = self._shelves["marks"].version
+                self._chains_version = self._retained["marks"].version
                 self._unpublished.clear()
             self._chains[priced.underlying] = made
             self._chains_version += 1

@@ -30,7 +30,7 @@ from workstation.pricing.black import greeks
 from workstation.pricing.chain import dataset
 from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
-from workstation.pricing.surface import surface
+from workstation.pricing.surface import greek_surface, surface
 
 Made = TypeVar("Made")
 Question = tuple[tuple[int, ...], str, tuple[str, ...]]
@@ -138,6 +138,10 @@ class PricedChain:
     def surface(self) -> xr.Dataset:
         """The fitted surface, as ``workstation.pricing.surface.surface`` gives it."""
         return self._once(("surface",), lambda: surface(self.dataset))
+
+    def greek_surface(self, name: str, on: str) -> xr.DataArray:
+        """A greek over the grid of the surface (``moneyness`` or ``delta``), as ``greek_surface`` of the surface gives it."""
+        return self._once(("greek surface", name, on), lambda: greek_surface(self.surface, name, on=on))
 
     def levels(self, sign_model: str, basis: str) -> KeyLevels:
         """Net gex, zero gamma and the walls; ``ValueError`` for ``flow`` where no print had a side."""

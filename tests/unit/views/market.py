@@ -227,7 +227,7 @@ class Market:
         seen = candles.groupby(candles["instrument"].astype("str"))["trades"].sum()
         return {str(name): int(trades) for name, trades in seen.items()}
 
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+    def exposure_history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         return self.past
 
     def priced_chain(self, underlying: str) -> PricedChain | None:

@@ -170,11 +170,11 @@ def test_the_board_keeps_one_snapshot_a_minute_by_strike() -> None:
     board, rows = Board(), Market().latest("exposures")
     for step in range(4):
         board.add("exposures", rows.assign(event_ns=NOW_NS + 30 * SECOND * step))
-    past = board.exposure_past("BTC", "calls_long", "open_interest")
+    past = board.exposure_history("BTC", "calls_long", "open_interest")
     assert past["event_ns"].nunique() == 2
     mine = rows[rows["underlying"] == "BTC"]
     assert past["gex"].sum() == pytest.approx(2 * mine["gex"].sum())
-    assert len(board.exposure_past("BTC", "short_all", "open_interest")) == 0
+    assert len(board.exposure_history("BTC", "short_all", "open_interest")) == 0
 
 
 def test_without_trades_the_price_card_shows_spot_over_time() -> None:

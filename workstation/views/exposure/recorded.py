@@ -88,7 +88,7 @@ def gex_by_minute(source: Source, choice: Choice) -> pd.DataFrame:
             {"event_ns": np.empty(0, dtype=np.int64), "strike": np.empty(0), "gex": np.empty(0)}
         )
     name, (call, put) = found
-    history = source.exposure_past(choice.underlying, name, choice.basis)
+    history = source.exposure_history(choice.underlying, name, choice.basis)
     return (
         history
         if call == put == 1.0

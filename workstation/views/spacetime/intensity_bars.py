@@ -118,11 +118,11 @@ def _join(bars: dict[str, np.ndarray], newer: dict[str, np.ndarray]) -> None:
     newer["state"][0] = max(newer["state"][0], bars["state"][-1])
 
 
-def preceded(bars: dict[str, np.ndarray], past: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Bars with those of the past before them."""
+def preceded(bars: dict[str, np.ndarray], older_bars: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Bars with older ones before them."""
     first = bars["begin_ns"][0] if bars["begin_ns"].size else np.iinfo(np.int64).max
-    older = past["begin_ns"] < first
-    return {name: np.concatenate([past[name][older], values]) for name, values in bars.items()}
+    older = older_bars["begin_ns"] < first
+    return {name: np.concatenate([older_bars[name][older], values]) for name, values in bars.items()}
 
 
 def drawn(bars: dict[str, np.ndarray], length_ns: int) -> dict[str, np.ndarray]:

@@ -10,8 +10,8 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
-from workstation.views.spacetime.chart_data import Sheet
-from workstation.views.spacetime.marker_data import Marks
+from workstation.views.spacetime.chart_data import ChartData
+from workstation.views.spacetime.marker_data import Markers
 from workstation.views.spacetime.signal_reasons import REASONS_CSS
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
@@ -45,14 +45,14 @@ class Rows(JSComponent):
 
 
 class _Listing(View):
-    """Marks of the charts on screen as an HTML table."""
+    """Markers of the charts on screen as an HTML table."""
 
     every_s = 1.0
     heads: tuple[tuple[str, str], ...] = ()
     nothing = ""
 
     def __init__(
-        self, title: str, table: str, area: str, shown: Callable[[], list[Sheet]], unit: str = ""
+        self, title: str, table: str, area: str, shown: Callable[[], list[ChartData]], unit: str = ""
     ) -> None:
         self.inputs = (table,)
         self._shown, self._area = shown, area
@@ -67,9 +67,9 @@ class _Listing(View):
     def refresh(self, source: Source) -> None:
         """Put what is new on top."""
         self._source = source
-        each = {sheet.instrument: self._marks(sheet) for sheet in self._shown()}
+        each = {data.instrument: self._markers(data) for data in self._shown()}
         columns = {
-            name: np.concatenate([marks.columns[name] for marks in each.values()])
+            name: np.concatenate([markers.columns[name] for markers in each.values()])
             for name in (self._counted, "seq", "row")
             if each
         }
@@ -104,7 +104,7 @@ class _Listing(View):
     _counted = "seq"
 
     @abstractmethod
-    def _marks(self, sheet: Sheet) -> Marks:
+    def _markers(self, data: ChartData) -> Markers:
         """What it lists of a chart."""
 
     def _count(self, values: np.ndarray) -> str:
@@ -130,11 +130,11 @@ class SignalList(_Listing):
     nothing = "No signal yet. Windows need 1 000 ticks before they speak, and begin anew after every gap."
     _counted = "version"
 
-    def __init__(self, shown: Callable[[], list[Sheet]]) -> None:
+    def __init__(self, shown: Callable[[], list[ChartData]]) -> None:
         super().__init__("Reversal signals", "reversals", "signals", shown, unit="never repainted")
 
-    def _marks(self, sheet: Sheet) -> Marks:
-        return sheet.signals
+    def _markers(self, data: ChartData) -> Markers:
+        return data.signals
 
     def _count(self, values: np.ndarray) -> str:
         versions, counts = np.unique(values, return_counts=True)
@@ -154,8 +154,8 @@ class SpikeList(_Listing):
     )
     nothing = "No spike yet: smoothed intensity has not left mean + 3 sd of its baseline."
 
-    def __init__(self, shown: Callable[[], list[Sheet]]) -> None:
+    def __init__(self, shown: Callable[[], list[ChartData]]) -> None:
         super().__init__("Spikes", "spikes", "spikes", shown)
 
-    def _marks(self, sheet: Sheet) -> Marks:
-        return sheet.spikes
+    def _markers(self, data: ChartData) -> Markers:
+        return data.spikes

@@ -11,12 +11,12 @@ from bokeh.models import Span
 from panel.custom import JSComponent
 
 from workstation.views.shell.session import Live
-from workstation.views.spacetime.chart_data import Sheet, offered
+from workstation.views.spacetime.chart_data import ChartData, offered
 from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
-from workstation.views.spacetime.history_loader import Ask, Past
+from workstation.views.spacetime.history_loader import Ask, HistoryLoader
 from workstation.views.spacetime.lists import SignalList, SpikeList
-from workstation.views.spacetime.render_pacing import Pace, Turns
+from workstation.views.spacetime.render_pacing import PaintTurns, RenderPacing
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.controls import buttons
@@ -42,7 +42,7 @@ class Keys(JSComponent):
         self._on_live()
 
 
-class Keeper(View):
+class LayoutUpdater(View):
     """Makes the charts of the layout one after the other, and lets each choose among the instruments that have come."""
 
     def __init__(self, views: SpacetimeViews) -> None:
@@ -76,36 +76,36 @@ class SpacetimeViews:
     colours
         Of the first paint.
     ask
-        A history's ``sql`` to read the past with; none: only what the source holds can be seen.
+        A history's ``sql`` to read history with; none: only what the source holds can be seen.
     """
 
     def __init__(
         self, source: Source, choice: SpacetimeChoice, colours: Palette, ask: Ask | None = None
     ) -> None:
         self.choice, self._source, self._colours = choice, source, colours
-        self._past = Past(ask) if ask is not None else None
+        self._history = HistoryLoader(ask) if ask is not None else None
         self._live: Live | None = None
         self._crosshair = Span(dimension="height", line_width=1, line_dash="dotted")
         self.built: list[ChartView] = []
         self._names: list[str] = []
         self._leading = False
-        self.signals, self.spikes = SignalList(self.sheets), SpikeList(self.sheets)
+        self.signals, self.spikes = SignalList(self.charts_data), SpikeList(self.charts_data)
         self._slots = [
             pn.Column(css_classes=["ws-slot"], sizing_mode="stretch_both", margin=0, visible=False)
             for _ in choice.charts
         ]
         self.charts = pn.Column(*self._slots, stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
         self.keys = Keys(self.go_live)
-        self.pace, self.turns = Pace(), Turns()
+        self.pace, self.turns = RenderPacing(), PaintTurns()
 
     @property
     def on_screen(self) -> list[ChartView]:
         """The charts of the layout that are made."""
         return self.built[: self.choice.layout]
 
-    def sheets(self) -> list[Sheet]:
+    def charts_data(self) -> list[ChartData]:
         """What the charts on screen show."""
-        return [chart.sheet for chart in self.on_screen if chart.sheet is not None]
+        return [chart.data for chart in self.on_screen if chart.data is not None]
 
     def start(self, live: Live) -> None:
         """Keep everything live and the choices in the page's address."""
@@ -116,7 +116,7 @@ class SpacetimeViews:
         self.choice.param.watch(lambda _: self._lay_out(), "layout")
         for chart in self.choice.charts:
             chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
-        live.add(Keeper(self))
+        live.add(LayoutUpdater(self))
         self._lay_out()
         for view in (self.signals, self.spikes):
             live.add(view)
@@ -161,7 +161,7 @@ class SpacetimeViews:
             self._colours,
             place + 1,
             self._crosshair,
-            self._past,
+            self._history,
             self._lead,
             self.pace,
             self.turns,

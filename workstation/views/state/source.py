@@ -47,8 +47,8 @@ class Source(Protocol):
     def traded(self) -> Mapping[str, int]:
         """Trades in candles of every instrument that has any, options left out."""
 
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
-        """Gex by strike of the past, once a minute: event_ns, strike, gex, call_gex, put_gex."""
+    def exposure_history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+        """Gex by strike, once a minute: event_ns, strike, gex, call_gex, put_gex."""
 
     def priced_chain(self, underlying: str) -> PricedChain | None:
         """The newest priced chain of an underlying; None without marks of its options."""
