@@ -10,6 +10,8 @@ import pandas as pd
 import panel as pn
 import pytest
 from bokeh.document import Document
+from bokeh.events import DoubleTap
+from bokeh.models import WheelZoomTool
 from panel.io.state import set_curdoc
 
 from tests.unit.views.market import NOW_NS, SECOND, Market
@@ -355,3 +357,31 @@ def test_a_tape_that_ended_is_not_a_failure() -> None:
     market.put_feeds(state="ended", age_s=600.0)
     views, _ = views_over(market)
     assert "ended" not in views.headline.panel.object
+
+
+def test_choices_that_come_together_with_an_underlying_stay() -> None:
+    views, _ = views_over(Market())
+    first = pd.Timestamp("2026-11-21 08:00").value
+    views.choice.expiries = [first]
+    views.choice.underlying = "ETH"
+    assert views.choice.expiries == []
+    views.choice.param.update(underlying="BTC", expiries=[first])
+    assert views.choice.expiries == [first]
+
+
+def test_a_double_click_shows_the_strikes_around_spot_again() -> None:
+    views, _ = views_over(Market())
+    chart = views.strikes
+    before = chart.y_range.start, chart.y_range.end
+    assert chart.y_range.bounds == (0, None)
+    chart.y_range.update(start=1.0, end=2.0)
+    chart.figure._trigger_event(DoubleTap(chart.figure, x=1.0, y=1.0))
+    assert (chart.y_range.start, chart.y_range.end) == pytest.approx(before)
+
+
+def test_the_wheel_alone_zooms_no_chart() -> None:
+    views, _ = views_over(Market())
+    figures = [views.price.chart.figure, views.strikes.figure]
+    wheels = [tool for made in figures for tool in made.tools if isinstance(tool, WheelZoomTool)]
+    assert wheels
+    assert all(wheel.modifiers == {"ctrl": True} for wheel in wheels)

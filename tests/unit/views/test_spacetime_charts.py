@@ -529,3 +529,12 @@ def test_a_list_sends_the_rows_that_are_new(market: TickMarket, monkeypatch: pyt
     views.on_screen[0].choice.instrument = NAME
     live.touch()
     assert listing.rows.frame.count(row) == 4
+
+
+def test_charts_begin_with_the_underlying_that_was_chosen_on_another_page() -> None:
+    names = ["BTC/USD:BTC", "ETH/USD:ETH"]
+    plain, chosen = SpacetimeChoice(), SpacetimeChoice(underlying="ETH")
+    for choice in (plain, chosen):
+        choice.fill(names)
+    assert [chart.instrument for chart in plain.charts[:3]] == ["BTC/USD:BTC", "BTC/USD:BTC", "ETH/USD:ETH"]
+    assert [chart.instrument for chart in chosen.charts[:3]] == ["ETH/USD:ETH", "ETH/USD:ETH", "BTC/USD:BTC"]

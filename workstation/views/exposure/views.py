@@ -230,9 +230,12 @@ class ExposureViews:
         self.choice.param.watch(lambda *events: self._changed(live, events), names)
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
+        changed = {event.name for event in events}
         if any(event.name == "underlying" and event.old for event in events):
-            self.choice.param.update(instrument="", expiries=[], window=[])
+            # what comes with the underlying, from an entry of the browser's history, stays
+            anew = {"instrument": "", "expiries": [], "window": []}
+            self.choice.param.update(**{name: value for name, value in anew.items() if name not in changed})
             self.choice.offer(self._source)
-        if any(event.name in ("every_s", "scale") for event in events):
+        if changed & {"every_s", "scale"}:
             self.price.chart.follow()
         live.touch()

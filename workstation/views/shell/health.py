@@ -139,10 +139,18 @@ def _feed(row: dict[str, Any]) -> str:
     )
     detail = f"<span>{escape(str(row['detail']))}</span>" if row["detail"] and how != "live" else ""
     return (
-        f'<span class="feed {how}"><span class="dot"></span><b>{escape(str(row["feed"]))} {escape(str(row["state"]))}</b>'
-        f"<span>{formats.age(float(row['age_s']))} old</span><span>{formats.si(float(row['rows_per_s']))} rows/s</span>"
+        f'<span class="feed {how}"><span class="dot"></span><b>{escape(str(row["feed"]))} '
+        f'<span class="now">{escape(str(row["state"]))}</span></b>{_age(float(row["age_s"]))}'
+        f"<span>{formats.si(float(row['rows_per_s']))} rows/s</span>"
         f"{counts}{detail}</span>"
     )
+
+
+def _age(age_s: float) -> str:
+    """An age that the style sheet counts on when the page has lost its server."""
+    if not math.isfinite(age_s):
+        return f"<span>{formats.age(age_s)} old</span>"
+    return f'<span class="age" style="--age: {round(age_s)}"><span class="now">{formats.age(age_s)} old</span></span>'
 
 
 class FeedTable(View):

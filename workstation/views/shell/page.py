@@ -17,7 +17,7 @@ from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
 from workstation.views.shell.page_opening import install
-from workstation.views.shell.server_patches import LESS_PAINTING, OVERLAY_CLIPPING, forget_busy
+from workstation.views.shell.server_patches import LESS_PAINTING, OVERLAY_CLIPPING, TOUCH_SCROLL, forget_busy
 from workstation.views.shell.session import PERIOD_MS, Live
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
@@ -67,6 +67,11 @@ _FOOT_CSS = """
 _CLOCK = asset(__package__, "clock.js")
 _STYLED = asset(__package__, "page_style.js")
 _LOST = asset(__package__, "connection.js")
+_LOST_CSS = asset(__package__, "lost.css")
+_ADDRESS = asset(__package__, "address.js")
+_NAVIGATION = asset(__package__, "navigation.js")
+_TOUCH_NOW = "for (const view of Bokeh.index.query?.(view => view._update_touch_action) ?? []) view._update_touch_action()"
+"""Charts made before the script of ``TOUCH_SCROLL`` ran take it up."""
 
 
 class Page:
@@ -213,7 +218,10 @@ class Page:
                 CustomJS(code=_CLOCK),
                 CustomJS(code=LESS_PAINTING),
                 CustomJS(code=OVERLAY_CLIPPING),
-                CustomJS(args={"css": TOOLTIP_CSS}, code=_STYLED),
+                CustomJS(code=TOUCH_SCROLL and TOUCH_SCROLL + _TOUCH_NOW),
+                CustomJS(code=_ADDRESS),
+                CustomJS(code=_NAVIGATION),
+                CustomJS(args={"css": TOOLTIP_CSS + _LOST_CSS}, code=_STYLED),
             )
         self.live.start()
         return page

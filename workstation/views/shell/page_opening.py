@@ -19,7 +19,7 @@ from panel.config import config
 from panel.io.server import DocHandler
 
 from workstation.views.shell import server_patches
-from workstation.views.shell.server_patches import LESS_PAINTING
+from workstation.views.shell.server_patches import LESS_PAINTING, TOUCH_SCROLL
 from workstation.views.widgets.theme import palette
 
 _ASKED_S, _NEXT_S, _FETCHED_S = 0.05, 0.02, 0.4
@@ -56,7 +56,7 @@ class Head:
         )
         return (
             f'{self.begin}<meta charset="utf-8"><style>html:not(:has(body)) {{ background: {escape(background)} }}</style>'
-            f"{preloads}{''.join(self.scripts)}<script>{{{modules}{LESS_PAINTING}}}</script>"
+            f"{preloads}{''.join(self.scripts)}<script>{{{modules}{LESS_PAINTING}{TOUCH_SCROLL}}}</script>"
         )
 
     def rest(self, page: str) -> str:

@@ -73,6 +73,10 @@ PATCHES: dict[str, Patch] = {
         "bokeh", ("3.9",), "BokehJS GlyphRendererView.needs_clip",
         "a candle that is moved out of view is painted over the axis", "not reported upstream",
     ),
+    "touch scroll": Patch(
+        "bokeh", ("3.9",), "BokehJS PlotView._update_touch_action",
+        "a swipe over a chart moves the chart and never scrolls the page", "not reported upstream",
+    ),
     "busy watcher": Patch(
         "panel-material-ui", ("0.16",), "Page's watcher on panel.state.busy",
         "the document of an ended session is never freed", "not reported upstream; kin of "
@@ -113,6 +117,8 @@ LESS_PAINTING = asset(__package__, "less_painting.js") if usable("less painting"
 """Script that spares BokehJS work at every paint; empty where it is not usable."""
 OVERLAY_CLIPPING = asset(__package__, "overlay_clipping.js") if usable("overlay clipping") else ""
 """Script that clips overlays to the frame; empty where it is not usable."""
+TOUCH_SCROLL = asset(__package__, "touch_scroll.js") if usable("touch scroll") else ""
+"""Script that lets vertical swipes over charts scroll the page; empty where it is not usable."""
 
 
 def install(page_handler: type[DocHandler], counted: Callable[[Any], Any]) -> None:

@@ -22,7 +22,7 @@ from workstation.views.widgets.assets import asset
 from workstation.views.widgets.controls import buttons
 from workstation.views.widgets.theme import Palette, stylesheet
 
-_ADDRESS = ("layout", "linked", "chart1", "chart2", "chart3", "chart4")
+_ADDRESS = ("underlying", "layout", "linked", "chart1", "chart2", "chart3", "chart4")
 _CHARTS = stylesheet(asset(__package__, "page_views_charts.css"))
 _BAR = stylesheet(asset(__package__, "page_views_bar.css"))
 _LEGEND = asset(__package__, "page_views_legend.css")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
+from bokeh.events import DoubleTap
+from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span, WheelZoomTool
 
 from workstation.views.shell import server_patches
 from workstation.views.state.source import View
@@ -39,6 +41,21 @@ class TextView(View):
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
         self.card.fail(reason)
+
+
+def wheel_zoom(dimensions: str) -> WheelZoomTool:
+    """Zoom by the wheel with Ctrl held, or by two fingers: the wheel alone scrolls the page."""
+    return WheelZoomTool(dimensions=dimensions, modifiers="ctrl")
+
+
+def reset_on_double_click(made: Any, reset: Callable[[], None]) -> None:
+    """Call ``reset``, which shows the figure as it is without a hand on it, at a double click on the figure."""
+
+    def clicked(_: Any) -> None:
+        with pn.io.hold():
+            reset()
+
+    made.on_event(DoubleTap, clicked)
 
 
 def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
@@ -105,7 +122,7 @@ def rule(made: Any, painter: Painter, at: float = 0.0, upright: bool = False, da
     return span
 
 
-def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
+def update_source(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
     """Bring a source in time order up to these rows: what differs is amended, what follows is appended; ``kept`` rows stay.
 
     Only what changed is sent. Where the rows' times do not continue the source's, all are shown anew.
@@ -113,7 +130,7 @@ def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int
     Examples
     --------
     >>> source = ColumnDataSource(data={"x": np.array([1.0, 2.0]), "y": np.array([5.0, 6.0])})
-    >>> bring_up(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
+    >>> update_source(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
     >>> source.data["x"].tolist(), source.data["y"].tolist()
     ([2.0, 3.0], [7.0, 8.0])
     """
