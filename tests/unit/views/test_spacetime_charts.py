@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
 from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
+from bokeh.models import HoverTool
 from panel.io.state import set_curdoc
 
 from tests.unit.views.spacetime_market import (
@@ -22,6 +26,7 @@ from tests.unit.views.spacetime_market import (
     reversal,
     spike,
 )
+from workstation.indicators.ticks.spikes import SpikesParameters
 from workstation.market.tables import CANDLES, HEALTH
 from workstation.views.shell.session import Live
 from workstation.views.spacetime import chart_data as charts
@@ -538,3 +543,21 @@ def test_charts_begin_with_the_underlying_that_was_chosen_on_another_page() -> N
         choice.fill(names)
     assert [chart.instrument for chart in plain.charts[:3]] == ["BTC/USD:BTC", "BTC/USD:BTC", "ETH/USD:ETH"]
     assert [chart.instrument for chart in chosen.charts[:3]] == ["ETH/USD:ETH", "ETH/USD:ETH", "BTC/USD:BTC"]
+
+
+def test_the_threshold_of_a_spike_is_that_of_the_rule_wherever_a_screen_says_it(market: TickMarket) -> None:
+    begins, ends = (f"mean + {sd:g} sd" for sd in (SpikesParameters().start_sd, SpikesParameters().end_sd))
+    views = SpacetimeViews(market, SpacetimeChoice(), DARK)
+    assert begins in views.spikes.nothing
+    legend = next(part.object for part in views.bar() if isinstance(part, pn.pane.HTML))
+    assert legend.count(begins) == 2
+    told = [
+        tool.tooltips for tool in shown(market).chart.intensity.figure.tools if isinstance(tool, HoverTool)
+    ]
+    assert any(f"over {begins}, until under {ends}" in str(each) for each in told)
+    said = [
+        path.name
+        for path in Path(charts.__file__).parent.rglob("*")
+        if path.suffix in (".py", ".js", ".css", ".html") and re.search(r"mean \+ \d", path.read_text())
+    ]
+    assert said == []

@@ -8,7 +8,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
-from workstation.views.spacetime.intensity_bars import COLUMNS, STATES
+from workstation.views.spacetime.intensity_bars import COLUMNS, SPIKE_BEGINS, SPIKE_ENDS, STATES
 from workstation.views.spacetime.marker_data import KEPT, SPIKE_COLUMNS
 from workstation.views.widgets import formats
 from workstation.views.widgets.candle_chart import RIGHT_BORDER, TIME_TICKS
@@ -97,7 +97,7 @@ class IntensityPane:
                 formatters={"@left": "datetime"},
                 tooltips=[("spike", "@left{%H:%M:%S}, @lasted"), ("height", "@height_sd{0.0} sd"),
                           ("peak", "@peak{0,0.0} bps/s"), ("move", "@words"),
-                          ("why", "over mean + 3 sd, until under mean + 1 sd")],
+                          ("why", f"over {SPIKE_BEGINS}, until under {SPIKE_ENDS}")],
             ),
         )  # fmt: skip
         return made

@@ -11,6 +11,7 @@ import param
 from panel.custom import JSComponent
 
 from workstation.views.spacetime.chart_data import ChartData
+from workstation.views.spacetime.intensity_bars import SPIKE_BEGINS
 from workstation.views.spacetime.marker_data import Markers
 from workstation.views.spacetime.signal_reasons import REASONS_CSS
 from workstation.views.state.source import Source, View
@@ -152,7 +153,7 @@ class SpikeList(_Listing):
         ("peak bps/s", "n"),
         ("lasted", "n"),
     )
-    nothing = "No spike yet: smoothed intensity has not left mean + 3 sd of its baseline."
+    nothing = f"No spike yet: smoothed intensity has not left {SPIKE_BEGINS} of its baseline."
 
     def __init__(self, shown: Callable[[], list[ChartData]]) -> None:
         super().__init__("Spikes", "spikes", "spikes", shown)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from string import Template
 from typing import Any
 
 import panel as pn
@@ -15,6 +16,7 @@ from workstation.views.spacetime.chart_data import ChartData, offered
 from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
 from workstation.views.spacetime.history_loader import Ask, HistoryLoader
+from workstation.views.spacetime.intensity_bars import SPIKE_BEGINS
 from workstation.views.spacetime.lists import SignalList, SpikeList
 from workstation.views.spacetime.render_pacing import PaintTurns, RenderPacing
 from workstation.views.state.source import Source, View
@@ -26,7 +28,7 @@ _ADDRESS = ("underlying", "layout", "linked", "chart1", "chart2", "chart3", "cha
 _CHARTS = stylesheet(asset(__package__, "page_views_charts.css"))
 _BAR = stylesheet(asset(__package__, "page_views_bar.css"))
 _LEGEND = asset(__package__, "page_views_legend.css")
-_LEGEND_HTML = asset(__package__, "page_views_legend.html")
+_LEGEND_HTML = Template(asset(__package__, "page_views_legend.html")).substitute(spike_begins=SPIKE_BEGINS)
 
 
 class Keys(JSComponent):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import panel as pn
@@ -17,6 +18,8 @@ from workstation.views.surface.term import SkewHistory, TermStructure
 from workstation.views.widgets.controls import BAR, ExpiryChoice, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
 
+LATER = {"map": "map", "term": "term", "skew": "skew", "fits": "fits"}
+"""Views that are made after the first paint: their names and their areas of the page."""
 _ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")
 
 
@@ -44,19 +47,39 @@ class SurfaceViews:
         self._source = source
         self.line = SurfaceLine(choice)
         self.smiles = Smiles(choice, colours)
-        self.map = SurfaceMap(choice, colours)
-        self.term = TermStructure(choice, colours)
-        self.skew = SkewHistory(choice, colours)
-        self.fits = Fits(choice)
         self.expiries = ExpiryChoice(choice, _fitted_expiries, "Smiles shown (four at most)")
         self.ledger = SurfaceLedger(choice)
+        self._colours = colours
+
+    @cached_property
+    def map(self) -> SurfaceMap:
+        """Vol or a greek by expiry and moneyness or delta."""
+        return SurfaceMap(self.choice, self._colours)
+
+    @cached_property
+    def term(self) -> TermStructure:
+        """At-the-money vol and skew by maturity."""
+        return TermStructure(self.choice, self._colours)
+
+    @cached_property
+    def skew(self) -> SkewHistory:
+        """Vol and skew of a constant maturity through time."""
+        return SkewHistory(self.choice, self._colours)
+
+    @cached_property
+    def fits(self) -> Fits:
+        """Each expiry's fit with its arbitrage flags."""
+        return Fits(self.choice)
+
+    @property
+    def first(self) -> tuple[View, ...]:
+        """What the first paint shows, in the order of refreshing."""
+        return self.expiries, self.line, self.smiles, self.ledger
 
     @property
     def all(self) -> tuple[View, ...]:
-        """The views in the order they are refreshed."""
-        return (
-            self.expiries, self.line, self.smiles, self.map, self.term, self.skew, self.fits, self.ledger,
-        )  # fmt: skip
+        """All views."""
+        return (*self.first, *(getattr(self, name) for name in LATER))
 
     def bar(self, *more: Any) -> pn.Row:
         """The choices in one line; ``more`` stands at its end."""
