@@ -27,12 +27,12 @@ from zoneinfo import ZoneInfo
 
 import pandas as pd
 
-from workstation.feeds.iqfeed import notices
 from workstation.feeds.iqfeed.decode import decode
-from workstation.feeds.iqfeed.inbox import Inbox
 from workstation.feeds.iqfeed.layout import FIELDS, Layout
+from workstation.feeds.iqfeed.line_queue import LineQueue
 from workstation.feeds.iqfeed.names import NAMES
 from workstation.feeds.iqfeed.wire import Wire
+from workstation.feeds.venue_kit.health_rows import HealthRows
 
 ROLES = tuple(FIELDS.values())
 SYMBOLS = ["AAPL", "MSFT", *(f"SPXW2618L{strike}" for strike in range(4000, 8000, 20))]
@@ -96,7 +96,7 @@ class Run(NamedTuple):
 async def ours(port: int, count: int) -> Run:
     """The feed's own path."""
     NAMES.learn(SYMBOLS)
-    inbox, closed = Inbox(200_000), asyncio.Event()
+    inbox, closed = LineQueue(200_000), asyncio.Event()
     wire = Wire(
         Layout(ROLES, {0x3D: 16, 0x87: 32768, 0x17: 65536}),
         on_read=inbox.put, on_lost=lambda _: (closed.set(), inbox.wake()), silence_s=60.0,
@@ -110,7 +110,7 @@ async def ours(port: int, count: int) -> Run:
         drained = inbox.drain()
         lost += drained.conflated + sum(each.prints for each in drained.lost.values())
         if drained.reads:
-            for table, frame in decode(notices.frames(drained.reads)):
+            for table, frame in decode(HealthRows("iqfeed").frames(drained.reads)):
                 prints += len(frame) if table == "trades" else 0
                 quotes += len(frame) if table == "quotes" else 0
     return Run(quotes, prints, time.perf_counter() - start, time.process_time() - cpu, lost)

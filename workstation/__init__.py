@@ -10,16 +10,19 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from workstation import renamed
+
 if TYPE_CHECKING:
-    from workstation.desk import open_desk, shared_desk
+    from workstation.desk import open_desk
     from workstation.feeds import open_feed
     from workstation.history import open_history
+    from workstation.process import shared_desk
     from workstation.research.replay import replay
     from workstation.settings import Settings
 
 _ROOMS = {
     "open_desk": "workstation.desk",
-    "shared_desk": "workstation.desk",
+    "shared_desk": "workstation.process",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
     "replay": "workstation.research.replay",
@@ -27,6 +30,9 @@ _ROOMS = {
 }
 
 __all__ = ["Settings", "open_desk", "open_feed", "open_history", "replay", "shared_desk"]
+
+
+renamed.install()
 
 
 def __getattr__(name: str) -> Any:

@@ -9,7 +9,6 @@ board.
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
 import time
 from collections import Counter
@@ -35,7 +34,6 @@ from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
-from workstation.portfolio.sample import sample_fills
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
@@ -43,9 +41,8 @@ from workstation.streams.hub import Hub
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
-SAMPLE_BRANCH = "sample book"
-_OLD = 1_000
-"""Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
+AGREEING_LIVE = 64
+"""Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
 _MINUTE_NS = 60 * 10**9
 _SEEDED = {
     "levels": 36 * 60 * _MINUTE_NS,
@@ -70,20 +67,14 @@ class Desk:
         self.settings = settings
         self.history = history
         self.board = Board()
-        self.hub = Hub(first_seq=_next_seq(history))
+        self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
+        self.hub = Hub(first_seq=_next_seq(history), agreeing=AGREEING_LIVE if self._live_clock else 1)
         self.recorder = self._new_recorder(history) if history else None
-        engines = standard_engines(
-            settings.candles,
-            settings.candle_lateness,
-            settings.exposure.model_dump(),
-            surface=settings.surface.model_dump(),
-            smart_money=settings.smart_money.model_dump(),
-        )
+        engines = standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         self.board.follow_chains(engines)
         for engine in engines:
             self.hub.add_engine(engine)
-        self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
         self._supervisors = [
             Supervisor(feed, self._accept if self._live_clock else self._publish) for feed in feeds
         ]
@@ -144,6 +135,7 @@ class Desk:
                 raise TimeoutError(
                     f"the engines are still busy; {unseen} batches go to history unseen by them"
                 )
+        self.hub.settle()
         self._publish_forming()
         self._publish_status()
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -166,6 +158,11 @@ class Desk:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+    @property
+    def feed_names(self) -> tuple[str, ...]:
+        """Names of the feeds, in the order they were given."""
+        return tuple(supervisor.feed.name for supervisor in self._supervisors)
 
     # -- what a notebook asks for -------------------------------------------------------------------------
 
@@ -264,6 +261,8 @@ class Desk:
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
+        if self._live_clock:
+            self._beat()
         self._tasks = [self._loop.create_task(supervisor.run()) for supervisor in self._supervisors]
         for task in self._tasks:
             task.add_done_callback(self._supervision_ended)
@@ -364,65 +363,3 @@ def _open(name: str, seed: int | None, settings: Settings) -> Feed:
     if name == "synthetic" and seed is not None:
         options.setdefault("seed", seed)
     return open_feed(name, **options)
-
-
-def trade_sample_book(desk: Desk) -> None:
-    """Have the desk of an invented market trade the sample paper book once, as soon as it has levels.
-
-    Does nothing for a desk with any other feed, or one that holds something already.
-    """
-    if {supervisor.feed.name for supervisor in desk._supervisors} != {"synthetic"}:
-        return
-    traded = False
-
-    def trade(table: str, frame: pd.DataFrame) -> None:
-        nonlocal traded
-        if not traded:
-            traded = True
-            if not len(desk.board.latest("fills")) and not len(desk.board.latest("positions")):
-                fills = sample_fills(desk.board.latest("marks"), desk.board.latest("trades"))
-                desk.hub.publish("fills", fills)
-
-    if SAMPLE_BRANCH not in desk.hub.branches:
-        desk.hub.attach(SAMPLE_BRANCH, ("levels",), trade)
-
-
-_shared: Desk | None = None
-_shared_lock = threading.Lock()
-
-
-def share(desk: Desk) -> Desk:
-    """Make this desk the process's own, which every dashboard session sees."""
-    global _shared
-    with _shared_lock:
-        if _shared is not None and _shared is not desk:
-            raise RuntimeError(
-                "this process shares a desk already; stop it and start a new process for another"
-            )
-        _shared = desk
-    trade_sample_book(desk)
-    return desk
-
-
-def shared_desk() -> Desk:
-    """The process's running desk; made from the settings at the first call."""
-    global _shared
-    with _shared_lock:
-        if _shared is None:
-            settings = Settings()
-            _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
-            trade_sample_book(_shared)
-            spare_collections()
-        return _shared.start()
-
-
-def spare_collections() -> None:
-    """Leave what is imported out of garbage collections, and walk all the rest seldom: either stops every session for 0.1 s.
-
-    Collections of everything come with so many objects made, and kept rows alone are enough for one every few seconds; what
-    they would find, the models of ended sessions, pages have collected when a session ends.
-    """
-    gc.collect()
-    gc.freeze()
-    young, middle, _ = gc.get_threshold()
-    gc.set_threshold(young, middle, _OLD)

@@ -2,73 +2,113 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from workstation.exposure.book import ExposureBook
-from workstation.exposure.cascade_engine import Cascade
+from workstation.exposure.cascade_engine import Cascade, CascadeParameters
 from workstation.exposure.levels import Levels
-from workstation.flow.large_trades import SmartMoney
+from workstation.exposure.snapshots import ChainSnapshotsParameters
+from workstation.exposure.wall_alerts import WallAlerts, WallAlertsParameters
+from workstation.flow.large_trades import LargeTrades, LargeTradesParameters
 from workstation.indicators.candles.engine import Candles
+from workstation.indicators.candles.parameters import CandlesParameters
 from workstation.indicators.ticks.intensity import Intensity
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
+from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.engine import Engine
-from workstation.portfolio.pnl import PnlSnapshots
-from workstation.pricing.surface_engine import Surface
+from workstation.portfolio.pnl import PnlSnapshots, PnlSnapshotsParameters
+from workstation.pricing.surface_engine import Surface, SurfaceParameters
 
-LENGTHS = ("1s", "10s", "1min", "5min", "15min", "1h")
-"""Candle lengths a desk keeps."""
-LATENESS = "2min"
-"""How long after its end a candle takes in trades: those that come late, and those brought after an outage."""
-PNL_EVERY = "10s"
-"""How often a desk gives a row of PnL per leg, once something is held."""
-INTENSITY_EVERY = "250ms"
-"""How often a desk gives a row of intensity per instrument: what a screen shows; spikes and reversals see every tick."""
+TIMEFRAMES = ("1s", "10s", "1min", "5min", "15min", "1h")
+
+
+@dataclass(frozen=True)
+class EngineParameters:
+    """Parameters of the standard engines; defaults are the engines' own unless a comment says why not.
+
+    Attributes
+    ----------
+    candles
+        Timeframes, and how long after its end a candle takes in late trades: two minutes, for trades brought after an outage.
+    exposure
+        What exposures, levels and the cascade risk share, and the scales of the cascade risk.
+    surface, large_trades, wall_alerts
+        Of the engines of these names.
+    ticks
+        The tick windows that intensity, spikes and reversals share.
+    intensity_every
+        How often a row of intensity is given per instrument: what a screen shows; spikes and reversals see every tick.
+    pnl
+        How often a row of PnL is given per leg, once something is held: every ten seconds.
+
+    Examples
+    --------
+    >>> EngineParameters().candles.every
+    ('1s', '10s', '1min', '5min', '15min', '1h')
+    """
+
+    candles: CandlesParameters = field(
+        default_factory=lambda: CandlesParameters(every=TIMEFRAMES, lateness="2min")
+    )
+    exposure: CascadeParameters = field(default_factory=CascadeParameters)
+    surface: SurfaceParameters = field(default_factory=SurfaceParameters)
+    large_trades: LargeTradesParameters = field(default_factory=LargeTradesParameters)
+    wall_alerts: WallAlertsParameters = field(default_factory=WallAlertsParameters)
+    ticks: TickWindowParameters = field(default_factory=TickWindowParameters)
+    intensity_every: str = "250ms"
+    pnl: PnlSnapshotsParameters = field(default_factory=lambda: PnlSnapshotsParameters(every="10s"))
 
 
 def standard_engines(
-    candles: Sequence[str] = LENGTHS,
-    lateness: str = LATENESS,
-    exposure: Mapping[str, Any] | None = None,
-    surface: Mapping[str, Any] | bool = True,
-    ticks: Mapping[str, Any] | bool = True,
-    smart_money: Mapping[str, Any] | None = None,
+    candles: str | Sequence[str] | None = None,
+    lateness: str | None = None,
+    parameters: EngineParameters | None = None,
+    *,
+    surface: bool = True,
+    ticks: bool = True,
 ) -> list[Engine]:
-    """Fresh engines: candles of every length, exposures, levels, the cascade risk and smart money, the surface, PnL.
+    """Fresh engines: candles, exposures, levels, cascade risk, alerts, the surface, PnL and the tick indicators.
 
     Parameters
     ----------
     candles, lateness
-        Lengths, and how long after its end a candle takes in late trades.
-    exposure
-        Parameters of the exposure engines (``every``, ``sign_model``, ``basis``, ...).
-    surface
-        Parameters of the surface (``every``, ``target``, ``widest``, ...); True for their defaults, False for none.
-    ticks
-        Parameters of the windows that intensity, spikes and reversals share (``ticks``, ``smoothing``, ``window``, ...); True
-        for their defaults, False for none of the three.
-    smart_money
-        Parameters of ``SmartMoney`` (``block_usd``, ``z``, ``walls``, ...).
+        Timeframes and lateness of the candles instead of those of ``parameters``.
+    parameters
+        Of every engine; none: the defaults.
+    surface, ticks
+        False leaves the surface, or intensity, spikes and reversals, out.
 
     Examples
     --------
-    >>> [type(engine).__name__ for engine in standard_engines(["10s"])]
-    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'SmartMoney', 'Surface', 'PnlSnapshots', 'Intensity', 'Spikes', 'Reversals']
+    >>> [type(engine).__name__ for engine in standard_engines(["10s"])][:5]
+    ['Candles', 'ExposureBook', 'Levels', 'Cascade', 'LargeTrades']
     """
-    exposure = dict(exposure or {})
+    own = parameters or EngineParameters()
+    changes: dict[str, Any] = {"every": candles, "lateness": lateness}
+    bars = replace(own.candles, **{name: value for name, value in changes.items() if value is not None})
+    shared = _values(own.exposure, ChainSnapshotsParameters)
     return [
-        Candles(every=tuple(candles), lateness=lateness),
-        ExposureBook(**exposure),
-        Levels(**exposure),
-        Cascade(**exposure),
-        SmartMoney(**(smart_money or {})),
-        *([] if surface is False else [Surface(**({} if surface is True else surface))]),
-        PnlSnapshots(every=PNL_EVERY),
-        *([] if ticks is False else _tick_indicators({} if ticks is True else ticks)),
+        Candles(bars),
+        ExposureBook(**shared),
+        Levels(**shared),
+        Cascade(own.exposure),
+        LargeTrades(own.large_trades),
+        WallAlerts(own.wall_alerts),
+        *([Surface(own.surface)] if surface else []),
+        PnlSnapshots(own.pnl),
+        *(_tick_indicators(own) if ticks else []),
     ]
 
 
-def _tick_indicators(ticks: Mapping[str, Any]) -> list[Engine]:
-    first = Intensity(every=INTENSITY_EVERY, **ticks)
-    return [first, Spikes(beside=first, **ticks), Reversals(beside=first, **ticks)]
+def _tick_indicators(own: EngineParameters) -> list[Engine]:
+    shared = _values(own.ticks, TickWindowParameters)
+    first = Intensity(every=own.intensity_every, **shared)
+    return [first, Spikes(beside=first, **shared), Reversals(beside=first, **shared)]
+
+
+def _values(parameters: Any, kind: type) -> dict[str, Any]:
+    """The fields of ``kind`` in parameters that are of it or of a class derived from it."""
+    return {one.name: getattr(parameters, one.name) for one in fields(kind)}

@@ -6,11 +6,14 @@ Environment variables are ``WORKSTATION_`` + the field's name; nested fields are
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import platformdirs
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,64 +21,52 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from workstation.engines import EngineParameters
+from workstation.exposure.cascade_engine import CascadeParameters
+from workstation.exposure.wall_alerts import WallAlertsParameters
+from workstation.flow.large_trades import LargeTradesParameters
+from workstation.indicators.ticks.windows import TickWindowParameters
+from workstation.portfolio.pnl import PnlSnapshotsParameters
+from workstation.pricing.surface_engine import SurfaceParameters
+
 DATA_DIR = Path(platformdirs.user_data_dir("workstation", appauthor=False))
 
 
-class ExposureSettings(BaseModel):
-    """What the exposure engines are asked for."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    every: str = Field(default="10s", description="interval between snapshots, in event time")
-    sign_model: str = Field(default="calls_long", description="calls_long, calls_short, short_all or flow")
-    basis: str = Field(default="open_interest", description="open_interest or volume")
+_SECRET = re.compile(r"(secret|password|passphrase|token|key|credential)", re.IGNORECASE)
+"""Names of feed options whose values are secrets."""
 
 
-class SurfaceSettings(BaseModel):
-    """What the surface engine is asked for: when it fits, and which quotes count.
+def concealed(options: Any) -> Any:
+    """Feed options with every secret as ``SecretStr``, at any depth.
 
     Examples
     --------
-    >>> SurfaceSettings(every="5min").model_dump()["every"]
-    '5min'
+    >>> concealed({"accounts": {"venues": {"okx": {"api_key": "k", "account": "main"}}}})
+    {'accounts': {'venues': {'okx': {'api_key': SecretStr('**********'), 'account': 'main'}}}}
     """
+    if isinstance(options, dict):
+        return {
+            name: SecretStr(value)
+            if isinstance(value, str) and _SECRET.search(str(name))
+            else concealed(value)
+            for name, value in options.items()
+        }
+    if isinstance(options, list | tuple):
+        return type(options)(concealed(value) for value in options)
+    return options
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    every: str = Field(default="1min", description="interval between fits, in event time")
-    stale_after_s: float = Field(
-        default=900.0, gt=0, description="contracts with an older price or vol are left out and counted"
-    )
-    target: str = Field(default="mid", description="mid or mark: which vol is fitted")
-    widest: float = Field(default=0.25, gt=0, description="widest bid-ask spread in vol, share of the mid")
-    smallest_delta: float = Field(default=0.01, ge=0, lt=0.5, description="smallest out-of-the-money delta")
-    fewest: int = Field(default=5, ge=5, description="strikes an expiry needs; with fewer it is refused")
+def _known_names(parameters: type) -> BeforeValidator:
+    """Refuse names that a parameter class does not have: pydantic would drop them without a word."""
+    known = [one.name for one in fields(parameters)]
 
+    def check(given: Any) -> Any:
+        unknown = sorted(set(given) - set(known)) if isinstance(given, Mapping) else []
+        if unknown:
+            raise ValueError(f"no parameter {unknown[0]!r}; known are {', '.join(known)}")
+        return given
 
-class SmartMoneySettings(BaseModel):
-    """What counts as a block, a large print and a changed wall of open interest."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    block_usd: float = Field(
-        default=200_000.0, gt=0, description="premium from which a print or package of options is a block"
-    )
-    large_option_usd: float = Field(
-        default=20_000.0, gt=0, description="premium under which no option's print is large"
-    )
-    large_usd: float = Field(
-        default=250_000.0, gt=0, description="worth under which no other print is large, USD"
-    )
-    z: float = Field(default=3.0, gt=0, description="standard deviations above the mean of earlier prints")
-    robust_z: float = Field(default=5.0, gt=0, description="scaled MADs above the median of earlier prints")
-    history: int = Field(default=100, gt=0, description="earlier prints a print is compared with")
-    samples: int = Field(default=12, gt=0, description="earlier prints of the contract it takes")
-    quiet: str = Field(default="10s", description="a contract raises one large print in so much time")
-    gather: str = Field(default="1s", description="how long the legs of a block are waited for")
-    walls: int = Field(default=5, gt=0, description="walls watched on each side")
-    wall_share: float = Field(default=0.1, gt=0, description="change of a wall that is told, as a share")
-    wall_usd: float = Field(default=1_000_000.0, gt=0, description="change of a wall that is told, in USD")
-    wall_every: str = Field(default="1min", description="how often walls are looked at, in event time")
+    return BeforeValidator(check)
 
 
 class ServerSettings(BaseModel):
@@ -91,6 +82,9 @@ class ServerSettings(BaseModel):
         ge=30,
         description="shortest time between two pictures of a session; longer spares a slow line",
     )
+
+
+_OWN = EngineParameters()
 
 
 class Settings(BaseSettings):
@@ -109,6 +103,7 @@ class Settings(BaseSettings):
         toml_file="workstation.toml",
         frozen=True,
         extra="ignore",
+        hide_input_in_errors=True,
     )
 
     history: str = Field(
@@ -118,26 +113,38 @@ class Settings(BaseSettings):
         None, description="folder of recorded market data for tests and examples"
     )
     feeds: tuple[str, ...] = Field(default=("synthetic",), description="feeds the desk starts")
-    feed_options: dict[str, dict[str, Any]] = Field(default_factory=dict, description="options per feed name")
+    feed_options: Annotated[dict[str, dict[str, Any]], AfterValidator(concealed)] = Field(
+        default_factory=dict, description="options per feed name; keys and secrets are never shown"
+    )
     seed: int | None = Field(
         None, description="seed of the synthetic market; none takes a new one each start"
     )
     record: bool = Field(default=True, description="write every row to history")
-    candles: tuple[str, ...] = Field(
-        default=("1s", "10s", "1min", "5min", "15min", "1h"), description="lengths of the live candles"
-    )
+    candles: tuple[str, ...] = Field(default=_OWN.candles.every, description="timeframes of the live candles")
     candle_lateness: str = Field(
-        default="2min",
-        description="how long after its end a candle takes in ticks that come late or are brought after an outage",
+        default=_OWN.candles.lateness,
+        description="how long after its end a candle takes in trades that come late or are brought after an outage",
     )
-    exposure: ExposureSettings = ExposureSettings()
-    surface: SurfaceSettings = SurfaceSettings()
-    smart_money: SmartMoneySettings = SmartMoneySettings()
+    exposure: Annotated[CascadeParameters, _known_names(CascadeParameters)] = _OWN.exposure
+    surface: Annotated[SurfaceParameters, _known_names(SurfaceParameters)] = _OWN.surface
+    large_trades: Annotated[LargeTradesParameters, _known_names(LargeTradesParameters)] = _OWN.large_trades
+    wall_alerts: Annotated[WallAlertsParameters, _known_names(WallAlertsParameters)] = _OWN.wall_alerts
+    ticks: Annotated[TickWindowParameters, _known_names(TickWindowParameters)] = _OWN.ticks
+    intensity_every: str = Field(
+        default=_OWN.intensity_every, description="how often a row of intensity is given per instrument"
+    )
+    pnl: Annotated[PnlSnapshotsParameters, _known_names(PnlSnapshotsParameters)] = _OWN.pnl
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
     )
     recorder_backlog: int = Field(default=10_000, gt=0, description="batches that may wait for the recorder")
+
+    def engine_parameters(self) -> EngineParameters:
+        """What the standard engines are made with."""
+        own = {one.name: getattr(self, one.name) for one in fields(EngineParameters) if one.name != "candles"}
+        candles = replace(_OWN.candles, every=self.candles, lateness=self.candle_lateness)
+        return EngineParameters(candles=candles, **own)
 
     @classmethod
     def settings_customise_sources(

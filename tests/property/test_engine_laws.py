@@ -122,7 +122,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
-    "workstation.flow.large_trades.SmartMoney": (
+    "workstation.flow.large_trades.LargeTrades": (
         Case(
             {
                 "block_usd": 2e7,
@@ -133,18 +133,19 @@ CASES: dict[str, tuple[Case, ...]] = {
                 "history": 4,
                 "samples": 2,
                 "quiet": "2s",
-                "walls": 2,
-                "wall_usd": 1.0,
-                "wall_every": "10s",
             },
             max_rows=40,
             examples=15,
         ),
         Case(
-            {"samples": 2, "history": 8, "large_usd": 50.0, "wall_every": "1min", "gather": "30s"},
+            {"samples": 2, "history": 8, "large_usd": 50.0, "gather": "30s"},
             max_rows=40,
             examples=10,
         ),
+    ),
+    "workstation.exposure.wall_alerts.WallAlerts": (
+        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15),
+        Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (
         Case({"every": "10s"}, max_rows=30, examples=25),

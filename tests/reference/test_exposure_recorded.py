@@ -15,8 +15,9 @@ from workstation.exposure.band import band
 from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import PARTS, forced_flow
+from workstation.exposure.wall_alerts import WallAlerts
 from workstation.feeds.deribit.decode import decode
-from workstation.flow.large_trades import SmartMoney
+from workstation.flow.large_trades import LargeTrades
 from workstation.market.tables import HEARTBEAT, MARKS, TRADES, TradeFlag
 from workstation.pricing.chain import chain
 
@@ -133,14 +134,14 @@ def test_open_interest_and_the_band_of_recorded_chains(crypto: Path, currency: s
 
 def test_cascade_and_walls_on_the_recorded_snapshots(crypto: Path) -> None:
     """Six hours lie between snapshots: what a day of trades would say is missing, and named."""
-    cascade, money = Cascade(every="10s"), SmartMoney(wall_every="1min")
+    cascade, watch = Cascade(every="10s"), WallAlerts(every="1min")
     risks, walls = [], []
     frames = [snapshot_marks(path, "BTC") for path in snapshots(crypto)[14:24]]
     for frame in frames:
         beat = HEARTBEAT.conform(pd.DataFrame({"event_ns": [int(frame["event_ns"].max()) + 2 * MINUTE]}))
         for table, rows in (("marks", frame), ("heartbeat", beat)):
             risks.append(cascade.update(rows, table))
-            walls.append(money.update(rows, table))
+            walls.append(watch.update(rows, table))
     rows = pd.concat(risks, ignore_index=True)
     assert len(rows) == len(frames) and rows["score"].between(0, 1).all()
     assert rows["missing"].str.contains("forced_selling_1pct: 0 of 10 whole minutes").all()
@@ -169,9 +170,9 @@ def answer(crypto: Path, name: str, method: str) -> pd.DataFrame:
 
 def test_recorded_trades_of_a_quiet_hour_raise_nothing(crypto: Path) -> None:
     trades = answer(crypto, "deribit_rest_2026-09-20/trades_currency.json", "get_last_trades_by_currency")
-    engine = SmartMoney()
+    engine = LargeTrades()
     assert len(trades) == 5 and not len(engine.update(trades))
-    low = SmartMoney(block_usd=3000.0).update(trades)
+    low = LargeTrades(block_usd=3000.0).update(trades)
     premium = trades["price"] * trades["size"] * trades["index"]
     assert low["premium_usd"].tolist() == [pytest.approx(premium.max())]
     assert json.loads(low["evidence"].item())["legs"][0]["trade_id"] == "445682189"
@@ -184,7 +185,7 @@ def test_a_recorded_block_leg_is_told_under_its_block(crypto: Path) -> None:
         {"payload": [payload], "channel": ["public/get_last_trades_by_currency"], "seen_ns": [1]}
     )
     trades = next(batch.frame for batch in decode(frames) if batch.table == "trades")
-    engine = SmartMoney()
+    engine = LargeTrades()
     engine.update(trades)
     row = engine.update(HEARTBEAT.conform(trades[["event_ns"]] + 2 * 10**9), "heartbeat").iloc[0]
     assert row["alert_id"] == "block:deribit:BLOCK-282155" and row["direction"] == 1
@@ -214,7 +215,7 @@ def test_recorded_block_rfqs_are_one_alert_each(crypto: Path) -> None:
     )
     trades = next(batch.frame for batch in decode(frames) if batch.table == "trades")
     assert len(trades) == sum(len(rfq["legs"]) for rfq in raw)
-    engine = SmartMoney()
+    engine = LargeTrades()
     end = HEARTBEAT.conform(pd.DataFrame({"event_ns": [int(trades["event_ns"].max()) + MINUTE]}))
     rows = TRADES.conform(trades)
     found = pd.concat([engine.update(rows), engine.update(end, "heartbeat")], ignore_index=True).set_index(
@@ -243,10 +244,10 @@ def test_recorded_messages_pass(crypto: Path) -> None:
     lines = (crypto / "ws_messages_tardis" / "deribit_messages.jsonl").read_bytes().splitlines()
     batches = {batch.table: batch.frame for batch in decode(pd.DataFrame({"payload": lines, "seen_ns": 1}))}
     trades = batches["trades"]
-    engine = SmartMoney()
+    engine = LargeTrades()
     for table in ("marks", "trades"):
         assert not len(engine.update(batches[table], table))
-    eager = SmartMoney(samples=2, z=0.5, robust_z=0.5, large_usd=100.0)
+    eager = LargeTrades(samples=2, z=0.5, robust_z=0.5, large_usd=100.0)
     rows = eager.update(trades)
     usd = (
         trades["price"]

@@ -12,7 +12,7 @@ import pytest
 from workstation import open_desk, open_feed, open_history
 from workstation.board.board import FEED_COLUMNS
 from workstation.desk import Desk
-from workstation.engines import LATENESS, LENGTHS, standard_engines
+from workstation.engines import EngineParameters, standard_engines
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.tape.tape import Tape
 from workstation.history import History
@@ -81,7 +81,7 @@ def test_live_is_batch(store: History) -> None:
 
     live = by_seq(store)["candles"]
     everything = store.read("trades").sort_values("seq", ignore_index=True)
-    batch = Candles(every="1s", lateness=LATENESS).update(everything)
+    batch = Candles(every="1s", lateness=EngineParameters().candles.lateness).update(everything)
     final = live[live["every_ns"] == 10**9].reset_index(drop=True)
     last = batch["event_ns"].max()
     assert len(batch) > 100
@@ -212,6 +212,5 @@ def test_engines_that_do_not_end_are_told_of_and_what_waited_is_in_history(tmp_p
 
 
 def test_a_replay_asks_of_candles_what_a_desk_does() -> None:
-    fields = Settings.model_fields
-    assert fields["candles"].default == LENGTHS
-    assert fields["candle_lateness"].default == LATENESS
+    desk = next(iter(standard_engines(parameters=Settings(_env_file=None).engine_parameters())))  # type: ignore[call-arg]
+    assert desk.parameters == next(iter(standard_engines())).parameters  # type: ignore[attr-defined]

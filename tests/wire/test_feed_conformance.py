@@ -31,7 +31,7 @@ def case_of(name: str) -> Case:
     return importlib.import_module(f"tests.wire.cases.{name}").CASE
 
 
-@pytest.fixture(params=sorted(FEEDS))
+@pytest.fixture(params=["_template", *sorted(FEEDS)])
 def case(request: pytest.FixtureRequest) -> Case:
     found = case_of(request.param)
     if not found.market:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
-import signal
 import tempfile
 import threading
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from workstation.cli.answers import TRACEBACK, answered, console, settings_of
+from workstation.cli.ending import ended_by_signals, interrupt
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -23,18 +25,18 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-console = Console()
 
 HistoryOption = Annotated[str, typer.Option(help="Store: a path or a lake:// URL. Default: the settings'.")]
 PortOption = Annotated[
     int | None, typer.Option(help="Port; the next free one is taken when it is not free, 0 takes any.")
 ]
 AddressOption = Annotated[str | None, typer.Option(help="Address to serve on.")]
-
-
-def _fail(error: Exception) -> None:
-    console.print(f"[bold red]{type(error).__name__}[/]: {error}", highlight=False)
-    raise typer.Exit(1)
+LoginOption = Annotated[
+    bool,
+    typer.Option(
+        "--without-login", help="Serve beyond this machine although anybody who reaches it sees all."
+    ),
+]
 
 
 def _server(settings: Settings, port: int | None, address: str | None) -> Any:
@@ -45,6 +47,7 @@ def _server(settings: Settings, port: int | None, address: str | None) -> Any:
 
 
 @app.command()
+@answered
 def demo(
     port: PortOption = None,
     address: AddressOption = None,
@@ -54,21 +57,32 @@ def demo(
     history: Annotated[
         str, typer.Option(help="Keep the rows here; default: a folder dropped at the end.")
     ] = "",
+    without_login: LoginOption = False,
 ) -> None:
     """Open the dashboards on the synthetic market."""
-    from workstation.cli.serving import serve
+    settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
+    server = _server(settings, port, address)
+    with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
+        _serve_pages(
+            lambda open_desk: open_desk(["synthetic"], history or folder, seed, settings),
+            server,
+            without_login,
+        )
+
+
+def _serve_pages(make_desk: Callable[[Callable[..., Any]], Any], server: Any, without_login: bool) -> None:
+    """Make the desk and serve it; a signal that comes before the server runs ends the command as in the middle of it."""
+    from workstation.cli.serving import check_exposed, free_port, serve
     from workstation.desk import open_desk
 
-    settings = Settings(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
-    with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
-        try:
-            desk = open_desk(["synthetic"], history or folder, seed, settings)
-            serve(desk, _server(settings, port, address))
-        except WorkstationError as error:
-            _fail(error)
+    check_exposed(server.address, without_login)
+    free_port(server.address, server.port)
+    with suppress(KeyboardInterrupt), ended_by_signals(interrupt):
+        serve(make_desk(open_desk), server, without_login=without_login)
 
 
 @app.command(name="compile")
+@answered
 def compile_kernels() -> None:
     """Compile the numerical kernels once per machine; every later start reads them from the cache."""
     from workstation.desk import open_desk
@@ -87,25 +101,25 @@ def compile_kernels() -> None:
         desk.wait()
     failed = [name for name, state in desk.hub.branches.items() if state != "running"]
     if failed:
-        _fail(RuntimeError(f"{', '.join(failed)} did not run: {desk.hub.status(failed[0]).reason}"))
+        raise WorkstationError(f"{', '.join(failed)} did not run: {desk.hub.status(failed[0]).reason}")
     console.print(f"The numerical kernels are compiled ({time.perf_counter() - began:.0f} s).")
 
 
 @app.command()
-def serve(port: PortOption = None, address: AddressOption = None) -> None:
+@answered
+def serve(port: PortOption = None, address: AddressOption = None, without_login: LoginOption = False) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
-    from workstation.cli.serving import serve as serve_pages
-    from workstation.desk import open_desk
-
-    settings = Settings()
-    try:
-        desk = open_desk(history=settings.history if settings.record else None, settings=settings)
-        serve_pages(desk, _server(settings, port, address))
-    except WorkstationError as error:
-        _fail(error)
+    settings = settings_of()
+    store = settings.history if settings.record else None
+    _serve_pages(
+        lambda open_desk: open_desk(history=store, settings=settings),
+        _server(settings, port, address),
+        without_login,
+    )
 
 
 @app.command()
+@answered
 def collect(
     feeds: Annotated[
         list[str] | None, typer.Argument(help="Feeds to record; default: the settings'.")
@@ -116,22 +130,18 @@ def collect(
     """Record feeds into history, without a screen."""
     from workstation.desk import open_desk
 
-    settings = Settings()
+    settings = settings_of()
     stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    try:
-        with open_desk(feeds or None, history or settings.history, settings=settings) as desk:
-            console.print(
-                f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
-            )
-            waited = 0.0
-            while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
-                waited += 1.0
-                console.print(_status_line(desk.board.feeds()), end="\r")
-        console.print("\nStopped; every accepted row is written.")
-    except (WorkstationError, TimeoutError) as error:
-        _fail(error)
+    with (
+        ended_by_signals(stop.set),
+        open_desk(feeds or None, history or settings.history, settings=settings) as desk,
+    ):
+        console.print(f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}")
+        waited = 0.0
+        while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
+            waited += 1.0
+            console.print(_status_line(desk.board.feeds()), end="\r")
+    console.print("\nStopped; every accepted row is written.")
 
 
 def _status_line(feeds: Any) -> str:
@@ -143,6 +153,7 @@ def _status_line(feeds: Any) -> str:
 
 
 @app.command()
+@answered
 def replay(
     start: Annotated[str, typer.Option("--from", help="Begin, UTC: 2026-03-20 or 2026-03-20T04:00.")],
     end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")],
@@ -154,37 +165,37 @@ def replay(
     ] = 1.0,
     port: PortOption = None,
     address: AddressOption = None,
+    without_login: LoginOption = False,
 ) -> None:
     """Run recorded raw rows through the engines again; prints the digest of every derived table."""
-    settings = Settings()
-    try:
-        if serve:
-            _serve_replay(
-                settings,
-                history or settings.history,
-                start,
-                end,
-                speed,
-                max_wait,
-                _server(settings, port, address),
-            )
-        else:
-            _print_replay(history or settings.history, start, end)
-    except WorkstationError as error:
-        _fail(error)
+    settings = settings_of()
+    url = history or settings.history
+    if serve:
+        server = _server(settings, port, address)
+        _serve_pages(
+            lambda open_desk: _replaying_desk(open_desk, settings, url, start, end, speed, max_wait),
+            server,
+            without_login,
+        )
+    else:
+        _print_replay(url, start, end)
 
 
-def _serve_replay(
-    settings: Settings, url: str, start: str, end: str, speed: float, max_wait: float, server: Any
-) -> None:
-    from workstation.cli.serving import serve as serve_pages
-    from workstation.desk import open_desk
+def _replaying_desk(
+    open_desk: Callable[..., Any],
+    settings: Settings,
+    url: str,
+    start: str,
+    end: str,
+    speed: float,
+    max_wait: float,
+) -> Any:
     from workstation.feeds import open_feed
     from workstation.history import open_history
 
     store = open_history(url)
     tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
-    serve_pages(open_desk([tape], None, settings=settings), server)
+    return open_desk([tape], None, settings=settings)
 
 
 def _print_replay(url: str, start: str, end: str) -> None:
@@ -199,6 +210,7 @@ def _print_replay(url: str, start: str, end: str) -> None:
 
 
 @app.command("import")
+@answered
 def import_(
     format_name: Annotated[
         str, typer.Argument(metavar="FORMAT", help="cboe, dbn, lean, tardis, frames or table")
@@ -207,6 +219,9 @@ def import_(
     history: HistoryOption = "",
     mapping: Annotated[str, typer.Option(help="table: a shipped mapping's name or a YAML file.")] = "",
     feed: Annotated[str, typer.Option(help="frames: the venue, when the file does not tell.")] = "",
+    zone: Annotated[
+        str, typer.Option(help="lean: time zone of a market LEAN's database does not name, as UTC-05.")
+    ] = "",
     again: Annotated[
         bool, typer.Option("--again", help="Import files although their content is in the store.")
     ] = False,
@@ -215,23 +230,20 @@ def import_(
     from workstation.history import open_history
     from workstation.research.importing import expand, import_files
 
-    options = {name: value for name, value in {"mapping": mapping, "feed": feed}.items() if value}
-    try:
-        files = expand(paths)
-        store = open_history(history or Settings().history)
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(f"import {format_name}", total=len(files))
-            done = import_files(
-                store, format_name, files, again=again, **options,
-                progress=lambda path, rows: bar.update(task, advance=1, description=path.name[:40]),
-            )  # fmt: skip
-            bar.update(task, completed=len(files), description=f"import {format_name}")
-        store.close()
-    except (WorkstationError, TypeError) as error:
-        _fail(error)
-    else:
-        _print_import(done)
+    given = {"mapping": mapping, "feed": feed, "zone": zone}
+    options = {name: value for name, value in given.items() if value}
+    files = expand(paths)
+    store = open_history(history or settings_of().history)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task(f"import {format_name}", total=len(files))
+        done = import_files(
+            store, format_name, files, again=again, **options,
+            progress=lambda path, rows: bar.update(task, advance=1, description=path.name[:40]),
+        )  # fmt: skip
+        bar.update(task, completed=len(files), description=f"import {format_name}")
+    store.close()
+    _print_import(done)
 
 
 def _print_import(done: Any) -> None:
@@ -240,24 +252,31 @@ def _print_import(done: Any) -> None:
         f"{done.files} files: {rows}"
         + (f"; {done.known} files were in the store already" if done.known else "")
     )
-    if done.rejections.total:
-        table = RichTable("rows set aside", "reason", "first of them")
-        for reason, count in sorted(done.rejections.counts.items(), key=lambda item: -item[1]):
-            table.add_row(f"{count:,}", reason, done.rejections.examples[reason])
-        console.print(table)
+    _print_reasons("rows set aside", done.rejections.counts, done.rejections.examples)
+    _print_reasons("kept, not all known", done.rejections.notes, done.rejections.examples)
     for path, problem in done.failures.items():
         console.print(f"[bold red]not read[/] {path}: {problem}", highlight=False)
     if done.failures:
         raise typer.Exit(1)
 
 
+def _print_reasons(title: str, counts: dict[str, int], examples: dict[str, str]) -> None:
+    if not counts:
+        return
+    table = RichTable(title, "reason", "first of them")
+    for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
+        table.add_row(f"{count:,}", reason, examples[reason])
+    console.print(table)
+
+
 @app.command()
+@answered
 def doctor() -> None:
     """Check what the workstation needs, and say what to do about what is missing."""
     from workstation.cli.doctor import examine
 
     table = RichTable("what", "state", "detail")
-    findings = examine(Settings())
+    findings = examine(settings_of())
     for finding in findings:
         table.add_row(finding.what, "[green]ok[/]" if finding.ok else "[bold red]mend[/]", finding.detail)
     console.print(table)
@@ -265,5 +284,5 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-if os.environ.get("WORKSTATION_TRACEBACK"):
+if os.environ.get(TRACEBACK):
     app.pretty_exceptions_enable = False

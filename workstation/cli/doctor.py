@@ -47,6 +47,7 @@ def examine(settings: Settings) -> list[Finding]:
         _packages,
         _history,
         _disk,
+        _feeds,
         _engines,
         _pages,
         _chromium,
@@ -98,6 +99,18 @@ def _disk(settings: Settings) -> Finding:
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30
     return Finding("disk", free >= ENOUGH_DISK_GIB, f"{free:,.0f} GiB free at {folder}")
+
+
+def _feeds(settings: Settings) -> Finding:
+    from workstation.feeds import open_feed
+
+    for name in settings.feeds:
+        open_feed(name, **settings.feed_options.get(name, {}))
+    unused = sorted(set(settings.feed_options) - set(settings.feeds))
+    detail = ", ".join(settings.feeds) or "none"
+    return Finding(
+        "feeds", True, detail + (f"; options of {', '.join(unused)} are not used" if unused else "")
+    )
 
 
 def _engines(settings: Settings) -> Finding:

@@ -1,75 +1,145 @@
-"""Serve the dashboards of the checkout over a running desk."""
+"""Serve the dashboards over a running desk."""
 
 from __future__ import annotations
 
+import errno
 import socket
-from functools import partial
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from workstation.desk import Desk, share, spare_collections
+from workstation.cli.ending import ended_by_signals
+from workstation.desk import Desk
 from workstation.market.errors import WorkstationError
+from workstation.process import share, spare_collections
 from workstation.settings import ServerSettings
 
 FIRST_PAGE = "exposure"
+PORTS_TRIED = 20
 
 
 def dashboards() -> dict[str, str]:
-    """Route -> file of every dashboard: in the working directory, else beside the installed package."""
-    for root in (Path.cwd(), Path(__file__).parents[2]):
-        files = sorted((root / "dashboards").glob("*.py"))
+    """Route -> file of every dashboard: of the working directory, else of the checkout, else of the installed package."""
+    package = Path(__file__).parents[1]
+    for folder in (Path.cwd() / "dashboards", package.parent / "dashboards", package / "dashboards"):
+        files = sorted(file for file in folder.glob("*.py") if not file.stem.startswith("_"))
         if files:
             return {file.stem: str(file) for file in files}
-    raise WorkstationError("no dashboards/*.py here; run the command in a checkout of the project")
+    raise WorkstationError("the dashboards are not installed; install the workstation again")
 
 
 def free_port(address: str, wanted: int) -> int:
-    """The wanted port when it is free, else the next free one of the following twenty; 0 takes any."""
-    if wanted == 0:
-        with socket.socket() as probe:
-            probe.bind((address, 0))
-            return int(probe.getsockname()[1])
-    for port in range(wanted, wanted + 20):
-        with socket.socket() as probe:
+    """The wanted port when it is free, else the next free one of the following twenty; 0 takes any.
+
+    Raises
+    ------
+    WorkstationError
+        The address is none of this machine's, the ports are taken, or may not be bound.
+    """
+    if not 0 <= wanted <= 65_535:
+        raise WorkstationError(f"port {wanted} is none: ports are 0 (any free one) to 65535")
+    family = _family(address)
+    last = min(wanted + PORTS_TRIED, 65_536)
+    for port in range(wanted, last) if wanted else (0,):
+        with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind((address, port))
-            except OSError:
-                continue
-            return port
-    raise WorkstationError(
-        f"ports {wanted} to {wanted + 19} of {address} are taken; name another with --port"
-    )
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    continue
+                raise WorkstationError(_unbindable(address, port, error)) from error
+            return int(probe.getsockname()[1])
+    raise WorkstationError(f"ports {wanted} to {last - 1} of {address} are taken; name another with --port")
 
 
-def serve(desk: Desk, server: ServerSettings) -> None:
-    """Serve every dashboard over the desk until interrupted; the desk is stopped at the end."""
-    import panel as pn
+def _family(address: str) -> socket.AddressFamily:
+    try:
+        return socket.getaddrinfo(address, None, type=socket.SOCK_STREAM)[0][0]
+    except OSError as error:
+        raise WorkstationError(f"--address {address!r} is no address: {error}") from error
+
+
+def _unbindable(address: str, port: int, error: OSError) -> str:
+    if error.errno == errno.EACCES:
+        return f"port {port} needs rights this user does not have; name one from 1024 on with --port"
+    return f"--address {address}: cannot be bound on this machine: {error.strerror or error}"
+
+
+def check_exposed(address: str, without_login: bool) -> None:
+    """Refuse to serve beyond this machine without a login, unless that is asked for in so many words.
+
+    Raises
+    ------
+    WorkstationError
+        Says what to do.
+    """
+    from workstation.cli.server_guards import is_loopback
+
+    _family(address)
+    if not is_loopback(address) and not without_login:
+        raise WorkstationError(
+            f"--address {address} opens every page, portfolio and accounts included, to whoever reaches this machine; serve "
+            "on 127.0.0.1 (an SSH tunnel reaches it), or add --without-login if that is meant"
+        )
+
+
+def _hosts(address: str, port: int) -> list[str]:
+    names = {"localhost", "127.0.0.1", "[::1]", f"[{address}]" if ":" in address else address}
+    if address in ("0.0.0.0", "::"):
+        names |= {socket.gethostname(), *(info[4][0] for info in _own_addresses())}
+    return sorted({f"{name}:{port}" for name in names} | ({*names} if port == 80 else set()))
+
+
+def _own_addresses() -> list[Any]:
+    try:
+        return socket.getaddrinfo(socket.gethostname(), None, family=socket.AF_INET)
+    except OSError:
+        return []  # a machine without a name of its own is reached by localhost
+
+
+def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) -> None:
+    """Serve every dashboard over the desk until a signal asks for the end; the desk is stopped at the end."""
     from tornado.ioloop import IOLoop
+
+    check_exposed(server.address, without_login)
+    port = free_port(server.address, server.port)
+    loop = IOLoop.current()
+    with ended_by_signals(lambda: loop.add_callback_from_signal(loop.stop)):
+        try:
+            share(desk.start())
+            _listen(server.address, port, loop.add_callback)
+            loop.start()
+        finally:
+            desk.stop()
+
+
+def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> None:
+    import panel as pn
     from tornado.web import RedirectHandler
 
+    from workstation.cli.server_guards import guard, hide_tracebacks
     from workstation.views.shell import page_opening
 
     page_opening.install()
-    share(desk.start())
+    hide_tracebacks()
     pages = dashboards()
-    port = free_port(server.address, server.port)
     first = FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))
-    opened = f"The workstation is at http://{server.address}:{port}/{first}  (Ctrl-C stops it)"
+    shown = f"[{address}]" if ":" in address else address
     print("Opening the workstation: every page is built once before the first visit", flush=True)
-    for once_it_listens in (partial(print, opened, flush=True), spare_collections):
-        IOLoop.current().add_callback(once_it_listens)
-    try:
-        pn.serve(
-            pages,
-            port=port,
-            address=server.address,
-            websocket_origin=[f"{server.address}:{port}", f"localhost:{port}", f"127.0.0.1:{port}"],
-            show=False,
-            verbose=False,
-            liveness=True,
-            warm=True,
-            extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
-            on_server_loaded=None,
-        )
-    finally:
-        desk.stop()
+    hosts = _hosts(address, port)
+    made = pn.io.server.get_server(
+        pages,
+        port=port,
+        address=address,
+        websocket_origin=hosts,
+        liveness=True,
+        warm=True,
+        extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
+    )
+    guard(made, hosts)
+    made.start()
+    once_it_listens(
+        print, f"The workstation is at http://{shown}:{port}/{first}  (Ctrl-C stops it)", flush=True
+    )
+    once_it_listens(spare_collections)

@@ -9,9 +9,8 @@ import numpy.typing as npt
 
 from workstation.exposure.open_interest import largest
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import NO_TIME
 from workstation.pricing.contracts import Floats
-from workstation.pricing.latest import OPTION, LatestMarks
+from workstation.pricing.latest import OPTION, LatestMarks, spot_of
 
 Wall = tuple[float, float]
 """Strike and open interest in underlying units."""
@@ -126,18 +125,6 @@ class WallWatch:
         self._before = np.full(int(codes.max(initial=-1)) + 1, np.nan)
         self._before[codes] = state["before"]
         self._since = dict(state["since"])
-
-
-def spot_of(latest: LatestMarks, underlying: str) -> float:
-    """The newest index of an underlying, of equally new ones the largest; NaN when none is known."""
-    if underlying not in latest.underlyings:
-        return float("nan")
-    index = latest.field("index")
-    ours = np.flatnonzero((latest.underlying == latest.underlyings.index(underlying)) & (index > 0))
-    if not ours.size:
-        return float("nan")
-    times = latest.time("index")[ours]
-    return float(index[ours[times == times.max(initial=NO_TIME)]].max())
 
 
 def _by_strike(strike: Floats, before: Floats, now: Floats) -> tuple[Floats, Floats, Floats]:

@@ -24,7 +24,7 @@ def open_feed(name: str, **options: Any) -> Feed:
     Raises
     ------
     FeedError
-        ``fatal``, when there is no such feed or what it needs is not installed.
+        ``fatal``, when there is no such feed, what it needs is not installed, or it refuses an option.
 
     Examples
     --------
@@ -39,7 +39,10 @@ def open_feed(name: str, **options: Any) -> Feed:
         factory = getattr(import_module(module), made)
     except ImportError as error:
         raise FeedError(f"feed {name!r} cannot be loaded: {error}", fatal=True) from error
-    feed: Feed = factory(**options)
+    try:
+        feed: Feed = factory(**options)
+    except (TypeError, ValueError) as error:
+        raise FeedError(f"feed {name!r} refuses its options: {error}", fatal=True) from error
     return feed
 
 

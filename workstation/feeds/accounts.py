@@ -128,7 +128,7 @@ class Accounts(Feed):
                 each.since_ms, each.held, each.seen = before.since_ms, before.held, before.seen
             first = next(call for call in self._calls(each) if call.channel == "balances")
             await each.wire.ask(first)
-            self._heard_ns = time.time_ns()
+            self._heard_ns = time.monotonic_ns()
 
     async def instruments(self) -> pd.DataFrame:
         """None: terms are the market feeds' to tell."""
@@ -227,7 +227,7 @@ class Accounts(Feed):
 
     async def _ask(self, each: _Polled, request: Request, made: dict[str, list[Row]]) -> Answer:
         answer = await each.wire.ask(request)
-        self._heard_ns = answer.seen_ns
+        self._heard_ns = time.monotonic_ns()
         channel = f"{each.account.venue}/{request.method}"
         stamp = {"event_ns": answer.seen_ns, "seen_ns": answer.seen_ns, "feed": self.name}
         made["frames"].append({**stamp, "channel": channel, "payload": answer.payload})

@@ -96,7 +96,7 @@ class Feed(ABC):
         return []
 
     def heard_ns(self) -> int:
-        """When the transport last gave a sign of life (a frame, a pong); 0 when only rows tell.
+        """When the transport last gave a sign of life (a frame, a pong), by ``time.monotonic_ns``; 0 when only rows tell.
 
         This is the first of the two staleness clocks: a socket that answers pings while no row comes is
         quiet, one that is silent altogether is stale.

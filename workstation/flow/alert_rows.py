@@ -1,4 +1,4 @@
-"""What the rows about large trades and walls say: score, direction, words and evidence."""
+"""Rows of the ``alerts`` table: score, direction, words and evidence."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 import orjson
 import pandas as pd
 
-from workstation.exposure.wall_changes import WallReport
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, TradeFlag
 
@@ -50,7 +49,7 @@ def block_row(legs: list[Leg], *, alert_id: str, parent_id: str, floor_usd: floa
     gross, net = _sum([leg.usd for leg in legs]), _sum([leg.side * leg.usd for leg in legs])
     lead = max(legs, key=lambda leg: (leg.usd if isfinite(leg.usd) else -1.0, leg.instrument))
     flagged = any(leg.flags & TradeFlag.BLOCK for leg in legs)
-    components = {"size": _size_points(gross, floor_usd), "negotiated": NEGOTIATED_POINTS * flagged}
+    components = {"size": size_points(gross, floor_usd), "negotiated": NEGOTIATED_POINTS * flagged}
     what = "block" if flagged else "package" if len(legs) > 1 else "print of block size"
     if len(legs) == 1:
         words = f"{what}: {_leg_words(lead)}"
@@ -63,7 +62,7 @@ def block_row(legs: list[Leg], *, alert_id: str, parent_id: str, floor_usd: floa
         "net_usd": net,
         "threshold_usd": floor_usd,
     }
-    return _row("block", lead, alert_id, parent_id, gross, components, _lean(legs), words, evidence) | {
+    return alert_row("block", lead, alert_id, parent_id, gross, components, _lean(legs), words, evidence) | {
         "event_ns": max(leg.event_ns for leg in legs)
     }
 
@@ -76,7 +75,7 @@ def large_print_row(leg: Leg, told: dict[str, float], *, alert_id: str, floor_us
     z, robust = told[f"{measure}_z"], told[f"{measure}_robust_z"]
     rarity = z if not isfinite(robust) else min(z, robust)
     components = {
-        "size": _size_points(leg.usd, floor_usd),
+        "size": size_points(leg.usd, floor_usd),
         "rarity": RARITY_POINTS * min(max(rarity, 0.0) / 10.0, 1.0),
     }
     whose = "its contract" if told["of_contract"] else "its underlying's options"
@@ -85,7 +84,7 @@ def large_print_row(leg: Leg, told: dict[str, float], *, alert_id: str, floor_us
         f"{'USD' if measure == 'usd' else 'size'} (robust {_number(robust)}; usual size {told['coin_median']:.6g}, usual "
         f"{_usd(told['usd_median'])})"
     )
-    return _row(
+    return alert_row(
         "large_print",
         leg,
         alert_id,
@@ -96,39 +95,6 @@ def large_print_row(leg: Leg, told: dict[str, float], *, alert_id: str, floor_us
         words,
         {"print": _leg_evidence(leg), "history": told},
     )
-
-
-def wall_row(report: WallReport, *, floor_usd: float) -> dict[str, Any]:
-    """An alert about walls of open interest that changed."""
-    first = report.changes[0]
-    moved = abs(first.now - first.before)
-    components = {
-        "size": _size_points(moved * report.spot, floor_usd),
-        "change": RARITY_POINTS * min(moved / max(first.before, first.now), 1.0),
-    }
-    side, kind = ("put", "support") if report.right == "P" else ("call", "resistance")
-    words = f"{report.underlying} {side} open interest: " + "; ".join(
-        f"{change.strike:,.10g} {'up' if change.now > change.before else 'down'} from {_amount(change.before)} to {_amount(change.now)}"
-        + (
-            f", now the {_ordinal(change.rank_now)} largest"
-            if change.rank_now
-            else ", no longer among the largest"
-        )
-        + (" (new)" if change.rank_now and not change.rank_before else "")
-        for change in report.changes
-    )
-    words += f"; {kind} now " + ", ".join(f"{strike:,.10g}" for strike, _ in report.walls_now)
-    evidence = {
-        **report._asdict(),
-        "units": "underlying units",
-        "walls_before": [{"strike": strike, "open_interest": held} for strike, held in report.walls_before],
-        "walls_now": [{"strike": strike, "open_interest": held} for strike, held in report.walls_now],
-        "changes": [change._asdict() for change in report.changes],
-    }
-    alert_id = f"oi_wall_change:{report.underlying}:{report.right}:{report.asof_ns}"
-    return _row("oi_wall_change", None, alert_id, "", nan, components, 0, words, evidence) | {
-        "event_ns": report.asof_ns
-    }
 
 
 def alerts(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -149,10 +115,11 @@ def retracted(row: dict[str, Any], trade_id: str, event_ns: int) -> dict[str, An
     return row | {"verdict": "retracted", "event_ns": event_ns, "explanation": words}
 
 
-def _row(
+def alert_row(
     kind: str, leg: Leg | None, alert_id: str, parent_id: str, usd: float, components: dict[str, float],
     direction: int, words: str, evidence: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
+    """One alert; its score is the sum of ``components``, at most 100."""
     score = min(sum(components.values()), 100.0)
     return {
         "event_ns": leg.event_ns if leg else 0,
@@ -171,7 +138,7 @@ def _row(
     }
 
 
-def _size_points(usd: float, floor_usd: float) -> float:
+def size_points(usd: float, floor_usd: float) -> float:
     """None below the floor, all from 100 times the floor on, by the logarithm between."""
     return SIZE_POINTS * min(max(log10(usd / floor_usd) / 2.0, 0.0), 1.0) if usd > 0 else 0.0
 
@@ -214,13 +181,5 @@ def _usd(value: float) -> str:
     return f"{value:,.0f} USD" if isfinite(value) else "of unknown USD"
 
 
-def _amount(units: float) -> str:
-    return f"{units:,.0f}" if abs(units) >= 1e6 else f"{units:,.6g}"
-
-
 def _number(value: float) -> str:
     return f"{value:.1f}" if isfinite(value) else "not defined"
-
-
-def _ordinal(rank: int) -> str:
-    return {1: "1st", 2: "2nd", 3: "3rd"}.get(rank, f"{rank}th")

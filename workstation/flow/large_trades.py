@@ -1,4 +1,4 @@
-"""Smart money: blocks, large prints and walls of open interest that change, as alerts with their evidence."""
+"""Large trades: blocks, packages and large prints, as alerts with their evidence."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.exposure.wall_changes import WallWatch, spot_of
-from workstation.flow.alert_rows import Leg, alerts, block_row, large_print_row, retracted, wall_row
+from workstation.flow.alert_rows import Leg, alerts, block_row, large_print_row, retracted
 from workstation.flow.baselines import Limits, PrintHistory
 from workstation.flow.traded_terms import TradedTerms
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag
-from workstation.pricing.latest import LatestMarks
+from workstation.pricing.latest import LatestMarks, spot_of
 from workstation.pricing.timer import terms_of
 
 PARENT = int(TradeFlag.BLOCK | TradeFlag.COMBO)
@@ -32,8 +31,8 @@ KEEP_NS = 600_000_000_000
 
 
 @dataclass(frozen=True)
-class SmartMoneyParameters:
-    """Parameters of ``SmartMoney``.
+class LargeTradesParameters:
+    """Parameters of ``LargeTrades``.
 
     Attributes
     ----------
@@ -51,8 +50,6 @@ class SmartMoneyParameters:
         A contract raises at most one large print in so much time.
     gather
         How long the legs of a block or combo are waited for.
-    walls, wall_share, wall_usd, wall_every
-        Walls a side, the change of a strike's open interest that is told, as a share and in USD at spot, and how often it is looked at.
     """
 
     block_usd: float = 200_000.0
@@ -64,10 +61,6 @@ class SmartMoneyParameters:
     samples: int = 12
     quiet: str = "10s"
     gather: str = "1s"
-    walls: int = 5
-    wall_share: float = 0.1
-    wall_usd: float = 1_000_000.0
-    wall_every: str = "1min"
 
     def __post_init__(self) -> None:
         for name in (one.name for one in fields(self)):
@@ -88,19 +81,18 @@ class _Parent:
     legs: list[Leg]
 
 
-class SmartMoney(Engine):
-    """Alerts of kind ``block``, ``large_print`` and ``oi_wall_change``.
+class LargeTrades(Engine):
+    """Alerts of kind ``block`` and ``large_print``.
 
     A block is a print flagged as one, or an option's print or package of at least ``block_usd``; the legs of one
     ``block_id`` are one alert, told ``gather`` after the first, and told again with the same ``alert_id`` when a leg is late. A
-    large print stands out of the prints before it. Walls are looked at on a timer, as ``ChainSnapshots`` does, when marks
-    have arrived. A cancel retracts the alert its print raised. A premium in coin is turned to USD at the trade's index,
+    large print stands out of the prints before it. A cancel retracts the alert its print raised. A premium in coin is turned to USD at the trade's index,
     else at the newest of its underlying; without either its USD is not known and only a flagged block is told.
 
     Examples
     --------
     >>> from workstation.market.tables import TRADES
-    >>> rows = SmartMoney().update(TRADES.conform(pd.DataFrame({
+    >>> rows = LargeTrades().update(TRADES.conform(pd.DataFrame({
     ...     "event_ns": [5], "instrument": "BTC/USD:BTC-261225-100000-C", "price": 0.03, "size": 100.0, "side": 1,
     ...     "trade_id": "7", "index": 1e5})))
     >>> rows[["alert_id", "severity", "direction", "premium_usd"]].values.tolist()
@@ -112,10 +104,10 @@ class SmartMoney(Engine):
     inputs: ClassVar[tuple[str, ...]] = ("trades", "marks", "heartbeat", "instruments")
     output: ClassVar[str] = "alerts"
 
-    def __init__(self, parameters: SmartMoneyParameters | None = None, **changes: Any) -> None:
-        self.parameters = own = replace(parameters or SmartMoneyParameters(), **changes)
-        quiet, self._gather_ns, self._wall_every_ns = (
-            int(pd.Timedelta(time).as_unit("ns").value) for time in (own.quiet, own.gather, own.wall_every)
+    def __init__(self, parameters: LargeTradesParameters | None = None, **changes: Any) -> None:
+        self.parameters = own = replace(parameters or LargeTradesParameters(), **changes)
+        quiet, self._gather_ns = (
+            int(pd.Timedelta(time).as_unit("ns").value) for time in (own.quiet, own.gather)
         )
         self._limits = Limits(own.z, own.robust_z, own.samples, quiet)
         self._reset()
@@ -126,8 +118,6 @@ class SmartMoney(Engine):
         self._latest = LatestMarks()
         self._terms = TradedTerms()
         self._prints = PrintHistory(kept=own.history)
-        self._watch = WallWatch(walls=own.walls, share=own.wall_share, usd=own.wall_usd)
-        self._fresh = False
         self._parents: dict[str, _Parent] = {}
         self._raised: dict[tuple[str, str], dict[str, Any]] = {}
 
@@ -142,55 +132,22 @@ class SmartMoney(Engine):
         if len(batch):
             event_ns = batch["event_ns"].to_numpy()
             watermark = np.maximum(np.maximum.accumulate(event_ns), self._watermark_ns)
-            crossings = self._crossings(watermark)
             if table == "trades":
-                self._take_trades(batch, watermark, crossings, rows)
+                self._take_trades(batch, watermark, rows)
             else:
-                self._take_others(batch, table, watermark, crossings, rows)
+                self._take_rows(batch, table)
             self._watermark_ns = int(watermark[-1])
             self._close(self._watermark_ns, rows)
             self._forget()
         return alerts(rows)
 
-    def _crossings(self, watermark: npt.NDArray[np.int64]) -> dict[int, int]:
-        """Row -> the tick of the walls' timer that it is the first to reach."""
-        every = self._wall_every_ns
-        held = watermark[0] if self._watermark_ns == NO_TIME else self._watermark_ns
-        if watermark[-1] // every == held // every:
-            return {}
-        before = np.concatenate(([held], watermark[:-1]))
-        rows = np.flatnonzero(watermark // every > before // every)
-        return {int(row): int(before[row] // every + 1) * every for row in rows}
-
-    def _take_others(
-        self, batch: pd.DataFrame, table: str, watermark: npt.NDArray[np.int64], crossings: dict[int, int],
-        rows: list[dict[str, Any]],
-    ) -> None:  # fmt: skip
-        start = 0
-        for row, tick_ns in crossings.items():
-            if row > start:
-                self._take_rows(batch.iloc[start:row], table)
-            self._close(int(watermark[row]), rows)
-            self._tick(tick_ns, rows)
-            start = row
-        self._take_rows(batch.iloc[start:] if start else batch, table)
-
     def _take_rows(self, rows: pd.DataFrame, table: str) -> None:
         if table == "marks":
             self._latest.take(rows)
-            self._fresh = True
         elif table == "instruments":
             terms = terms_of(rows)
             self._latest.describe(terms)
             self._terms.describe(terms)
-
-    def _tick(self, tick_ns: int, rows: list[dict[str, Any]]) -> None:
-        if not self._fresh:
-            return
-        self._fresh = False
-        for underlying in sorted(filter(None, self._latest.underlyings)):
-            reports = self._watch.look(self._latest, underlying, tick_ns)
-            rows += [wall_row(report, floor_usd=self.parameters.wall_usd) for report in reports]
 
     # -- trades -------------------------------------------------------------------------------------------
 
@@ -198,7 +155,6 @@ class SmartMoney(Engine):
         self,
         batch: pd.DataFrame,
         watermark: npt.NDArray[np.int64],
-        crossings: dict[int, int],
         rows: list[dict[str, Any]],
     ) -> None:
         codes = np.asarray(batch["instrument"].array.codes, dtype=np.int64)
@@ -224,10 +180,8 @@ class SmartMoney(Engine):
         )
         large = dict(zip(screen[hits].tolist(), told, strict=True))
         candidates = np.flatnonzero(block | cancel).tolist()
-        for row in sorted({*candidates, *large, *crossings}):
+        for row in sorted({*candidates, *large}):
             self._close(int(watermark[row]), rows)
-            if row in crossings:
-                self._tick(crossings[row], rows)
             if cancel[row]:
                 self._cancel(batch, row, int(watermark[row]), rows)
             elif block[row] or row in large:
@@ -368,8 +322,6 @@ class SmartMoney(Engine):
             "latest": self._latest.snapshot(),
             "terms": self._terms.snapshot(),
             "prints": self._prints.snapshot(self._terms.underlyings),
-            "watch": self._watch.snapshot(),
-            "fresh": self._fresh,
             "parents": parents,
             "raised": raised,
         }
@@ -377,11 +329,10 @@ class SmartMoney(Engine):
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         self._reset()
-        self._watermark_ns, self._fresh = int(state["watermark_ns"]), bool(state["fresh"])
+        self._watermark_ns = int(state["watermark_ns"])
         self._latest.restore(state["latest"])
         self._terms.restore(state["terms"])
         self._prints.restore(state["prints"], self._terms.underlyings)
-        self._watch.restore(state["watch"])
         for name, one in state["parents"].items():
             legs = [Leg(**leg)._replace(code=_code_of(leg["instrument"])) for leg in one["legs"]]
             self._parents[name] = _Parent(int(one["due_ns"]), int(one["seen_ns"]), legs)

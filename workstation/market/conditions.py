@@ -1,6 +1,8 @@
 """Sale conditions: what a print's condition says about last, volume, the aggressor, and ``trades.flags``.
 
-The tables ship as data beside this module, each with its source and with what is this project's own reading.
+The tables ship as data beside this module, each with its source and with what is this project's own reading. What flags say
+of a print is said here as well (``price_setting``, ``counts``): readers and feeds map their conditions to flags, candles and
+indicators obey the flags and know no condition.
 """
 
 from __future__ import annotations
@@ -23,6 +25,37 @@ Flags = npt.NDArray[np.int32]
 TAPES = ("opra", "cta", "utp", "lean")
 OFF_EXCHANGE_CODE = "D"
 """Exchange code of FINRA's TRF and ADF on the equity tapes."""
+
+
+VOLUME_ONLY = (
+    TradeFlag.BLOCK
+    | TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.ODD_LOT
+    | TradeFlag.NO_PRICE
+)
+"""Prints that count as volume but set no price: reported late or out of sequence, or at a price that is not the market's at
+that moment (negotiated blocks, legs of a package, averages), too small to set the tape's last, or of which the source says so."""
+NO_AGGRESSOR = (
+    TradeFlag.COMBO
+    | TradeFlag.MULTI_LEG
+    | TradeFlag.STOCK_TIED
+    | TradeFlag.COMPRESSION
+    | TradeFlag.LATE
+    | TradeFlag.OUT_OF_SEQUENCE
+    | TradeFlag.AVERAGE_PRICE
+    | TradeFlag.AUCTION
+    | TradeFlag.CROSS
+    | TradeFlag.FLOOR
+)
+"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
+NOT_COUNTED = TradeFlag.VOID | TradeFlag.CANCEL
+"""Rows that are no print of their own: withdrawn ones and official values, and the messages that take a trade back."""
 
 
 class ConditionError(WorkstationError, ValueError):
@@ -136,6 +169,40 @@ _READ: Mapping[str, Callable[[str], list[Condition | None]]] = {
 }  # fmt: skip
 
 
+def price_setting(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints may set open, high, low and last, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> price_setting([TradeFlag(0), TradeFlag.ISO, TradeFlag.ODD_LOT, TradeFlag.NO_PRICE, TradeFlag.VOID]).tolist()
+    [True, True, False, False, False]
+    """
+    return _without(flags, VOLUME_ONLY | NOT_COUNTED)
+
+
+def counts(flags: Any) -> npt.NDArray[np.bool_]:
+    """Whether prints count in volume and in the number of trades, by ``trades.flags`` (n,).
+
+    Examples
+    --------
+    >>> counts([TradeFlag(0), TradeFlag.NO_PRICE, TradeFlag.VOID, TradeFlag.CANCEL]).tolist()
+    [True, True, False, False]
+    """
+    return _without(flags, NOT_COUNTED)
+
+
+def _without(flags: Any, bits: TradeFlag) -> npt.NDArray[np.bool_]:
+    held: npt.NDArray[np.int32] = np.asarray(flags, dtype=np.int32)
+    return np.asarray((held & int(bits)) == 0)
+
+
+def _print_flags(known: TradeFlag, last: bool, volume: bool) -> TradeFlag:
+    """Flags of a print, with what they do not say by themselves of whether it sets a price and counts as volume."""
+    if not volume and not known & NOT_COUNTED:
+        known |= TradeFlag.VOID
+    return known if last or known & (VOLUME_ONLY | NOT_COUNTED) else known | TradeFlag.NO_PRICE
+
+
 @lru_cache(maxsize=65_536)
 def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     found = _READ[tape](text)
@@ -144,13 +211,9 @@ def _read(text: str, tape: str) -> tuple[int, bool, bool, bool, bool]:
     bits = TradeFlag(0)
     for condition in known:
         bits |= condition.flags
-    return (
-        int(bits),
-        sure and all(c.last for c in known),
-        all(c.volume for c in known),
-        sure and all(c.aggressor for c in known),
-        sure,
-    )
+    last, volume = sure and all(c.last for c in known), all(c.volume for c in known)
+    aggressor = sure and all(c.aggressor for c in known)
+    return int(_print_flags(bits, last, volume)), last, volume, aggressor, sure
 
 
 def _texts(printed: Any) -> tuple[npt.NDArray[np.intp], list[str]]:
@@ -182,7 +245,8 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     -------
     pandas.DataFrame
         Columns flags (int32 bits of ``TradeFlag``), last, volume, aggressor, known (bool). A print with an
-        unknown code counts as volume only and has ``known`` False.
+        unknown code counts as volume only and has ``known`` False. The flags say whether it sets a price
+        (``price_setting`` is ``last``) and counts as volume (``counts`` is ``volume``).
 
     Raises
     ------
@@ -192,12 +256,12 @@ def read_conditions(printed: Any, tape: str = "opra", exchanges: Any = None) -> 
     Examples
     --------
     >>> read_conditions(["I", "S", "f", "A", "?"])[["flags", "last", "volume", "aggressor", "known"]]
-       flags   last  volume  aggressor  known
-    0      0   True    True       True   True
-    1     16   True    True       True   True
-    2    256  False    True      False   True
-    3   8192  False   False      False   True
-    4      0  False    True      False  False
+        flags   last  volume  aggressor  known
+    0       0   True    True       True   True
+    1      16   True    True       True   True
+    2     256  False    True      False   True
+    3    8192  False   False      False   True
+    4  131072  False    True      False  False
     """
     if tape not in TAPES:
         raise ConditionError(f"no table of conditions for tape {tape!r}; known are {', '.join(TAPES)}")
@@ -228,6 +292,29 @@ def flags(printed: Any, tape: str = "opra", exchanges: Any = None) -> Flags:
     """
     bits: Flags = read_conditions(printed, tape, exchanges)["flags"].to_numpy()
     return bits
+
+
+@lru_cache(maxsize=1)
+def _corrections() -> Mapping[int, TradeFlag]:
+    return {
+        row["code"]: TradeFlag.CANCEL | TradeFlag.VOID if row["void"] else TradeFlag(0)
+        for row in _load("equity_conditions.json")["corrections"]
+    }
+
+
+def correction_flags(printed: Any) -> tuple[Flags, npt.NDArray[np.bool_]]:
+    """``trades.flags`` of TAQ's correction indicator (``0``, ``"00"``, ``12``), and which indicators are known.
+
+    Examples
+    --------
+    >>> correction_flags(["0", "08", "12", "77"])[0].tolist(), correction_flags(["", "77"])[1].tolist()
+    ([0, 270336, 270336, 0], [True, False])
+    """
+    places, distinct = _texts(printed)
+    codes = [int(text) if text.strip().isdecimal() else (-1 if text.strip() else 0) for text in distinct]
+    bits = np.array([int(_corrections().get(code, 0)) for code in codes], dtype=np.int32)
+    known = np.array([code in _corrections() for code in codes])
+    return bits[places], known[places]
 
 
 def off_exchange(exchanges: Any) -> npt.NDArray[np.bool_]:

@@ -23,10 +23,17 @@ class Engine(ABC):
         data: rows' ``event_ns``, and ``heartbeat`` rows when it reads that table.
     output
         Name of the table it writes. Rows come out conformed to it, with ``seq`` 0: the hub numbers them.
+    late
+        Rows that came too late to count in rows already given out; the hub tells of them in ``health``.
     """
 
     inputs: ClassVar[tuple[str, ...]]
     output: ClassVar[str]
+
+    @property
+    def late(self) -> int:
+        """Rows that came too late, in all; none unless the engine says so."""
+        return 0
 
     @abstractmethod
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:

@@ -163,6 +163,8 @@ class InstrumentTerms:
                 name = record["instrument"]
                 code = self._registry.code(name)
                 self._registered[name] = record
+                if known(record.get("kind")):
+                    self._registry.told_kinds[name] = str(record["kind"])
                 if code < len(self._described):
                     self._described.put(code, name, record)
 

@@ -245,3 +245,15 @@ class LatestMarks:
             if isinstance(array, np.ndarray) and name != "seen":
                 array[..., codes] = state[name]
         self.seen[:] = (self.times > NO_TIME).any(axis=0)
+
+
+def spot_of(latest: LatestMarks, underlying: str) -> float:
+    """The newest index of an underlying, of equally new ones the largest; NaN when none is known."""
+    if underlying not in latest.underlyings:
+        return float("nan")
+    index = latest.field("index")
+    ours = np.flatnonzero((latest.underlying == latest.underlyings.index(underlying)) & (index > 0))
+    if not ours.size:
+        return float("nan")
+    times = latest.time("index")[ours]
+    return float(index[ours[times == times.max(initial=NO_TIME)]].max())

@@ -107,6 +107,10 @@ def import_files(
             example = rejections.examples[reason]
             done.rejections.add(reason, count, example)
             writer.health("rejected", format_name, count, f"{path.name}: {reason}; first: {example}")
+        for remark, count in rejections.notes.items():
+            example = rejections.examples[remark]
+            done.rejections.note(remark, count, example)
+            writer.health("unknown", format_name, count, f"{path.name}: {remark}; first: {example}")
         writer.health("imported", format_name, written, f"sha256:{digest} {path.name}")
         known.add(digest)
         done.files += 1

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamz
 import streamz.dataframe
 
+from workstation.market.instants import NO_TIME
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import arrays_of
 from workstation.streams.hub import Hub
@@ -24,8 +26,9 @@ def streamz_frame(hub: Hub, table: str) -> streamz.dataframe.DataFrame:
     Returns
     -------
     streamz.dataframe.DataFrame
-        Batches indexed by time (UTC, from ``event_ns``), so that time windows work, with the table's columns; ``instrument`` and
-        the other categories arrive as plain strings, as streaming group-bys join batches whose categories
+        Batches indexed by time (UTC), so that time windows work, with the table's columns. A row that comes late is indexed by
+        the newest time before it, its own is in ``event_ns``: time windows refuse an index that goes back. ``instrument`` and the
+        other categories arrive as plain strings, as streaming group-bys join batches whose categories
         differ.
 
     Notes
@@ -51,11 +54,16 @@ def streamz_frame(hub: Hub, table: str) -> streamz.dataframe.DataFrame:
     schema = table_named(table)
     strings = tuple(c.name for c in schema.columns if c.kind in ("instrument", "category"))
 
+    newest_ns = NO_TIME
+
     def indexed(frame: pd.DataFrame) -> pd.DataFrame:
+        nonlocal newest_ns
         columns: dict[str, Any] = dict(zip(schema.names, arrays_of(frame), strict=True))
         for name in strings:
             columns[name] = columns[name].astype("str")
-        at = pd.DatetimeIndex(columns["event_ns"], tz="UTC", name="time")
+        ordered_ns = np.maximum(np.maximum.accumulate(columns["event_ns"]), newest_ns)
+        newest_ns = int(ordered_ns[-1]) if len(ordered_ns) else newest_ns
+        at = pd.DatetimeIndex(ordered_ns, tz="UTC", name="time")
         return pd.DataFrame(columns, index=at).set_axis(at)
 
     example = indexed(schema.empty(hub.registry))

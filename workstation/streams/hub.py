@@ -22,6 +22,7 @@ from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of, rows_of
+from workstation.streams.event_time import EventTimeGuard, Part
 from workstation.streams.subscribers import RUNNING, Branch, BranchStatus, Function, TableStream
 
 LATE_REPORT_NS = 10 * 10**9
@@ -61,6 +62,8 @@ class Hub:
         Number of the first row; a restarted process goes on after the last recorded one.
     set_aside
         How many batches that could not be processed are kept for a look; older ones are forgotten, all are counted.
+    agreeing
+        Rows that must agree before rows dated far ahead of all others are accepted; see ``EventTimeGuard``.
 
     Notes
     -----
@@ -83,6 +86,7 @@ class Hub:
         registry: InstrumentRegistry = REGISTRY,
         first_seq: int = 1,
         set_aside: int = SET_ASIDE_BATCHES,
+        agreeing: int = 2,
     ) -> None:
         if first_seq < 1:
             raise ValueError(f"first_seq must be at least 1 (0 means not yet accepted), got {first_seq}")
@@ -98,6 +102,7 @@ class Hub:
         self._lock = threading.RLock()
         self._branches: dict[str, Branch] = {}
         self._engines: dict[str, Engine] = {}
+        self._guard = EventTimeGuard(self._dated_ahead, agreeing)
         self._late_told: dict[str, tuple[int, int]] = {}
         self._streams = {name: TableStream(name, self._fail) for name in TABLES}
 
@@ -186,8 +191,11 @@ class Hub:
 
     # -- what is published --------------------------------------------------------------------------------
 
-    def publish(self, table: str, frame: pd.DataFrame) -> int:
+    def publish(self, table: str, frame: pd.DataFrame, *, numbered: bool = False) -> int:
         """Accept a batch and emit it; returns the ``seq`` of the last row accepted so far.
+
+        With ``numbered`` the rows keep the ``seq`` that another hub gave them; it must rise, from batch to batch too.
+        A row dated far ahead of all others waits until others agree with it or contradict it (``settle``).
 
         A batch that does not fit its table is set aside, counted in ``rejected`` and told of in a ``health``
         row ``rejected``; nothing is raised, so that one bad batch does not end its feed.
@@ -199,23 +207,39 @@ class Hub:
         """
         schema = table_named(table)
         with self._lock:
-            self._accept(schema, frame)
+            if numbered:
+                self._accept_numbered(schema, frame)
+            else:
+                self._accept(schema, frame)
             last = self._next_seq - 1
             self._drain()
             return last
+
+    def settle(self) -> None:
+        """Accept the rows that wait for others to agree with their time: nothing more comes."""
+        with self._lock:
+            for part in self._guard.settle():
+                self._take(part)
+            self._drain()
 
     def heartbeat(self, now_ns: int, feed: str = "") -> int:
         """Publish a heartbeat row, which moves the watermark when the market is quiet."""
         return self.publish("heartbeat", pd.DataFrame({"event_ns": [int(now_ns)], "feed": feed}))
 
     def tell(
-        self, event: str, channel: str = "", count: int = 0, detail: str = "", feed: str = "hub"
+        self,
+        event: str,
+        channel: str = "",
+        count: int = 0,
+        detail: str = "",
+        feed: str = "hub",
+        instruments: str = "",
     ) -> None:
         """Publish a ``health`` row as of the watermark."""
         with self._lock:
             at = max(self._watermark_ns, 0)
             row = {"event_ns": [at], "feed": feed, "channel": channel, "event": event}
-            told = pd.DataFrame({**row, "count": count, "detail": detail})
+            told = pd.DataFrame({**row, "count": count, "detail": detail, "instruments": instruments})
             self._enqueue(HEALTH, HEALTH.numbered(told, self._next_seq, self.registry))
             self._drain()
 
@@ -238,12 +262,56 @@ class Hub:
         try:
             numbered = schema.numbered(frame, self._next_seq, self.registry)
         except TableError as error:
-            self.rejected[schema.name] += len(frame)
-            self.set_aside.append(SetAside("edge", schema.name, frame, str(error)))
-            self.tell("rejected", channel=schema.name, count=len(frame), detail=str(error))
+            self._reject(schema, frame, str(error))
             return
-        if rows_of(numbered):
+        if not rows_of(numbered):
+            return
+        if not schema.raw:
             self._enqueue(schema, numbered)
+            return
+        parts = self._guard.admit(schema, numbered, self._watermark_ns)
+        if len(parts) == 1 and parts[0].frame is numbered:
+            self._enqueue(schema, numbered)
+            return
+        for part in parts:
+            self._take(part)
+
+    def _take(self, part: Part) -> None:
+        self._enqueue(part.schema, part.schema.numbered(part.frame, self._next_seq, self.registry))
+
+    def _accept_numbered(self, schema: Table, frame: pd.DataFrame) -> None:
+        try:
+            rows = schema.conform(frame, self.registry)
+        except TableError as error:
+            self._reject(schema, frame, str(error))
+            return
+        if not rows_of(rows):
+            return
+        seq = array_of(rows, schema.places["seq"])
+        if seq[0] < self._next_seq or (np.diff(seq) <= 0).any():
+            self._reject(
+                schema, frame, f"rows numbered {seq[0]} to {seq[-1]} do not rise from {self._next_seq} on"
+            )
+            return
+        self._next_seq = int(seq[-1]) + 1 - seq.size
+        self._enqueue(schema, rows)
+
+    def _reject(self, schema: Table, frame: pd.DataFrame, reason: str) -> None:
+        self.rejected[schema.name] += len(frame)
+        self.set_aside.append(SetAside("edge", schema.name, frame, reason))
+        self.tell("rejected", channel=schema.name, count=len(frame), detail=reason)
+
+    def _dated_ahead(self, part: Part, reason: str) -> None:
+        names = part.frame["instrument"].astype("str").unique().tolist() if "instrument" in part.frame else []
+        self.rejected[part.schema.name] += len(part.frame)
+        self.set_aside.append(SetAside("event time", part.schema.name, part.frame, reason))
+        self.tell(
+            "rejected",
+            channel=part.schema.name,
+            count=len(part.frame),
+            detail=reason,
+            instruments=" ".join(names[:20]),
+        )
 
     def _enqueue(self, schema: Table, numbered: pd.DataFrame) -> None:
         event_ns = array_of(numbered, schema.places["event_ns"])
@@ -273,7 +341,7 @@ class Hub:
         self.tell("failed", channel=branch, count=len(frame), detail=f"on {table}: {reason}")
 
     def _tell_late(self, name: str, engine: Engine) -> None:
-        late = int(getattr(engine, "late", 0))
+        late = engine.late
         if not late:
             return
         told, at = self._late_told.get(name, (0, int(NO_TIME)))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +17,7 @@ import pandas as pd
 import streamz
 
 from workstation.market.tables.frames import rows_of
+from workstation.streams.node_guards import guard
 
 Function = Callable[[str, pd.DataFrame], Any]
 Failure = Callable[[str, str, pd.DataFrame, BaseException], None]
@@ -59,6 +61,8 @@ class TableStream(streamz.Stream):  # type: ignore[misc]
         self.table = table
         self._failed = failed
         self._pending: dict[Any, list[asyncio.Future[Any]]] = {}
+        self._guarded: weakref.WeakSet[streamz.Stream] = weakref.WeakSet()
+        self._delivered: pd.DataFrame | None = None
 
     def deliver(self, frame: pd.DataFrame) -> None:
         """Emit a batch in this thread, whatever loop downstream nodes brought with them."""
@@ -66,7 +70,11 @@ class TableStream(streamz.Stream):  # type: ignore[misc]
             self.downstreams
         ):  # what most derived tables have; looking through it takes ten times as long
             return
+        self._delivered = frame
         for node in list(self.downstreams):
+            if not isinstance(node, _Guarded) and node not in self._guarded:
+                self._guarded.add(node)
+                guard(node, self._cut)
             try:
                 self._keep(node, node.update(frame, who=self, metadata=[]))
             except Exception as error:  # noqa: BLE001 -- whatever a branch throws must stop at its guard
@@ -77,6 +85,11 @@ class TableStream(streamz.Stream):  # type: ignore[misc]
     def emit(self, x: Any, asynchronous: bool = False, metadata: Any = None) -> None:
         """Refused: rows get their number and their order from ``Hub.publish`` only."""
         raise TypeError(f"publish rows of {self.table} with Hub.publish; its stream only gives them")
+
+    def _cut(self, node: streamz.Stream, error: BaseException) -> None:
+        """A node further down threw and was cut off; its siblings go on."""
+        if self._delivered is not None:
+            self._failed(f"{self.table} > {node}", self.table, self._delivered, error)
 
     def _keep(self, node: Any, result: Any) -> None:
         if result is None or (type(result) is list and not result):

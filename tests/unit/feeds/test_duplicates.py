@@ -53,6 +53,6 @@ def test_feeds_are_opened_by_name_and_loaded_only_then():
     with pytest.raises(FeedError, match=f"known are {', '.join(FEEDS)}") as refused:
         open_feed("nasdaq")
     assert refused.value.fatal
-    code = "import sys, workstation.feeds; print(sorted(m for m in sys.modules if m.startswith('workstation.feeds.')))"
+    code = "import sys, workstation.feeds; print(sorted(m for m in sys.modules if m.startswith('workstation.feeds.') and '__file__' in vars(sys.modules[m])))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert loaded.strip() == "['workstation.feeds.feed']"

@@ -35,7 +35,9 @@ class Longest(random.Random):
 async def run(feed: ScriptedFeed, sink: Any = None, **options: Any) -> tuple[Supervisor, Sink]:
     sink = sink or Sink()
     options.setdefault("rng", Longest())
-    supervisor = Supervisor(feed, sink, clock=feed.time.clock, sleep=feed.time.sleep, **options)
+    supervisor = Supervisor(
+        feed, sink, clock=feed.time.clock, monotonic=feed.time.clock, sleep=feed.time.sleep, **options
+    )
     await asyncio.wait_for(supervisor.run(), 20)
     return supervisor, sink
 
@@ -210,7 +212,9 @@ async def test_state_is_stale_while_silent_and_live_again_after():
         staleness=StalenessParameters(transport_s=10.0, dead_factor=9.0, quiet_s=1e6)
     )
     states: list[str] = []
-    supervisor = Supervisor(feed, Sink(), clock=time.clock, sleep=time.sleep, parameters=parameters)
+    supervisor = Supervisor(
+        feed, Sink(), clock=time.clock, monotonic=time.clock, sleep=time.sleep, parameters=parameters
+    )
 
     async def watch() -> None:
         while not states or states[-1] != "ended":
@@ -268,7 +272,9 @@ async def test_a_sink_that_breaks_is_not_the_feeds_fault_and_surfaces():
             raise OSError("disk full")
 
     feed = ScriptedFeed(FakeTime(), [trades(["1"], START_NS)])
-    supervisor = Supervisor(feed, broken, clock=feed.time.clock, sleep=feed.time.sleep)
+    supervisor = Supervisor(
+        feed, broken, clock=feed.time.clock, monotonic=feed.time.clock, sleep=feed.time.sleep
+    )
     with pytest.raises(OSError, match="disk full"):
         await asyncio.wait_for(supervisor.run(), 20)
     assert supervisor.status()["state"] == "failed"
@@ -317,3 +323,23 @@ async def test_an_answer_that_never_comes_is_given_up():
         in sink.rows("health").query("event == 'disconnected'")["detail"].iloc[0]
     )
     assert feed.connects == 2
+
+
+@pytest.mark.parametrize("step_s", [-3600.0, 60.0, 3600.0])
+async def test_a_step_of_the_wall_clock_is_neither_silence_nor_life(step_s: float) -> None:
+    """A feed that goes on over the step is not called stale for it; one that falls silent after it is, in time."""
+    time = FakeTime()
+
+    def wall() -> int:
+        return time.now_ns + (int(step_s * SECOND_NS) if time.now_ns >= START_NS + 4 * SECOND_NS else 0)
+
+    script = [trades(["1"], START_NS), 8.0, trades(["2"], START_NS + 8), 20.0, trades(["3"], START_NS + 28)]
+    sink = Sink()
+    supervisor = Supervisor(
+        ScriptedFeed(time, script), sink, clock=wall, monotonic=time.clock, sleep=time.sleep, rng=Longest()
+    )
+    await asyncio.wait_for(supervisor.run(), 20)
+    rows = sink.rows("health")
+    stale = rows[rows["event"].astype("str") == "stale"]
+    assert len(stale) == 1 and supervisor.status()["reconnects"] == 0
+    assert 15.0 < (stale["end_ns"] - stale["start_ns"]).iloc[0] / SECOND_NS < 16.1

@@ -10,7 +10,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.market.conditions import ConditionError, conditions, flags, off_exchange, read_conditions
+from workstation.market.conditions import (
+    ConditionError,
+    conditions,
+    correction_flags,
+    counts,
+    flags,
+    off_exchange,
+    price_setting,
+    read_conditions,
+)
 from workstation.market.tables import TradeFlag
 
 CANCELS, LATE, NEUTRAL, LEGS, TIED = "ACEG", "BDFH", "abcde", "fghijlm", "knopqrs"
@@ -129,6 +138,23 @@ def test_leans_bits_mean_what_they_say_on_a_recorded_day(sample_data: Path) -> N
     assert ((bits[swept] & TradeFlag.OFF_EXCHANGE) != 0).mean() < 0.2
 
 
+@pytest.mark.parametrize("tape", ["opra", "cta", "utp"])
+def test_flags_say_of_every_condition_what_the_table_says(tape: str) -> None:
+    """What obeys the flags obeys the table, and two conditions of one print add up to the stricter one."""
+    codes = list(conditions(tape))
+    pairs = [first + second for first in codes for second in codes if tape != "opra"]
+    read = read_conditions([*codes, *pairs], tape)
+    assert price_setting(read["flags"]).tolist() == read["last"].tolist()
+    assert counts(read["flags"]).tolist() == read["volume"].tolist()
+
+
+def test_flags_say_of_every_lean_bit_what_the_table_says() -> None:
+    read = read_conditions([f"{1 << bit:x}" for bit in range(32)], "lean")
+    assert price_setting(read["flags"]).tolist() == read["last"].tolist()
+    assert counts(read["flags"]).tolist() == read["volume"].tolist()
+    assert not price_setting(read_conditions(["?"], "cta")["flags"]).any()
+
+
 def test_letters_of_one_print_add_up() -> None:
     read = read_conditions(["@", "@FTI", "7 V", "", None, "W", "@?"], tape="utp")
     assert read["flags"].tolist() == [
@@ -138,7 +164,7 @@ def test_letters_of_one_print_add_up() -> None:
         0,
         0,
         TradeFlag.AVERAGE_PRICE,
-        0,
+        TradeFlag.NO_PRICE,
     ]
     assert read["last"].tolist() == [True, False, False, True, True, False, False]
     assert read["aggressor"].tolist() == [True, True, False, True, True, False, False]
@@ -158,10 +184,10 @@ def test_lean_masks_are_hexadecimal_and_odd_ones_are_said_to_be() -> None:
         0,
         0,
         TradeFlag.ISO,
-        TradeFlag.EXTENDED_HOURS,
+        TradeFlag.EXTENDED_HOURS | TradeFlag.NO_PRICE,
         TradeFlag.AVERAGE_PRICE,
-        0,
-        0,
+        TradeFlag.NO_PRICE,
+        TradeFlag.NO_PRICE,
     ]
     assert read["known"].tolist() == [True] * 5 + [False, False]
 
@@ -187,3 +213,15 @@ def test_an_unknown_tape_lists_the_known() -> None:
         flags(["@"], "tsx")
     with pytest.raises(ConditionError, match="'lean'; known are opra, cta, utp"):
         conditions("lean")
+
+
+@pytest.mark.parametrize(
+    ("code", "void", "known"),
+    [("0", 0, True), ("00", 0, True), ("", 0, True), ("1", 0, True), ("2", 0, True), ("7", 1, True), ("08", 1, True),
+     ("9", 1, True), ("10", 1, True), ("11", 1, True), ("12", 1, True), ("5", 0, False), ("x", 0, False)],
+)  # fmt: skip
+def test_corrections_say_what_counts_for_nothing(code: str, void: int, known: bool) -> None:
+    bits, found = correction_flags([code])
+    assert bits.tolist() == [void * int(TradeFlag.CANCEL | TradeFlag.VOID)]
+    assert counts(bits).tolist() == [not void]
+    assert found.tolist() == [known]

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from pydantic import SecretStr
 
-from workstation.feeds.deribit import messages, notices, rest
+from workstation.feeds.deribit import messages, rest
 from workstation.feeds.deribit.decode import decode
-from workstation.feeds.deribit.inbox import Drained, Inbox, Lost, Waiting
-from workstation.feeds.deribit.sequence import Hole
-from workstation.feeds.deribit.sequence import Sequence as PrintSequence
 from workstation.feeds.deribit.wire import Wire
-from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
-from workstation.market.errors import FeedError
+from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
+from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
+from workstation.feeds.venue_kit.gap_detector import Hole, SequenceGaps
+from workstation.feeds.venue_kit.health_rows import Row
+from workstation.feeds.venue_kit.socket_feed import SocketFeed
+from workstation.market.errors import FeedError, SymbolError
+from workstation.market.symbology import venue_symbol
 
 SUBSCRIBE_AT_ONCE = 500
 """Channels of one subscribe request, the most the venue takes."""
-LOST_MARGIN_NS = 2 * 10**9
-"""How far around lost prints a backfill asks: the venue's clock is not ours, and 100 ms channels wait."""
 _TICKERS = ("all", "futures", "none")
 _TABLES = frozenset({"frames", "trades", "quotes", "marks", "instruments", "liquidations", "health"})
 _LIQUIDATION_KEY = ["event_ns", "instrument", "price", "size"]
@@ -32,7 +31,7 @@ _NOTES = (
 )
 
 
-class Deribit(Feed):
+class Deribit(SocketFeed[Wire]):
     """Options, futures and perpetuals of Deribit: prints, tickers, mark prices and indices of whole chains.
 
     Parameters
@@ -98,8 +97,8 @@ class Deribit(Feed):
         kinds: Sequence[str] = ("option", "future"),
         tickers: str = "all",
         interval: str = "100ms",
-        api_key: str = "",
-        secret: str = "",
+        api_key: str | SecretStr = "",
+        secret: str | SecretStr = "",
         heartbeat_s: int = 30,
         keepalive_s: float = 5.0,
         timeout_s: float = 10.0,
@@ -112,40 +111,34 @@ class Deribit(Feed):
             raise ValueError("api_key and secret go together")
         self._currencies, self._kinds = tuple(currencies), tuple(kinds)
         self._tickers, self._interval = tickers, interval
-        self._api_key, self._secret = api_key, secret
-        self._heartbeat_s, self._timeout_s, self._pace_s = heartbeat_s, timeout_s, pace_s
+        self._api_key, self._secret = _secret(api_key), _secret(secret)
+        self._heartbeat_s, self._timeout_s = heartbeat_s, timeout_s
         self._config: dict[str, Any] = {
             "timeout": int(timeout_s * 1000),
             "streaming": {"keepAlive": int(keepalive_s * 1000)},
         }
         if urls is not None:
             self._config["urls"] = dict(urls) if "api" in urls else {"api": dict(urls)}
-        self._inbox = Inbox(capacity)
-        self._sequence = PrintSequence()
-        self._wire: Wire | None = None
-        self._lost = ""
-        self._heard_ns = 0
-        self._gaps: list[Gap] = []
+        queue = FrameQueue(capacity, is_print=_is_print, prints_in=_prints_in)
+        super().__init__(queue, pace_s)
+        self._put = queue.put
+        self._sequence = SequenceGaps()
         self._listings: list[messages.Listing] = []
-        self._listed: list[rest.Answer] = []
+        self._listed: list[RawFrame] = []
 
     # -- life ---------------------------------------------------------------------------------------------
 
     async def connect(self) -> None:
         """Open the socket, authenticate when there are credentials, ask for heartbeats. Raises ``FeedError``."""
         await self.close()
-        self._lost = ""
-        wire = Wire(
-            self._config, on_frame=self._inbox.put, on_lost=lambda reason: self._on_lost(wire, reason)
-        )
-        self._wire = wire
+        wire = self._adopt(lambda lost: Wire(self._config, on_frame=self._put, on_lost=lost))
         try:
             await wire.open_socket(self._timeout_s)
-            if self._api_key:
+            if self._api_key.get_secret_value():
                 credentials = {
                     "grant_type": "client_credentials",
-                    "client_id": self._api_key,
-                    "client_secret": self._secret,
+                    "client_id": self._api_key.get_secret_value(),
+                    "client_secret": self._secret.get_secret_value(),
                 }
                 await wire.call("public/auth", credentials, self._timeout_s)
             await wire.call("public/set_heartbeat", {"interval": self._heartbeat_s}, self._timeout_s)
@@ -157,7 +150,7 @@ class Deribit(Feed):
         """Rows of ``instruments`` of every currency and kind. Raises ``FeedError``."""
         answers, self._listings = await rest.listings(self._connected, self._currencies, self._kinds)
         self._listed = answers
-        for batch in _read(answers):
+        for batch in self._decoded(answers, decode):
             if batch.table == "instruments":
                 return batch.frame
         raise FeedError(f"deribit lists no {' or '.join(self._kinds)} of {', '.join(self._currencies)}")
@@ -187,58 +180,16 @@ class Deribit(Feed):
         coin = [name for name in perpetuals if name.partition("-")[0] in self._currencies]
         listed, self._listed = self._listed, []
         answers = await rest.state(self._connected, self._currencies, self._kinds, coin)
-        told = [Batch("frames", _frames(listed))] if listed else []
-        return told + _read(answers)
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Batches as they come; frames before the rows decoded from them. Raises ``FeedError`` on a lost socket."""
-        while True:
-            await self._inbox.arrived()
-            if not self._lost:
-                await asyncio.sleep(self._pace_s)
-            for batch in self._take(self._inbox.drain()):
-                yield batch
-            if self._lost and not len(self._inbox):
-                raise FeedError(f"deribit: the socket is gone: {self._lost}")
+        told = [Batch("frames", self._health.frames(listed))] if listed else []
+        return told + self._decoded(answers, decode)
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap that did not arrive since; frames first. Raises ``FeedError``."""
         asked = rest.missed(self._connected, gap, self._currencies, self._kinds)
         answers = [answer async for answer in asked]
-        return self._unseen(_read(answers)) if answers else []
-
-    def open_gaps(self) -> list[Gap]:
-        """Gaps announced since the last call."""
-        gaps, self._gaps = self._gaps, []
-        return gaps
-
-    def heard_ns(self) -> int:
-        """When the last frame or pong came."""
-        if self._wire is not None:
-            self._heard_ns = max(self._heard_ns, self._wire.heard_ns())
-        return self._heard_ns
-
-    async def close(self) -> None:
-        """Close socket and session; may be called at any time, more than once."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            self._heard_ns = max(self._heard_ns, wire.heard_ns())
-            await wire.shut()
-            self._lost = self._lost or "closed by us"
-            self._inbox.wake()
+        return self._unseen(self._decoded(answers, decode)) if answers else []
 
     # -- inside -------------------------------------------------------------------------------------------
-
-    @property
-    def _connected(self) -> Wire:
-        if self._wire is None:
-            raise FeedError("deribit is not connected; call connect() first")
-        return self._wire
-
-    def _on_lost(self, wire: Wire, reason: str) -> None:
-        if wire is self._wire:
-            self._lost = self._lost or reason
-            self._inbox.wake()
 
     async def _default_channels(self) -> list[str]:
         if not self._listings:
@@ -264,40 +215,21 @@ class Deribit(Feed):
             ]
         return channels
 
-    def _take(self, drained: Drained) -> list[Batch]:
-        """Frames, the rows decoded from them, and what is to tell about them."""
+    def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[dict[str, Any]] = []
+        told: list[Row] = []
         if drained.frames:
-            batches = _read(drained.frames)
+            batches = self._decoded(drained.frames, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades"):
                 told += self._tell_holes(self._sequence.admit(trades).holes, trades)
         for channel, lost in drained.lost.items():
-            told += self._tell_lost(channel, lost)
-        if drained.conflated:
-            told.append(notices.conflated(drained.conflated, time.time_ns()))
-        return [*batches, notices.health(told)] if told else batches
-
-    def _tell_lost(self, channel: str, lost: Lost) -> list[dict[str, Any]]:
-        """Prints without place: a gap by time, since what their numbers were is lost with them."""
-        gap = Gap(channel, "", 0, 0, lost.first_ns - LOST_MARGIN_NS, lost.last_ns + LOST_MARGIN_NS)
-        self._gaps.append(gap)
-        detail = f"slow consumer: {lost.prints} prints of {lost.frames} frames found no place"
-        dropped = notices.notice(
-            "dropped",
-            time_ns=lost.last_ns,
-            start_ns=lost.first_ns,
-            channel=channel,
-            count=lost.prints,
-            recoverable=True,
-            detail=detail,
-        )
-        return [dropped, notices.gap_notice(gap, lost.last_ns, lost.prints)]
+            told += self._told_lost(channel, "", *lost)
+        return self._with_health(batches, told + self._told_conflated(drained.conflated))
 
     def _unseen(self, batches: list[Batch]) -> list[Batch]:
         """Backfilled batches less the prints, and their liquidations, that came before."""
         kept: list[Batch] = []
-        told: list[dict[str, Any]] = []
+        told: list[Row] = []
         known: pd.MultiIndex | None = None
         for table, frame in batches:
             if table == "trades":
@@ -310,22 +242,29 @@ class Deribit(Feed):
                 frame = frame[~seen].reset_index(drop=True)
             if len(frame):
                 kept.append(Batch(table, frame))
-        return [*kept, notices.health(told)] if told else kept
+        return self._with_health(kept, told)
 
-    def _tell_holes(self, holes: Sequence[Hole], trades: pd.DataFrame) -> list[dict[str, Any]]:
-        """Open the holes among prints for a backfill; rows that tell of them."""
-        gaps = [notices.gap_of(hole) for hole in holes]
-        self._gaps += gaps
-        return [notices.gap_notice(gap, int(trades["seen_ns"].iloc[-1])) for gap in gaps]
-
-
-def _frames(raw: Sequence[Waiting] | Sequence[rest.Answer]) -> pd.DataFrame:
-    return notices.frames(
-        [frame.channel for frame in raw], [frame.payload for frame in raw], [frame.seen_ns for frame in raw]
-    )
+    def _tell_holes(self, holes: Sequence[Hole], trades: pd.DataFrame) -> list[Row]:
+        if not holes:
+            return []
+        return self._told_holes(holes, _channel_of, int(trades["seen_ns"].iloc[-1]), "trade_seq")
 
 
-def _read(raw: Sequence[Waiting] | Sequence[rest.Answer]) -> list[Batch]:
-    """Raw frames as they came, then the rows decoded from them."""
-    frames = _frames(raw)
-    return [Batch("frames", frames), *decode(frames)]
+def _secret(value: str | SecretStr) -> SecretStr:
+    return value if isinstance(value, SecretStr) else SecretStr(value)
+
+
+def _is_print(channel: str) -> bool:
+    return channel.startswith("trades.")
+
+
+def _prints_in(payload: bytes) -> int:
+    return payload.count(b'"trade_seq"')
+
+
+def _channel_of(instrument: str) -> str:
+    """The prints' channel of one instrument."""
+    try:
+        return f"trades.{venue_symbol(instrument, 'deribit')}"
+    except SymbolError:
+        return "trades"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from workstation.feeds.deribit import messages
 from workstation.feeds.deribit.rows import MILLISECOND
 from workstation.feeds.deribit.wire import Wire
 from workstation.feeds.feed import Gap
+from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.market.errors import FeedError
 from workstation.market.symbology import venue_symbol
 
@@ -23,26 +24,17 @@ _PAST = msgspec.json.Decoder(msgspec.defstruct("Past", [("result", messages.Trad
 _LISTED = msgspec.json.Decoder(msgspec.defstruct("Listed", [("result", list[messages.Listing])]))
 
 
-class Answer(NamedTuple):
-    """An answer as it came."""
-
-    channel: str
-    """The path it came by."""
-    seen_ns: int
-    payload: bytes
-
-
-async def ask(wire: Wire, method: str, **params: Any) -> Answer:
+async def ask(wire: Wire, method: str, **params: Any) -> RawFrame:
     """One answer. Raises ``FeedError``."""
     path, payload = await wire.answer(method, params)
-    return Answer(path, time.time_ns(), payload)
+    return RawFrame(time.time_ns(), path, payload)
 
 
 async def listings(
     wire: Wire, currencies: Sequence[str], kinds: Sequence[str]
-) -> tuple[list[Answer], list[messages.Listing]]:
+) -> tuple[list[RawFrame], list[messages.Listing]]:
     """Instruments of every currency and kind, as answered and read. Raises ``FeedError``."""
-    answers: list[Answer] = []
+    answers: list[RawFrame] = []
     found: list[messages.Listing] = []
     for currency in currencies:
         for kind in kinds:
@@ -57,7 +49,7 @@ async def listings(
 
 async def state(
     wire: Wire, currencies: Sequence[str], kinds: Sequence[str], tickers: Sequence[str]
-) -> list[Answer]:
+) -> list[RawFrame]:
     """Book summaries of every currency and kind, and the tickers named. Raises ``FeedError``."""
     answers = [
         await ask(wire, "get_book_summary_by_currency", currency=currency, kind=kind)
@@ -69,7 +61,7 @@ async def state(
 
 async def missed(
     wire: Wire, gap: Gap, currencies: Sequence[str], kinds: Sequence[str]
-) -> AsyncIterator[Answer]:
+) -> AsyncIterator[RawFrame]:
     """Prints of a gap, oldest first, page by page: by trade_seq when it names an instrument, else by time.
 
     Raises ``FeedError`` when the venue refuses, or when the gap is longer than ``PAGES`` answers.
@@ -105,7 +97,7 @@ def _streams(
     ]
 
 
-async def _pages(wire: Wire, method: str, params: Mapping[str, Any], start: str) -> AsyncIterator[Answer]:
+async def _pages(wire: Wire, method: str, params: Mapping[str, Any], start: str) -> AsyncIterator[RawFrame]:
     asked = dict(params)
     for _ in range(PAGES):
         answer = await ask(wire, method, **asked, count=PAGE, sorting="asc")

@@ -1,15 +1,10 @@
-"""The socket and the REST calls: ccxt's session, authentication, keepalive and rate limits; our reading of it.
-
-ccxt's own reading of the socket is not used: it parses every frame, and one that it cannot parse ends its receive
-loop in silence. Here each frame is only tapped, as bytes.
-"""
+"""Deribit's socket and REST calls: JSON-RPC over ccxt's session, authentication and rate limits."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import ccxt
@@ -18,6 +13,7 @@ import msgspec
 
 from workstation.feeds.deribit import messages
 from workstation.feeds.deribit.decode import channel_of, envelope_of, refusal
+from workstation.feeds.venue_kit.ccxt_socket import TappedSocket
 from workstation.market.errors import FeedError, FrameError
 
 _FATAL = frozenset({9999, 10000, 13000, 13001, 13002, 13003, 13004, 13006, 13007, 13009, 13021, 13403, 13778})
@@ -40,7 +36,7 @@ class Refused(FeedError):
         )
 
 
-class Wire(ccxt.pro.deribit):
+class Wire(TappedSocket, ccxt.pro.deribit):
     """ccxt's Deribit with the frames tapped.
 
     Parameters
@@ -61,21 +57,19 @@ class Wire(ccxt.pro.deribit):
         on_lost: Callable[[str], None],
     ) -> None:
         super().__init__(dict(config))
-        self._on_frame, self._on_lost = on_frame, on_lost
+        self.tap(on_lost)
+        self._on_frame = on_frame
         self._bodies: dict[str, str] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
 
     # -- socket -------------------------------------------------------------------------------------------
 
-    def client(self, url: str) -> Any:
-        """ccxt's socket client, its frames handed over unparsed."""
-        client = super().client(url)
-        client.handle_text_or_binary_message = partial(self.handle_message, client)
-        return client
+    @property
+    def socket_url(self) -> str:
+        """Address of the socket."""
+        return str(self.urls["api"]["ws"])
 
-    def handle_message(self, client: Any, message: Any) -> None:
+    def take_frame(self, client: Any, payload: bytes) -> None:
         """Tap a frame; answer heartbeats; hand replies to who waits for them. Never raises."""
-        payload = message.encode() if isinstance(message, str) else bytes(message)
         try:
             channel = channel_of(payload)
             if not channel:
@@ -88,16 +82,11 @@ class Wire(ccxt.pro.deribit):
         envelope = envelope_of(payload)
         if envelope.method == "heartbeat":
             if _TEST_REQUEST in payload:
-                self._spawn(self._answer_test(client))
+                self.spawn(self._answer_test(client))
         elif envelope.error is not None:
             client.reject(Refused("the request", envelope.error), str(envelope.id))
         elif envelope.id is not None:
             client.resolve(payload, str(envelope.id))
-
-    def _spawn(self, work: Any) -> None:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
     async def _answer_test(self, client: Any) -> None:
         try:
@@ -106,38 +95,6 @@ class Wire(ccxt.pro.deribit):
             )
         except Exception as error:  # noqa: BLE001 - whatever the transport raises, the socket is gone
             client.on_error(ccxt.NetworkError(str(error)))
-
-    def on_error(self, client: Any, error: Any) -> None:
-        """ccxt's hook: the socket failed."""
-        super().on_error(client, error)
-        self._on_lost(f"{type(error).__name__}: {error}")
-
-    def on_close(self, client: Any, error: Any) -> None:
-        """ccxt's hook: the venue closed the socket."""
-        super().on_close(client, error)
-        self._on_lost(f"closed by the venue, code {error}")
-
-    @property
-    def socket_url(self) -> str:
-        """Address of the socket."""
-        return str(self.urls["api"]["ws"])
-
-    async def open_socket(self, timeout_s: float) -> None:
-        """Connect the socket. Raises ``FeedError``."""
-        self.open()
-        client = self.client(self.socket_url)
-        failed = client.future("failed to open")
-        opened = asyncio.ensure_future(_done(client.connect(self.session)))
-        try:
-            done, _ = await asyncio.wait(
-                (opened, failed), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-            )
-            if opened not in done:
-                reason = failed.exception() if failed in done else f"no answer within {timeout_s} s"
-                raise FeedError(f"deribit: cannot open {self.socket_url}: {reason}")
-        finally:
-            opened.cancel()
-            client.futures.pop("failed to open", None)
 
     async def call(self, method: str, params: Mapping[str, Any], timeout_s: float) -> Any:
         """A JSON-RPC request over the socket; its result. Raises ``FeedError``."""
@@ -179,13 +136,6 @@ class Wire(ccxt.pro.deribit):
         refused = {name: "not among the channels the venue granted" for name in channels if name not in known}
         return [name for name in channels if name in known], refused
 
-    def heard_ns(self) -> int:
-        """When the last frame or pong came; 0 when nothing did."""
-        client = self.clients.get(self.socket_url) if self.clients else None
-        if client is None:
-            return 0
-        return 1_000_000 * max(int(client.last_message_at or 0), int(client.lastPong or 0))
-
     # -- REST ---------------------------------------------------------------------------------------------
 
     def on_rest_response(
@@ -210,19 +160,3 @@ class Wire(ccxt.pro.deribit):
             raise FeedError(f"deribit: {path} failed: {type(error).__name__}: {error}") from error
         finally:
             self._bodies.pop(url, None)
-
-    async def shut(self) -> None:
-        """Close socket and session; may be called more than once."""
-        for task in list(self._tasks):
-            task.cancel()
-        try:
-            await self.close()
-        except asyncio.CancelledError:
-            # ccxt cancels its own futures on the way out and lets that through; a cancellation of ours goes on
-            current = asyncio.current_task()
-            if current is not None and current.cancelling():
-                raise
-
-
-async def _done(future: Any) -> Any:
-    return await future

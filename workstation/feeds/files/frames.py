@@ -21,11 +21,14 @@ import pandas as pd
 
 from workstation.feeds.decoding import decoder_of
 from workstation.feeds.feed import Batch
-from workstation.feeds.files.reading import Rejections, open_bytes
+from workstation.feeds.files.chunks import lines_of
+from workstation.feeds.files.reading import END_NS, FIRST_NS, Rejections, open_bytes
 from workstation.market.errors import FrameError
 
 FRAMES = 5_000
 """Frames of a batch."""
+LONGEST_FRAME = 1 << 26
+"""Bytes; a file without a line end within it is no capture."""
 _RECEIVED = re.compile(rb"^(\d+(?:\.\d+)?): (.*)$", re.S)
 _ANSWER = re.compile(rb"^(https?://\S+) -> (\d+(?:\.\d+)?): (.*)$", re.S)
 _SENT = re.compile(rb"^(\S+) <- (\d+(?:\.\d+)?)")
@@ -68,8 +71,14 @@ def read(path: Path, rejections: Rejections, feed: str = "") -> Iterator[Batch]:
     decode = decoder_of(feed)
     lines = _Lines()
     with open_bytes(path) as file:
-        for number, line in enumerate(file, 1):
-            _take(line.rstrip(b"\r\n"), f"{path.name}, line {number}", lines, rejections)
+        captured = (line for group in lines_of(file, path.name, LONGEST_FRAME) for line in group)
+        for number, line in enumerate(captured, 1):
+            _take(
+                line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"),
+                f"{path.name}, line {number}",
+                lines,
+                rejections,
+            )
             if len(lines.times) >= FRAMES:
                 yield from _batches(lines, feed, decode, rejections)
                 lines = _Lines()
@@ -78,11 +87,11 @@ def read(path: Path, rejections: Rejections, feed: str = "") -> Iterator[Batch]:
 
 def _take(line: bytes, where: str, lines: _Lines, rejections: Rejections) -> None:
     if found := _NANOSECONDS.match(line):
-        lines.add(int(found[1]), "", found[2])
+        _keep(int(found[1]), "", found[2], where, lines, rejections)
     elif found := _RECEIVED.match(line):
-        lines.add(_ns(found[1]), "", found[2])
+        _keep(_ns(found[1]), "", found[2], where, lines, rejections)
     elif found := _ANSWER.match(line):
-        lines.add(_ns(found[2]), found[1].decode(), found[3])
+        _keep(_ns(found[2]), found[1].decode(errors="replace"), found[3], where, lines, rejections)
     elif _OPENED.match(line):
         rejections.add("connection opened (not a frame)", 1, where)
     elif _SENT.match(line):
@@ -93,8 +102,17 @@ def _take(line: bytes, where: str, lines: _Lines, rejections: Rejections) -> Non
         rejections.add("line of neither capture form", 1, f"{where}: {line[:60]!r}")
 
 
+def _keep(
+    time_ns: int, channel: str, payload: bytes, where: str, lines: _Lines, rejections: Rejections
+) -> None:
+    if FIRST_NS <= time_ns < END_NS:
+        lines.add(time_ns, channel, payload)
+    else:
+        rejections.add("time outside 1990-2100", 1, f"{where}: {time_ns} ns")
+
+
 def _ns(seconds: bytes) -> int:
-    whole, _, fraction = seconds.partition(b".")
+    whole, _, fraction = seconds[:40].partition(b".")
     return int(whole) * 10**9 + int(fraction.ljust(9, b"0")[:9] or b"0")
 
 

@@ -2,37 +2,63 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import importlib
-from collections.abc import Iterator, Mapping
+import zlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, Protocol
+from zipfile import BadZipFile
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 from workstation.feeds.feed import Batch
 from workstation.market.errors import FrameError
-from workstation.market.tables import table
+from workstation.market.tables import NO_TIME, Table, table
 
 ROWS = 100_000
 """Rows of a batch, so that a file of any size is read in bounded memory."""
+LARGEST_PAGE = 1 << 28
+"""Bytes, unpacked, of a file that is read at once."""
+FIRST_NS = pd.Timestamp("1990-01-01", tz="UTC").value
+END_NS = pd.Timestamp("2101-01-01", tz="UTC").value
+"""Times of recorded markets: from 1990 to the end of 2100. What lies outside is a wrong unit or a damaged cell."""
+_DAMAGE = (
+    EOFError,
+    zlib.error,
+    gzip.BadGzipFile,
+    BadZipFile,
+    UnicodeError,
+    csv.Error,
+    pa.ArrowException,
+    pd.errors.ParserError,
+    pd.errors.OutOfBoundsDatetime,
+)
 
 
 @dataclass
 class Rejections:
     """Rows set aside, counted by reason, with the first offender of each.
 
+    ``notes`` counts likewise what had to be said of rows that were kept (a condition no table knows, a value left out).
+
     Examples
     --------
     >>> rejections = Rejections()
     >>> rejections.add("no time", 2, "line 7")
-    >>> rejections.total, rejections.counts, rejections.examples
-    (2, {'no time': 2}, {'no time': 'line 7'})
+    >>> rejections.note("unknown condition '?'", 1, "line 9")
+    >>> rejections.total, rejections.counts, rejections.examples["no time"], rejections.notes
+    (2, {'no time': 2}, 'line 7', {"unknown condition '?'": 1})
     """
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, int] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -45,6 +71,12 @@ class Rejections:
             self.counts[reason] = self.counts.get(reason, 0) + count
             self.examples.setdefault(reason, example)
 
+    def note(self, remark: str, count: int = 1, example: str = "") -> None:
+        """Count rows that were kept and of which something must be said."""
+        if count:
+            self.notes[remark] = self.notes.get(remark, 0) + count
+            self.examples.setdefault(remark, example)
+
 
 class Reader(Protocol):
     """Yields the batches of one file; what cannot be read is added to ``rejections``."""
@@ -55,15 +87,17 @@ class Reader(Protocol):
 FORMATS: Mapping[str, str] = {
     "cboe": "quote-table CSV and delayed-quotes JSON of Cboe",
     "dbn": "Databento binary files",
-    "lean": "tick and minute zips of LEAN",
+    "lean": "tick and bar zips of LEAN",
     "tardis": "options_chain CSV of Tardis",
     "frames": "raw websocket captures: cryptofeed's and the `timestamp json` line form",
-    "table": "any CSV or Parquet file through a YAML mapping of columns, units and time",
+    "table": "any CSV, Parquet or Feather file through a YAML mapping of columns, units and time",
 }
 
 
 def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -> Iterator[Batch]:
     """Batches of one recorded file, conformed to their tables, in file order.
+
+    Rows that no market can have printed (a time outside 1990-2100, an infinite price, a negative size) are set aside.
 
     Parameters
     ----------
@@ -79,15 +113,65 @@ def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -
     Raises
     ------
     FrameError
-        The file as a whole is not of that format; names file and part.
+        The file as a whole is not of that format, or damaged; names file and part.
     """
     if format_name not in FORMATS:
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     module = importlib.import_module(f"workstation.feeds.files.{format_name}")
     reader: Reader = module.read
-    for name, frame in reader(path, rejections, **options):
-        if len(frame):
-            yield Batch(name, table(name).conform(frame))
+    try:
+        for name, frame in reader(path, rejections, **options):
+            kept = possible(table(name), frame, rejections, lambda _: path.name)
+            if len(kept):
+                yield Batch(name, table(name).conform(kept))
+    except _DAMAGE as error:
+        raise FrameError(f"{path.name}: {_damage(error)}") from error
+
+
+def _damage(error: BaseException) -> str:
+    """What is wrong with a damaged file, in words."""
+    if isinstance(error, EOFError):
+        return "the compressed file ends too early; it was cut off, fetch it again"
+    if isinstance(error, zlib.error | gzip.BadGzipFile):
+        return (
+            f"not a whole gzip file ({error}); fetch it again, or name it without .gz if it is not compressed"
+        )
+    if isinstance(error, BadZipFile):
+        return f"not a whole zip file ({error}); fetch it again"
+    if isinstance(error, UnicodeError):
+        return f"not text in UTF-8 ({error}); save it as UTF-8"
+    return f"cannot be read, it is damaged or of another format ({error})"
+
+
+def possible(
+    schema: Table, frame: pd.DataFrame, rejections: Rejections, where: Callable[[int], str]
+) -> pd.DataFrame:
+    """The rows that a market can have printed; the others are counted. ``where`` says of a row's label where it stands."""
+    if not len(frame):
+        return frame
+    kept = np.ones(len(frame), dtype=np.bool_)
+
+    def drop(mask: npt.NDArray[np.bool_], reason: str, column: str) -> None:
+        nonlocal kept
+        mask = mask & kept
+        if mask.any():
+            first = int(mask.argmax())
+            shown = frame[column].iloc[first]
+            shown = shown.item() if isinstance(shown, np.generic) else shown
+            rejections.add(reason, int(mask.sum()), f"{where(int(frame.index[first]))}: {shown!r}")
+            kept = kept & ~mask
+
+    times = frame["event_ns"].to_numpy() if "event_ns" in frame else None
+    if times is not None and times.dtype == np.int64:
+        strange = (times < FIRST_NS) | (times >= END_NS)
+        if schema.name == "instruments":
+            strange &= (times != 0) & (times != NO_TIME)
+        drop(strange, "time outside 1990-2100", "event_ns")
+    for column, mask, reason in schema.impossible(frame):
+        drop(mask, reason, column)
+    if schema.name == "trades" and "size" in frame:
+        drop(frame["size"].to_numpy(dtype=np.float64, na_value=np.nan) == 0, "a trade of size 0", "size")
+    return frame if kept.all() else frame[kept]
 
 
 def open_text(path: Path) -> IO[str]:
@@ -100,6 +184,15 @@ def open_text(path: Path) -> IO[str]:
 def open_bytes(path: Path) -> IO[bytes]:
     """The file as bytes, unpacked when it is gzip."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+
+
+def whole(path: Path) -> bytes:
+    """A file that is read at once, unpacked when it is gzip; ``FrameError`` when it is larger than any such file."""
+    with open_bytes(path) as file:
+        content = file.read(LARGEST_PAGE + 1)
+    if len(content) > LARGEST_PAGE:
+        raise FrameError(f"{path.name}: more than {LARGEST_PAGE >> 20} MB unpacked; no page is that large")
+    return content
 
 
 def nanoseconds(times: Any) -> Any:

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
-from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
-from workstation.feeds.iqfeed import meanings, notices
-from workstation.feeds.iqfeed.continuity import Continuity, Hole
+from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
+from workstation.feeds.iqfeed import meanings
 from workstation.feeds.iqfeed.decode import decode, warm
-from workstation.feeds.iqfeed.inbox import Drained, Inbox, Lost, Read
 from workstation.feeds.iqfeed.layout import NOTHING, Layout
+from workstation.feeds.iqfeed.line_queue import Drained, LineQueue
 from workstation.feeds.iqfeed.lookup import TABLES, Lookup
 from workstation.feeds.iqfeed.names import NAMES
 from workstation.feeds.iqfeed.wire import Wire
+from workstation.feeds.venue_kit.frame_queue import RawFrame
+from workstation.feeds.venue_kit.gap_detector import CountGaps
+from workstation.feeds.venue_kit.health_rows import Row
+from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError, SymbolError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.symbology import unified, venue_symbol
 from workstation.market.tables import table
 
-LOST_MARGIN_NS = 2 * 10**9
-"""How far around lost prints a backfill asks: the venue's clock is not ours."""
 WATCHES = {"level1": "w", "trades": "t"}
 """Channel (before the dot) -> the letter that watches: all updates, or prints only."""
 _NOTES = (
@@ -34,7 +34,7 @@ _NOTES = (
 )
 
 
-class IQFeed(Feed):
+class IQFeed(SocketFeed[Wire]):
     """US equities, indices and options of DTN IQFeed, level 1: prints and quotes over a local IQConnect.
 
     Channels are ``level1.SYMBOL`` (prints and quotes) and ``trades.SYMBOL`` (prints, each with the quote it came
@@ -113,16 +113,14 @@ class IQFeed(Feed):
         self._symbols = tuple(dict.fromkeys(_venue_symbol(each) for each in symbols))
         self._host, self._level1_port, self._lookup_port = host, level1_port, lookup_port
         self._key, self._services = key, tuple(services)
-        self._silence_s, self._timeout_s, self._pace_s = silence_s, timeout_s, pace_s
+        self._silence_s, self._timeout_s = silence_s, timeout_s
         self._counted = counted
-        self._inbox = Inbox(capacity)
-        self._continuity = Continuity()
-        self._wire: Wire | None = None
+        queue = LineQueue(capacity)
+        super().__init__(queue, pace_s)
+        self._put = queue.put
+        self._count_gaps = CountGaps()
         self._layout = NOTHING
-        self._tables: list[Read] = []
-        self._lost = ""
-        self._heard_ns = 0
-        self._gaps: list[Gap] = []
+        self._tables: list[RawFrame] = []
 
     @property
     def channels(self) -> tuple[str, ...]:
@@ -135,16 +133,11 @@ class IQFeed(Feed):
         """Read the tables of codes, open level 1, agree on protocol and fields. Raises ``FeedError``."""
         await self.close()
         await asyncio.to_thread(warm)
-        self._lost = ""
-        self._continuity.forget()
+        self._count_gaps.forget()
         self._layout = await self._read_tables()
-        wire = Wire(
-            self._layout,
-            on_read=self._inbox.put,
-            on_lost=lambda reason: self._on_lost(wire, reason),
-            silence_s=self._silence_s,
+        wire = self._adopt(
+            lambda lost: Wire(self._layout, on_read=self._put, on_lost=lost, silence_s=self._silence_s)
         )
-        self._wire = wire
         try:
             await self._open(wire)
             await wire.greet(self._key, self._services, self._timeout_s)
@@ -197,18 +190,7 @@ class IQFeed(Feed):
     async def snapshot(self) -> list[Batch]:
         """The tables of codes, raw; the present quotes come by themselves, a summary of each watch."""
         tables, self._tables = self._tables, []
-        return [Batch("frames", notices.frames(tables))] if tables else []
-
-    async def batches(self) -> AsyncIterator[Batch]:
-        """Batches as they come; frames before the rows decoded from them. Raises ``FeedError`` on a lost socket."""
-        while True:
-            await self._inbox.arrived()
-            if not self._lost:
-                await asyncio.sleep(self._pace_s)
-            for batch in self._take(self._inbox.drain()):
-                yield batch
-            if self._lost and not len(self._inbox):
-                raise FeedError(f"iqfeed: the socket is gone: {self._lost}")
+        return [Batch("frames", self._health.frames(tables))] if tables else []
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap by history; those seen before among them. Raises ``FeedError``."""
@@ -217,7 +199,7 @@ class IQFeed(Feed):
                 await lookup.ticks(symbol, gap.start_ns, gap.end_ns, self._layout)
                 for symbol in self._symbols_of(gap)
             ]
-        return _within(_read(reads), gap.start_ns, gap.end_ns) if reads else []
+        return _within(self._decoded(reads, decode), gap.start_ns, gap.end_ns) if reads else []
 
     async def history(
         self, symbol: str, start_ns: int = 0, end_ns: int = 0, *, most: int = 1_000_000
@@ -235,45 +217,16 @@ class IQFeed(Feed):
             self._layout = await self._read_tables()
         async with self._lookup() as lookup:
             if not start_ns and not end_ns:
-                return _read([await lookup.newest_ticks(_venue_symbol(symbol), most, self._layout)])
+                return self._decoded(
+                    [await lookup.newest_ticks(_venue_symbol(symbol), most, self._layout)], decode
+                )
             read = await lookup.ticks(_venue_symbol(symbol), start_ns, end_ns, self._layout)
-        return _within(_read([read]), start_ns, end_ns - 1)
-
-    def open_gaps(self) -> list[Gap]:
-        """Gaps announced since the last call."""
-        gaps, self._gaps = self._gaps, []
-        return gaps
-
-    def heard_ns(self) -> int:
-        """When the last byte came."""
-        if self._wire is not None:
-            self._heard_ns = max(self._heard_ns, self._wire.heard_ns)
-        return self._heard_ns
-
-    async def close(self) -> None:
-        """Close the socket; may be called at any time, more than once."""
-        wire, self._wire = self._wire, None
-        if wire is not None:
-            self._heard_ns = max(self._heard_ns, wire.heard_ns)
-            wire.shut()
-            self._lost = self._lost or "closed by us"
-            self._inbox.wake()
+        return _within(self._decoded([read], decode), start_ns, end_ns - 1)
 
     # -- inside -------------------------------------------------------------------------------------------
 
-    @property
-    def _connected(self) -> Wire:
-        if self._wire is None:
-            raise FeedError("iqfeed is not connected; call connect() first")
-        return self._wire
-
     def _lookup(self) -> Lookup:
         return Lookup(self._host, self._lookup_port, self._timeout_s)
-
-    def _on_lost(self, wire: Wire, reason: str) -> None:
-        if wire is self._wire:
-            self._lost = self._lost or reason
-            self._inbox.wake()
 
     def _symbols_of(self, gap: Gap) -> list[str]:
         if gap.instrument:
@@ -281,47 +234,23 @@ class IQFeed(Feed):
         symbol = gap.channel.partition(".")[2]
         return [symbol] if symbol else sorted(self._wire.watched if self._wire else self._symbols)
 
-    def _take(self, drained: Drained) -> list[Batch]:
-        """Frames, the rows decoded from them, and what is to tell about them."""
+    def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[dict[str, Any]] = []
+        told: list[Row] = []
         if drained.reads:
-            batches = _read(drained.reads)
+            batches = self._decoded(drained.reads, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades" and self._counted):
-                holes = self._continuity.holes(trades)
-                told += [self._tell_hole(hole, int(trades["seen_ns"].iloc[-1])) for hole in holes]
+                holes = self._count_gaps.holes(trades)
+                if holes:
+                    told += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]))
         for number, lost in drained.lost.items():
-            told += self._tell_lost(number, lost)
-        if drained.conflated:
-            detail = f"slow consumer: {drained.conflated} lines replaced by newer ones of their symbol"
-            told.append(
-                notices.notice("conflated", time_ns=time.time_ns(), count=drained.conflated, detail=detail)
-            )
-        return [*batches, notices.health(told)] if told else batches
-
-    def _tell_hole(self, hole: Hole, time_ns: int) -> dict[str, Any]:
-        gap = Gap(
-            _channel(hole.instrument), hole.instrument, hole.first, hole.last, hole.start_ns, hole.end_ns
-        )
-        self._gaps.append(gap)
-        return notices.gap_notice(gap, time_ns, hole.last - hole.first + 1)
-
-    def _tell_lost(self, number: int, lost: Lost) -> list[dict[str, Any]]:
-        """Prints without place: a gap by time, since what they were is lost with them."""
-        symbol = NAMES.symbols[number] if number >= 0 else ""
-        instrument = _name(symbol)
-        if instrument:
-            self._continuity.forget(NAMES.code[[number]])
-        gap = Gap(
-            f"level1.{symbol}" if symbol else "level1", instrument, 0, 0, lost.first_ns - LOST_MARGIN_NS, lost.last_ns + LOST_MARGIN_NS
-        )  # fmt: skip
-        self._gaps.append(gap)
-        detail = f"slow consumer: {lost.prints} prints of {symbol} found no place"
-        dropped = notices.notice(
-            "dropped", time_ns=lost.last_ns, start_ns=lost.first_ns, channel=gap.channel, count=lost.prints,
-            recoverable=True, detail=detail, instruments=instrument,
-        )  # fmt: skip
-        return [dropped, notices.gap_notice(gap, lost.last_ns, lost.prints)]
+            symbol = NAMES.symbols[number] if number >= 0 else ""
+            instrument = _name(symbol)
+            if instrument:
+                self._count_gaps.forget(NAMES.code[[number]])
+            told += self._told_lost(f"level1.{symbol}" if symbol else "level1", instrument, *lost)
+        conflated = {"level1": drained.conflated} if drained.conflated else {}
+        return self._with_health(batches, told + self._told_conflated(conflated))
 
 
 def _venue_symbol(name: str) -> str:
@@ -354,12 +283,6 @@ def _unfit(channel: str) -> str:
     except SymbolError as error:
         return str(error)
     return ""
-
-
-def _read(reads: Sequence[Read]) -> list[Batch]:
-    """Raw reads as they came, then the rows decoded from them."""
-    frames = notices.frames(reads)
-    return [Batch("frames", frames), *decode(frames)]
 
 
 def _within(batches: list[Batch], start_ns: int, end_ns: int) -> list[Batch]:

@@ -9,9 +9,9 @@ from types import TracebackType
 from urllib.parse import quote
 
 from workstation.feeds.iqfeed import clock
-from workstation.feeds.iqfeed.inbox import Read
 from workstation.feeds.iqfeed.layout import LOOKUP, Layout
 from workstation.feeds.iqfeed.wire import PROTOCOL
+from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.market.errors import FeedError
 
 TABLES = ("SLM", "STC", "SST")
@@ -92,21 +92,21 @@ class Lookup:
                     f"iqfeed lookup: more than {LONGEST_ANSWER} bytes for {asked!r}; ask for less"
                 )
 
-    async def table(self, name: str) -> tuple[str, Read]:
+    async def table(self, name: str) -> tuple[str, RawFrame]:
         """A table of codes: the request's id and the answer as a frame."""
         request, payload = await self.answer(name, "{id}")
-        return request, Read(time.time_ns(), f"{LOOKUP}/{name}", payload)
+        return request, RawFrame(time.time_ns(), f"{LOOKUP}/{name}", payload)
 
-    async def ticks(self, symbol: str, start_ns: int, end_ns: int, layout: Layout) -> Read:
+    async def ticks(self, symbol: str, start_ns: int, end_ns: int, layout: Layout) -> RawFrame:
         """Every print between two instants, both to the second and inclusive, oldest first (``HTT``)."""
         first, last = eastern_text(start_ns), eastern_text(end_ns + 999_999_999)
         _, payload = await self.answer("HTT", symbol, first, last, "", "", "", "1", "{id}")
-        return Read(time.time_ns(), tick_channel(symbol, layout), payload)
+        return RawFrame(time.time_ns(), tick_channel(symbol, layout), payload)
 
-    async def newest_ticks(self, symbol: str, most: int, layout: Layout) -> Read:
+    async def newest_ticks(self, symbol: str, most: int, layout: Layout) -> RawFrame:
         """The newest prints, oldest first (``HTX``)."""
         _, payload = await self.answer("HTX", symbol, str(most), "1", "{id}")
-        return Read(time.time_ns(), tick_channel(symbol, layout), payload)
+        return RawFrame(time.time_ns(), tick_channel(symbol, layout), payload)
 
 
 def tick_channel(symbol: str, layout: Layout) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from workstation.feeds.iqfeed import scan
 from workstation.feeds.iqfeed.decode import refusal
-from workstation.feeds.iqfeed.inbox import Read
 from workstation.feeds.iqfeed.layout import FIELDS, Layout
 from workstation.feeds.iqfeed.names import NAMES
+from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.market.errors import FeedError, FrameError
 
 PROTOCOL = "6.2"
@@ -45,12 +45,12 @@ class Wire(asyncio.Protocol):
         self,
         layout: Layout,
         *,
-        on_read: Callable[[Read, scan.Lines], None],
+        on_read: Callable[[RawFrame, scan.Lines], None],
         on_lost: Callable[[str], None],
         silence_s: float,
     ) -> None:
         self.layout = layout
-        self.heard_ns = 0
+        self._heard_at_ns = 0
         self.said: dict[str, str] = {}
         """Newest system message by its first word or two."""
         self.watched: set[str] = set()
@@ -86,7 +86,7 @@ class Wire(asyncio.Protocol):
         if len(self._rest) >= LONGEST_LINE:
             whole, self._rest = whole + self._rest, b""
         if whole:
-            self._take(whole, self.heard_ns)
+            self._take(whole, time.time_ns())
 
     def _take(self, payload: bytes, seen_ns: int) -> None:
         while payload:
@@ -99,7 +99,7 @@ class Wire(asyncio.Protocol):
                 lines = lines.head(turn)
             else:
                 end = len(payload)
-            self._on_read(Read(seen_ns, layout.channel, payload[:end]), lines)
+            self._on_read(RawFrame(seen_ns, layout.channel, payload[:end]), lines)
             payload = payload[end:]
 
     def _listen(self, payload: bytes, lines: scan.Lines) -> int:
@@ -151,16 +151,16 @@ class Wire(asyncio.Protocol):
         self.said[name] = rest
 
     def _heard(self) -> None:
-        self.heard_ns = time.time_ns()
+        self._heard_at_ns = time.monotonic_ns()
 
     def _watch(self, suspected_ns: int = 0) -> None:
         """Look at the silence again and again. A loop that was busy elsewhere gets a turn to read before it counts."""
-        silent_s = (time.time_ns() - self.heard_ns) / 1e9
+        silent_s = (time.monotonic_ns() - self._heard_at_ns) / 1e9
         loop = asyncio.get_running_loop()
         if silent_s < self._silence_s:
             self._watchdog = loop.call_later(max(self._silence_s - silent_s, 0.01), self._watch)
-        elif suspected_ns != self.heard_ns:
-            self._watchdog = loop.call_later(_TURN_S, self._watch, self.heard_ns)
+        elif suspected_ns != self._heard_at_ns:
+            self._watchdog = loop.call_later(_TURN_S, self._watch, self._heard_at_ns)
         else:
             self._lose(f"nothing heard for {silent_s:.1f} s, not even the time")
 
@@ -169,7 +169,7 @@ class Wire(asyncio.Protocol):
             self._reason = reason
             self._on_lost(reason)
         self._changed.set()
-        self.shut()
+        self._end()
 
     # -- our side -----------------------------------------------------------------------------------------
 
@@ -247,8 +247,15 @@ class Wire(asyncio.Protocol):
         self.watched |= asked.keys() - refused.keys()
         return [symbol for symbol in letters if symbol not in refused], refused
 
-    def shut(self) -> None:
+    def heard_ns(self) -> int:
+        """When the last byte came, by the monotonic clock."""
+        return self._heard_at_ns
+
+    async def shut(self) -> None:
         """Close; may be called more than once."""
+        self._end()
+
+    def _end(self) -> None:
         if self._watchdog is not None:
             self._watchdog.cancel()
         if self._transport is not None:

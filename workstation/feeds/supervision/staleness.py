@@ -50,12 +50,13 @@ class Finding(NamedTuple):
 
     event: str
     channel: str
-    start_ns: int
+    silent_ns: int
+    """How long ago it began."""
     detail: str
 
 
 class Vitals:
-    """What the rows of one feed say about its life. Times are this machine's, given by whoever calls.
+    """What the rows of one feed say about its life. ``now_ns`` is a monotonic clock's: a step of the wall clock is no silence.
 
     Attributes
     ----------
@@ -162,7 +163,7 @@ class Vitals:
         if stale != self.transport_stale:
             self.transport_stale = stale
             event = "stale" if stale else "fresh"
-            yield Finding(event, "", self._transport_ns, f"transport silent for {silent:.1f} s")
+            yield Finding(event, "", now_ns - self._transport_ns, f"transport silent for {silent:.1f} s")
 
     def _check_channel(self, name: str, at_ns: int, now_ns: int) -> Iterator[Finding]:
         silent = (now_ns - at_ns) / SECOND_NS
@@ -176,7 +177,7 @@ class Vitals:
             detail = (
                 f"no market data for {silent:.1f} s, transport alive" if state != "fresh" else "data again"
             )
-            yield Finding(state, name, at_ns, detail)
+            yield Finding(state, name, now_ns - at_ns, detail)
 
     def _check_skew(self, now_ns: int) -> Iterator[Finding]:
         skew, limit = self.skew_ns, self.parameters.skew_s * SECOND_NS
@@ -189,7 +190,7 @@ class Vitals:
                 "the venue's clock is ahead of this machine's" if skew < 0 else "rows are at least this late"
             )
             words = meaning if wrong else "back within the limit"
-            yield Finding("clock_skew", "", now_ns, f"least seen - event {skew / SECOND_NS:.3f} s: {words}")
+            yield Finding("clock_skew", "", 0, f"least seen - event {skew / SECOND_NS:.3f} s: {words}")
 
 
 def _channels_of(batch: Batch) -> list[str]:

@@ -68,8 +68,9 @@ class Supervisor:
         ``publish(table, frame)``, the hub's; called on the loop that runs ``run()``.
     channels
         What to subscribe; none: the feed's default set.
-    clock, sleep, rng
-        This machine's time in ns, the waiting, and the randomness of the backoff: replaceable for tests.
+    clock, monotonic, sleep, rng
+        This machine's wall time in ns, for rows; its monotonic time in ns, for silence, rates and backoff; the waiting, and the
+        randomness of the backoff: replaceable for tests.
 
     Notes
     -----
@@ -86,6 +87,7 @@ class Supervisor:
         parameters: SupervisionParameters | None = None,
         *,
         clock: Callable[[], int] = time.time_ns,
+        monotonic: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         rng: random.Random | None = None,
     ) -> None:
@@ -94,7 +96,7 @@ class Supervisor:
         self.vitals = Vitals(self.parameters.staleness)
         self.seen_trades = SeenTrades(self.parameters.remembered_trades)
         self.reports = Reports(feed, publish, clock, self.vitals)
-        self._clock, self._waiting = clock, Waiting(sleep)
+        self._clock, self._monotonic, self._waiting = clock, monotonic, Waiting(sleep)
         self._rng = rng or random.Random()
         self._simulated = feed.capabilities.simulated_clock
         self._state, self._detail = "connecting", "not started"
@@ -136,7 +138,7 @@ class Supervisor:
 
     def status(self) -> dict[str, Any]:
         """State, newest times (ns), age (s), rows/s, counts and words, for the status strip."""
-        now, v = self._clock(), self.vitals
+        now, v = self._monotonic(), self.vitals
         return {
             "feed": self.feed.name,
             "state": self._state,
@@ -176,7 +178,7 @@ class Supervisor:
 
     def _was_healthy(self) -> bool:
         since, self._live_since_ns = self._live_since_ns, None
-        return since is not None and self._clock() - since >= self.parameters.healthy_s * SECOND_NS
+        return since is not None and self._monotonic() - since >= self.parameters.healthy_s * SECOND_NS
 
     async def _back_off(self, attempt: int, reason: str, retry_after: float) -> None:
         p = self.parameters
@@ -193,7 +195,7 @@ class Supervisor:
         feed = self.feed
         self._turn("connecting", "connecting", "")
         await self._within(feed.connect(), "connect")
-        self.vitals.connected(self._clock())
+        self.vitals.connected(self._monotonic())
         instruments = await self._within(feed.instruments(), "instruments")
         if len(instruments):
             self.reports.publish("instruments", instruments)
@@ -202,7 +204,7 @@ class Supervisor:
         for batch in await self._within(feed.snapshot(), "snapshot"):
             self._take(batch, live=False)
             await asyncio.sleep(0)
-        self._live_since_ns = self._clock()
+        self._live_since_ns = self._monotonic()
         self._turn(
             "live", "resubscribed" if self._was_live else "connected", f"{len(self._accepted)} channels"
         )
@@ -232,13 +234,13 @@ class Supervisor:
                 await asyncio.sleep(0)
 
     def _look(self) -> None:
-        now = self._clock()
+        now, wall_ns = self._monotonic(), self._clock()
         for finding in self.vitals.check(now, self.feed.heard_ns()):
             self.reports.tell(
                 finding.event,
                 channel=finding.channel,
-                start_ns=finding.start_ns,
-                end_ns=now,
+                start_ns=wall_ns - finding.silent_ns,
+                end_ns=wall_ns,
                 detail=finding.detail,
             )
         stale = self.vitals.transport_stale or "stale" in self.vitals.channels.values()
@@ -263,7 +265,7 @@ class Supervisor:
                 self.reports.tell(
                     "duplicate", channel="trades", count=repeated, detail=f"{repeated} trades seen before"
                 )
-        self.vitals.take(Batch(batch.table, frame), self._clock(), live=live)
+        self.vitals.take(Batch(batch.table, frame), self._monotonic(), live=live)
         if len(frame):
             self.reports.publish(batch.table, frame)
         if batch.table == "health":

@@ -90,7 +90,7 @@ class Synthetic(Feed):
         self,
         parameters: SyntheticParameters | None = None,
         *,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] | None = None,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         **overrides: Any,
     ) -> None:
@@ -98,7 +98,7 @@ class Synthetic(Feed):
         if self.parameters.flavour not in FLAVOURS:
             known = ", ".join(FLAVOURS)
             raise FeedError(f"no flavour {self.parameters.flavour!r}; known are {known}", fatal=True)
-        self._clock, self._sleep = clock, sleep
+        self._clock, self._sleep = clock or steady_clock(), sleep
         self._market: SyntheticMarket | None = None
         self._start_ns = 0
         self._wanted: dict[str, np.ndarray | None] = dict.fromkeys(ORDER)
@@ -231,3 +231,16 @@ class Synthetic(Feed):
     async def close(self) -> None:
         """Stop drawing; the market keeps its place."""
         self._closed = True
+
+
+def steady_clock() -> Callable[[], int]:
+    """A clock in ns that starts at the wall clock's time and goes on by the monotonic one: it never steps.
+
+    Examples
+    --------
+    >>> clock = steady_clock()
+    >>> clock() <= clock()
+    True
+    """
+    offset = time.time_ns() - time.monotonic_ns()
+    return lambda: offset + time.monotonic_ns()

@@ -143,7 +143,7 @@ class Tape(Feed):
         parameters: TapeParameters | None = None,
         *,
         decoder: Decoder | None = None,
-        clock: Callable[[], int] = time.time_ns,
+        clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], Awaitable[Any]] = asyncio.sleep,
         **overrides: Any,
     ) -> None:

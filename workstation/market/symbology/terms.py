@@ -120,16 +120,19 @@ def spell_strike(strike: float) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def right_letter(grammar: str, symbol: str, text: str) -> str:
+def right_letter(grammar: str, symbol: object, text: str) -> str:
     """``C`` or ``P``."""
     if text not in ("C", "P"):
         raise fail(grammar, symbol, f"right {text!r} is neither C nor P")
     return text
 
 
+_ASSET = re.compile(r"[A-Z0-9$]+")
+
+
 def asset(grammar: str, symbol: str, text: str, what: str) -> str:
     """A currency code: capital letters and digits (ccxt also has ``1000SHIB``, ``$PAC``)."""
-    if not re.fullmatch(r"[A-Z0-9$]+", text):
+    if not _ASSET.fullmatch(text):
         raise fail(grammar, symbol, f"{what} {text!r} is not a currency code in capitals")
     return text
 
@@ -140,7 +143,7 @@ def option_parts(grammar: str, terms: Terms) -> tuple[dt.date, float, str]:
         raise fail(grammar, terms, "an option without expiry")
     if terms.strike is None or not terms.strike > 0:
         raise fail(grammar, terms, "an option without a positive strike")
-    return terms.expiry, terms.strike, right_letter(grammar, str(terms), terms.right)
+    return terms.expiry, terms.strike, right_letter(grammar, terms, terms.right)
 
 
 def need_expiry(grammar: str, terms: Terms) -> dt.date:

@@ -30,13 +30,20 @@ NUMERIC = ("int64", "int32", "int8", "float64", "bool")
 
 @dataclass(frozen=True)
 class Column:
-    """One column: name, kind, unit, whether a batch must bring it, and what it means."""
+    """One column: name, kind, unit, whether a batch must bring it, what it means, and what it may hold.
+
+    ``least`` and ``most`` bound a number (NaN passes); a bounded number is finite. ``price`` says it is one: finite, and
+    below zero only for instruments whose price can be (futures, spreads, what nobody has described).
+    """
 
     name: str
     kind: Kind
     unit: str = ""
     required: bool = False
     doc: str = ""
+    least: float | None = None
+    most: float | None = None
+    price: bool = False
     dtype: np.dtype[Any] | None = field(init=False, repr=False, compare=False)
     """NumPy dtype of a numeric column, None for the others."""
     unknown: Any = field(init=False, repr=False, compare=False)
@@ -46,6 +53,11 @@ class Column:
         time = self.kind == "int64" and self.name.endswith("_ns") and self.name not in ("event_ns", "seen_ns")
         object.__setattr__(self, "unknown", NO_TIME if time else _UNKNOWN[self.kind])
         object.__setattr__(self, "dtype", np.dtype(self.kind) if self.kind in NUMERIC else None)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether the column may not hold every number."""
+        return self.price or self.least is not None or self.most is not None
 
     @property
     def arrow(self) -> pa.DataType:

@@ -23,7 +23,12 @@ STAMP = (SEQ, EVENT, SEEN)
 
 
 class TradeFlag(IntFlag):
-    """Bits of ``trades.flags``."""
+    """Bits of ``trades.flags``; which of them keep a print from setting a price is said in ``market.conditions``.
+
+    ``NO_PRICE``: the source says that the print counts as volume and sets neither open, high, low nor last. ``VOID``: it
+    counts for nothing, neither price, volume nor number of trades: withdrawn or corrected by its source, or an official
+    value and no trade.
+    """
 
     BLOCK = 1 << 0
     COMBO = 1 << 1
@@ -42,6 +47,8 @@ class TradeFlag(IntFlag):
     AVERAGE_PRICE = 1 << 14
     ODD_LOT = 1 << 15
     EXTENDED_HOURS = 1 << 16
+    NO_PRICE = 1 << 17
+    VOID = 1 << 18
 
 
 FRAMES = Table(
@@ -59,14 +66,15 @@ TRADES = Table(
     (
         *STAMP,
         INSTRUMENT,
-        Column("price", "float64", "quote or premium currency", required=True),
+        Column("price", "float64", "quote or premium currency", required=True, price=True),
         Column(
             "size",
             "float64",
             "underlying units or contracts as the instrument's multiplier says",
             required=True,
+            least=0.0,
         ),
-        Column("side", "int8", doc="+1 taker buy, -1 taker sell, 0 unknown"),
+        Column("side", "int8", doc="+1 taker buy, -1 taker sell, 0 unknown", least=-1, most=1),
         Column("side_source", "category", doc="venue, quote-rule, depth, tick"),
         Column("flags", "int32", doc="bits of TradeFlag"),
         Column("trade_id", "str", doc="the venue's id"),
@@ -74,9 +82,11 @@ TRADES = Table(
         Column("block_id", "str", doc="block or combo trade id; legs of one parent share it"),
         Column("condition", "category", doc="sale condition as the venue prints it"),
         Column("exchange", "category", doc="exchange or participant code as printed"),
-        Column("iv", "float64", "annual decimal", doc="implied vol the venue prints with the trade"),
-        Column("mark", "float64", "as price", doc="mark price at the trade"),
-        Column("index", "float64", "USD", doc="index price at the trade"),
+        Column(
+            "iv", "float64", "annual decimal", doc="implied vol the venue prints with the trade", least=0.0
+        ),
+        Column("mark", "float64", "as price", doc="mark price at the trade", price=True),
+        Column("index", "float64", "USD", doc="index price at the trade", price=True),
         VENUE,
     ),
     doc="Prints.",
@@ -86,10 +96,10 @@ QUOTES = Table(
     (
         *STAMP,
         INSTRUMENT,
-        Column("bid", "float64", "as price"),
-        Column("bid_size", "float64", "as trades.size"),
-        Column("ask", "float64", "as price"),
-        Column("ask_size", "float64", "as trades.size"),
+        Column("bid", "float64", "as price", price=True),
+        Column("bid_size", "float64", "as trades.size", least=0.0),
+        Column("ask", "float64", "as price", price=True),
+        Column("ask_size", "float64", "as trades.size", least=0.0),
         Column("condition", "category"),
         Column("exchange", "category", doc="exchange code of a venue quote; empty for a consolidated one"),
         VENUE,
@@ -101,27 +111,31 @@ MARKS = Table(
     (
         *STAMP,
         INSTRUMENT,
-        Column("bid", "float64", "premium currency"),
-        Column("ask", "float64", "premium currency"),
-        Column("bid_size", "float64", "as trades.size"),
-        Column("ask_size", "float64", "as trades.size"),
-        Column("last", "float64", "premium currency"),
-        Column("mark", "float64", "premium currency"),
-        Column("bid_iv", "float64", "annual decimal"),
-        Column("ask_iv", "float64", "annual decimal"),
-        Column("mark_iv", "float64", "annual decimal"),
+        Column("bid", "float64", "premium currency", price=True),
+        Column("ask", "float64", "premium currency", price=True),
+        Column("bid_size", "float64", "as trades.size", least=0.0),
+        Column("ask_size", "float64", "as trades.size", least=0.0),
+        Column("last", "float64", "premium currency", price=True),
+        Column("mark", "float64", "premium currency", price=True),
+        Column("bid_iv", "float64", "annual decimal", least=0.0),
+        Column("ask_iv", "float64", "annual decimal", least=0.0),
+        Column("mark_iv", "float64", "annual decimal", least=0.0),
         Column("delta", "float64", "1"),
         Column("gamma", "float64", "1/USD"),
         Column("vega", "float64", "USD per 1.00 vol"),
         Column("theta", "float64", "USD per year"),
         Column("rho", "float64", "USD per 1.00 rate"),
-        Column("open_interest", "float64", "contracts; contracts x multiplier = underlying units"),
+        Column("open_interest", "float64", "contracts; contracts x multiplier = underlying units", least=0.0),
         Column("open_interest_ns", "int64", "ns", doc="when the open interest was published"),
         Column(
-            "volume_24h", "float64", "contracts", doc="traded over 24 h, or today where the venue says so"
+            "volume_24h",
+            "float64",
+            "contracts",
+            doc="traded over 24 h, or today where the venue says so",
+            least=0.0,
         ),
-        Column("forward", "float64", "USD", doc="the expiry's forward as the venue gives it"),
-        Column("index", "float64", "USD", doc="the underlying's index or spot"),
+        Column("forward", "float64", "USD", doc="the expiry's forward as the venue gives it", price=True),
+        Column("index", "float64", "USD", doc="the underlying's index or spot", price=True),
         VENUE,
     ),
     doc="Option tickers.",
@@ -172,7 +186,7 @@ FILLS = Table(
         INSTRUMENT,
         VENUE,
         Column("account", "category"),
-        Column("side", "int8", required=True, doc="+1 bought, -1 sold"),
+        Column("side", "int8", required=True, doc="+1 bought, -1 sold", least=-1, most=1),
         Column("price", "float64", "as price", required=True),
         Column("size", "float64", "underlying units", required=True),
         Column("fee", "float64", "fee currency; positive = paid"),
@@ -201,9 +215,9 @@ LIQUIDATIONS = Table(
     (
         *STAMP,
         INSTRUMENT,
-        Column("side", "int8", doc="+1 a short was bought in, -1 a long was sold out"),
-        Column("price", "float64", "as price", required=True),
-        Column("size", "float64", "underlying units", required=True),
+        Column("side", "int8", doc="+1 a short was bought in, -1 a long was sold out", least=-1, most=1),
+        Column("price", "float64", "as price", required=True, price=True),
+        Column("size", "float64", "underlying units", required=True, least=0.0),
         Column("usd", "float64", "USD"),
         VENUE,
     ),
@@ -225,7 +239,7 @@ HEALTH = Table(
             "category",
             required=True,
             doc="connecting, connected, disconnected, gap, quiet, stale, fresh, resubscribed, refused, backfilled, "
-            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled, importing, imported",
+            "duplicate, dropped, late, rejected, clock_skew, failed, ended, stopped, conflated, spilled, importing, imported, unknown",
         ),
         Column("start_ns", "int64", "ns", doc="begin of what the row is about"),
         Column("end_ns", "int64", "ns"),

@@ -6,7 +6,7 @@ where a batch is checked; everything inside trusts what passed it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -39,6 +39,7 @@ from workstation.market.tables.frames import (
     stacked_frame,
     with_array,
 )
+from workstation.market.tables.ranges import below_zero, impossible
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -68,6 +69,8 @@ class Table:
     _asked: tuple[tuple[int, Column], ...] = field(init=False, repr=False, compare=False)
     """Columns, by place, that a conformed frame can have been spoilt in without a column having been replaced."""
     _dtypes: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _bounded: tuple[tuple[int, Column], ...] = field(init=False, repr=False, compare=False)
+    """Columns, by place, that may not hold every number."""
     _stacks: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
     """Numeric kinds, and the placement of their columns; of the other columns each by name in ``_singles``."""
     _singles: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
@@ -82,6 +85,8 @@ class Table:
             if column.kind == "instrument" or (column.required and column.kind in ("float64", "bytes"))
         ]
         object.__setattr__(self, "_asked", tuple(asked))
+        bounded = [(place, column) for place, column in enumerate(self.columns) if column.bounded]
+        object.__setattr__(self, "_bounded", tuple(bounded))
         chars = [
             c.dtype.char if c.dtype is not None else "O" if c.kind == "bytes" else "" for c in self.columns
         ]
@@ -148,7 +153,46 @@ class Table:
             if _is_fresh(frame.index):
                 return _trusted(frame.copy(deep=False))
             return self.assembled(arrays_of(frame), len(frame))
-        return self.assembled(self._arrays(self._brought(frame), len(frame), registry), len(frame))
+        arrays = self._arrays(self._brought(frame), len(frame), registry)
+        self._check_range(arrays)
+        return self.assembled(arrays, len(frame))
+
+    def impossible(
+        self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY
+    ) -> Iterator[tuple[str, BoolArray, str]]:
+        """Columns of a batch that hold what they cannot (inf, a negative size, side 5), the rows and the reason.
+
+        The batch need not be conformed; columns that are not of numbers yet are not looked at.
+
+        Examples
+        --------
+        >>> from workstation.market.tables import QUOTES
+        >>> rows = pd.DataFrame({"event_ns": [1, 2], "instrument": "BTC/USD", "bid": [np.inf, 1.0], "bid_size": -1.0})
+        >>> [(column, rows.tolist(), reason) for column, rows, reason in QUOTES.impossible(rows)]
+        [('bid', [True, False], 'bid that is not finite'), ('bid_size', [True, True], 'bid_size below 0')]
+        """
+        names = frame.get("instrument")
+        for _, column in self._bounded:
+            if column.name in frame:
+                values = frame[column.name].to_numpy()
+                yield from ((column.name, mask, reason) for mask, reason in impossible(column, values))
+                if column.price and names is not None:
+                    negative = below_zero(values, names, registry)
+                    if negative is not None:
+                        yield column.name, negative, f"{column.name} below 0"
+
+    def _check_range(self, arrays: list[Any]) -> None:
+        """Refuse what a column cannot hold; for batches of whom nobody else has looked at the numbers.
+
+        Of prices only the infinite ones of a required column: whether one can be below zero is the instrument's affair, and
+        whoever takes in a source's rows asks ``impossible``.
+        """
+        for place, column in self._bounded:
+            if column.price and not column.required:
+                continue
+            for mask, reason in impossible(column, arrays[place]):
+                row = int(mask.argmax())
+                raise TableError(self.name, column.name, row, f"{reason}: {arrays[place][row].item()!r}")
 
     def batch(
         self, columns: Mapping[str, Any], rows: int | None = None, registry: InstrumentRegistry = REGISTRY
@@ -201,6 +245,7 @@ class Table:
         numbers = np.arange(first_seq, first_seq + rows)
         if not self._is_conformed(frame, registry):
             arrays = self._arrays(self._brought(frame), rows, registry)
+            self._check_range(arrays)
         elif _is_fresh(frame.index):
             return _trusted(with_array(frame, place, numbers))
         else:
@@ -287,11 +332,13 @@ class Table:
             return True
         if not (frame.columns.is_(self.index) or frame.columns.equals(self.index)):
             return False
-        for column, values in zip(self.columns, arrays_of(frame), strict=True):
+        arrays = arrays_of(frame)
+        for column, values in zip(self.columns, arrays, strict=True):
             if not settled(registry, column, values):
                 return False
             if column.required:
                 self._require(column, values)
+        self._check_range(arrays)
         return True
 
     def concat(self, frames: Iterable[pd.DataFrame], registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:

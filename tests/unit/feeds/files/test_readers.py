@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ import pytest
 from workstation.feeds.files import FORMATS, Rejections, read
 from workstation.feeds.files.table import load_mapping, shipped_mappings
 from workstation.market.errors import FrameError
-from workstation.market.tables import TradeFlag
 
 CBOE_CSV = """
 Standard & Poors 500 Index,Last: 4505.1001,Change:  37.6601
@@ -76,72 +74,6 @@ def test_cboe_json_scales_greeks_to_natural_units(tmp_path: Path) -> None:
     assert mark["event_ns"] == pd.Timestamp("2026-07-24T19:44:38Z").value
 
 
-def lean_zip(root: Path, where: str, entries: dict[str, str]) -> Path:
-    file = root / where
-    file.parent.mkdir(parents=True)
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, text in entries.items():
-            archive.writestr(name, text)
-    return file
-
-
-def test_lean_tick_trades(tmp_path: Path) -> None:
-    file = lean_zip(
-        tmp_path, "equity/usa/tick/spy/20131008_trade.zip",
-        {"20131008_spy_Trade_Tick.csv": "34200000,1674200,210,Q,2000,0\n34200001,1673300,200,D,20002020,0\n34200002,1,1,Q,0,1\n"},
-    )  # fmt: skip
-    rejections = Rejections()
-    trades = rows("lean", file, rejections)["trades"]
-    assert trades["price"].tolist() == [167.42, 167.33]
-    assert trades["event_ns"].tolist()[0] == pd.Timestamp("2013-10-08T09:30", tz="America/New_York").value
-    assert trades["flags"].tolist() == [0, int(TradeFlag.OFF_EXCHANGE)]
-    assert rejections.counts == {"marked suspicious by the source": 1}
-
-
-def test_lean_tick_quotes_carry_the_unchanged_side_per_exchange(tmp_path: Path) -> None:
-    text = (
-        "1,481800,100,0,0,P,1,0\n2,0,0,491000,300,P,1,0\n3,481900,5,482000,6,Q,1,0\n4,0,0,490000,200,P,1,0\n"
-    )
-    file = lean_zip(tmp_path, "equity/usa/tick/aig/20131008_quote.zip", {"20131008_aig_Quote_Tick.csv": text})
-    quotes = rows("lean", file)["quotes"]
-    assert quotes["bid"].tolist() == [48.18, 48.18, 48.19, 48.18]
-    assert quotes["ask"].isna().tolist() == [True, False, False, False]
-    assert quotes["ask"].tolist()[1:] == [49.1, 48.2, 49.0]
-    assert quotes["ask_size"].tolist()[1:] == [300, 6, 200]
-
-
-def test_lean_option_minutes_are_named_by_osi_symbol(tmp_path: Path) -> None:
-    entry = "20151224_goog_minute_quote_american_call_7500000_20160108.csv"
-    file = lean_zip(
-        tmp_path,
-        "option/usa/minute/goog/20151224_quote_american.zip",
-        {entry: "34200000,,,,,0,21500,21500,5000,5000,19\n"},
-    )
-    quote = rows("lean", file)["quotes"].iloc[0]
-    assert quote["instrument"] == "GOOG  160108C00750000"
-    assert np.isnan(quote["bid"])
-    assert quote["ask"] == 0.5
-    assert quote["event_ns"] == pd.Timestamp("2015-12-24T09:31", tz="America/New_York").value, (
-        "a bar is known at its end"
-    )
-
-
-def test_lean_times_keep_a_daylight_saving_change(tmp_path: Path) -> None:
-    file = lean_zip(
-        tmp_path,
-        "future/comex/tick/gc/20131103_trade.zip",
-        {"20131103_gc_tick_trade_201312.csv": "64800000,1313.8,1,usa,,0\n"},
-    )
-    trade = rows("lean", file)["trades"].iloc[0]
-    assert trade["instrument"] == "GCZ13"
-    assert trade["event_ns"] == pd.Timestamp("2013-11-03T18:00", tz="America/New_York").value
-
-
-def test_lean_wants_its_folders(tmp_path: Path) -> None:
-    with pytest.raises(FrameError, match="not a LEAN path"):
-        rows("lean", tmp_path / "20131008_trade.zip")
-
-
 TARDIS = (
     "exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,"
     "bid_amount,bid_iv,ask_price,ask_amount,ask_iv,mark_price,mark_iv,underlying_index,underlying_price,delta,gamma,"
@@ -200,12 +132,13 @@ def test_table_maps_columns_units_and_words(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING)
     file = tmp_path / "t.csv"
     file.write_text(
-        "when,what,px,qty,dir\n1000,BTC-PERPETUAL,250,1,sell\n,BTC-PERPETUAL,1,1,buy\n2000,NO SUCH,1,1,buy\n3000,BTC-PERPETUAL,x,1,buy\n"
+        "when,what,px,qty,dir\n1700000001000,BTC-PERPETUAL,250,1,sell\n,BTC-PERPETUAL,1,1,buy\n"
+        "1700000002000,NO SUCH,1,1,buy\n1700000003000,BTC-PERPETUAL,x,1,buy\n"
     )
     rejections = Rejections()
     trades = rows("table", file, rejections, mapping=str(tmp_path / "m.yaml"))["trades"]
     assert trades[["event_ns", "instrument", "price", "side"]].values.tolist() == [
-        [10**9, "BTC/USD:BTC", 2.5, -1]
+        [1_700_000_001 * 10**9, "BTC/USD:BTC", 2.5, -1]
     ]
     assert rejections.counts == {"no time in when": 1, "symbol": 1, "no value for price": 1}
 
@@ -213,7 +146,7 @@ def test_table_maps_columns_units_and_words(tmp_path: Path) -> None:
 def test_table_reads_parquet_as_csv(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_text(MAPPING)
     frame = pd.DataFrame(
-        {"when": [1000], "what": ["BTC-PERPETUAL"], "px": [250.0], "qty": [1.0], "dir": ["buy"]}
+        {"when": [1_700_000_001_000], "what": ["BTC-PERPETUAL"], "px": [250.0], "qty": [1.0], "dir": ["buy"]}
     )
     frame.to_parquet(tmp_path / "t.parquet")
     frame.to_csv(tmp_path / "t.csv", index=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import NamedTuple
 
 import numpy as np
@@ -10,35 +9,20 @@ import numpy.typing as npt
 
 from workstation.feeds.iqfeed import scan
 from workstation.feeds.iqfeed.scan import Lines
-
-
-class Read(NamedTuple):
-    """Whole lines one read of the socket gave."""
-
-    seen_ns: int
-    channel: str
-    payload: bytes
-
-
-class Lost(NamedTuple):
-    """Prints of one symbol that found no place, and when they were seen."""
-
-    prints: int
-    first_ns: int
-    last_ns: int
+from workstation.feeds.venue_kit.frame_queue import ArrivalEvent, LostPrints, RawFrame
 
 
 class Drained(NamedTuple):
     """What waited, in the order of arrival; what did not fit."""
 
-    reads: list[Read]
+    reads: list[RawFrame]
     conflated: int
     """Lines replaced by a newer one of the same symbol and kind."""
-    lost: dict[int, Lost]
+    lost: dict[int, LostPrints]
     """Number of a symbol (``names.NAMES``) -> prints that found no place."""
 
 
-class Inbox:
+class LineQueue(ArrivalEvent):
     """Reads in order. Prints beyond ``capacity`` are lost and told; of other lines beyond it the newest per symbol stays.
 
     Parameters
@@ -49,33 +33,33 @@ class Inbox:
     Examples
     --------
     >>> from workstation.feeds.iqfeed.names import Names
-    >>> inbox, names = Inbox(capacity=1), Names()
+    >>> queue, names = LineQueue(capacity=1), Names()
     >>> _ = names.learn(["AAPL"])
     >>> for line in (b"Q,AAPL,b,1\\n", b"Q,AAPL,C,2\\n", b"Q,AAPL,a,3\\n", b"Q,AAPL,C,4\\n"):
-    ...     inbox.put(Read(0, "", line), scan.scan(np.frombuffer(line, np.uint8), 1, 2, names.table))
-    >>> drained = inbox.drain()
+    ...     queue.put(RawFrame(0, "", line), scan.scan(np.frombuffer(line, np.uint8), 1, 2, names.table))
+    >>> drained = queue.drain()
     >>> b"".join(read.payload for read in drained.reads), drained.conflated, drained.lost[0].prints
     (b'Q,AAPL,C,2\\nQ,AAPL,a,3\\n', 1, 1)
     """
 
     def __init__(self, capacity: int) -> None:
         if capacity < 1:
-            raise ValueError(f"an inbox holds at least one line, got capacity {capacity}")
+            raise ValueError(f"a line queue holds at least one line, got capacity {capacity}")
+        super().__init__()
         self._capacity = capacity
-        self._arrived = asyncio.Event()
         self._clear()
 
     def _clear(self) -> None:
-        self._reads: list[Read] = []
+        self._reads: list[RawFrame] = []
         self._lines: list[Lines] = []
         self._prints = self._states = self._conflated = 0
         self._most_states = self._capacity
-        self._lost: dict[int, Lost] = {}
+        self._lost: dict[int, LostPrints] = {}
 
     def __len__(self) -> int:
         return len(self._reads)
 
-    def put(self, read: Read, lines: Lines) -> None:
+    def put(self, read: RawFrame, lines: Lines) -> None:
         """Take a read and its lines as ``scan`` found them; never blocks."""
         printed = np.flatnonzero(lines.kind == scan.PRINT)
         room = self._capacity - self._prints
@@ -90,10 +74,10 @@ class Inbox:
             self._conflate()
         self._arrived.set()
 
-    def _lose(self, read: Read, lines: Lines, at: npt.NDArray[np.intp]) -> tuple[Read, Lines]:
+    def _lose(self, read: RawFrame, lines: Lines, at: npt.NDArray[np.intp]) -> tuple[RawFrame, Lines]:
         for number, count in zip(*np.unique(lines.symbol[at], return_counts=True), strict=True):
-            before = self._lost.get(int(number), Lost(0, read.seen_ns, read.seen_ns))
-            self._lost[int(number)] = Lost(before.prints + int(count), before.first_ns, read.seen_ns)
+            before = self._lost.get(int(number), LostPrints(0, read.seen_ns, read.seen_ns))
+            self._lost[int(number)] = LostPrints(before.prints + int(count), before.first_ns, read.seen_ns)
         keep = np.ones(lines.kind.size, dtype=bool)
         keep[at] = False
         return _kept(read, lines, keep)
@@ -117,23 +101,15 @@ class Inbox:
         self._states = int(keep.sum()) - self._prints
         self._most_states = self._capacity + 2 * self._states
 
-    def wake(self) -> None:
-        """Let ``arrived`` return although nothing came."""
-        self._arrived.set()
-
-    async def arrived(self) -> None:
-        """Wait until something waits, or ``wake``."""
-        await self._arrived.wait()
-
     def drain(self) -> Drained:
-        """Everything that waits; the inbox is empty after."""
+        """Everything that waits; the queue is empty after."""
         drained = Drained(self._reads, self._conflated, self._lost)
         self._arrived.clear()
         self._clear()
         return drained
 
 
-def _kept(read: Read, lines: Lines, keep: npt.NDArray[np.bool_]) -> tuple[Read, Lines]:
+def _kept(read: RawFrame, lines: Lines, keep: npt.NDArray[np.bool_]) -> tuple[RawFrame, Lines]:
     """A read with some of its lines only."""
     if keep.all():
         return read, lines

@@ -1,4 +1,4 @@
-"""The inbox against a plain account of the same rules, line by line."""
+"""The queue against a plain account of the same rules, line by line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workstation.feeds.iqfeed.inbox import Inbox, Read
+from workstation.feeds.iqfeed.line_queue import LineQueue
 from workstation.feeds.iqfeed.names import Names
 from workstation.feeds.iqfeed.scan import scan
+from workstation.feeds.venue_kit.frame_queue import RawFrame
 
 NAMES = Names()
 NUMBERS = dict(zip(["AAPL", "MSFT", "NVDA"], NAMES.learn(["AAPL", "MSFT", "NVDA"]).tolist(), strict=True))
@@ -17,7 +18,7 @@ LINES = st.tuples(st.sampled_from(list(NUMBERS)), st.sampled_from(["C", "ba"]))
 READS = st.lists(st.lists(LINES, max_size=6), max_size=20)
 
 
-def filled(inbox: Inbox, reads: list[list[tuple[str, str]]]) -> list[tuple[str, str, int]]:
+def filled(queue: LineQueue, reads: list[list[tuple[str, str]]]) -> list[tuple[str, str, int]]:
     """Put reads of numbered lines; the lines."""
     sent: list[tuple[str, str, int]] = []
     for at, read in enumerate(reads):
@@ -27,12 +28,12 @@ def filled(inbox: Inbox, reads: list[list[tuple[str, str]]]) -> list[tuple[str, 
             f"Q,{symbol},{contents},{number}\r\n" for symbol, contents, number in lines
         ).encode()
         found = scan(np.frombuffer(payload, dtype=np.uint8), 1, 2, NAMES.table)
-        inbox.put(Read(at, "level1", payload), found)
+        queue.put(RawFrame(at, "level1", payload), found)
     return sent
 
 
-def came(inbox: Inbox) -> tuple[list[tuple[str, str, int]], int, dict[int, int]]:
-    drained = inbox.drain()
+def came(queue: LineQueue) -> tuple[list[tuple[str, str, int]], int, dict[int, int]]:
+    drained = queue.drain()
     text = b"".join(read.payload for read in drained.reads).decode()
     lines = [line.split(",") for line in text.splitlines()]
     return (
@@ -44,9 +45,9 @@ def came(inbox: Inbox) -> tuple[list[tuple[str, str, int]], int, dict[int, int]]
 
 @given(READS, st.integers(1, 8))
 def test_nothing_is_lost_in_silence(reads: list[list[tuple[str, str]]], capacity: int) -> None:
-    inbox = Inbox(capacity)
-    sent = filled(inbox, reads)
-    lines, conflated, lost = came(inbox)
+    queue = LineQueue(capacity)
+    sent = filled(queue, reads)
+    lines, conflated, lost = came(queue)
     prints = [line for line in sent if line[1] == "C"]
     states = [line for line in sent if line[1] != "C"]
     assert lines == sorted(lines, key=lambda line: line[2])
@@ -65,12 +66,12 @@ def test_nothing_is_lost_in_silence(reads: list[list[tuple[str, str]]], capacity
 
 @given(READS)
 def test_with_room_everything_comes_as_it_was_sent(reads: list[list[tuple[str, str]]]) -> None:
-    inbox = Inbox(1000)
-    sent = filled(inbox, reads)
-    assert came(inbox) == (sent, 0, {})
-    assert came(inbox) == ([], 0, {})
+    queue = LineQueue(1000)
+    sent = filled(queue, reads)
+    assert came(queue) == (sent, 0, {})
+    assert came(queue) == ([], 0, {})
 
 
-def test_an_inbox_without_room_is_refused() -> None:
+def test_an_queue_without_room_is_refused() -> None:
     with pytest.raises(ValueError, match="at least one line"):
-        Inbox(0)
+        LineQueue(0)

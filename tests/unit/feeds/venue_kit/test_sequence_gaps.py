@@ -8,7 +8,7 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workstation.feeds.deribit.sequence import Sequence
+from workstation.feeds.venue_kit.gap_detector import SequenceGaps
 from workstation.market.instruments import REGISTRY
 
 NAMES = ("BTC/USD:BTC", "ETH/USD:ETH")
@@ -52,7 +52,7 @@ def remembered(rows: list[tuple[int, int]]) -> tuple[list[bool], set[tuple[int, 
 def test_repeats_and_holes_are_those_of_a_set_however_the_prints_are_split(
     rows: list[tuple[int, int]], cuts: list[int]
 ) -> None:
-    sequence, kept = Sequence(), []
+    sequence, kept = SequenceGaps(), []
     edges = [0, *sorted(min(cut, len(rows)) for cut in cuts), len(rows)]
     duplicates = 0
     for start, end in pairwise(edges):
@@ -68,11 +68,11 @@ def test_repeats_and_holes_are_those_of_a_set_however_the_prints_are_split(
 
 
 def test_a_hole_tells_the_times_around_it() -> None:
-    (hole,) = Sequence().admit(prints([(0, 5), (0, 9)])).holes
+    (hole,) = SequenceGaps().admit(prints([(0, 5), (0, 9)])).holes
     assert hole == ("BTC/USD:BTC", 6, 8, 10, 11)
 
 
 def test_nothing_is_asked_for_before_the_first_print() -> None:
-    admitted = Sequence().admit(prints([(0, 1_000_000)]))
+    admitted = SequenceGaps().admit(prints([(0, 1_000_000)]))
     assert admitted.holes == []
     assert len(admitted.trades) == 1

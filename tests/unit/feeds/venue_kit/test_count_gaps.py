@@ -7,7 +7,7 @@ import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workstation.feeds.iqfeed.continuity import Continuity
+from workstation.feeds.venue_kit.gap_detector import CountGaps
 from workstation.market.instruments import REGISTRY
 
 
@@ -26,8 +26,8 @@ def test_holes_are_exactly_what_is_missing_between_first_and_last(
     rows = sorted(
         [("AAPL", count) for count in one] + [("MSFT", count) for count in two], key=lambda row: row[1]
     )
-    continuity = Continuity()
-    holes = continuity.holes(prints(rows[:cut])) + continuity.holes(prints(rows[cut:], cut))
+    gaps = CountGaps()
+    holes = gaps.holes(prints(rows[:cut])) + gaps.holes(prints(rows[cut:], cut))
     for symbol, counts in (("AAPL", one), ("MSFT", two)):
         missing = set(range(min(counts), max(counts))) - counts if counts else set()
         told = [set(range(hole.first, hole.last + 1)) for hole in holes if hole.instrument == symbol]
@@ -37,16 +37,16 @@ def test_holes_are_exactly_what_is_missing_between_first_and_last(
 
 def test_a_late_print_opens_no_hole_and_a_new_day_begins_anew() -> None:
     rows = [("AAPL", count) for count in (10, 12, 11, 13, 1, 2, 4)]
-    assert [(hole.first, hole.last) for hole in Continuity().holes(prints(rows))] == [(11, 11), (3, 3)]
+    assert [(hole.first, hole.last) for hole in CountGaps().holes(prints(rows))] == [(11, 11), (3, 3)]
 
 
 def test_prints_without_a_count_tell_nothing() -> None:
-    continuity = Continuity()
-    assert continuity.holes(prints([("AAPL", 0), ("AAPL", 0), ("AAPL", 9), ("AAPL", 0), ("AAPL", 10)])) == []
+    gaps = CountGaps()
+    assert gaps.holes(prints([("AAPL", 0), ("AAPL", 0), ("AAPL", 9), ("AAPL", 0), ("AAPL", 10)])) == []
 
 
 def test_what_is_forgotten_begins_anew() -> None:
-    continuity = Continuity()
-    continuity.holes(prints([("AAPL", 1), ("MSFT", 1)]))
-    continuity.forget(REGISTRY.codes(["AAPL"]))
-    assert [hole.instrument for hole in continuity.holes(prints([("AAPL", 5), ("MSFT", 5)]))] == ["MSFT"]
+    gaps = CountGaps()
+    gaps.holes(prints([("AAPL", 1), ("MSFT", 1)]))
+    gaps.forget(REGISTRY.codes(["AAPL"]))
+    assert [hole.instrument for hole in gaps.holes(prints([("AAPL", 5), ("MSFT", 5)]))] == ["MSFT"]

@@ -1,4 +1,4 @@
-"""Order of prints: duplicates removed, holes found and mended, by the venue's trade_seq of each instrument."""
+"""Prints that did not come, by the numbers a venue gives them: a sequence per instrument, or a count of the day."""
 
 from __future__ import annotations
 
@@ -52,16 +52,38 @@ def _grade(
             last[code], last_ns[code] = seqs[i], event_ns[i]
 
 
-class Sequence:
-    """Remembers the newest trade_seq of each instrument and the holes before it.
+class _NewestNumber:
+    """The newest number of each instrument by registry code, and the event time it came with."""
 
-    On Deribit the trade_seq of an instrument goes up by one with each print, and names the print as well as its
-    trade_id does. A print at or below the newest one is a duplicate unless it fills a hole. What came before the
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self, codes: npt.NDArray[np.int32] | None = None) -> None:
+        """Begin anew, for some instruments or all."""
+        if codes is None:
+            self._last: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+            self._last_ns: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        else:
+            self._make_room(codes)
+            self._last[codes] = 0
+
+    def _make_room(self, codes: npt.NDArray[Any]) -> None:
+        size = int(codes.max(initial=-1)) + 1
+        if size > self._last.size:
+            more = np.zeros(max(size, 2 * self._last.size, 1024) - self._last.size, dtype=np.int64)
+            self._last, self._last_ns = np.append(self._last, more), np.append(self._last_ns, more)
+
+
+class SequenceGaps(_NewestNumber):
+    """Remembers the newest sequence number of each instrument and the holes before it.
+
+    For venues whose number goes up by one with each print of an instrument (Deribit's trade_seq), and so names the print as
+    well as its trade id does. A print at or below the newest one is a duplicate unless it fills a hole. What came before the
     first print ever seen of an instrument is not asked for.
 
     Examples
     --------
-    >>> sequence = Sequence()
+    >>> sequence = SequenceGaps()
     >>> def prints(*seqs):
     ...     return pd.DataFrame({"event_ns": 1, "venue_seq": seqs,
     ...                          "instrument": REGISTRY.conform(pd.Series(["BTC/USD:BTC"] * len(seqs)))})
@@ -72,18 +94,12 @@ class Sequence:
     """
 
     def __init__(self) -> None:
-        self._last: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._last_ns: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        super().__init__()
         self._holes: dict[int, list[Hole]] = {}
 
     def holes(self) -> list[Hole]:
         """Holes not yet mended."""
         return [hole for holes in self._holes.values() for hole in holes]
-
-    def _grow(self, size: int) -> None:
-        if size > self._last.size:
-            more = np.zeros(max(size, 2 * self._last.size, 1024) - self._last.size, dtype=np.int64)
-            self._last, self._last_ns = np.append(self._last, more), np.append(self._last_ns, more)
 
     def admit(self, trades: pd.DataFrame) -> Admitted:
         """Prints in the order they came -> new ones, duplicates, and the holes they revealed."""
@@ -91,7 +107,7 @@ class Sequence:
         codes = np.asarray(trades["instrument"].array.codes, dtype=np.int64)
         seqs = trades["venue_seq"].to_numpy(dtype=np.int64)
         event_ns = trades["event_ns"].to_numpy(dtype=np.int64)
-        self._grow(int(codes.max(initial=-1)) + 1)
+        self._make_room(codes)
         grades, before, before_ns = (np.zeros(rows, dtype=np.int64) for _ in range(3))
         _grade(codes, seqs, event_ns, self._last, self._last_ns, grades, before, before_ns)
         keep = np.ones(rows, dtype=bool)
@@ -124,3 +140,48 @@ class Sequence:
                     del self._holes[code]
                 return True
         return False
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
+def _before(
+    codes: Any, counts: Any, event_ns: Any, last: Any, last_ns: Any, before: Any, before_ns: Any
+) -> None:
+    for i in range(codes.size):
+        code = codes[i]
+        before[i], before_ns[i] = last[code], last_ns[code]
+        # a count far below the newest one is a new day's, one a little below it a print that comes late
+        if counts[i] > last[code] or counts[i] * 2 < last[code]:
+            last[code], last_ns[code] = counts[i], event_ns[i]
+
+
+class CountGaps(_NewestNumber):
+    """For venues that count an instrument's prints of the day (IQFeed): a jump is a hole.
+
+    What came before the first print is not asked for; a count that falls far begins a new day.
+
+    Examples
+    --------
+    >>> def prints(*counts):
+    ...     return pd.DataFrame({"event_ns": range(len(counts)), "venue_seq": counts,
+    ...                          "instrument": REGISTRY.conform(pd.Series(["AAPL"] * len(counts)))})
+    >>> [hole[1:3] for hole in CountGaps().holes(prints(7, 8, 12, 13, 10))]
+    [(9, 11)]
+    """
+
+    def holes(self, trades: pd.DataFrame) -> list[Hole]:
+        """Holes that prints reveal, in the order they came; a print without a count (0) reveals none."""
+        counts = trades["venue_seq"].to_numpy(dtype=np.int64)
+        counted = counts > 0
+        codes = np.asarray(trades["instrument"].array.codes, dtype=np.int64)[counted]
+        event_ns = trades["event_ns"].to_numpy(dtype=np.int64)[counted]
+        counts = counts[counted]
+        self._make_room(codes)
+        before, before_ns = np.zeros(counts.size, dtype=np.int64), np.zeros(counts.size, dtype=np.int64)
+        _before(codes, counts, event_ns, self._last, self._last_ns, before, before_ns)
+        return [
+            Hole(
+                str(REGISTRY.names([int(codes[at])])[0]), int(before[at]) + 1, int(counts[at]) - 1,
+                int(min(before_ns[at], event_ns[at])), int(event_ns[at]),
+            )
+            for at in np.flatnonzero((before > 0) & (counts > before + 1))
+        ]  # fmt: skip

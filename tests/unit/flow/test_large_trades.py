@@ -1,4 +1,4 @@
-"""Blocks, packages, large prints and walls: worked by hand, with their evidence."""
+"""Blocks, packages and large prints: worked by hand, with their evidence."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.flow.large_trades import SmartMoney, SmartMoneyParameters
+from workstation.flow.large_trades import LargeTrades, LargeTradesParameters
 from workstation.market.tables import ALERTS, HEARTBEAT, MARKS, TRADES, TradeFlag
 
 Make = Callable[..., pd.DataFrame]
@@ -50,8 +50,8 @@ def one(rows: pd.DataFrame) -> tuple[pd.Series, dict[str, Any]]:
 
 
 def test_a_block_by_its_flag_however_small() -> None:
-    row, evidence = one(SmartMoney().update(prints({"flags": BLOCK, "size": 2.0})))
-    assert list(ALERTS.names) == list(SmartMoney().update(beat(1), "heartbeat").columns)
+    row, evidence = one(LargeTrades().update(prints({"flags": BLOCK, "size": 2.0})))
+    assert list(ALERTS.names) == list(LargeTrades().update(beat(1), "heartbeat").columns)
     assert (row["kind"], row["severity"], row["direction"]) == ("block", "low", 1)
     assert row["premium_usd"] == pytest.approx(0.02 * 2 * 1e5)
     assert row["alert_id"] == f"block:{CALL}:t0-0" and row["instrument"] == CALL and row["verdict"] == "open"
@@ -64,7 +64,7 @@ def test_a_block_by_its_flag_however_small() -> None:
 
 @pytest.mark.parametrize(("size", "found"), [(99.0, 0), (100.0, 1)])
 def test_a_block_by_its_premium(size: float, found: int) -> None:
-    rows = SmartMoney().update(prints({"size": size, "instrument": PUT, "side": -1}))
+    rows = LargeTrades().update(prints({"size": size, "instrument": PUT, "side": -1}))
     assert len(rows) == found
     if found:
         row, _ = one(rows)
@@ -75,24 +75,24 @@ def test_a_block_by_its_premium(size: float, found: int) -> None:
 def test_cash_premium_is_not_multiplied_by_the_index() -> None:
     linear = "SPXW  261218C06000000"
     assert not len(
-        SmartMoney().update(prints({"instrument": linear, "price": 19.0, "size": 100.0, "index": 6000.0}))
+        LargeTrades().update(prints({"instrument": linear, "price": 19.0, "size": 100.0, "index": 6000.0}))
     )
     row, _ = one(
-        SmartMoney().update(prints({"instrument": linear, "price": 20.0, "size": 100.0, "index": 6000.0}))
+        LargeTrades().update(prints({"instrument": linear, "price": 20.0, "size": 100.0, "index": 6000.0}))
     )
     assert row["premium_usd"] == pytest.approx(20.0 * 100 * 100)
 
 
 def test_the_score_is_its_components() -> None:
-    row, evidence = one(SmartMoney().update(prints({"flags": BLOCK, "size": 1000.0})))
+    row, evidence = one(LargeTrades().update(prints({"flags": BLOCK, "size": 1000.0})))
     assert evidence["score_components"] == {"size": pytest.approx(30.0), "negotiated": 20.0}
     assert (row["score"], row["severity"]) == (pytest.approx(50.0), "medium")
-    high, _ = one(SmartMoney().update(prints({"flags": BLOCK, "size": 20_000.0})))
+    high, _ = one(LargeTrades().update(prints({"flags": BLOCK, "size": 20_000.0})))
     assert (high["score"], high["severity"]) == (pytest.approx(80.0), "high")
 
 
 def test_without_an_index_the_newest_of_the_underlying_counts(make_marks: Make) -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     assert not len(engine.update(prints({"size": 500.0, "index": np.nan})))
     engine.update(MARKS.conform(make_marks(event_ns=START + 2 * SECOND)), "marks")
     row, _ = one(engine.update(prints({"at": 3, "size": 500.0, "index": np.nan})))
@@ -105,7 +105,7 @@ def package(**last: Any) -> pd.DataFrame:
 
 
 def test_legs_of_one_block_are_one_alert(make_marks: Make) -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     book = MARKS.conform(make_marks(event_ns=START, delta=np.tile([0.3, -0.2], 10)))
     engine.update(book, "marks")
     legs = package()
@@ -123,14 +123,14 @@ def test_legs_of_one_block_are_one_alert(make_marks: Make) -> None:
 
 def test_a_package_whose_legs_cancel_out_or_cannot_tell_leans_nowhere(make_marks: Make) -> None:
     for delta in (np.tile([0.2, -0.2], 10), np.full(20, np.nan)):
-        engine = SmartMoney()
+        engine = LargeTrades()
         engine.update(MARKS.conform(make_marks(event_ns=START, delta=delta)), "marks")
         engine.update(package(side=1))
         assert one(engine.update(beat(9), "heartbeat"))[0]["direction"] == 0
 
 
 def test_a_late_leg_tells_the_same_alert_again_whole() -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     engine.update(package().iloc[:1])
     first, evidence = one(engine.update(beat(5), "heartbeat"))
     assert len(evidence["legs"]) == 1
@@ -140,7 +140,7 @@ def test_a_late_leg_tells_the_same_alert_again_whole() -> None:
 
 
 def test_a_small_combo_is_no_block() -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     engine.update(package(flags=COMBO).assign(flags=COMBO, size=1.0))
     assert not len(engine.update(beat(9), "heartbeat"))
     engine.update(package().assign(flags=COMBO, block_id="B8", size=40.0))
@@ -160,7 +160,7 @@ def usual(count: int, instrument: str = PERPETUAL, price: float = 1e5) -> list[d
 @pytest.mark.parametrize(("before", "found"), [(11, 0), (12, 1), (40, 1)])
 def test_a_large_print_against_its_own_history_from_twelve(before: int, found: int) -> None:
     size = np.array([row["size"] for row in usual(before)])
-    rows = SmartMoney().update(
+    rows = LargeTrades().update(
         prints(*usual(before), {"instrument": PERPETUAL, "price": 1e5, "size": 6.0, "at": 100, "side": -1})
     )
     assert len(rows) == found
@@ -180,24 +180,24 @@ def test_only_the_last_prints_count() -> None:
     old = [{"instrument": PERPETUAL, "price": 1e5, "size": 5.0, "at": n} for n in range(30)]
     new = [row | {"at": 50 + row["at"]} for row in usual(20)]
     large = {"instrument": PERPETUAL, "price": 1e5, "size": 6.0, "at": 100}
-    assert len(SmartMoney(history=20).update(prints(*old, *new, large))) == 1
-    assert not len(SmartMoney(history=50).update(prints(*old, *new, large)))
+    assert len(LargeTrades(history=20).update(prints(*old, *new, large))) == 1
+    assert not len(LargeTrades(history=50).update(prints(*old, *new, large)))
 
 
 def test_a_contract_with_few_prints_is_judged_by_its_underlyings_options() -> None:
     many = usual(15, instrument=PUT, price=0.005)
     large = {"instrument": CALL, "price": 0.005, "size": 60.0, "at": 100}
-    row, evidence = one(SmartMoney().update(prints(*many, large)))
+    row, evidence = one(LargeTrades().update(prints(*many, large)))
     assert row["kind"] == "large_print" and evidence["history"]["of_contract"] == 0.0
     other = [row | {"instrument": PERPETUAL, "price": 1e5} for row in usual(15)]
-    assert not len(SmartMoney().update(prints(*other, large)))
+    assert not len(LargeTrades().update(prints(*other, large)))
 
 
 def test_under_the_floor_no_print_is_large() -> None:
     small = [row | {"size": row["size"] / 10} for row in usual(20)]
     large = {"instrument": PERPETUAL, "price": 1e5, "size": 2.4, "at": 100}
-    assert not len(SmartMoney().update(prints(*small, large)))
-    assert len(SmartMoney(large_usd=240_000.0).update(prints(*small, large))) == 1
+    assert not len(LargeTrades().update(prints(*small, large)))
+    assert len(LargeTrades(large_usd=240_000.0).update(prints(*small, large))) == 1
 
 
 def test_a_contract_is_quiet_after_a_large_print() -> None:
@@ -205,7 +205,7 @@ def test_a_contract_is_quiet_after_a_large_print() -> None:
         {"instrument": PERPETUAL, "price": 1e5, "size": 60.0 * 3**n, "at": 100 + at}
         for n, at in enumerate((0, 5, 10))
     ]
-    rows = SmartMoney(quiet="10s").update(prints(*usual(20), *burst))
+    rows = LargeTrades(quiet="10s").update(prints(*usual(20), *burst))
     assert ((rows["event_ns"] - START) // SECOND).tolist() == [100, 110]
 
 
@@ -213,14 +213,14 @@ def test_blocks_are_not_part_of_what_is_usual() -> None:
     blocks = [
         {"instrument": PERPETUAL, "price": 1e5, "size": 500.0, "flags": BLOCK, "at": 30 + n} for n in range(5)
     ]
-    rows = SmartMoney().update(
+    rows = LargeTrades().update(
         prints(*usual(20), *blocks, {"instrument": PERPETUAL, "price": 1e5, "size": 6.0, "at": 100})
     )
     assert rows["kind"].tolist() == ["block"] * 5 + ["large_print"]
 
 
 def test_a_cancel_retracts_what_its_print_raised() -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     raised, _ = one(engine.update(prints({"flags": BLOCK, "size": 300.0, "trade_id": "x"})))
     cancel = {"flags": int(TradeFlag.CANCEL), "size": 300.0, "trade_id": "x", "at": 60}
     row, _ = one(engine.update(prints(cancel)))
@@ -233,69 +233,11 @@ def test_a_cancel_retracts_what_its_print_raised() -> None:
 
 
 def test_a_cancelled_leg_is_not_waited_for() -> None:
-    engine = SmartMoney()
+    engine = LargeTrades()
     engine.update(package())
     engine.update(prints({"flags": int(TradeFlag.CANCEL), "instrument": PUT, "trade_id": "t1-1", "at": 1.5}))
     _, evidence = one(engine.update(beat(3), "heartbeat"))
     assert [leg["instrument"] for leg in evidence["legs"]] == [CALL]
-
-
-def marks_at(make_marks: Make, second: float, **held: float) -> pd.DataFrame:
-    frame = make_marks(event_ns=START + round(second * SECOND))
-    for name, value in held.items():
-        frame.loc[frame["instrument"].str.endswith(name.replace("_", "-")), "open_interest"] = value
-    return MARKS.conform(frame)
-
-
-def test_a_wall_that_changes_is_told_with_before_and_after(make_marks: Make) -> None:
-    engine = SmartMoney(walls=2)
-    assert not len(engine.update(marks_at(make_marks, 1), "marks"))
-    assert not len(engine.update(beat(60), "heartbeat")), "the first look is what it is measured against"
-    frame = make_marks()
-    calls = frame[frame["instrument"].str.endswith("C")]
-    before = (
-        calls["open_interest"].groupby(calls["instrument"].str.extract(r"-(\d+)-C$")[0].astype(float)).sum()
-    )
-    assert not len(engine.update(marks_at(make_marks, 61, **{"_100000_C": 4000.0}), "marks"))
-    row, evidence = one(engine.update(beat(120), "heartbeat"))
-    assert row["kind"] == "oi_wall_change" and row["event_ns"] == START + 120 * SECOND
-    assert row["alert_id"] == f"oi_wall_change:BTC:C:{START + 120 * SECOND}" and pd.isna(row["instrument"])
-    assert evidence["since_ns"] == START + 60 * SECOND and evidence["right"] == "C"
-    assert [wall["strike"] for wall in evidence["walls_before"]] == before.nlargest(2).index.tolist()
-    (change,) = evidence["changes"]
-    assert (change["strike"], change["before"], change["now"]) == (1e5, before[1e5], 8000.0)
-    assert change["rank_now"] == 1 and evidence["walls_now"][0] == {"strike": 1e5, "open_interest": 8000.0}
-    assert (
-        "call open interest: 100,000 up from" in row["explanation"]
-        and "resistance now 100,000" in row["explanation"]
-    )
-    assert not len(engine.update(beat(180), "heartbeat"))
-    assert not len(engine.update(marks_at(make_marks, 181, **{"_100000_C": 4000.0}), "marks"))
-    assert not len(engine.update(beat(240), "heartbeat")), "nothing new"
-
-
-def test_small_changes_add_up_until_they_are_told(make_marks: Make) -> None:
-    engine = SmartMoney(walls=5, wall_share=0.1)
-    told = []
-    for minute, held in enumerate((1000.0, 1040.0, 1080.0, 1115.0, 1120.0)):
-        engine.update(marks_at(make_marks, 60 * minute + 1, **{"_90000_P": held}), "marks")
-        told.append(len(engine.update(beat(60 * minute + 60), "heartbeat")))
-    assert told == [0, 0, 0, 1, 0]
-
-
-def test_neither_a_chain_in_pieces_nor_an_expiry_is_a_change(make_marks: Make) -> None:
-    engine = SmartMoney(walls=5, wall_share=0.01)
-    frame = make_marks()
-    late = frame["instrument"].str.contains("261225")
-    engine.update(MARKS.conform(frame[~late].assign(event_ns=START + SECOND)), "marks")
-    assert not len(engine.update(beat(60), "heartbeat"))
-    engine.update(MARKS.conform(frame[late].assign(event_ns=START + 61 * SECOND)), "marks")
-    assert not len(engine.update(beat(120), "heartbeat"))
-    expired = pd.Timestamp("2026-11-27 08:00", tz="UTC").value
-    engine.update(MARKS.conform(frame[late].assign(event_ns=expired + 1)), "marks")
-    assert not len(
-        engine.update(HEARTBEAT.conform(pd.DataFrame({"event_ns": [expired + 61 * SECOND]})), "heartbeat")
-    )
 
 
 @pytest.mark.parametrize(
@@ -308,11 +250,11 @@ def test_neither_a_chain_in_pieces_nor_an_expiry_is_a_change(make_marks: Make) -
 )
 def test_parameters_are_checked(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
-        SmartMoneyParameters(**wrong)
+        LargeTradesParameters(**wrong)
 
 
 def test_a_table_it_does_not_read_is_named() -> None:
     with pytest.raises(
-        ValueError, match="SmartMoney reads trades, marks, heartbeat, instruments, not 'quotes'"
+        ValueError, match="LargeTrades reads trades, marks, heartbeat, instruments, not 'quotes'"
     ):
-        SmartMoney().update(beat(1), "quotes")
+        LargeTrades().update(beat(1), "quotes")
