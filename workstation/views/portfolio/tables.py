@@ -63,6 +63,19 @@ def _signed(value: float, unit: str = "$") -> str:
     return f'<span class="{role}">{text}</span>'
 
 
+def left_out(made: Holdings) -> str:
+    """How many legs the sums are without, and what is missing, as HTML; empty where all are known."""
+    if not made.unpriced:
+        return ""
+    count = len(made.unpriced)
+    words = f"{count} {'leg' if count == 1 else 'legs'} without a market left out"
+    return f'<span style="color:var(--ws-warn)" title="{escape(_lacking(made), quote=True)}">{words}</span>'
+
+
+def _lacking(made: Holdings) -> str:
+    return ", ".join(f"{leg}: no {' and no '.join(names)}" for leg, names in made.unpriced.items())
+
+
 class PortfolioLine(View):
     """PnL of the period and since the start, and the book's greeks."""
 
@@ -85,18 +98,19 @@ class PortfolioLine(View):
         parts, rows = explained(of_book(source), self.choice.period), of_book(source)
         newest = rows.iloc[-1] if len(rows) else None
         gained = float("nan") if parts is None else float(parts["total"])
-        sums = {name: float(made.totals[name].sum(skipna=False)) for name in _SUMS}
+        sums = {name: float(made.totals[name].sum(min_count=1)) for name in (*_SUMS, "unrealised_usd")}
+        open_legs = f"USD, {len(made.held)} legs open" + (f", {left_out(made)}" if made.unpriced else "")
 
         def since(name: str) -> float:
             return float("nan") if newest is None else float(newest[name])
 
         cells = [
             cell(
-                f"PnL {PERIODS[self.choice.period].lower()}", _signed(gained), f'<span class="by">USD, {len(made.held)} legs open</span>',
+                f"PnL {PERIODS[self.choice.period].lower()}", _signed(gained), f'<span class="by">{open_legs}</span>',
                 "first",
             ),
             cell("Since start", _signed(since("total")), '<span class="by">all told</span>'),
-            cell("Unrealised", _signed(float(made.totals["unrealised_usd"].sum(skipna=False))), '<span class="by">at the index</span>'),
+            cell("Unrealised", _signed(sums["unrealised_usd"]), '<span class="by">at the index</span>'),
             cell("Realised", _signed(since("realised")), f'<span class="by">fees {formats.usd(since("fees"), signed=True)}, funding {formats.usd(since("funding"), signed=True)}</span>'),
             cell("Delta", _signed(sums["delta"]), '<span class="by">USD, Black–Scholes</span>', role="up" if sums["delta"] > 0 else "down"),
             cell("Gamma", _signed(sums["gamma"]), '<span class="by">per 1 %</span>', role="axis"),
@@ -142,14 +156,14 @@ class Totals(TextView):
         head = "".join(f'<th scope="col">{text}</th>' for text in ("", *_HEADS.values()))
         rows = [self._row(str(name), row) for name, row in made.totals.iterrows()]
         if len(made.totals) > 1:
-            whole = made.totals.sum(skipna=False)
+            whole = made.totals.sum(min_count=1)
             whole["pa_delta"] = np.nan
             rows.append(self._row("All", whole, "sum"))
         body = "".join(rows)
         self._table.show(
             f'<table tabindex="0" aria-label="totals by underlying"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         )
-        self.card.say(f"{len(made.unpriced)} legs lack a market" if made.unpriced else "")
+        self.card.say(left_out(made))
 
     @staticmethod
     def _row(name: str, row: pd.Series, kind: str = "") -> str:
@@ -254,7 +268,7 @@ class PortfolioLedger(View):
             "Explain": "greeks at the start times moves; the residual is what the second order leaves, so the parts add up to the total",
             "Fills": str(len(source.latest("fills"))),
             "PnL as of": newest,
-            "Lacking a market": ", ".join(made.unpriced) if made and made.unpriced else "none",
+            "Left out of the sums": _lacking(made) if made and made.unpriced else "none",
         }  # fmt: skip
         body = "".join(
             f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in told.items()
