@@ -36,10 +36,11 @@ demo: setup      ## the live dashboard on the synthetic market
 lab: setup       ## JupyterLab on the notebooks
 	@$(BIN)/jupyter lab --notebook-dir=. notebooks
 
-lint: $(READY)   ## format, lint and the walls between rooms
+lint: $(READY)   ## format, lint, the walls between rooms and circles between files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo || $(BIN)/lint-imports
+	@$(BIN)/python scripts/check_circles.py workstation
 
 types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy

@@ -5,7 +5,7 @@ import panel_material_ui as pmui
 
 from workstation import shared_desk
 from workstation.views.portfolio.holdings import PortfolioChoice
-from workstation.views.portfolio.views import PortfolioViews
+from workstation.views.portfolio.views import LATER, PortfolioViews
 from workstation.views.shell.page import Page
 
 pn.extension("tabulator")
@@ -14,7 +14,7 @@ page = Page("portfolio", desk.board, report=desk.report, period_ms=desk.settings
 views = PortfolioViews(
     desk.board, PortfolioChoice(), page.colours, publish=lambda fills: desk.hub.publish("fills", fills)
 )
-page.add(*views.all)
+page.add(*views.first)
 views.follow_choices(page.live)
 
 explain = pmui.Button(
@@ -26,9 +26,7 @@ cards = page.grid(
         page.area(views.line.panel, "line"),
         views.totals.card.panel,
         views.curves.card.panel,
-        views.explain.card.panel,
-        views.positions.card.panel,
-        views.what_if.card.panel,
+        *(page.later(lambda name=name: getattr(views, name), area) for name, area in LATER.items()),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

@@ -5,13 +5,13 @@ import panel_material_ui as pmui
 from workstation import shared_desk
 from workstation.views.shell.page import Page
 from workstation.views.surface.choice import SurfaceChoice
-from workstation.views.surface.views import SurfaceViews
+from workstation.views.surface.views import LATER, SurfaceViews
 
 desk = shared_desk()
 page = Page("surface", desk.board, report=desk.report, period_ms=desk.settings.server.period_ms)
 views = SurfaceViews(desk.board, SurfaceChoice(), page.colours)
 views.follow_choices(page.live)
-page.add(*views.all)
+page.add(*views.first)
 
 explain = pmui.Button(
     label="How was this made?", size="small", variant="text", margin=0, sx={"py": "2px", "fontSize": "12px"}
@@ -21,10 +21,7 @@ cards = page.grid(
         views.bar(explain),
         page.area(views.line.panel, "line"),
         views.smiles.card.panel,
-        views.map.card.panel,
-        views.term.card.panel,
-        views.skew.card.panel,
-        views.fits.card.panel,
+        *(page.later(lambda name=name: getattr(views, name), area) for name, area in LATER.items()),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

@@ -72,6 +72,7 @@ class Desk:
         self.recorder = self._new_recorder(history) if history else None
         engines = standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
+        self.board.follow_chains(engines)
         for engine in engines:
             self.hub.add_engine(engine)
         self._supervisors = [

@@ -101,7 +101,7 @@ def page(address: str, browser: Any) -> Iterator[Page]:
 
 
 def outage(page: Page, begin: Callable[[], None], end: Callable[[], None]) -> tuple[float, float]:
-    """Let the page see an outage of some seconds; the silence in ms, a second inside its ends."""
+    """Let the page see an outage of some seconds; the gap in ms, a second inside its ends."""
     bands = page.evaluate(f"{_BANDS}.x0.length")
     down_ms = 1000 * time.time()
     begin()
@@ -114,19 +114,19 @@ def outage(page: Page, begin: Callable[[], None], end: Callable[[], None]) -> tu
     return down_ms + 1000, up_ms - 1000
 
 
-def assert_mended(page: Page, silence: tuple[float, float]) -> None:
+def assert_mended(page: Page, gap: tuple[float, float]) -> None:
     """What was missed has been filled in, the market goes on, the band stays and no signal stands in it."""
-    page.wait_for_function(f"end => {_NEWEST} > end + 4000", arg=silence[1])
+    page.wait_for_function(f"end => {_NEWEST} > end + 4000", arg=gap[1])
     page.wait_for_function(
         f"([from, to]) => {_CANDLES}.x.filter(x => x > from && x < to).length >= (to - from) / 1000 - 1",
-        arg=silence,
+        arg=gap,
     )
     x = page.evaluate(f"Array.from({_CANDLES}.x)")
     assert x == sorted(x) and len(set(x)) == len(x)
     bands = page.evaluate(
         f"(({{x0, x1, words}}) => Array.from(x0).map((from, i) => [from, x1[i], words[i]]))({_BANDS})"
     )
-    within = [band for band in bands if band[0] <= silence[1] and band[1] >= silence[0]]
+    within = [band for band in bands if band[0] <= gap[1] and band[1] >= gap[0]]
     assert within, bands
     assert all("no signals across it" in words for *_, words in within)
     signals = page.evaluate(f"Array.from({_SIGNALS}.x)")
@@ -134,13 +134,13 @@ def assert_mended(page: Page, silence: tuple[float, float]) -> None:
 
 
 def test_a_feed_killed_and_brought_back(page: Page, venue: Venue) -> None:
-    silence = outage(page, lambda: venue.do(venue.server.stop()), lambda: venue.do(venue.server.start()))
-    assert_mended(page, silence)
+    gap = outage(page, lambda: venue.do(venue.server.stop()), lambda: venue.do(venue.server.start()))
+    assert_mended(page, gap)
 
 
 def test_a_feed_frozen_and_thawed(page: Page, venue: Venue) -> None:
     def silent(now: bool) -> None:
         venue.server.silent = now
 
-    silence = outage(page, lambda: silent(True), lambda: silent(False))
-    assert_mended(page, silence)
+    gap = outage(page, lambda: silent(True), lambda: silent(False))
+    assert_mended(page, gap)

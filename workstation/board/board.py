@@ -8,31 +8,36 @@ the market down.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.board.priced_chain import PricedChain, chain_of_marks, published_chain
 from workstation.board.retention import (
-    CandleShelf,
-    ExposureShelf,
+    CandleRetention,
+    ExposureRetention,
+    FrameRetention,
     Newest,
-    OneFrame,
-    Shelf,
+    Retention,
     Tail,
     TailOfEach,
     Window,
 )
+from workstation.exposure.book import ExposureBook
 from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
+from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 from workstation.market.tables.frames import array_of
+from workstation.pricing.contracts import ContractArrays
+from workstation.pricing.latest import LatestMarks
 
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
 _HOUR_NS = 3_600 * 10**9
-_SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
+_RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
     "quotes": lambda table: Newest(table, "instrument"),
     "marks": lambda table: Newest(table, "instrument"),
@@ -48,7 +53,11 @@ _SHELVES: Mapping[str, Callable[[Table], OneFrame]] = {
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
 }
-_UNSHELVED = frozenset({"frames", "candles", "exposures"})
+_OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
+
+PRICED_CHAIN = "priced_chain"
+"""What ``version`` calls the priced chains of all underlyings together."""
+_UNPUBLISHED_NS = 10**9
 
 FEED_COLUMNS = (
     "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
@@ -65,27 +74,31 @@ class Board:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._candles = CandleShelf(TABLES["candles"], CANDLES_KEPT)
-        self._exposures = ExposureShelf(TABLES["exposures"])
-        self._frames: dict[str, OneFrame] = {
-            name: _SHELVES.get(name, lambda table: Tail(table, 2_000))(table)
+        self._candles = CandleRetention(TABLES["candles"], CANDLES_KEPT)
+        self._exposures = ExposureRetention(TABLES["exposures"])
+        self._frames: dict[str, FrameRetention] = {
+            name: _RETENTION.get(name, lambda table: Tail(table, 2_000))(table)
             for name, table in TABLES.items()
-            if name not in _UNSHELVED
+            if name not in _OWN_RETENTION
         } | {"exposures": self._exposures}
-        self._shelves: dict[str, Shelf] = {**self._frames, "candles": self._candles}
+        self._retained: dict[str, Retention] = {**self._frames, "candles": self._candles}
         self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
         self._flow = FlowWatch()
+        self._chains: dict[str, PricedChain] = {}
+        self._chains_version = 0
+        self._unpublished: dict[str, tuple[int, PricedChain | None]] = {}
+        """Chains priced from the marks before an engine published one, and as of when."""
         self.asof_ns = 0
 
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables kept."""
-        return tuple(self._shelves)
+        return tuple(self._retained)
 
     def add(self, table: str, frame: pd.DataFrame) -> None:
         """Take a batch of a table (conformed); called by the hub."""
         with self._lock:
-            self._shelves[table].add(frame)
+            self._retained[table].add(frame)
             if table == "trades":
                 self._flow.take_trades(frame)
             elif table == "marks":
@@ -94,13 +107,15 @@ class Board:
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
 
     def version(self, table: str) -> int:
-        """Number that grows whenever the table's published state changes."""
-        return self._shelves[table].version
+        """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""
+        if table == PRICED_CHAIN:
+            return self._chains_version if self._chains else self._retained["marks"].version
+        return self._retained[table].version
 
     def latest(self, table: str) -> pd.DataFrame:
         """The kept rows of a table; not to be changed by the caller."""
         with self._lock:
-            return self._shelves[table].frame()
+            return self._retained[table].frame()
 
     def since(
         self, table: str, instrument: str, seq: int, columns: Sequence[str]
@@ -120,13 +135,13 @@ class Board:
         with self._lock:
             return self._candles.traded()
 
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+    def exposure_history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Gex by strike, once a minute for the last 720 minutes that had any: event_ns, strike, gex, call_gex, put_gex."""
         with self._lock:
-            return self._exposures.past(underlying, sign_model, basis)
+            return self._exposures.history(underlying, sign_model, basis)
 
     def remember_exposures(self, past: pd.DataFrame) -> None:
-        """Begin with exposures of the past: rows in time order, older than any that was added."""
+        """Begin with recorded exposures: rows in time order, older than any that was added."""
         with self._lock:
             self._exposures.remember(past)
 
@@ -134,6 +149,43 @@ class Board:
         """Signed taker flow of contracts since their open interest was last published, of every trade that was added."""
         with self._lock:
             return self._flow.of(instruments)
+
+    def follow_chains(self, engines: Iterable[Engine]) -> None:
+        """Publish the chains that the exposure engine among these prices; ``ValueError`` when there is none."""
+        books = [engine for engine in engines if isinstance(engine, ExposureBook)]
+        if not books:
+            raise ValueError("no ExposureBook among the engines: nothing prices chains for the board")
+        books[0].on_priced = self.publish_chain
+
+    def publish_chain(self, latest: LatestMarks, priced: ContractArrays) -> None:
+        """Publish what an engine priced: one chain per underlying, the newest."""
+        with self._lock:
+            flow = self._flow.of_codes(priced.codes)
+            before = self._chains.get(priced.underlying)
+        made = published_chain(latest, priced, flow)
+        if before is not None:
+            made.prepare(before)
+        with self._lock:
+            if not self._chains:
+                self._chains_version = self._retained["marks"].version
+                self._unpublished.clear()
+            self._chains[priced.underlying] = made
+            self._chains_version += 1
+
+    def priced_chain(self, underlying: str) -> PricedChain | None:
+        """The newest priced chain of an underlying; None without marks of its options.
+
+        Until an engine has published one it is priced from the newest marks, at most once a second of event time.
+        """
+        with self._lock:
+            found = self._chains.get(underlying)
+            if found is not None:
+                return found
+            then, made = self._unpublished.get(underlying, (0, None))
+            if made is None or self.asof_ns >= then + _UNPUBLISHED_NS:
+                made = chain_of_marks(self.latest("marks"), underlying, self._flow.of_codes)
+                self._unpublished[underlying] = self.asof_ns, made
+            return made
 
     def remember_flow(self, past: pd.DataFrame, since_ns: int) -> None:
         """Begin with the prints of the day before any was added; see ``FlowWatch.seed``."""

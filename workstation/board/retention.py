@@ -1,4 +1,4 @@
-"""Shelves: what the board keeps of one table, bounded however long the desk runs."""
+"""Retention: what the board keeps of one table, bounded however long the desk runs."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ PENDING_BATCHES, PENDING_ROWS = 256, 20_000
 
 
 PAST_MINUTES = 720
-"""So many minutes of gex by strike are kept of the past."""
+"""So many minutes of gex by strike are kept."""
 
 
-class Shelf(ABC):
+class Retention(ABC):
     """What is kept of one table: batches wait until someone reads, then are merged once."""
 
     def __init__(self, table: Table) -> None:
@@ -56,7 +56,7 @@ class Shelf(ABC):
         """Take the rows that waited."""
 
 
-class OneFrame(Shelf):
+class FrameRetention(Retention):
     """What is kept is one frame, in order of arrival."""
 
     def __init__(self, table: Table) -> None:
@@ -71,7 +71,7 @@ class OneFrame(Shelf):
     def since(self, code: int, seq: int, columns: Sequence[str]) -> tuple[int, dict[str, np.ndarray]]:
         """Newest ``seq`` of the table, and columns of the rows of one instrument after a ``seq``, in order of arrival.
 
-        Nothing is merged: it costs what has come since, whatever the shelf holds.
+        Nothing is merged: it costs what has come since, whatever is kept.
         """
         places = [self.table.places[name] for name in ("seq", "instrument", *columns)]
         parts: list[list[np.ndarray]] = []
@@ -86,7 +86,7 @@ class OneFrame(Shelf):
                 break
         parts.reverse()
         empty = [np.asarray(array_of(self._frame, place)[:0]) for place in places[2:]]
-        joined = [np.concatenate(pieces) for pieces in zip(*(parts or [empty]), strict=True)]
+        joined = [np.concatenate(batches) for batches in zip(*(parts or [empty]), strict=True)]
         return newest, dict(zip(columns, joined, strict=True))
 
     def _put(self, new: pd.DataFrame) -> None:
@@ -97,7 +97,7 @@ class OneFrame(Shelf):
         """Which of the rows stay."""
 
 
-class Tail(OneFrame):
+class Tail(FrameRetention):
     """The last ``rows`` rows."""
 
     def __init__(self, table: Table, rows: int) -> None:
@@ -108,7 +108,7 @@ class Tail(OneFrame):
         return frame.iloc[-self._rows :].reset_index(drop=True)
 
 
-class TailOfEach(OneFrame):
+class TailOfEach(FrameRetention):
     """The last ``rows`` rows per value of one column; up to half as many more stay until there are too many."""
 
     def __init__(self, table: Table, by: str, rows: int) -> None:
@@ -124,7 +124,7 @@ class TailOfEach(OneFrame):
         return kept
 
 
-class Window(OneFrame):
+class Window(FrameRetention):
     """The rows of the last ``span_ns`` of event time."""
 
     def __init__(self, table: Table, span_ns: int) -> None:
@@ -136,7 +136,7 @@ class Window(OneFrame):
         return frame[times > times.max() - self._span_ns].reset_index(drop=True)
 
 
-class Newest(OneFrame):
+class Newest(FrameRetention):
     """The newest row per value of one column (by arrival)."""
 
     def __init__(self, table: Table, by: str) -> None:
@@ -147,7 +147,7 @@ class Newest(OneFrame):
         return frame.drop_duplicates(self._by, keep="last", ignore_index=True)
 
 
-class NewestSnapshot(OneFrame):
+class NewestSnapshot(FrameRetention):
     """All rows of the newest ``event_ns`` per value of one column."""
 
     def __init__(self, table: Table, by: str) -> None:
@@ -159,7 +159,7 @@ class NewestSnapshot(OneFrame):
         return frame[frame["event_ns"] == newest].reset_index(drop=True)
 
 
-class CandleShelf(Shelf):
+class CandleRetention(Retention):
     """The last ``rows`` closed candles per instrument and length, the last ``option_rows`` of all options, and those in progress.
 
     A desk sees thousands of options, each with a candle now and then: kept one by one they would grow for days.
@@ -171,7 +171,7 @@ class CandleShelf(Shelf):
         self._none = table.empty()
         self._followed = InstrumentRows()
         self._closed: dict[tuple[int, int], list[pd.DataFrame]] = {}
-        """Closed candles by instrument code and length, in pieces until someone asks for them."""
+        """Closed candles by instrument code and length, in batches until someone asks for them."""
         self._options = Tail(table, option_rows)
         self._forming = self._none
         self._traded: Counter[int] = Counter()
@@ -244,17 +244,17 @@ class CandleShelf(Shelf):
             self._traded[code] += count
         for code, length in set(zip(codes[followed].tolist(), every[followed].tolist(), strict=True)):
             rows = np.flatnonzero((codes == code) & (every == length))
-            pieces = self._closed.setdefault((code, length), [])
-            pieces.append(_in_order(self.table.take(new, rows)))
-            if len(pieces) >= PENDING_BATCHES:
+            batches = self._closed.setdefault((code, length), [])
+            batches.append(_in_order(self.table.take(new, rows)))
+            if len(batches) >= PENDING_BATCHES:
                 self._joined((code, length))
 
     def _joined(self, key: tuple[int, int]) -> pd.DataFrame:
-        pieces = self._closed[key]
-        if len(pieces) > 1:
-            joined = _in_order(self.table.concat(pieces))
-            pieces[:] = [joined.iloc[-self._rows :].reset_index(drop=True)]
-        return pieces[0]
+        batches = self._closed[key]
+        if len(batches) > 1:
+            joined = _in_order(self.table.concat(batches))
+            batches[:] = [joined.iloc[-self._rows :].reset_index(drop=True)]
+        return batches[0]
 
 
 def _in_order(candles: pd.DataFrame) -> pd.DataFrame:
@@ -266,13 +266,13 @@ def _in_order(candles: pd.DataFrame) -> pd.DataFrame:
     return last.sort_values("event_ns", ignore_index=True)
 
 
-class ExposureShelf(NewestSnapshot):
+class ExposureRetention(NewestSnapshot):
     """The newest snapshot per underlying, and gex by strike of the first snapshot of every minute before."""
 
     def __init__(self, table: Table, minutes: int = PAST_MINUTES) -> None:
         super().__init__(table, "underlying")
         self._minutes = minutes
-        self._past: dict[tuple[str, str, str], deque[pd.DataFrame]] = {}
+        self._history: dict[tuple[str, str, str], deque[pd.DataFrame]] = {}
 
     def add(self, frame: pd.DataFrame) -> None:
         """Take a batch (conformed)."""
@@ -280,30 +280,32 @@ class ExposureShelf(NewestSnapshot):
         self.remember(frame)
 
     def remember(self, frame: pd.DataFrame) -> None:
-        """Keep these rows, in time order, as the past alone."""
+        """Keep these rows, in time order, in the history alone."""
         if not self._begins_a_minute(frame):
             return
         names = list(_CHOICE)
         for key, rows in frame.groupby([*names, "event_ns"], observed=True, sort=False):
             name, event_ns = tuple(str(part) for part in key[:3]), int(key[3])
-            past = self._past.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
-            if not past or event_ns // _MINUTE_NS > int(past[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+            history = self._history.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
+            if not history or event_ns // _MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
-                past.append(gex.assign(event_ns=event_ns))
+                history.append(gex.assign(event_ns=event_ns))
 
     def _begins_a_minute(self, frame: pd.DataFrame) -> bool:
         """Whether rows of some choice may be of a minute after the newest kept of it; cheap, for it is mostly not so."""
         newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // _MINUTE_NS
         columns = [array_of(frame, self.table.places[name]) for name in _CHOICE]
         for codes in np.unique(np.stack([column.codes for column in columns]), axis=1).T:
-            past = self._past.get(tuple(str(c.categories[at]) for c, at in zip(columns, codes, strict=True)))
-            if not past or newest > int(past[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+            history = self._history.get(
+                tuple(str(c.categories[at]) for c, at in zip(columns, codes, strict=True))
+            )
+            if not history or newest > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 return True
         return False
 
-    def past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+    def history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Columns event_ns, strike, gex, call_gex, put_gex."""
-        kept = self._past.get((underlying, sign_model, basis))
+        kept = self._history.get((underlying, sign_model, basis))
         if kept:
             return pd.concat(list(kept), ignore_index=True)
         none = {name: np.empty(0) for name in ("strike", "gex", "call_gex", "put_gex")}

@@ -119,9 +119,9 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
     from tornado.web import RedirectHandler
 
     from workstation.cli.server_guards import guard, hide_tracebacks
-    from workstation.views.shell import server_patches
+    from workstation.views.shell import page_opening
 
-    server_patches.install()
+    page_opening.install()
     hide_tracebacks()
     pages = dashboards()
     first = FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))

@@ -76,7 +76,7 @@ def band(
         data |= _with_band(name, values, (), units)
     reasons = np.array([model.zero.reason for model in found], dtype=object)
     data["zero_gamma_reason"] = ("sign_model", reasons, {"units": ""})
-    spots, curves = _curves(contracts, found, sizes)
+    spots, curves = common_curves(contracts, found, sizes)
     data |= _with_band("net_gex_curve", curves, ("curve_spot",), LEVELS["net_gex"])
     coords: dict[str, Any] = {
         "sign_model": ("sign_model", np.array(names, dtype=object), {"units": ""}),
@@ -100,7 +100,9 @@ def _with_band(name: str, values: Floats, dims: tuple[str, ...], units: str) -> 
     }
 
 
-def _curves(contracts: ContractArrays, found: list[KeyLevels], sizes: list[Floats]) -> tuple[Floats, Floats]:
+def common_curves(
+    contracts: ContractArrays, found: list[KeyLevels], sizes: list[Floats]
+) -> tuple[Floats, Floats]:
     """One grid of spots and the curve of each model on it, shape (sign_model, curve_spot)."""
     if not found[0].zero.spots.size:
         return np.empty(0), np.empty((len(found), 0))

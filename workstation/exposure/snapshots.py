@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -17,6 +18,7 @@ from workstation.flow.taker_flow import TakerFlow
 from workstation.market.tables import TABLES, Column
 from workstation.market.tables.categories import category
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.latest import LatestMarks
 from workstation.pricing.timer import ChainTimer, ChainTimerParameters
 
 
@@ -55,6 +57,8 @@ class ChainSnapshots(ChainTimer[_Shown]):
 
     inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "trades", "instruments")
     parameters: ChainSnapshotsParameters
+    on_priced: Callable[[LatestMarks, ContractArrays], None] | None = None
+    """Is told of every chain when it is priced, before its rows; what it is told must not be changed."""
 
     def __init__(self, parameters: ChainSnapshotsParameters, **changes: Any) -> None:
         self.parameters = replace(parameters, **changes)
@@ -81,6 +85,8 @@ class ChainSnapshots(ChainTimer[_Shown]):
     def _look(self, underlying: str, tick_ns: int) -> _Shown:
         stale_after_s = self.parameters.stale_after_s
         found = priced(self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=stale_after_s)
+        if self.on_priced is not None:
+            self.on_priced(self._latest, found)
         flow = self._flow.of(found.codes) if self.parameters.sign_model == "flow" else None
         columns = self._rows(found, flow)
         return _Shown(underlying, tick_ns, len(next(iter(columns.values()))), columns)

@@ -103,7 +103,10 @@ class FlowWatch:
 
     def of(self, instruments: npt.ArrayLike) -> FlowSeen:
         """The flow of these contracts (names)."""
-        codes: npt.NDArray[Any] = REGISTRY.codes([str(name) for name in np.asarray(instruments).ravel()])
+        return self.of_codes(REGISTRY.codes([str(name) for name in np.asarray(instruments).ravel()]))
+
+    def of_codes(self, codes: npt.NDArray[Any]) -> FlowSeen:
+        """The flow of these contracts (registry codes)."""
         self._grow(int(codes.max(initial=-1)) + 1)
         prints, unsided = self._counts[:, codes].sum(axis=1).tolist()
         day = self._flow.day_of(codes)

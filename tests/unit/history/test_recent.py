@@ -112,6 +112,6 @@ def test_a_desk_that_starts_again_shows_gex_by_strike_through_time(history: Hist
     history.write("trades", pd.DataFrame(row))
     desk = open_desk([], history, settings=Settings(_env_file=None))
     with desk:
-        past = desk.board.exposure_past("BTC", "calls_long", "open_interest")
+        past = desk.board.exposure_history("BTC", "calls_long", "open_interest")
         assert past["event_ns"].nunique() == 5
         assert desk.board.taker_flow([CALL]).signed.tolist() == [3.0]

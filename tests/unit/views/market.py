@@ -6,10 +6,10 @@ import json
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
+from workstation.board.priced_chain import PricedChain, chain_of_marks
+from workstation.flow.taker_flow_monitor import FlowWatch
 from workstation.market.tables import CANDLES, EXPOSURES, HEALTH, LEVELS, MARKS, TABLES, TRADES
 
 NOW_NS = pd.Timestamp("2026-11-20 14:30").value
@@ -173,6 +173,7 @@ class Market:
         self.asof_ns = NOW_NS
         self.past = pd.DataFrame({"event_ns": [], "strike": [], "gex": [], "call_gex": [], "put_gex": []})
         self.flow = FlowWatch()
+        self._chains: dict[tuple[str, int], PricedChain | None] = {}
         self._frames = {name: table.empty() for name, table in TABLES.items()}
         self._versions = dict.fromkeys(TABLES, 0)
         self.put("trades", prints)
@@ -204,7 +205,7 @@ class Market:
         self._feeds = self._feeds.assign(**columns)
 
     def version(self, table: str) -> int:
-        return self._versions[table]
+        return self._versions["marks" if table == "priced_chain" else table]
 
     def latest(self, table: str) -> pd.DataFrame:
         return self._frames[table]
@@ -226,11 +227,14 @@ class Market:
         seen = candles.groupby(candles["instrument"].astype("str"))["trades"].sum()
         return {str(name): int(trades) for name, trades in seen.items()}
 
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
+    def exposure_history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         return self.past
 
-    def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
-        return self.flow.of(instruments)
+    def priced_chain(self, underlying: str) -> PricedChain | None:
+        key = underlying, self._versions["marks"]
+        if key not in self._chains:
+            self._chains[key] = chain_of_marks(self.latest("marks"), underlying, self.flow.of_codes)
+        return self._chains[key]
 
     def feeds(self) -> pd.DataFrame:
         return self._feeds

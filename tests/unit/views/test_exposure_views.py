@@ -10,6 +10,8 @@ import pandas as pd
 import panel as pn
 import pytest
 from bokeh.document import Document
+from bokeh.events import DoubleTap
+from bokeh.models import WheelZoomTool
 from panel.io.state import set_curdoc
 
 from tests.unit.views.market import NOW_NS, SECOND, Market
@@ -19,6 +21,7 @@ from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.market.tables import ALERTS, CASCADE, QUOTES, TRADES
 from workstation.pricing.chain import chain
+from workstation.views.exposure.recorded import changes
 from workstation.views.exposure.views import ExposureViews
 from workstation.views.shell.health import MarketClock
 from workstation.views.shell.session import Live
@@ -129,6 +132,10 @@ def test_smart_money_is_that_of_the_underlying_with_its_evidence() -> None:
 
 def test_key_levels_are_sorted_by_price_with_their_distance() -> None:
     market = Market()
+    chain_now = market.priced_chain("BTC")
+    assert chain_now is not None
+    wall = chain_now.levels("calls_long", "open_interest").call_wall
+    market.put("levels", market.latest("levels").assign(call_wall=wall))
     views, _ = views_over(market)
     text = views.levels._table.panel.object
     assert text.index("Call wall") < text.index("Zero gamma") < text.index("Put wall")
@@ -165,11 +172,11 @@ def test_the_board_keeps_one_snapshot_a_minute_by_strike() -> None:
     board, rows = Board(), Market().latest("exposures")
     for step in range(4):
         board.add("exposures", rows.assign(event_ns=NOW_NS + 30 * SECOND * step))
-    past = board.exposure_past("BTC", "calls_long", "open_interest")
+    past = board.exposure_history("BTC", "calls_long", "open_interest")
     assert past["event_ns"].nunique() == 2
     mine = rows[rows["underlying"] == "BTC"]
     assert past["gex"].sum() == pytest.approx(2 * mine["gex"].sum())
-    assert len(board.exposure_past("BTC", "short_all", "open_interest")) == 0
+    assert len(board.exposure_history("BTC", "short_all", "open_interest")) == 0
 
 
 def test_without_trades_the_price_card_shows_spot_over_time() -> None:
@@ -266,13 +273,13 @@ def test_the_past_of_calls_short_is_that_of_calls_long_turned_round() -> None:
     market = Market()
     market.past = past_of(market)
     views, _ = views_over(market)
-    before = views.course._rows.data["net"].copy()
-    changes = dict(views.change._snapshots.newest(market).changes)
+    before = views.net_history._rows.data["net"].copy()
+    before_changes = changes(market, views.choice)
     cells = np.asarray(views.by_time.map._grid.values)  # type: ignore[union-attr]
     views.choice.sign_model = "calls_short"
-    np.testing.assert_allclose(views.course._rows.data["net"], -before)
-    assert {minutes: -change for minutes, (change, _) in changes.items()} == {
-        minutes: change for minutes, (change, _) in views.change._snapshots.newest(market).changes.items()
+    np.testing.assert_allclose(views.net_history._rows.data["net"], -before)
+    assert {minutes: -change for minutes, (change, _) in before_changes.items()} == {
+        minutes: change for minutes, (change, _) in changes(market, views.choice).items()
     }
     np.testing.assert_allclose(np.asarray(views.by_time.map._grid.values), -cells)  # type: ignore[union-attr]
 
@@ -282,9 +289,9 @@ def test_the_past_of_short_all_follows_from_its_parts() -> None:
     market.past = past_of(market)
     views, _ = views_over(market, sign_model="short_all")
     wanted = market.past.groupby("event_ns")[["call_gex", "put_gex"]].sum()
-    np.testing.assert_allclose(views.course._rows.data["net"], wanted["put_gex"] - wanted["call_gex"])
-    assert np.isnan(views.course._rows.data["zero"]).all()
-    assert np.isfinite(views.change._snapshots.newest(market).changes[1][0])
+    np.testing.assert_allclose(views.net_history._rows.data["net"], wanted["put_gex"] - wanted["call_gex"])
+    assert np.isnan(views.net_history._rows.data["zero"]).all()
+    assert np.isfinite(changes(market, views.choice)[1][0])
 
 
 def past_of(market: Market) -> pd.DataFrame:
@@ -327,7 +334,7 @@ def test_one_snapshot_is_no_line_and_says_so() -> None:
     for table in ("trades", "candles"):
         market.put(table, market.latest(table).iloc[:0])
     views, _ = views_over(market)
-    for view in (views.price, views.history, views.course):
+    for view in (views.price, views.history, views.net_history):
         assert "One snapshot so far" in view.card.reason
 
 
@@ -350,3 +357,31 @@ def test_a_tape_that_ended_is_not_a_failure() -> None:
     market.put_feeds(state="ended", age_s=600.0)
     views, _ = views_over(market)
     assert "ended" not in views.headline.panel.object
+
+
+def test_choices_that_come_together_with_an_underlying_stay() -> None:
+    views, _ = views_over(Market())
+    first = pd.Timestamp("2026-11-21 08:00").value
+    views.choice.expiries = [first]
+    views.choice.underlying = "ETH"
+    assert views.choice.expiries == []
+    views.choice.param.update(underlying="BTC", expiries=[first])
+    assert views.choice.expiries == [first]
+
+
+def test_a_double_click_shows_the_strikes_around_spot_again() -> None:
+    views, _ = views_over(Market())
+    chart = views.strikes
+    before = chart.y_range.start, chart.y_range.end
+    assert chart.y_range.bounds == (0, None)
+    chart.y_range.update(start=1.0, end=2.0)
+    chart.figure._trigger_event(DoubleTap(chart.figure, x=1.0, y=1.0))
+    assert (chart.y_range.start, chart.y_range.end) == pytest.approx(before)
+
+
+def test_the_wheel_alone_zooms_no_chart() -> None:
+    views, _ = views_over(Market())
+    figures = [views.price.chart.figure, views.strikes.figure]
+    wheels = [tool for made in figures for tool in made.tools if isinstance(tool, WheelZoomTool)]
+    assert wheels
+    assert all(wheel.modifiers == {"ctrl": True} for wheel in wheels)

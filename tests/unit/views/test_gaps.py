@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workstation.market.tables import NO_TIME
-from workstation.views.spacetime.data_gaps import Silence, silences
+from workstation.views.spacetime.data_gaps import DataGap, data_gaps
 
 SECOND = 10**9
 
@@ -25,11 +25,11 @@ def told(
     } | more  # fmt: skip
 
 
-def seen(*rows: dict[str, Any], newest_s: int = 100) -> list[Silence]:
-    return silences(pd.DataFrame(rows), "BTC-PERPETUAL", frozenset({"deribit"}), newest_s * SECOND)
+def seen(*rows: dict[str, Any], newest_s: int = 100) -> list[DataGap]:
+    return data_gaps(pd.DataFrame(rows), "BTC-PERPETUAL", frozenset({"deribit"}), newest_s * SECOND)
 
 
-def spans(found: list[Silence]) -> list[tuple[int, int]]:
+def spans(found: list[DataGap]) -> list[tuple[int, int]]:
     return [(made.start_ns // SECOND, made.end_ns // SECOND) for made in found]
 
 
@@ -95,5 +95,5 @@ def test_bands_never_overlap_and_cover_all_that_was_silent(stretches: list[tuple
 @pytest.mark.parametrize("detail", ["deribit: reset by peer", "reset by peer"])
 def test_the_feed_is_named_once(detail: str) -> None:
     rows = pd.DataFrame([told("disconnected", 1, detail=detail)])
-    (found,) = silences(rows, "X", frozenset(), 5 * SECOND)
+    (found,) = data_gaps(rows, "X", frozenset(), 5 * SECOND)
     assert found.detail == "deribit: reset by peer"

@@ -13,8 +13,9 @@ import pytest
 
 from tests.unit.views.market import SECOND, Market
 from workstation.views.exposure.views import ExposureViews
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets.theme import DARK, LIGHT
 
 

@@ -17,6 +17,7 @@ from workstation.views.portfolio.loading import fills_of
 from workstation.views.portfolio.tables import positions_frame
 from workstation.views.portfolio.views import PortfolioViews
 from workstation.views.shell.session import Live
+from workstation.views.widgets import formats
 from workstation.views.widgets.theme import DARK, LIGHT
 
 MINUTE = 60 * SECOND
@@ -192,3 +193,33 @@ def test_the_sample_button_trades_at_the_newest_marks(market: Market) -> None:
     views.loader.load_sample()
     assert set(published[0]["price"] > 0) == {True}
     assert published[0]["event_ns"].max() <= market.latest("marks")["event_ns"].max()
+
+
+def test_one_leg_without_a_mark_blanks_no_sum_and_is_named(market: Market) -> None:
+    with_book(market)
+    whole = holdings(market)
+    assert whole is not None
+    leg = str(whole.held["instrument"].astype("str").loc[whole.held["kind"] == "option"].iloc[0])
+    rest = whole.held[whole.held["instrument"].astype("str") != leg]
+    marks = market.latest("marks")
+    gone = (marks["instrument"] == leg).to_numpy()
+    market.put("marks", marks[~gone].reset_index(drop=True))
+    made = holdings(market)
+    assert made is not None
+    assert set(made.unpriced) == {leg}
+    by_hand = rest.groupby(rest["underlying"].astype("str"))[["vega", "unrealised_usd"]].sum()
+    np.testing.assert_allclose(made.totals[["vega", "unrealised_usd"]].reindex(by_hand.index), by_hand)
+    views, _, _ = views_over(market)
+    assert "1 leg without a market left out" in views.totals.card.value
+    assert leg in views.line.panel.object
+    vega = views.line.panel.object.split("<dt>Vega</dt>")[1]
+    assert formats.usd(float(by_hand["vega"].sum()), 3, signed=True) in vega.split("</dd>")[0]
+
+
+def test_an_explain_that_stands_still_says_since_when(market: Market) -> None:
+    pnl = with_book(market)
+    blank = pnl[pnl["instrument"].isna()].tail(1)
+    later = blank.assign(event_ns=blank["event_ns"] + 120 * SECOND, total=np.nan)
+    market.put("pnl", pd.concat([pnl, later], ignore_index=True))
+    views, _, _ = views_over(market)
+    assert "a leg has had no mark for 2" in views.explain.card.unit

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
 from bokeh.document import Document
 from bokeh.document.models import DocumentModelManager
+from bokeh.models import HoverTool
 from panel.io.state import set_curdoc
 
 from tests.unit.views.spacetime_market import (
@@ -22,30 +26,32 @@ from tests.unit.views.spacetime_market import (
     reversal,
     spike,
 )
+from workstation.indicators.ticks.spikes import SpikesParameters
 from workstation.market.tables import CANDLES, HEALTH
-from workstation.views.shell.session import CANDLES_KEPT, Live
-from workstation.views.spacetime import chart_data as sheets
+from workstation.views.shell.session import Live
+from workstation.views.spacetime import chart_data as charts
 from workstation.views.spacetime import render_pacing as paces
 from workstation.views.spacetime.chart import KEPT
-from workstation.views.spacetime.chart_data import sheet_of
+from workstation.views.spacetime.chart_data import chart_data_of
 from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import SHOWN_LAYERS, ChartChoice, SpacetimeChoice, followed
-from workstation.views.spacetime.history_loader import Past
+from workstation.views.spacetime.history_loader import HistoryLoader
 from workstation.views.spacetime.lists import SHOWN
 from workstation.views.spacetime.marker_data import SIZES
 from workstation.views.spacetime.page_views import SpacetimeViews
+from workstation.views.state.source import CANDLES_KEPT
 from workstation.views.widgets.theme import DARK, LIGHT
 
 
 @pytest.fixture
 def market(monkeypatch: pytest.MonkeyPatch) -> TickMarket:
-    monkeypatch.setattr(sheets, "REUSED_S", 0.0)
+    monkeypatch.setattr(charts, "REUSED_S", 0.0)
     monkeypatch.setattr(paces, "PATIENCE_S", -1.0)
     return TickMarket()
 
 
-def shown(market: TickMarket, past: Past | None = None, **choices: object) -> ChartView:
-    view = ChartView(ChartChoice(instrument=NAME, **choices), DARK, 1, past=past)
+def shown(market: TickMarket, history: HistoryLoader | None = None, **choices: object) -> ChartView:
+    view = ChartView(ChartChoice(instrument=NAME, **choices), DARK, 1, history=history)
     view.refresh(market)
     return view
 
@@ -115,13 +121,13 @@ def test_tables_that_did_not_change_are_not_pulled(
 
 
 def test_what_sessions_look_at_is_made_once(market: TickMarket, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sheets, "REUSED_S", 60.0)
+    monkeypatch.setattr(charts, "REUSED_S", 60.0)
     asked: list[str] = []
     candles_of = market.candles
     monkeypatch.setattr(market, "candles", lambda *of: (asked.append(of[0]), candles_of(*of))[1])
     views = [shown(market) for _ in range(3)]
     assert asked == [NAME]
-    assert views[0].sheet is views[1].sheet is sheet_of(market, NAME, 10 * SECOND)
+    assert views[0].data is views[1].data is chart_data_of(market, NAME, 10 * SECOND)
     assert all(len(view.chart.held["x"]) == KEPT for view in views)
     views[0].chart._candles.patch({"close": [(0, -1.0)]})
     views[0].chart.intensity.bars.patch({"value": [(0, -1.0)]})
@@ -229,7 +235,7 @@ def test_of_intensity_in_several_smoothings_a_chart_shows_one(market: TickMarket
         rows = intensity(NAME, 1, last + 1 + 4 * at, NOW_NS + 5 * SECOND, level, smoothing)
         market.append("intensity", rows)
     view.refresh(market)
-    assert view.sheet is not None and view.sheet.smoothing == "zlma"
+    assert view.data is not None and view.data.smoothing == "zlma"
     assert view.chart.intensity.held["value"][-1] == pytest.approx(12.9, abs=0.1), "nothing of the other"
 
 
@@ -256,7 +262,7 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
             }
         )
 
-    view = shown(market, Past(sql))
+    view = shown(market, HistoryLoader(sql))
     assert [ask["table"] for ask in asked] == ["intensity"], "the bars in view that the board no longer has"
     first = view.chart.first_ms
     view.chart._moved(SimpleNamespace(x0=first - 1e6, x1=first - 1e5, y0=1.0, y1=2.0))
@@ -273,18 +279,22 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
     assert view.chart.kept >= CANDLES_KEPT
 
 
-def test_a_past_that_came_before_the_browser_painted_is_sent_again(market: TickMarket) -> None:
+def test_history_that_came_before_the_browser_painted_is_sent_again(market: TickMarket) -> None:
     first_ns = int(market.latest("intensity")["event_ns"].iloc[0])
     columns = ("value", "velocity", "efficiency", "mean", "upper", "burst_above", "state")
     older = pd.DataFrame({"begin_ns": [first_ns - 20 * SECOND], **dict.fromkeys(columns, 1.0)})
-    pace = paces.Pace()
+    pace = paces.RenderPacing()
     view = ChartView(
-        ChartChoice(instrument=NAME), DARK, 1, past=Past(lambda query, **_: older.copy()), pace=pace
+        ChartChoice(instrument=NAME),
+        DARK,
+        1,
+        history=HistoryLoader(lambda query, **_: older.copy()),
+        pace=pace,
     )
     view.refresh(market)
     bars = view.chart.intensity.bars
     sent = bars.data
-    assert sent["x"][0] < first_ns / 1e6, "the past is there"
+    assert sent["x"][0] < first_ns / 1e6, "history is there"
     view.refresh(market)
     assert bars.data is sent, "nothing has been painted yet"
     pace.answer.tags = [1]
@@ -295,11 +305,11 @@ def test_a_past_that_came_before_the_browser_painted_is_sent_again(market: TickM
     assert bars.data is again, "once"
 
 
-def test_a_past_that_cannot_be_read_is_said_on_the_card(market: TickMarket) -> None:
+def test_history_that_cannot_be_read_is_said_on_the_card(market: TickMarket) -> None:
     def sql(query: str, **params: object) -> pd.DataFrame:
         raise ValueError("no such store")
 
-    assert "no such store" in shown(market, Past(sql)).card.failure
+    assert "no such store" in shown(market, HistoryLoader(sql)).card.failure
 
 
 def test_silence_is_a_band_with_its_reason(market: TickMarket) -> None:
@@ -524,3 +534,30 @@ def test_a_list_sends_the_rows_that_are_new(market: TickMarket, monkeypatch: pyt
     views.on_screen[0].choice.instrument = NAME
     live.touch()
     assert listing.rows.frame.count(row) == 4
+
+
+def test_charts_begin_with_the_underlying_that_was_chosen_on_another_page() -> None:
+    names = ["BTC/USD:BTC", "ETH/USD:ETH"]
+    plain, chosen = SpacetimeChoice(), SpacetimeChoice(underlying="ETH")
+    for choice in (plain, chosen):
+        choice.fill(names)
+    assert [chart.instrument for chart in plain.charts[:3]] == ["BTC/USD:BTC", "BTC/USD:BTC", "ETH/USD:ETH"]
+    assert [chart.instrument for chart in chosen.charts[:3]] == ["ETH/USD:ETH", "ETH/USD:ETH", "BTC/USD:BTC"]
+
+
+def test_the_threshold_of_a_spike_is_that_of_the_rule_wherever_a_screen_says_it(market: TickMarket) -> None:
+    begins, ends = (f"mean + {sd:g} sd" for sd in (SpikesParameters().start_sd, SpikesParameters().end_sd))
+    views = SpacetimeViews(market, SpacetimeChoice(), DARK)
+    assert begins in views.spikes.nothing
+    legend = next(part.object for part in views.bar() if isinstance(part, pn.pane.HTML))
+    assert legend.count(begins) == 2
+    told = [
+        tool.tooltips for tool in shown(market).chart.intensity.figure.tools if isinstance(tool, HoverTool)
+    ]
+    assert any(f"over {begins}, until under {ends}" in str(each) for each in told)
+    said = [
+        path.name
+        for path in Path(charts.__file__).parent.rglob("*")
+        if path.suffix in (".py", ".js", ".css", ".html") and re.search(r"mean \+ \d", path.read_text())
+    ]
+    assert said == []

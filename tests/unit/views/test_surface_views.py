@@ -72,7 +72,9 @@ def test_the_map_shows_the_chosen_greek_in_desk_units(greek: str, scale: float, 
     views, _ = views_over(market, greek=greek, grid=grid, reach=0.40)
     found = surface(chain(market.latest("marks"), underlying="BTC"))
     wanted = greek_surface(found, greek, on=grid).to_numpy() * scale
-    drawn, labels = shown(found, views.choice)
+    priced = market.priced_chain("BTC")
+    assert priced is not None
+    drawn, labels = shown(priced, views.choice)
     assert len(labels) == drawn.shape[1]
     if grid == "delta":
         wanted = wanted[:, ::-1]

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from workstation.views.exposure.past import MINUTES, level_rows, why_none
+from workstation.views.exposure.recorded import MINUTES, changes, level_rows, why_none
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 
-_CSS = """
-:host { width: 100%; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 4px; white-space: nowrap; }
-td { text-align: right; padding: 2px 4px; border-top: 1px solid var(--ws-line); white-space: nowrap; height: 22px; }
-th:first-child, td:first-child { text-align: left; }
-td:first-child { color: var(--ws-muted); }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.value { font-weight: 700; }
-.bar { width: 34%; padding: 2px 6px; }
-.bar svg { display: block; width: 100%; height: 12px; }
-svg .up { fill: var(--ws-up); } svg .down { fill: var(--ws-down); } svg .mid { stroke: var(--ws-axis); stroke-width: 1; }
-.trend { display: block; width: 100%; height: 40px; margin-top: 6px; }
-.trend polyline { fill: none; stroke: var(--ws-net); stroke-width: 1.5; vector-effect: non-scaling-stroke; }
-.trend line { stroke: var(--ws-axis); vector-effect: non-scaling-stroke; }
-.caption { color: var(--ws-muted); font-size: 11px; }
-"""
+_CSS = asset(__package__, "change.css")
 
 
 class ChangeTable(View):
     """The change table with a line of the last 30 minutes."""
 
-    inputs = ("levels", "exposures")
+    inputs = ("levels", "exposures", "priced_chain")
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
         self.choice, self._snapshots = choice, snapshots
@@ -42,15 +27,13 @@ class ChangeTable(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest changes."""
-        made = self._snapshots.newest(source)
-        self.card.empty(why_none(self.choice) if not made.changes else "")
-        if not made.changes:
+        made, found = self._snapshots.newest(source), changes(source, self.choice)
+        self.card.empty("" if found else why_none(self.choice))
+        if not found:
             self._table.show("")
             return
-        largest = max(
-            (abs(change) for change, _ in made.changes.values() if np.isfinite(change)), default=0.0
-        )
-        rows = "".join(_row(made, minutes, largest) for minutes in MINUTES)
+        largest = max((abs(change) for change, _ in found.values() if np.isfinite(change)), default=0.0)
+        rows = "".join(_row(minutes, *found[minutes], largest) for minutes in MINUTES)
         self._table.show(
             '<table><thead><tr><th scope="col">over</th><th scope="col">change</th><th scope="col" class="bar">'
             '<span aria-hidden="true">−&nbsp;&nbsp;&nbsp;+</span></th><th scope="col">strike changed most</th></tr></thead>'
@@ -81,8 +64,7 @@ class ChangeTable(View):
         self.card.fail(reason)
 
 
-def _row(made: Snapshot, minutes: int, largest: float) -> str:
-    change, strike = made.changes[minutes]
+def _row(minutes: int, change: float, strike: float, largest: float) -> str:
     role = "up" if change > 0 else "down" if change < 0 else ""
     return (
         f'<tr><td>{minutes} min</td><td class="value {role}">{formats.usd(change, signed=True)}</td>'

@@ -6,8 +6,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
 from workstation.views.exposure.snapshot import Snapshots
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import SIGN_MODELS, Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import pane
@@ -21,7 +21,7 @@ BAND = 2.0
 class Curve(View):
     """Net gex over spot for the chosen sign model, within the band of all of them."""
 
-    inputs = ("exposures", "levels")
+    inputs = ("priced_chain", "levels")
 
     def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
         self.choice, self._snapshots = choice, snapshots

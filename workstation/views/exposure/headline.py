@@ -11,38 +11,15 @@ import pandas as pd
 from workstation.market.instruments import REGISTRY
 from workstation.market.venues import PUBLIC_DELAY_S
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import Choice, instruments
 from workstation.views.state.session_cache import shared
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
-from workstation.views.widgets.card import Markup
+from workstation.views.widgets.value_line import cell, value_line
 
-CSS = """
-:host { width: 100%; }
-.line { display: flex; flex-wrap: wrap; align-items: stretch; gap: 6px; }
-.cell { background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 3px 12px 4px;
-  display: flex; flex-direction: column; justify-content: center; flex: 1 1 auto; min-width: 0; }
-.cell.edge { border-left: 3px solid var(--role); }
-dt { color: var(--ws-muted); font-size: 11px; line-height: 14px; white-space: nowrap; }
-.note { flex: 1 0 100%; line-height: 13px; padding-left: 4px; }
-.band { opacity: .85; padding-left: 4px; }
-dd { margin: 0; display: flex; align-items: baseline; gap: 8px; white-space: nowrap; color: var(--ws-text); }
-.number { font-size: 19px; font-weight: 700; line-height: 24px; }
-.first .number { font-size: 27px; line-height: 30px; }
-.by { font-size: 12px; color: var(--ws-muted); }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.tag { font-size: 11px; font-weight: 700; border: 1px solid currentColor; border-radius: 3px; padding: 0 4px; }
-.stale .number { color: var(--ws-muted); text-decoration: underline dotted var(--ws-warn); }
-.late { color: var(--ws-warn); font-size: 11px; font-weight: 700; }
-dl { margin: 0; display: contents; }
-@media (max-width: 700px) {
-  .cell { padding: 3px 8px; flex: 1 1 calc(50% - 24px); }
-  .cell.first { flex-basis: 100%; }
-  .number { font-size: 17px; }
-  dd { flex-wrap: wrap; gap: 0 6px; }
-}
-"""
 _DAY_NS = 86_400 * 10**9
+_MOVE_CANDLE_NS = 300 * 10**9
+"""Length of the candles from which the move of a day is read."""
 OLD_S = 900.0
 """Marks so much older than the newest of anything are told as old."""
 
@@ -50,12 +27,12 @@ OLD_S = 900.0
 class Headline(View):
     """The value line of the chosen underlying."""
 
-    inputs = ("trades", "levels", "exposures", "marks")
+    inputs = ("trades", "priced_chain", "levels")
     every_s = 0.25
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
         self.choice, self._snapshots = choice, snapshots
-        self._line = Markup(CSS)
+        self._line = value_line()
         self._failure = ""
         self.panel = self._line.panel
 
@@ -68,9 +45,8 @@ class Headline(View):
             return
         made = self._snapshots.newest(source)
         key = "price", self.choice.underlying, self.choice.instrument
-        price, moved, since = shared(
-            source, key, lambda: self._price(source, made), "trades", "candles", "levels", "exposures"
-        )
+        found = shared(source, key, lambda: self._traded(source), "trades", "candles")
+        price, moved, since = found or self._spot(source, made)
         late, tag = _late(source), _tag(source, made)
         cells = [
             cell(
@@ -110,22 +86,18 @@ class Headline(View):
             f'<dl class="line{" stale" if late else ""}">{"".join(cells)}{warning}{self._failure}</dl>'
         )
 
-    def _price(self, source: Source, made: Snapshot) -> tuple[float, float, str]:
+    def _traded(self, source: Source) -> tuple[float, float, str] | tuple[()]:
+        """The newest traded price, its move and since when; nothing where nothing trades."""
         names = instruments(source, self.choice.underlying)
         name = self.choice.instrument or (names[0] if names else "")
         trades = source.latest("trades")
-        rows = (
-            np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == REGISTRY.codes([name])[0])
-            if name
-            else []
-        )
+        rows = np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name)) if name else ()
         if not len(rows):
-            return self._spot(source, made)
+            return ()
         newest = trades.iloc[rows[-1]]
         price, now = float(newest["price"]), int(newest["event_ns"])
-        every = 300 * 10**9
-        before = source.candles(name, every)
-        before = before[(before["event_ns"] > now - _DAY_NS - every) & before["closed"]]
+        before = source.candles(name, _MOVE_CANDLE_NS)
+        before = before[(before["event_ns"] > now - _DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
         if not len(before):
             return price, float("nan"), ""
         first = before.iloc[0]
@@ -134,15 +106,15 @@ class Headline(View):
         return price, price / float(first["open"]) - 1.0, since
 
     def _spot(self, source: Source, made: Snapshot) -> tuple[float, float, str]:
-        """Where nothing trades: the spot of the newest levels, and its move since the first of a day."""
-        rows = source.latest("levels")
-        rows = rows[((rows["underlying"] == self.choice.underlying) & np.isfinite(rows["spot"])).to_numpy()]
-        if not len(rows):
+        """Where nothing trades: spot, and its move since the first recorded level of a day."""
+        key = "first level of a day", self.choice.underlying
+        first = shared(source, key, lambda: _first_level(source, self.choice.underlying), "levels")
+        if not first:
             return made.spot, float("nan"), "spot, no trades"
-        times, spots = rows["event_ns"].to_numpy(), rows["spot"].to_numpy()
-        first = int(np.searchsorted(times, times[-1] - _DAY_NS))
-        since = f"spot, since {pd.Timestamp(times[first]).strftime('%d %b %H:%M')}"
-        return float(spots[-1]), float(spots[-1] / spots[first] - 1.0), since
+        first_ns, first_spot, newest_spot = first
+        spot = made.spot if np.isfinite(made.spot) else newest_spot
+        since = f"spot, since {pd.Timestamp(first_ns).strftime('%d %b %H:%M')}"
+        return spot, spot / first_spot - 1.0, since
 
     def show_failure(self, reason: str) -> None:
         """Say it at the end of the line."""
@@ -153,12 +125,15 @@ class Headline(View):
             self._line.show(f'<dl class="line">{self._failure}</dl>')
 
 
-def cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis") -> str:
-    """One number of a value line: its name, the number (HTML), what is said beside it (HTML), the role of its edge."""
-    return (
-        f'<div class="cell {kind}" style="--role: var(--ws-{role})"><dt>{name}</dt>'
-        f'<dd><span class="number">{number}</span>{by}</dd></div>'
-    )
+def _first_level(source: Source, underlying: str) -> tuple[int, float, float] | tuple[()]:
+    """Time and spot of the first recorded level of the last 24 h, and the newest spot; nothing without one."""
+    rows = source.latest("levels")
+    rows = rows[((rows["underlying"] == underlying) & np.isfinite(rows["spot"])).to_numpy()]
+    if not len(rows):
+        return ()
+    times, spots = rows["event_ns"].to_numpy(), rows["spot"].to_numpy()
+    first = int(np.searchsorted(times, times[-1] - _DAY_NS))
+    return int(times[first]), float(spots[first]), float(spots[-1])
 
 
 def _level(name: str, made: Snapshot, level: float, role: str, reason: str = "") -> str:

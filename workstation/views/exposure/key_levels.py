@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
-from workstation.exposure.open_interest import open_interest
-from workstation.views.exposure.course import MOST, too_short
-from workstation.views.exposure.open_interest import pain_of
-from workstation.views.exposure.past import level_rows, why_none
-from workstation.views.exposure.snapshot import Snapshot, Snapshots, chain_of, some_expiries
-from workstation.views.shell.session import Source
+from workstation.views.exposure.net_gex_history import MOST, too_short
+from workstation.views.exposure.open_interest import WALLS, pain_of
+from workstation.views.exposure.recorded import level_rows, why_none
+from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key, Markup
 from workstation.views.widgets.figure import FigureView, TextView, fit, pane
@@ -22,22 +22,14 @@ _LINES = (
     ("spot", "net", "solid", "spot"), ("zero_gamma", "zero", [2, 2], "0γ"), ("call_wall", "up", [6, 3], "call wall"),
     ("put_wall", "down", [6, 3], "put wall"),
 )  # fmt: skip
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 6px; white-space: nowrap; position: sticky; top: 0; background: var(--ws-card); }
-td { text-align: right; padding: 2px 6px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-td:nth-child(2) { font-weight: 700; }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); } .zero { color: var(--ws-zero); } .muted { color: var(--ws-muted); }
-"""
+_CSS = asset(__package__, "key_levels.css")
 _HOUR_NS = 3_600 * 10**9
 
 
 class LevelsTable(TextView):
     """Every key level with its distance from spot in percent and in daily standard deviations, and its move of an hour."""
 
-    inputs = ("levels", "exposures")
+    inputs = ("levels", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: Choice, snapshots: Snapshots) -> None:
@@ -48,12 +40,12 @@ class LevelsTable(TextView):
     def refresh(self, source: Source) -> None:
         """Write the newest levels."""
         made = self._snapshots.newest(source)
-        past = self._hour_ago(source, made)
+        before = self._hour_ago(source, made)
         rows = [
-            ("Call wall", made.call_wall, "up", past.get("call_wall", np.nan)),
-            ("Absolute wall", made.absolute_wall, "", past.get("absolute_wall", np.nan)),
-            ("Zero gamma", made.zero_gamma, "zero", past.get("zero_gamma", np.nan)),
-            ("Put wall", made.put_wall, "down", past.get("put_wall", np.nan)),
+            ("Call wall", made.call_wall, "up", before.get("call_wall", np.nan)),
+            ("Absolute wall", made.absolute_wall, "", before.get("absolute_wall", np.nan)),
+            ("Zero gamma", made.zero_gamma, "zero", before.get("zero_gamma", np.nan)),
+            ("Put wall", made.put_wall, "down", before.get("put_wall", np.nan)),
             *self._by_open_interest(source),
         ]
         rows = [row for row in rows if np.isfinite(row[1])]
@@ -77,10 +69,10 @@ class LevelsTable(TextView):
         return {name: float(rows[name].iloc[-1]) for name in names}
 
     def _by_open_interest(self, source: Source) -> list[tuple[str, float, str, float]]:
-        marks = chain_of(source, self.choice.underlying)
-        if marks is None:
+        chain = source.priced_chain(self.choice.underlying)
+        if chain is None:
             return []
-        found = open_interest(some_expiries(marks, self.choice.expiries), walls=3)
+        found = chain.of(self.choice.expiries).open_interest(WALLS)
         pain, when = pain_of(found)
         rows = [(f"Max pain {when}", pain, "zero", np.nan)]
         for name, role in (("resistance", "up"), ("support", "down")):
@@ -107,7 +99,7 @@ def _row(made: Snapshot, name: str, level: float, role: str, before: float) -> s
     )
 
 
-class LevelsCourse(FigureView):
+class LevelsHistory(FigureView):
     """How spot, zero gamma and the walls went."""
 
     inputs = ("levels",)

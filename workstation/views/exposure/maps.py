@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 
-from workstation.exposure.scenario import forced_flow
-from workstation.views.exposure.past import gex_past, why_none
-from workstation.views.exposure.snapshot import (
-    NO_FLOW,
-    NO_MARKS,
-    Priced,
-    Snapshots,
-    book_of,
-    priced,
-    some_expiries,
-)
-from workstation.views.shell.session import Source
+from workstation.views.exposure.recorded import gex_by_minute, why_none
+from workstation.views.exposure.snapshot import Snapshots
 from workstation.views.state.choice import MEASURES, SHORT_UNITS, Choice
+from workstation.views.state.priced_chain import chosen_chain
 from workstation.views.state.session_cache import shared
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import FigureView, pane
@@ -28,7 +19,6 @@ from workstation.views.widgets.theme import Palette
 
 _SPOTS = (-0.10, -0.05, -0.03, -0.01, 0.0, 0.01, 0.03, 0.05, 0.10)
 _VOLS = (-0.10, -0.05, 0.0, 0.05, 0.10)
-_DAYS = 0.0
 _TIMES = 90
 """Columns of the map over time at the most."""
 _STRIKES = 44
@@ -76,7 +66,7 @@ class _Map(FigureView):
 class ByExpiry(_Map):
     """The chosen measure by strike and expiry."""
 
-    inputs = ("exposures",)
+    inputs = ("priced_chain",)
     every_s = 1.0
     title, area, names, ticks = "GEX, strike × expiry", "by_expiry", ("expiry", "strike", "net"), (6, 12)
 
@@ -84,10 +74,11 @@ class ByExpiry(_Map):
         """Draw the newest book."""
         choice = self.choice
         title = f"{MEASURES[choice.measure]}, strike × expiry"
-        book = book_of(source, choice)
-        if isinstance(book, str):
-            self._nothing(book)
+        chain = chosen_chain(source, choice)
+        if isinstance(chain, str):
+            self._nothing(chain)
             return
+        book = chain.book(choice.sign_model, choice.basis)
         spot = float(book["spot"])
         inside = np.abs(book["strike"].to_numpy() / spot - 1.0) <= choice.reach
         cells = book[choice.measure].transpose("strike", "expiry").to_numpy()[inside]
@@ -114,7 +105,7 @@ class ByExpiry(_Map):
 class ByTime(_Map):
     """Net gex by strike through time, with the way of spot over it."""
 
-    inputs = ("exposures", "levels")
+    inputs = ("exposures", "levels", "priced_chain")
     every_s = 2.0
     title, area, names, ticks = "GEX, strike × time", "by_time", ("time", "strike", "net"), (7, 12)
 
@@ -130,7 +121,7 @@ class ByTime(_Map):
         choice = self.choice
         spot = self._snapshots.newest(source).spot
         key = "by time", choice.underlying, choice.sign_model, choice.basis, choice.reach
-        found = shared(source, key, lambda: _through_time(gex_past(source, choice), spot, choice.reach))
+        found = shared(source, key, lambda: _through_time(gex_by_minute(source, choice), spot, choice.reach))
         if choice.measure != "gex" or found is None:
             kept = "Through time GEX alone is kept; choose it to see the map."
             self._nothing(why_none(choice) if choice.measure == "gex" else kept)
@@ -155,12 +146,12 @@ class ByTime(_Map):
 
 
 def _through_time(
-    past: pd.DataFrame, spot: float, reach: float
+    rows: pd.DataFrame, spot: float, reach: float
 ) -> tuple[np.ndarray, np.ndarray, Grid] | None:
-    """Times, strikes and the picture of gex by strike through time; None of no past."""
-    if not len(past):
+    """Times, strikes and the picture of gex by strike through time; None without rows."""
+    if not len(rows):
         return None
-    wide = past.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
+    wide = rows.pivot_table(index="strike", columns="event_ns", values="gex", aggfunc="last")
     step = max(-(-wide.shape[1] // _TIMES), 1)
     wide = wide.iloc[:, ::-step].iloc[:, ::-1]
     near = (
@@ -184,7 +175,7 @@ def _through_time(
 class Scenario(_Map):
     """Forced flow: what dealers must buy or sell if spot and vol move now."""
 
-    inputs = ("exposures",)
+    inputs = ("priced_chain",)
     every_s = 1.0
     title, area, names = "Forced flow", "scenario", ("spot", "vol", "dealers")
     numbers, ticks = True, (9, 5)
@@ -195,14 +186,13 @@ class Scenario(_Map):
         self.map.figure.xaxis.axis_label = "spot"
 
     def refresh(self, source: Source) -> None:
-        """Re-price the book."""
+        """Draw the newest forced flow."""
         choice = self.choice
-        kept = priced(source, choice.underlying)
-        if kept is None or (choice.sign_model == "flow" and kept.flow is None):
-            self._nothing(NO_MARKS if kept is None else NO_FLOW)
+        chain = chosen_chain(source, choice)
+        if isinstance(chain, str):
+            self._nothing(chain)
             return
-        key = ("forced flow", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries))
-        found = shared(source, key, lambda: self._forced_flow(kept))
+        found = chain.forced_flow(choice.sign_model, choice.basis, spot_moves=_SPOTS, vol_moves=_VOLS)
         cells = found["forced_flow"].isel(days=0).transpose("vol_move", "spot_move").to_numpy()
         across = [formats.percent(move, 0, signed=True) for move in _SPOTS]
         up = [formats.number(100 * move, 0, signed=True) for move in _VOLS]
@@ -224,10 +214,3 @@ class Scenario(_Map):
         self.card.say(self._scale(), "$, dealers buy + sell −")
         priced_any = bool(np.isfinite(cells).any())
         self.card.empty("" if priced_any else "No contract is priced, so no flow is known.")
-
-    def _forced_flow(self, kept: Priced) -> xr.Dataset:
-        choice = self.choice
-        return forced_flow(
-            some_expiries(kept.chain, choice.expiries), spot_moves=_SPOTS, vol_moves=_VOLS, days=[_DAYS],
-            sign_model=choice.sign_model, basis=choice.basis, flow=kept.flow,
-        )  # fmt: skip

@@ -6,10 +6,9 @@ import numpy as np
 import xarray as xr
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
-from workstation.exposure.open_interest import open_interest
-from workstation.views.exposure.snapshot import NO_MARKS, chain_of, some_expiries
-from workstation.views.shell.session import Source
 from workstation.views.state.choice import Choice
+from workstation.views.state.priced_chain import NO_MARKS
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import FigureView, pane, rule
@@ -17,6 +16,8 @@ from workstation.views.widgets.price_labels import Level, LevelLines
 from workstation.views.widgets.theme import Palette, bare_figure
 
 _COLUMNS = ("strike", "width", "call", "put")
+WALLS = 3
+"""Strikes of support and of resistance that are named."""
 
 
 def pain_of(found: xr.Dataset) -> tuple[float, str]:
@@ -32,7 +33,7 @@ def pain_of(found: xr.Dataset) -> tuple[float, str]:
 class OpenInterest(FigureView):
     """Calls up and puts down by strike: open interest, or volume when that is the basis."""
 
-    inputs = ("exposures",)
+    inputs = ("priced_chain",)
     every_s = 1.0
 
     def __init__(self, choice: Choice, colours: Palette) -> None:
@@ -65,15 +66,15 @@ class OpenInterest(FigureView):
     def refresh(self, source: Source) -> None:
         """Draw the newest distribution."""
         choice = self.choice
-        marks = chain_of(source, choice.underlying)
+        chain = source.priced_chain(choice.underlying)
         volume = choice.basis == "volume"
         title = "Volume 24 h by strike" if volume else "OI by strike"
-        self.card.empty(NO_MARKS if marks is None else "")
-        if marks is None:
+        self.card.empty(NO_MARKS if chain is None else "")
+        if chain is None:
             self.card.say("", "contracts", title)
             return
-        found = open_interest(some_expiries(marks, choice.expiries))
-        spot, strikes = float(marks["spot"]), found["strike"].to_numpy()
+        found = chain.of(choice.expiries).open_interest(WALLS)
+        spot, strikes = chain.spot, found["strike"].to_numpy()
         name = "volume" if volume else "open_interest"
         call, put = (found[f"{side}_{name}_by_strike"].to_numpy() for side in ("call", "put"))
         inside = np.abs(strikes / spot - 1.0) <= 1.5 * choice.reach

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span, WheelZoomTool
+from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, Span
 
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import MEASURES, UNITS, Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
-from workstation.views.widgets.figure import pane
+from workstation.views.widgets.figure import pane, reset_on_double_click, wheel_zoom
 from workstation.views.widgets.price_labels import Level, LevelLines
 from workstation.views.widgets.theme import Painter, Palette, bare_figure
 
@@ -61,16 +61,18 @@ def key_levels(made: Snapshot, with_spot: bool = True) -> list[Level]:
 class ByStrike(View):
     """The chosen measure by strike; its price axis is that of the chart when that spans strikes."""
 
-    inputs = ("exposures", "levels")
+    inputs = ("priced_chain", "levels")
 
     def __init__(self, choice: Choice, snapshots: Snapshots, colours: Palette) -> None:
         self.choice, self._snapshots = choice, snapshots
         self._painter = Painter(colours)
         self._bars = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
-        self.x_range, self.y_range = Range1d(-1, 1), Range1d(0, 1)
+        self.x_range, self.y_range = Range1d(-1, 1), Range1d(0, 1, bounds=(0, None))
         self.figure = self._build()
         self._lines = LevelLines(self.figure, self._painter)
         self._window: tuple[str, float] = ("", 0.0)
+        self._shown: Snapshot | None = None
+        reset_on_double_click(self.figure, self._reset)
         self.card = Card(
             "GEX by strike",
             pane(self.figure, min_height=200),
@@ -85,7 +87,7 @@ class ByStrike(View):
         )
 
     def _build(self) -> object:
-        wheel = WheelZoomTool(dimensions="height")
+        wheel = wheel_zoom("height")
         made = bare_figure(
             self._painter, x_range=self.x_range, y_range=self.y_range, tools=[PanTool(dimensions="height"), wheel],
             active_scroll=wheel,
@@ -135,6 +137,7 @@ class ByStrike(View):
         columns["cumulative"] = np.cumsum(made.call + made.put)[shown]
         self._bars.data = columns
         self._dots.visible = columns["strike"].size <= DOTS
+        self._shown = made
         self._fit(made)
         self._scale_running()
         self._lines.show(key_levels(made))
@@ -154,6 +157,12 @@ class ByStrike(View):
             width = self.x_range.end / 1.55
         data["drawn"] = data["cumulative"] * (width / largest if largest else 0.0)
         self._bars.data = data
+
+    def _reset(self) -> None:
+        """Show the strikes around spot again."""
+        self._window = ("", 0.0)
+        if self._shown is not None:
+            self._fit(self._shown)
 
     def _fit(self, made: Snapshot) -> None:
         if not np.isfinite(made.spot):

@@ -11,9 +11,10 @@ import pandas as pd
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CASCADE_PARTS
-from workstation.views.shell.session import Source
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 
@@ -29,40 +30,8 @@ _NAMES = {
 _UNITS = {
     "daily sd": "sd", "minutes of median volume": "min of volume", "times the day's median": "× median", "1": "%",
 }  # fmt: skip
-_RISK = """
-:host { width: 100%; overflow: auto; }
-.risk { display: grid; grid-template-columns: auto minmax(40px, 1fr) auto; gap: 4px 8px; align-items: center; font-size: 12px; color: var(--ws-text); }
-.score { grid-column: 1 / -1; display: flex; align-items: baseline; gap: 8px; }
-.score b { font-size: 24px; line-height: 28px; } .score span { color: var(--ws-muted); font-size: 12px; }
-.bar { height: 10px; background: var(--ws-raised); border-radius: 2px; overflow: hidden; }
-.bar i { display: block; height: 100%; background: var(--c); }
-.hot { --c: var(--ws-bad); } .warm { --c: var(--ws-warn); } .cold { --c: var(--ws-accent); }
-.raw { text-align: right; white-space: nowrap; color: var(--ws-muted); font-size: 11px; }
-.missing .name { color: var(--ws-muted); } .missing .bar { background: repeating-linear-gradient(135deg, var(--ws-line) 0 3px, transparent 3px 7px); }
-.row { display: contents; }
-.none, .why { color: var(--ws-muted); font-size: 11px; line-height: 15px; margin: 4px 0 0; }
-.tag { font-size: 11px; font-weight: 700; color: var(--ws-bad) !important; border: 1px solid currentColor; border-radius: 3px; padding: 0 4px; }
-"""
-_LIST = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 1px 8px 2px 0; white-space: nowrap;
-  position: sticky; top: 0; background: var(--ws-card); z-index: 1; }
-td { padding: 3px 8px 3px 0; border-top: 1px solid var(--ws-line); white-space: nowrap; vertical-align: top; }
-td.n, th.n { text-align: right; }
-td.why { white-space: normal; color: var(--ws-muted); min-width: 200px; font-size: 11px; line-height: 15px; }
-.up { color: var(--ws-up); font-weight: 700; } .down { color: var(--ws-down); font-weight: 700; }
-.high { color: var(--ws-bad); font-weight: 700; } .medium { color: var(--ws-warn); font-weight: 700; } .low { color: var(--ws-muted); }
-details summary { cursor: pointer; color: var(--ws-accent); } details pre { white-space: pre-wrap; margin: 2px 0; font-size: 10.5px; }
-.none { color: var(--ws-muted); font-size: 12px; margin: 6px 0; }
-.retracted td { text-decoration: line-through; }
-@media (max-width: 700px) {
-  thead { display: none; } table, tbody { display: block; }
-  tr { display: flex; flex-wrap: wrap; gap: 0 8px; border-top: 1px solid var(--ws-line); padding: 3px 0; }
-  td { border: none !important; padding: 1px 0 !important; } td:nth-child(4) { margin-left: auto; }
-  td.why { flex: 1 0 100%; }
-}
-"""
+_RISK = asset(__package__, "risk.css")
+_LIST = asset(__package__, "risk_list.css")
 _DIRECTIONS = {1: ("up", "▲ bullish"), -1: ("down", "▼ bearish"), 0: ("", "○ neutral")}
 
 

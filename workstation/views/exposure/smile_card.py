@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 from bokeh.models import ColumnDataSource, HoverTool, Range1d, Span
 
-from workstation.views.exposure.snapshot import NO_MARKS, chain_of
-from workstation.views.shell.session import Source, View
 from workstation.views.state.choice import Choice
+from workstation.views.state.priced_chain import NO_MARKS, chain_of
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import pane
@@ -42,7 +42,7 @@ def smile(chain: xr.Dataset, expiry_ns: int) -> dict[str, np.ndarray]:
 class Smiles(View):
     """Mark vol per expiry over moneyness, bid to ask as whiskers."""
 
-    inputs = ("exposures",)
+    inputs = ("priced_chain",)
 
     def __init__(self, choice: Choice, colours: Palette) -> None:
         self.choice = choice

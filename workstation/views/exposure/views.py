@@ -9,22 +9,24 @@ import panel as pn
 import panel_material_ui as pmui
 
 from workstation.views.exposure.change import ChangeTable
-from workstation.views.exposure.controls import ExpiryChoice, length_buttons, scale_buttons
-from workstation.views.exposure.course import Course
+from workstation.views.exposure.controls import length_buttons, scale_buttons
 from workstation.views.exposure.curve import Curve
 from workstation.views.exposure.headline import Headline
-from workstation.views.exposure.key_levels import LevelsCourse, LevelsTable
+from workstation.views.exposure.key_levels import LevelsHistory, LevelsTable
 from workstation.views.exposure.ledger import Ledger
 from workstation.views.exposure.maps import ByExpiry, ByTime, Scenario
+from workstation.views.exposure.net_gex_history import NetGexHistory
 from workstation.views.exposure.open_interest import OpenInterest
 from workstation.views.exposure.profile import ByStrike, key_levels
 from workstation.views.exposure.risk import CascadeRisk, SmartMoneyList
 from workstation.views.exposure.smile_card import Smiles
 from workstation.views.exposure.snapshot import Snapshots
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
 from workstation.views.state.choice import Choice, instruments
+from workstation.views.state.source import Source, View
 from workstation.views.widgets.candle_chart import CandleChart
 from workstation.views.widgets.card import Card
+from workstation.views.widgets.controls import ExpiryChoice
 from workstation.views.widgets.theme import Palette
 
 _ADDRESS = (
@@ -32,7 +34,7 @@ _ADDRESS = (
 )  # fmt: skip
 
 LATER = (
-    "change", "curve", "by_expiry", "cascade", "smart", "interest", "scenario", "by_time", "history", "levels", "course", "smile",
+    "change", "curve", "by_expiry", "cascade", "smart", "interest", "scenario", "by_time", "history", "levels", "net_history", "smile",
 )  # fmt: skip
 """Names of the views that are made once the first paint is there, in the order of the page: until they are asked for there
 are none of them."""
@@ -41,7 +43,7 @@ are none of them."""
 class PriceCard(View):
     """The candle chart with its levels, its actions and the chip that leads back to live."""
 
-    inputs = ("candles", "trades", "levels", "exposures")
+    inputs = ("candles", "trades", "levels", "priced_chain")
 
     def __init__(self, choice: Choice, snapshots: Snapshots, by_strike: ByStrike, colours: Palette) -> None:
         self.choice, self._snapshots, self._by_strike = choice, snapshots, by_strike
@@ -60,7 +62,7 @@ class PriceCard(View):
         )
         self.chip.on_click(lambda _: self.chart.follow())
         self._colours = colours
-        self.spot: LevelsCourse | None = None
+        self.spot: LevelsHistory | None = None
         """Made where nothing trades."""
         self._body = pn.Column(self.chart.panel, sizing_mode="stretch_both", margin=0)
         self._actions = (scale_buttons(choice), length_buttons(choice), self.chip)
@@ -103,7 +105,7 @@ class PriceCard(View):
     def _show_spot(self, source: Source) -> None:
         """Where nothing trades: spot and levels as they were published."""
         if self.spot is None:
-            self.spot = LevelsCourse(self.choice, self._colours)
+            self.spot = LevelsHistory(self.choice, self._colours)
             self._body.append(self.spot.card.body)
         self.spot.refresh(source)
         rows = len(self.spot.rows.data["x"])
@@ -157,7 +159,7 @@ class ExposureViews:
 
     @cached_property
     def curve(self) -> Curve:
-        """Cumulative exposure and its course over spot."""
+        """Net exposure over spot."""
         return Curve(self.choice, self._snapshots, self._colours)
 
     @cached_property
@@ -191,9 +193,9 @@ class ExposureViews:
         return ByTime(self.choice, self._snapshots, self._colours)
 
     @cached_property
-    def history(self) -> LevelsCourse:
+    def history(self) -> LevelsHistory:
         """Spot and levels through time."""
-        return LevelsCourse(self.choice, self._colours)
+        return LevelsHistory(self.choice, self._colours)
 
     @cached_property
     def levels(self) -> LevelsTable:
@@ -201,9 +203,9 @@ class ExposureViews:
         return LevelsTable(self.choice, self._snapshots)
 
     @cached_property
-    def course(self) -> Course:
+    def net_history(self) -> NetGexHistory:
         """Net exposure through time."""
-        return Course(self.choice, self._colours)
+        return NetGexHistory(self.choice, self._colours)
 
     @cached_property
     def smile(self) -> Smiles:
@@ -228,9 +230,12 @@ class ExposureViews:
         self.choice.param.watch(lambda *events: self._changed(live, events), names)
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
+        changed = {event.name for event in events}
         if any(event.name == "underlying" and event.old for event in events):
-            self.choice.param.update(instrument="", expiries=[], window=[])
+            # what comes with the underlying, from an entry of the browser's history, stays
+            anew = {"instrument": "", "expiries": [], "window": []}
+            self.choice.param.update(**{name: value for name, value in anew.items() if name not in changed})
             self.choice.offer(self._source)
-        if any(event.name in ("every_s", "scale") for event in events):
+        if changed & {"every_s", "scale"}:
             self.price.chart.follow()
         live.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, HoverTool, Range1d
 
@@ -20,7 +21,7 @@ from workstation.views.portfolio.holdings import (
     of_book,
     priced_legs,
 )
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key
@@ -141,6 +142,26 @@ def short(instrument: str) -> str:
     return tail if "-" in tail else f"{instrument.split('/', 1)[0]} perp"
 
 
+def stopped(rows: pd.DataFrame) -> str:
+    """From when the newest known PnL of the book is, where a later row has none because a leg has no mark.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [0, 90 * 10**9], "total": [5.0, float("nan")]})
+    >>> stopped(rows).replace(formats.THIN, ' ')
+    '; as of 00:00:00 UTC, a leg has had no mark for 2 min'
+    >>> stopped(rows.iloc[:1])
+    ''
+    """
+    known = np.isfinite(rows["total"].to_numpy(dtype=np.float64))
+    if not len(rows) or known[-1] or not known.any():
+        return ""
+    times = rows["event_ns"].to_numpy()
+    last = int(times[known][-1])
+    age = formats.age((int(times[-1]) - last) / 1e9)
+    return f"; as of {pd.Timestamp(last):%H:%M:%S} UTC, a leg has had no mark for {age}"
+
+
 class Waterfall(FigureView):
     """Where the PnL of the period comes from: the parts add up to the total, to the cent."""
 
@@ -184,7 +205,8 @@ class Waterfall(FigureView):
 
     def refresh(self, source: Source) -> None:
         """Draw the newest explain."""
-        self.shown = explained(of_book(source), self.choice.period)
+        rows = of_book(source)
+        self.shown = explained(rows, self.choice.period)
         if self.shown is None or not np.isfinite(self.shown.to_numpy(dtype=np.float64)).all():
             self.bars.data = {name: [] for name in self.bars.data}
             self.card.say(
@@ -196,9 +218,10 @@ class Waterfall(FigureView):
         parts = sum(round(100 * float(self.shown[part])) for part in PARTS)
         total = round(100 * float(self.shown["total"]))
         adds = "adds up to the cent" if parts == total else f"parts are off by {(parts - total) / 100:.2f}"
+        since = stopped(rows)
         self.card.say(
             f"{_money(float(self.shown['total']))} <span style='font-weight:400'>{adds}</span>",
-            f"USD, {PERIODS[self.choice.period].lower()}",
+            f"USD, {PERIODS[self.choice.period].lower()}{since}",
         )
 
     def _draw(self) -> None:

@@ -13,10 +13,10 @@ import param
 from workstation.market.tables import MARKS
 from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents
-from workstation.portfolio.greeks import totals
+from workstation.portfolio.greeks import UNITS, totals
 from workstation.portfolio.pnl import COLUMNS
 from workstation.portfolio.positions import current
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
 PERIODS = {"day": "Today", "hour": "1 h", "all": "Since start"}
 DAYS = {0.0: "now", 1.0: "+1 d", 7.0: "+7 d"}
@@ -57,8 +57,8 @@ class Holdings:
 
     legs: pd.DataFrame
     totals: pd.DataFrame
-    unpriced: list[str] = field(default_factory=list)
-    """Legs held whose market is not known, with what is missing."""
+    unpriced: dict[str, list[str]] = field(default_factory=dict)
+    """Legs held whose market is not known: what is missing of each. The sums are of the others."""
 
     @property
     def held(self) -> pd.DataFrame:
@@ -85,7 +85,16 @@ def _made(source: Source) -> Holdings | None:
     if held is None:
         return None
     legs = book(held, _marks(source, held))
-    return Holdings(legs, totals(legs), _unpriced(legs))
+    return Holdings(legs, known_totals(legs), _unpriced(legs))
+
+
+def known_totals(legs: pd.DataFrame) -> pd.DataFrame:
+    """``totals`` of the numbers that are known; NaN where an underlying has none, so that one leg blanks no sum."""
+    held = legs[legs["quantity"].to_numpy() != 0.0]
+    columns = [*(name for name in UNITS if name != "pa_delta"), "value_usd", "unrealised_usd"]
+    known = held[columns].notna().groupby(held["underlying"].astype("str")).any()
+    found = totals(legs.assign(**{name: legs[name].fillna(0.0) for name in [*columns, "pa_delta"]}))
+    return found.where(known.reindex(columns=found.columns, fill_value=True).reindex(found.index))
 
 
 def held_legs(source: Source) -> pd.DataFrame | None:
@@ -126,17 +135,18 @@ def _rows(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     )
 
 
-def _unpriced(legs: pd.DataFrame) -> list[str]:
+def _unpriced(legs: pd.DataFrame) -> dict[str, list[str]]:
     held = legs[legs["quantity"] != 0.0]
     option = (held["kind"] == "option").to_numpy()
-    found = []
+    found: dict[str, list[str]] = {}
     for name, wanted in (
         ("mark", np.ones(len(held), dtype=bool)),
         ("iv", option),
         ("rate", np.ones(len(held), dtype=bool)),
     ):
         missing = held["instrument"][held[name].isna().to_numpy() & wanted]
-        found += [f"{leg}: no {name}" for leg in missing]
+        for leg in missing.astype("str"):
+            found.setdefault(leg, []).append(name)
     return found
 
 

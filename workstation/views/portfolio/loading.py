@@ -17,24 +17,13 @@ from workstation.market.errors import FrameError, WorkstationError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Markup
 from workstation.views.widgets.theme import stylesheet
 
-_CSS = """
-:host { align-self: center; }
-.told { font-size: 12px; color: var(--ws-muted); white-space: nowrap; }
-.bad { font-size: 12px; color: var(--ws-bad); font-weight: 700; }
-"""
-_FILE = stylesheet(
-    """
-:host { max-width: 200px; }
-label { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
-input[type=file] { font-size: 12px; color: var(--ws-text); width: 100%; padding: 2px 0; border: none; background: none; }
-input[type=file]::file-selector-button { font: inherit; color: var(--ws-accent); background: transparent;
-  border: 1px solid var(--ws-line); border-radius: 4px; padding: 3px 8px; margin-right: 6px; }
-"""
-)
+_CSS = asset(__package__, "loading.css")
+_FILE = stylesheet(asset(__package__, "loading_file.css"))
 
 
 def fills_of(content: bytes, name: str) -> pd.DataFrame:

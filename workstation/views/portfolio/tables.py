@@ -11,9 +11,6 @@ import panel as pn
 from bokeh.models.widgets.tables import NumberFormatter
 
 from workstation.portfolio.greeks import UNITS
-from workstation.views.exposure.headline import CSS as LINE_CSS
-from workstation.views.exposure.headline import cell
-from workstation.views.exposure.ledger import CSS as LEDGER_CSS
 from workstation.views.portfolio.figures import short
 from workstation.views.portfolio.holdings import (
     PERIODS,
@@ -23,41 +20,17 @@ from workstation.views.portfolio.holdings import (
     holdings,
     of_book,
 )
-from workstation.views.shell.session import Source, View
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
+from workstation.views.widgets.provenance import CSS as LEDGER_CSS
 from workstation.views.widgets.theme import stylesheet
+from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12.5px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 8px; white-space: nowrap; }
-td { text-align: right; padding: 3px 8px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; font-weight: 700; }
-tr.sum td { font-weight: 700; border-top: 2px solid var(--ws-axis); }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.beside { color: var(--ws-muted); }
-.none { color: var(--ws-muted); font-size: 12px; line-height: 18px; margin: 6px 0; }
-"""
-_TABULATOR = stylesheet(
-    """
-.tabulator { background: transparent; border: none; font-size: 12px; color: var(--ws-text); }
-.tabulator .tabulator-header, .tabulator .tabulator-header .tabulator-col { background: var(--ws-card); color: var(--ws-muted);
-  border: none; font-weight: 400; font-size: 11px; }
-.tabulator .tabulator-header .tabulator-col .tabulator-col-content { padding: 3px 5px !important; }
-.tabulator .tabulator-header .tabulator-col.tabulator-sortable:hover { background: var(--ws-raised); }
-.tabulator .tabulator-header { border-bottom: 1px solid var(--ws-line); }
-.tabulator .tabulator-tableholder, .tabulator .tabulator-tableholder .tabulator-table { background: transparent; color: var(--ws-text); }
-.tabulator-row, .tabulator-row.tabulator-row-even { background: transparent; border-bottom: 1px solid var(--ws-line); min-height: 24px !important; height: 25px !important; color: var(--ws-text); }
-.tabulator-row.tabulator-selectable:hover { background: var(--ws-raised); }
-.tabulator-row .tabulator-cell { border: none; padding: 3px 6px !important; font-size: 12px !important; height: 24px !important; line-height: 18px !important; }
-.tabulator .tabulator-header .tabulator-col .tabulator-col-content .tabulator-col-title { padding-right: 0; font-size: 11px !important;
-  white-space: nowrap; font-weight: 400; }
-.tabulator .tabulator-header .tabulator-col[aria-sort="none"] .tabulator-col-sorter { display: none !important; }
-.tabulator-row .tabulator-frozen, .tabulator .tabulator-header .tabulator-frozen { background: var(--ws-card); border: none; }
-"""
-)
+_CSS = asset(__package__, "tables.css")
+_TABULATOR = stylesheet(asset(__package__, "tables_tabulator.css"))
 _SUMS = ("delta", "gamma", "vega", "theta", "vanna", "charm")
 _HEADS = {
     "value_usd": "value, USD", "delta": "delta, USD", "pa_delta": "PA delta, coin", "gamma": "gamma, USD per 1 %",
@@ -90,6 +63,19 @@ def _signed(value: float, unit: str = "$") -> str:
     return f'<span class="{role}">{text}</span>'
 
 
+def left_out(made: Holdings) -> str:
+    """How many legs the sums are without, and what is missing, as HTML; empty where all are known."""
+    if not made.unpriced:
+        return ""
+    count = len(made.unpriced)
+    words = f"{count} {'leg' if count == 1 else 'legs'} without a market left out"
+    return f'<span style="color:var(--ws-warn)" title="{escape(_lacking(made), quote=True)}">{words}</span>'
+
+
+def _lacking(made: Holdings) -> str:
+    return ", ".join(f"{leg}: no {' and no '.join(names)}" for leg, names in made.unpriced.items())
+
+
 class PortfolioLine(View):
     """PnL of the period and since the start, and the book's greeks."""
 
@@ -98,7 +84,7 @@ class PortfolioLine(View):
 
     def __init__(self, choice: PortfolioChoice) -> None:
         self.choice = choice
-        self._line = Markup(LINE_CSS)
+        self._line = value_line()
         self.panel = self._line.panel
 
     def refresh(self, source: Source) -> None:
@@ -112,18 +98,19 @@ class PortfolioLine(View):
         parts, rows = explained(of_book(source), self.choice.period), of_book(source)
         newest = rows.iloc[-1] if len(rows) else None
         gained = float("nan") if parts is None else float(parts["total"])
-        sums = {name: float(made.totals[name].sum(skipna=False)) for name in _SUMS}
+        sums = {name: float(made.totals[name].sum(min_count=1)) for name in (*_SUMS, "unrealised_usd")}
+        open_legs = f"USD, {len(made.held)} legs open" + (f", {left_out(made)}" if made.unpriced else "")
 
         def since(name: str) -> float:
             return float("nan") if newest is None else float(newest[name])
 
         cells = [
             cell(
-                f"PnL {PERIODS[self.choice.period].lower()}", _signed(gained), f'<span class="by">USD, {len(made.held)} legs open</span>',
+                f"PnL {PERIODS[self.choice.period].lower()}", _signed(gained), f'<span class="by">{open_legs}</span>',
                 "first",
             ),
             cell("Since start", _signed(since("total")), '<span class="by">all told</span>'),
-            cell("Unrealised", _signed(float(made.totals["unrealised_usd"].sum(skipna=False))), '<span class="by">at the index</span>'),
+            cell("Unrealised", _signed(sums["unrealised_usd"]), '<span class="by">at the index</span>'),
             cell("Realised", _signed(since("realised")), f'<span class="by">fees {formats.usd(since("fees"), signed=True)}, funding {formats.usd(since("funding"), signed=True)}</span>'),
             cell("Delta", _signed(sums["delta"]), '<span class="by">USD, Black–Scholes</span>', role="up" if sums["delta"] > 0 else "down"),
             cell("Gamma", _signed(sums["gamma"]), '<span class="by">per 1 %</span>', role="axis"),
@@ -169,14 +156,14 @@ class Totals(TextView):
         head = "".join(f'<th scope="col">{text}</th>' for text in ("", *_HEADS.values()))
         rows = [self._row(str(name), row) for name, row in made.totals.iterrows()]
         if len(made.totals) > 1:
-            whole = made.totals.sum(skipna=False)
+            whole = made.totals.sum(min_count=1)
             whole["pa_delta"] = np.nan
             rows.append(self._row("All", whole, "sum"))
         body = "".join(rows)
         self._table.show(
             f'<table tabindex="0" aria-label="totals by underlying"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         )
-        self.card.say(f"{len(made.unpriced)} legs lack a market" if made.unpriced else "")
+        self.card.say(left_out(made))
 
     @staticmethod
     def _row(name: str, row: pd.Series, kind: str = "") -> str:
@@ -281,7 +268,7 @@ class PortfolioLedger(View):
             "Explain": "greeks at the start times moves; the residual is what the second order leaves, so the parts add up to the total",
             "Fills": str(len(source.latest("fills"))),
             "PnL as of": newest,
-            "Lacking a market": ", ".join(made.unpriced) if made and made.unpriced else "none",
+            "Left out of the sums": _lacking(made) if made and made.unpriced else "none",
         }  # fmt: skip
         body = "".join(
             f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in told.items()

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
 import panel as pn
 
-from workstation.views.exposure.controls import BAR, buttons, underlying_buttons
 from workstation.views.portfolio.figures import PnlCurves, Waterfall, WhatIf
 from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, PortfolioChoice
 from workstation.views.portfolio.loading import BookLoader
 from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.controls import BAR, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
 
+LATER = {"explain": "explain", "positions": "positions", "what_if": "what"}
+"""Views that are made after the first paint: their names and their areas of the page."""
 _ADDRESS = ("underlying", "period", "curves", "days", "shown")
 
 
@@ -45,18 +49,34 @@ class PortfolioViews:
         self.line = PortfolioLine(choice)
         self.totals = Totals(choice)
         self.curves = PnlCurves(choice, colours)
-        self.explain = Waterfall(choice, colours)
-        self.positions = Positions(choice)
-        self.what_if = WhatIf(choice, colours)
         self.ledger = PortfolioLedger(choice)
         self.loader = BookLoader(source, publish)
+        self._colours = colours
+
+    @cached_property
+    def explain(self) -> Waterfall:
+        """What made the PnL of a period."""
+        return Waterfall(self.choice, self._colours)
+
+    @cached_property
+    def positions(self) -> Positions:
+        """Every leg at the market."""
+        return Positions(self.choice)
+
+    @cached_property
+    def what_if(self) -> WhatIf:
+        """The book if spot, vol and time moved."""
+        return WhatIf(self.choice, self._colours)
+
+    @property
+    def first(self) -> tuple[View, ...]:
+        """What the first paint shows, in the order of refreshing."""
+        return self.totals, self.line, self.curves, self.ledger
 
     @property
     def all(self) -> tuple[View, ...]:
-        """The views in the order they are refreshed."""
-        return (
-            self.totals, self.line, self.curves, self.explain, self.positions, self.what_if, self.ledger,
-        )  # fmt: skip
+        """All views."""
+        return (*self.first, *(getattr(self, name) for name in LATER))
 
     def bar(self, *more: Any) -> pn.Row:
         """The choices in one line; ``more`` stands at its end."""

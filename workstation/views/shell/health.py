@@ -5,53 +5,23 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from dataclasses import asdict
 from html import escape
+from string import Template
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from workstation.views.shell.session import Source, View
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.theme import DARK
 
-_STRIP = """
-:host { width: 100%; }
-.strip { display: flex; gap: 4px 18px; flex-wrap: wrap; align-items: center; font-size: 11px; line-height: 18px; color: var(--ws-muted); }
-.feed { display: inline-flex; gap: 8px; align-items: center; white-space: nowrap; }
-.dot { width: 8px; height: 8px; border-radius: 50%; display: inline-block; background: var(--c); }
-.stale .dot { border-radius: 0; } .failed .dot { border-radius: 0; transform: rotate(45deg); }
-.quiet .dot { background: transparent; border: 2px solid var(--c); width: 4px; height: 4px; }
-.live { --c: var(--ws-good); } .quiet { --c: var(--ws-muted); } .stale { --c: var(--ws-warn); } .failed { --c: var(--ws-bad); }
-b { color: var(--ws-text); } .stale b, .failed b { color: var(--c); }
-.bad { color: var(--ws-warn); font-weight: 700; }
-"""
-_TABLE = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 2px 8px 2px 0; white-space: nowrap;
-  position: sticky; top: 0; background: var(--ws-card); }
-td { padding: 3px 8px 3px 0; border-top: 1px solid var(--ws-line); vertical-align: top; }
-td.n, th.n { text-align: right; white-space: nowrap; padding-right: 18px; }
-td:last-child { overflow-wrap: anywhere; }
-td.state { white-space: nowrap; }
-.live { color: var(--ws-good); } .quiet { color: var(--ws-muted); } .stale, .warn { color: var(--ws-warn); } .failed { color: var(--ws-bad); }
-.event { font-weight: 700; }
-.none { color: var(--ws-muted); padding: 8px 0; }
-@media (max-width: 700px) {
-  td.n, th.n { padding-right: 8px; }
-  .told thead { display: none; }
-  .told tr { display: flex; flex-wrap: wrap; gap: 0 8px; border-top: 1px solid var(--ws-line); padding: 3px 0; }
-  .told td { border: 0; padding: 0; } .told td:empty { display: none; } .told td:last-child { flex: 1 0 100%; color: var(--ws-muted); }
-}
-"""
-_CLOCK = f"""
-.market {{ color: {DARK.warn}; padding-left: 14px; font-size: 12px; line-height: 24px; white-space: nowrap; }}
-.market b {{ font-size: 14px; color: {DARK.text}; }}
-:host {{ flex: none !important; width: max-content !important; }}
-@media (max-width: 700px) {{ .market {{ padding-left: 6px; font-size: 11px; }} .market b {{ font-size: 12px; }} .long {{ display: none; }} }}
-"""
+_STRIP = asset(__package__, "health_strip.css")
+_TABLE = asset(__package__, "health_table.css")
+_CLOCK = Template(asset(__package__, "market_clock.css")).substitute(asdict(DARK))
 BEHIND_S = 90.0
 """A market this much behind the wall clock, with rows arriving, is one of the past."""
 _FAILED = ("failed", "refused", "disconnected", "closed")
@@ -169,10 +139,18 @@ def _feed(row: dict[str, Any]) -> str:
     )
     detail = f"<span>{escape(str(row['detail']))}</span>" if row["detail"] and how != "live" else ""
     return (
-        f'<span class="feed {how}"><span class="dot"></span><b>{escape(str(row["feed"]))} {escape(str(row["state"]))}</b>'
-        f"<span>{formats.age(float(row['age_s']))} old</span><span>{formats.si(float(row['rows_per_s']))} rows/s</span>"
+        f'<span class="feed {how}"><span class="dot"></span><b>{escape(str(row["feed"]))} '
+        f'<span class="now">{escape(str(row["state"]))}</span></b>{_age(float(row["age_s"]))}'
+        f"<span>{formats.si(float(row['rows_per_s']))} rows/s</span>"
         f"{counts}{detail}</span>"
     )
+
+
+def _age(age_s: float) -> str:
+    """An age that the style sheet counts on when the page has lost its server."""
+    if not math.isfinite(age_s):
+        return f"<span>{formats.age(age_s)} old</span>"
+    return f'<span class="age" style="--age: {round(age_s)}"><span class="now">{formats.age(age_s)} old</span></span>'
 
 
 class FeedTable(View):

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from html import escape
+from string import Template
 from typing import Any
 
 import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.models import CustomJS
-from panel.util import edit_readonly
 from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
-from workstation.views.shell.server_patches import QUIET, install
-from workstation.views.shell.session import PERIOD_MS, Live, Source, View
-from workstation.views.widgets.live_overlay import INSIDE_FRAME
+from workstation.views.shell.page_opening import install
+from workstation.views.shell.server_patches import LESS_PAINTING, OVERLAY_CLIPPING, TOUCH_SCROLL, forget_busy
+from workstation.views.shell.session import PERIOD_MS, Live
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.theme import (
     BOKEH,
     DARK,
@@ -53,82 +56,22 @@ _SX = {
     "& .MuiLinearProgress-root": {"display": "none"},
     "& .MuiDrawer-paper": {"backgroundImage": "none"},
 }  # fmt: skip
-_HEADER = f"""
-:host {{ width: 100%; min-width: 0; flex: 1 1 100% !important; font-family: {FONT}; font-variant-numeric: tabular-nums; }}
-.bar {{ display: flex; align-items: center; gap: 14px; color: {DARK.text}; font-size: 12px; white-space: nowrap; }}
-nav {{ display: flex; gap: 2px; }}
-nav a {{ color: {DARK.muted}; text-decoration: none; padding: 4px 10px; border-radius: 4px; }}
-nav a:hover, nav a:focus-visible {{ background: {DARK.raised}; color: {DARK.text}; }}
-nav a[aria-current] {{ color: {DARK.text}; background: {DARK.raised}; box-shadow: inset 0 -2px {DARK.accent}; }}
-.right {{ margin-left: auto; display: flex; align-items: center; gap: 14px; }}
-.clock b {{ font-size: 14px; }}
-.clock span {{ color: {DARK.muted}; }}
-.link {{ display: inline-flex; gap: 6px; align-items: center; }}
-.link i {{ width: 8px; height: 8px; border-radius: var(--ws-link-radius, 50%); background: var(--ws-link-colour, {DARK.good}); }}
-.link .on {{ display: var(--ws-link-on, inline); }}
-.link .off {{ display: var(--ws-link-off, none); color: {DARK.warn}; font-weight: 700; }}
-@media (max-width: 700px) {{
-  .local, .link .on, .clock span {{ display: none; }} .bar, .right {{ gap: 8px; }} .right {{ flex: none; }}
-  nav {{ overflow-x: auto; scrollbar-width: none; min-width: 0; flex: 1 1 0; padding-right: 14px;
-    mask-image: linear-gradient(90deg, #000 calc(100% - 22px), transparent); }}
-  nav a {{ padding: 9px 7px; }} nav a[aria-current] {{ order: -1; }}
-}}
-"""
-_GRID_CSS = """
-:host {{ display: grid !important; gap: 6px; padding: 6px; box-sizing: border-box; width: 100%; {wide} }}
-:host > * {{ min-width: 0; }}
-@media (min-width: 901px) {{ :host {{ height: calc(100vh - 40px); }} }}
-@media (max-width: 900px) {{ :host {{ height: auto !important; flex: none !important; {narrow} }} }}
-"""
+_HEADER = Template(asset(__package__, "page_header.css")).substitute(asdict(DARK), font=FONT)
+_GRID_CSS = Template(asset(__package__, "page_grid.css"))
 _LATER = stylesheet(
     ":host(.ws-later) { background: var(--ws-card); border-radius: 6px; min-width: 0; overflow: hidden; }"
 )
 _FOOT_CSS = """
 @media (min-width: 901px) { .ws-foot { position: sticky; bottom: 0; z-index: 4; background: var(--ws-page); padding: 2px 0; } }
 """
-_CLOCK = """
-const two = n => String(n).padStart(2, '0')
-const show = () => {
-  const now = new Date()
-  const set = (name, text) => document.documentElement.style.setProperty(name, text)
-  set('--ws-clock-utc', `"${two(now.getUTCHours())}:${two(now.getUTCMinutes())}:${two(now.getUTCSeconds())}"`)
-  set('--ws-clock-local', `"${two(now.getHours())}:${two(now.getMinutes())}"`)
-}
-show(); window.workstationClock ??= setInterval(show, 1000)
-"""
-_STYLED = """
-const style = document.createElement('style')
-style.textContent = css
-document.head.append(style)
-"""
-_LOST = """
-const root = document.documentElement.style
-const paint = on => {
-  root.setProperty('--ws-link-colour', on ? '#5fd3a5' : '#ffce54')
-  root.setProperty('--ws-link-radius', on ? '50%' : '0')
-  root.setProperty('--ws-link-on', on ? 'inline' : 'none')
-  root.setProperty('--ws-link-off', on ? 'none' : 'inline')
-}
-if (cb_obj.event_name === 'client_reconnected') {
-  paint(true)
-  clearTimeout(window.workstationReload); window.workstationReload = undefined
-} else {
-  paint(false)
-  if ((cb_obj.attempts ?? 1) >= 1 && window.workstationReload === undefined) {
-    const base = document.querySelector('base')?.href ?? location.href
-    let wait = 500
-    const poll = async () => {
-      try {
-        const answer = await fetch(new URL('liveness', base), {cache: 'no-store'})
-        if (answer.ok) { location.reload(); return }
-      } catch (error) { console.debug('the server is not back yet') }
-      wait = Math.min(wait * 1.6, 15000)
-      window.workstationReload = setTimeout(poll, wait * (0.5 + Math.random()))
-    }
-    window.workstationReload = setTimeout(poll, wait * (0.5 + Math.random()))
-  }
-}
-"""
+_CLOCK = asset(__package__, "clock.js")
+_STYLED = asset(__package__, "page_style.js")
+_LOST = asset(__package__, "connection.js")
+_LOST_CSS = asset(__package__, "lost.css")
+_ADDRESS = asset(__package__, "address.js")
+_NAVIGATION = asset(__package__, "navigation.js")
+_TOUCH_NOW = "for (const view of Bokeh.index.query?.(view => view._update_touch_action) ?? []) view._update_touch_action()"
+"""Charts made before the script of ``TOUCH_SCROLL`` ran take it up."""
 
 
 class Page:
@@ -223,7 +166,7 @@ class Page:
         return pn.Column(
             *cards,
             stylesheets=[
-                stylesheet(_GRID_CSS.format(wide=wide, narrow=narrow)),
+                stylesheet(_GRID_CSS.substitute(wide=wide, narrow=narrow)),
                 *([_FOOT_CSS] if tall else []),
             ],
             sizing_mode="stretch_both",
@@ -262,7 +205,7 @@ class Page:
             sx=_SX,
             site_url=f"./{self.title}",
         )
-        _forget_busy(page)
+        forget_busy(page)
         self._shell = page
         page.param.watch(self._toggled, "dark_theme")
         if document is not None:
@@ -273,9 +216,12 @@ class Page:
             document.js_on_event(
                 "document_ready",
                 CustomJS(code=_CLOCK),
-                CustomJS(code=QUIET),
-                CustomJS(code=INSIDE_FRAME),
-                CustomJS(args={"css": TOOLTIP_CSS}, code=_STYLED),
+                CustomJS(code=LESS_PAINTING),
+                CustomJS(code=OVERLAY_CLIPPING),
+                CustomJS(code=TOUCH_SCROLL and TOUCH_SCROLL + _TOUCH_NOW),
+                CustomJS(code=_ADDRESS),
+                CustomJS(code=_NAVIGATION),
+                CustomJS(args={"css": TOOLTIP_CSS + _LOST_CSS}, code=_STYLED),
             )
         self.live.start()
         return page
@@ -294,16 +240,6 @@ class Page:
         if pn.state.location is not None:
             pn.state.location.update_query(theme="dark" if self.dark else "light")
         self.live.repaint(self.colours)
-
-
-def _forget_busy(page: pmui.Page) -> None:
-    """Unwatch the process-wide busy state: setting the page's own value alone leaves the watcher where it is."""
-    for watchers in pn.state.param.watchers.get("busy", {}).values():
-        for watcher in list(watchers):
-            if getattr(getattr(watcher.fn, "__self__", None), "self", None) is page:
-                pn.state.param.unwatch(watcher)
-    with edit_readonly(page):
-        page.busy = False
 
 
 _collecting = False

@@ -1,169 +1,181 @@
-"""How a page is opened: the browser reads its scripts while the server makes the session.
+"""Changes to private parts of Panel, Bokeh and Tornado that pages need; nothing else in the views touches such parts.
 
-A page's head hangs on its address alone, its body on a session of some tenths of a second. Both at once would have the
-browser wait for the session, and then the session for two megabytes of scripts to be run.
+Each patch names the library, the series of versions it was tested with, and the upstream issue. With another version it
+is left out and a warning says what to do. Without the patches pages work, but open more slowly or use more memory.
 """
 
 from __future__ import annotations
 
-import asyncio
-import math
-import re
-import time
-from collections.abc import Awaitable, Callable
-from functools import lru_cache, wraps
-from html import escape
-from typing import Any
+import warnings
+from collections.abc import Callable
+from functools import cache, lru_cache
+from importlib.metadata import version
+from typing import Any, NamedTuple
 
 from bokeh.core.has_props import HasProps
 from bokeh.settings import settings
-from panel.config import config
 from panel.custom import ReactiveESM
+from panel.io.model import remove_root
 from panel.io.server import DocHandler, per_app_patterns
-from panel.util import classproperty
+from panel.io.state import state
+from panel.pane import Bokeh as BokehPane
+from panel.util import classproperty, edit_readonly
 from tornado.web import StaticFileHandler
 
-from workstation.views.widgets.theme import palette
-
-_ASKED_S, _NEXT_S, _FETCHED_S = 0.05, 0.02, 0.4
-"""How long a browser is waited for that asks for scripts: the first, the next, and all of them."""
-QUIET = """
-// At every paint every renderer writes its place into a style sheet of its own, and the next to read a colour makes
-// the browser work out the styles of the page again. Nothing here hangs on the place of a glyph, or on an equal one,
-// and no style sheet sets the colour of a glyph or an axis.
-const {InlineStyleSheet} = Bokeh.require('core/dom')
-InlineStyleSheet.prototype._update = function (css) { if (this.el.textContent !== css) this.el.textContent = css }
-Bokeh.require('models/renderers/glyph_renderer').GlyphRendererView.prototype.update_position = () => {}
-Bokeh.require('core/visuals/visual').VisualProperties.prototype._get_css_value = () => ''
-"""
-"""What BokehJS is spared at every paint."""
-_BEGIN = re.compile(r".*?<head\b[^>]*>", re.DOTALL)
-_SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
+from workstation.views.widgets.assets import asset
 
 
-class Head:
-    """The part of a page that is sent before its session is made.
+class Patch(NamedTuple):
+    """A private part that is used or replaced.
+
+    Attributes
+    ----------
+    library, series
+        Distribution and the versions (``major.minor``) the patch was tested with.
+    part
+        The private part.
+    why
+        What goes wrong without it.
+    issue
+        The upstream issue, or that there is none.
+    """
+
+    library: str
+    series: tuple[str, ...]
+    part: str
+    why: str
+    issue: str
+
+
+PATCHES: dict[str, Patch] = {
+    "early head": Patch(
+        "panel", ("1.9",), "panel.io.server.per_app_patterns",
+        "the browser waits for the session before it loads scripts", "not reported upstream",
+    ),
+    "files before sessions": Patch(
+        "tornado", ("6.5", "6.6"), "tornado.web.StaticFileHandler.get",
+        "scripts are sent after the session is made", "not reported upstream",
+    ),
+    "defaults once": Patch(
+        "bokeh", ("3.9",), "HasProps._overridden_defaults",
+        "the overridden defaults of a class are collected again for each model",
+        "https://github.com/bokeh/bokeh/pull/15322, in Bokeh 3.10: then delete this patch",
+    ),
+    "bundle once": Patch(
+        "panel", ("1.9",), "ReactiveESM._bundle_path",
+        "the file of a component's bundle is looked up again for each widget", "not reported upstream",
+    ),
+    "less painting": Patch(
+        "bokeh", ("3.9",), "BokehJS InlineStyleSheet._update, GlyphRendererView.update_position, _get_css_value",
+        "every paint computes the styles of the page again", "https://github.com/bokeh/bokeh/issues/15286",
+    ),
+    "overlay clipping": Patch(
+        "bokeh", ("3.9",), "BokehJS GlyphRendererView.needs_clip",
+        "a candle that is moved out of view is painted over the axis", "not reported upstream",
+    ),
+    "touch scroll": Patch(
+        "bokeh", ("3.9",), "BokehJS PlotView._update_touch_action",
+        "a swipe over a chart moves the chart and never scrolls the page", "not reported upstream",
+    ),
+    "busy watcher": Patch(
+        "panel-material-ui", ("0.16",), "Page's watcher on panel.state.busy",
+        "the document of an ended session is never freed", "not reported upstream; kin of "
+        "https://github.com/holoviz/panel/issues/8605",
+    ),
+    "figure pane": Patch(
+        "panel", ("1.9",), "panel.pane.Bokeh._get_model",
+        "all models of a figure are searched twice for every session", "not reported upstream",
+    ),
+}  # fmt: skip
+
+
+@cache
+def usable(name: str) -> bool:
+    """Whether the installed library is of a series the patch was tested with; warns once where it is not.
 
     Examples
     --------
-    >>> page = '<html><head><title>t</title><script src="a.js"></script></head><body><script>own()</script></body></html>'
-    >>> head = Head(page, modules=["./m.js"])
-    >>> head.scripts
-    ['<script src="a.js"></script>']
-    >>> head.rest(page)
-    '<title>t</title></head><body><script>own()</script></body></html>'
+    >>> usable("figure pane")
+    True
     """
-
-    def __init__(self, page: str, modules: list[str]) -> None:
-        begin = _BEGIN.match(page)
-        self.begin = begin[0] if begin else "<!DOCTYPE html><html><head>"
-        inside = page.partition("</head>")[0]
-        self.scripts = _SCRIPT.findall(inside)
-        self._modules = modules
-
-    def text(self, background: str) -> str:
-        """What is sent first; ``background`` is the page's until it has a body."""
-        modules = "".join(f"importShim({module!r});" for module in self._modules)
-        preloads = "".join(
-            f'<link rel="preload" as="fetch" crossorigin href="{module}">' for module in self._modules
-        )
-        return (
-            f'{self.begin}<meta charset="utf-8"><style>html:not(:has(body)) {{ background: {escape(background)} }}</style>'
-            f"{preloads}{''.join(self.scripts)}<script>{{{modules}{QUIET}}}</script>"
-        )
-
-    def rest(self, page: str) -> str:
-        """The page without what is sent first."""
-        rest = _BEGIN.sub("", page, count=1)
-        for script in self.scripts:
-            rest = rest.replace(script, "", 1)
-        return rest
+    patch = PATCHES[name]
+    installed = version(patch.library)
+    series = ".".join(installed.split(".")[:2])
+    if series in patch.series:
+        return True
+    warnings.warn(
+        f"{patch.library} {installed} is installed, but {patch.part} was patched for {', '.join(patch.series)} only. "
+        f"The patch is left out: {patch.why}. Install a tested version, or run tests/unit/views/test_server_patches.py "
+        f"and tests/browser with this one and add {series!r} to PATCHES[{name!r}]. Upstream: {patch.issue}.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False
 
 
-class Fetches:
-    """Files browsers fetch: while a session is made no other request is served, so they are served before.
+LESS_PAINTING = asset(__package__, "less_painting.js") if usable("less painting") else ""
+"""Script that spares BokehJS work at every paint; empty where it is not usable."""
+OVERLAY_CLIPPING = asset(__package__, "overlay_clipping.js") if usable("overlay clipping") else ""
+"""Script that clips overlays to the frame; empty where it is not usable."""
+TOUCH_SCROLL = asset(__package__, "touch_scroll.js") if usable("touch scroll") else ""
+"""Script that lets vertical swipes over charts scroll the page; empty where it is not usable."""
 
-    A browser that has been here has them all and asks for none.
+
+def install(page_handler: type[DocHandler], counted: Callable[[Any], Any]) -> None:
+    """Serve pages by ``page_handler`` and files by a ``counted`` handler; compute per class what depends on it alone.
+
+    Does nothing when it was done before.
     """
-
-    def __init__(self) -> None:
-        self._under_way, self._last_s = 0, -math.inf
-
-    def counted(self, get: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
-        """A handler's ``get`` that is counted while it is under way."""
-
-        @wraps(get)
-        async def counting(*args: Any, **kwargs: Any) -> None:
-            self._under_way += 1
-            try:
-                await get(*args, **kwargs)
-            finally:
-                self._under_way -= 1
-                self._last_s = time.monotonic()
-
-        return counting
-
-    async def settle(self) -> None:
-        """Wait until files that are asked for from now on are sent."""
-        begun = time.monotonic()
-        while (now := time.monotonic()) - begun < _FETCHED_S:
-            await asyncio.sleep(0.005)
-            quiet_from = (
-                max(begun + _ASKED_S, self._last_s + _NEXT_S)
-                if self._last_s < begun
-                else self._last_s + _NEXT_S
-            )
-            if not self._under_way and now > quiet_from:
-                return
-
-
-_FETCHES = Fetches()
-_HEADS: dict[str, Head] = {}
-"""By address: learned from the first page that was sent."""
-
-
-class OpeningHandler(DocHandler):  # type: ignore[misc]
-    """Sends the head of a page it has sent before, gives the browser time to fetch the scripts, then makes the session."""
-
-    _head: Head | None = None
-
-    async def get_session(self) -> Any:
-        """The session of the page."""
-        if self.request.path in _HEADS and not config.authorize_callback:
-            self._head = _HEADS[self.request.path]
-            super().write(self._head.text(palette(self.get_query_argument("theme", "dark") == "dark").page))
-            await self.flush()
-            await _FETCHES.settle()
-        session = await super().get_session()
-        self._modules = list(
-            dict.fromkeys(
-                model.esm for model in session.document.roots if getattr(model, "bundle", "") == "url"
-            )
-        )
-        return session
-
-    def write(self, chunk: Any) -> None:
-        """Write the page, or what is left of it."""
-        if self._head is not None:
-            chunk = self._head.rest(chunk)
-        elif self.get_status() == 200:
-            _HEADS[self.request.path] = Head(chunk, self._modules)
-        super().write(chunk)
-
-
-def install() -> None:
-    """Open every page so, and look up only once what hangs on a class: its overridden defaults, its bundle's file."""
-    if any(pattern[1] is OpeningHandler for pattern in per_app_patterns):
+    if any(pattern[1] is page_handler for pattern in per_app_patterns):
         return
-    for place, (route, handler) in enumerate(per_app_patterns):
-        if handler is DocHandler:
-            per_app_patterns[place] = (route, OpeningHandler)
-    StaticFileHandler.get = _FETCHES.counted(StaticFileHandler.get)  # type: ignore[method-assign]
-    # Documents are proved sound by the tests; here the check would cost every session.
+    if usable("early head"):
+        for place, (route, handler) in enumerate(per_app_patterns):
+            if handler is DocHandler:
+                per_app_patterns[place] = (route, page_handler)
+    if usable("files before sessions"):
+        StaticFileHandler.get = counted(StaticFileHandler.get)  # type: ignore[method-assign]
+    # The tests check documents; here the check would cost every session.
     settings.perform_document_validation.set_value(False)
-    HasProps._overridden_defaults = _once(HasProps._overridden_defaults.__func__, classmethod)  # type: ignore[attr-defined]
-    ReactiveESM._bundle_path = _once(ReactiveESM.__dict__["_bundle_path"].f, classproperty)
+    if usable("defaults once"):
+        HasProps._overridden_defaults = _once(HasProps._overridden_defaults.__func__, classmethod)  # type: ignore[attr-defined]
+    if usable("bundle once"):
+        ReactiveESM._bundle_path = _once(ReactiveESM.__dict__["_bundle_path"].f, classproperty)
 
 
 def _once(of_class: Callable[[type], Any], kind: Callable[[Any], Any]) -> Any:
     return kind(lru_cache(maxsize=None)(of_class))
+
+
+def forget_busy(page: Any) -> None:
+    """Remove a Material page's watcher on the busy state of the process.
+
+    The watcher keeps each session's document alive and makes every session pay for all others. To set the page's own
+    ``busy`` alone leaves it in place.
+    """
+    if not usable("busy watcher"):
+        return
+    for watchers in state.param.watchers.get("busy", {}).values():
+        for watcher in list(watchers):
+            if getattr(getattr(watcher.fn, "__self__", None), "self", None) is page:
+                state.param.unwatch(watcher)
+    with edit_readonly(page):
+        page.busy = False
+
+
+class FigurePane(BokehPane):  # type: ignore[misc]
+    """A figure's pane that does not search all models of the figure, as Panel's pane does twice.
+
+    Only in a document with ``own_theme``: there no model names the page's root, and the document's theme replaces the
+    one that Panel would apply.
+    """
+
+    own_theme: Any = None
+
+    def _get_model(self, doc: Any, root: Any = None, parent: Any = None, comm: Any = None) -> Any:
+        plain = root is None or comm is not None or doc.theme is not self.own_theme
+        if plain or not usable("figure pane"):
+            return super()._get_model(doc, root, parent, comm)
+        if self.object.document not in (None, doc):
+            remove_root(self.object, doc)
+        self._models[root.ref["id"]] = (self.object, parent)
+        return self.object

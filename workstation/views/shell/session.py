@@ -10,19 +10,15 @@ from __future__ import annotations
 import math
 import time
 import traceback
-from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 import panel as pn
 from panel.io.callbacks import PeriodicCallback
 
-from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.tables import HEALTH
+from workstation.views.state.source import Source, View
 from workstation.views.widgets.theme import Palette
 
 PERIOD_MS = 100
@@ -42,72 +38,6 @@ _IDLE_S = 0.25
 """A picture is made after so long even when nothing has come: what is said of time goes on."""
 RETRY_S = 5.0
 """A view whose refresh failed is tried again after so long."""
-
-
-CANDLES_KEPT = 3_000
-"""Candles per instrument and length a source holds; what is older is read from history."""
-
-
-class Source(Protocol):
-    """The newest published state of every table, read only.
-
-    ``latest(table)`` gives: trades the last 20 000 rows; candles the last 3 000 per instrument and length with the
-    one in progress (``closed`` False); levels the rows of the last 36 h; exposures the newest snapshot per
-    underlying; marks the newest row per instrument; health the last 500 rows. ``feeds()`` has one row per feed:
-    feed, state, newest_ns, age_s, stale_after_s, rows_per_s, gaps, drops, detail, recorder_lag_s.
-    """
-
-    asof_ns: int
-    """Newest ``event_ns`` of anything published."""
-
-    def version(self, table: str) -> int:
-        """Grows with every change of a table."""
-
-    def latest(self, table: str) -> pd.DataFrame:
-        """Its kept rows; not to be changed."""
-
-    def since(
-        self, table: str, instrument: str, seq: int, columns: Sequence[str]
-    ) -> tuple[int, dict[str, np.ndarray]]:
-        """Newest ``seq`` of a table, and columns of the kept rows of one instrument after a ``seq``, as they came."""
-
-    def candles(self, instrument: str, every_ns: int) -> pd.DataFrame:
-        """Candles of one instrument and length in time order, the one in progress last."""
-
-    def traded(self) -> Mapping[str, int]:
-        """Trades in candles of every instrument that has any, options left out."""
-
-    def exposure_past(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
-        """Gex by strike of the past, once a minute: event_ns, strike, gex, call_gex, put_gex."""
-
-    def taker_flow(self, instruments: npt.ArrayLike) -> FlowSeen:
-        """Signed taker flow of contracts since their open interest was last published."""
-
-    def feeds(self) -> pd.DataFrame:
-        """One row per feed."""
-
-
-class View(ABC):
-    """A panel that shows what a source holds.
-
-    ``inputs`` names the tables whose new versions make a refresh due; none: it is due every ``every_s``.
-    """
-
-    inputs: tuple[str, ...] = ()
-    every_s: float = 0.0
-    """Shortest time between two refreshes."""
-
-    @abstractmethod
-    def refresh(self, source: Source) -> None:
-        """Show the newest state."""
-
-    @abstractmethod
-    def show_failure(self, reason: str) -> None:
-        """Say on the screen that the last refresh failed; an empty reason clears it."""
-
-    def repaint(self, colours: Palette) -> None:
-        """Take the colours of another theme; what is styled by CSS alone needs nothing."""
-        return
 
 
 class _Watched:
@@ -289,8 +219,3 @@ def failure_row(view: str, reason: str, asof_ns: int) -> pd.DataFrame:
             }
         )
     )
-
-
-def finite(value: Any) -> bool:
-    """Whether a value is a number that is known."""
-    return isinstance(value, int | float) and math.isfinite(value)

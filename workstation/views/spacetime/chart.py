@@ -1,4 +1,4 @@
-"""A chart's figures: candles with their averages, volume, intensity, signals and silences."""
+"""A chart's figures: candles with their averages, volume, intensity, signals and data_gaps."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from workstation.views.widgets.theme import FONT, Painter, Palette, stylesheet
 KEPT = 600
 """Candles held in the browser while the chart follows the market; more are fetched when it is moved to the left."""
 
-MOST_SILENT = 0.35
-"""Share of the view at the most that is given to a silence that goes on: what was before stays in sight."""
+MOST_GAP = 0.35
+"""Share of the view at the most that is given to a gap that goes on: what was before stays in sight."""
 NEAR = 0.1
 """Share of the price axis a hand may move it by while it moves the time axis, without meaning to."""
 
@@ -66,7 +66,7 @@ class TickChart(CandleChart):
         super().__init__(choice, colours, kept=KEPT, crosshair=crosshair)
         self._compact = False
         self._fitted = 0.0, 0.0
-        self._silent_ms = -np.inf
+        self._gap_until_ms = -np.inf
         self.averages = {name: self._line(self.figure, name, role) for name, role in LINE_ROLES.items()}
         self.volume_line = self._line(self.volume, "volume_zlma", "zero")
         self.intensity = IntensityPane(self._painter, self.x_range, self.crosshair)
@@ -155,15 +155,15 @@ class TickChart(CandleChart):
         if settled or self.following:
             self.remember_window(start_ms, end_ms, self.y_range.start, self.y_range.end)
 
-    def show_silence(self, until_ms: float) -> None:
+    def show_gap(self, until_ms: float) -> None:
         """Keep in view how long nothing has been heard, as long as it goes on (-inf: it does not)."""
-        self._silent_ms = until_ms
+        self._gap_until_ms = until_ms
         if self.following and until_ms > self.x_range.end:
             self._follow(moved=True)
 
     def _edge(self, span: float) -> float:
         newest = super()._edge(span)
-        return max(newest, min(self._silent_ms, newest + MOST_SILENT * span))
+        return max(newest, min(self._gap_until_ms, newest + MOST_GAP * span))
 
     def _fit_price(self, low: float, high: float, at_once: bool) -> None:
         super()._fit_price(low, high, at_once)

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from workstation.numerics.moving_averages import ema, sma, zlma
-from workstation.views.shell.session import Source
 from workstation.views.spacetime.choice import followed
-from workstation.views.spacetime.data_gaps import Silence, silences
+from workstation.views.spacetime.data_gaps import DataGap, data_gaps
 from workstation.views.spacetime.intensity_bars import (
     INTENSITY_COLUMNS,
     KEPT_BARS,
@@ -25,10 +24,11 @@ from workstation.views.spacetime.intensity_bars import (
 from workstation.views.spacetime.marker_data import (
     SIGNAL_TABLE,
     SPIKE_TABLE,
-    Marks,
-    signal_marks,
-    spike_marks,
+    Markers,
+    signal_markers,
+    spike_markers,
 )
+from workstation.views.state.source import Source
 from workstation.views.widgets.candle_chart import candle_columns
 
 REUSED_S = 0.04
@@ -37,7 +37,7 @@ OFFERED_S = 5.0
 LENGTHENED_NS = 10**9
 LENGTH = 20
 AVERAGES = {"sma": sma, "ema": ema, "zlma": zlma}
-PARTS = ("candles", "newest", "bars", "spikes", "signals", "silences")
+PARTS = ("candles", "newest", "bars", "spikes", "signals", "data_gaps")
 
 
 def tick_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
@@ -48,7 +48,7 @@ def tick_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
     return candle_columns(candles) | more
 
 
-class Sheet:
+class ChartData:
     """What is drawn of one instrument at one candle length.
 
     Arrays are replaced, never written to; ``versions`` holds a number per part (``PARTS``) that grows when it changes.
@@ -73,9 +73,9 @@ class Sheet:
         """The bars as columns a figure draws."""
         self.smoothing = ""
         """Of the bars: where rows of several smoothings come, the last of them."""
-        self.signals: Marks = signal_marks(instrument)
-        self.spikes: Marks = spike_marks(instrument)
-        self.silences: list[Silence] = []
+        self.signals: Markers = signal_markers(instrument)
+        self.spikes: Markers = spike_markers(instrument)
+        self.data_gaps: list[DataGap] = []
         self.versions = dict.fromkeys(PARTS, 0)
         self._seen: dict[str, int] = {}
         self._last_seq: dict[str, int] = {}
@@ -93,7 +93,7 @@ class Sheet:
             ("intensity", "bars", self._look_at_intensity),
             ("spikes", "spikes", self._look_at_spikes),
             ("reversals", "signals", self._look_at_signals),
-            ("health", "silences", self._look_at_health),
+            ("health", "data_gaps", self._look_at_health),
         )
         for table, part, look in parts:
             version = source.version(table)
@@ -140,26 +140,26 @@ class Sheet:
 
     def _look_at_spikes(self, source: Source) -> bool:
         rows = self._since(source, "spikes", SPIKE_TABLE)
-        self.spikes = self.spikes.followed_by(spike_marks(self.instrument, rows))
+        self.spikes = self.spikes.followed_by(spike_markers(self.instrument, rows))
         return bool(len(rows["seq"]))
 
     def _look_at_signals(self, source: Source) -> bool:
         rows = self._since(source, "reversals", SIGNAL_TABLE)
-        self.signals = self.signals.followed_by(signal_marks(self.instrument, rows))
+        self.signals = self.signals.followed_by(signal_markers(self.instrument, rows))
         return bool(len(rows["seq"]))
 
     def _look_at_health(self, source: Source) -> bool:
         _, traded = source.since("trades", self.instrument, -1, ("venue",))
         venues = frozenset(map(str, pd.unique(traded["venue"]))) - {"", "nan"}
-        found = silences(source.latest("health"), self.instrument, venues, source.asof_ns)
-        if found == self.silences:
+        found = data_gaps(source.latest("health"), self.instrument, venues, source.asof_ns)
+        if found == self.data_gaps:
             return False
-        self.silences = found
+        self.data_gaps = found
         return True
 
     def _open(self, source: Source) -> bool:
-        """Whether a silence goes on, and has become longer by more than a screen would hide."""
-        last = max((silence.end_ns for silence in self.silences if silence.open), default=source.asof_ns)
+        """Whether a gap goes on, and has become longer by more than a screen would hide."""
+        last = max((gap.end_ns for gap in self.data_gaps if gap.open), default=source.asof_ns)
         return source.asof_ns - last >= LENGTHENED_NS
 
 
@@ -170,32 +170,32 @@ def _settled(before: dict[str, np.ndarray], now: dict[str, np.ndarray]) -> bool:
     return all(np.array_equal(before[name][:-1], now[name][:-1], equal_nan=True) for name in now)
 
 
-class _Shelf:
-    """The sheets of one source, for as long as a session looks at them, and the instruments it offers."""
+class _SourceCharts:
+    """The chart data of one source, for as long as a session looks at them, and the instruments it offers."""
 
     def __init__(self) -> None:
-        self.sheets: WeakValueDictionary[tuple[str, int], Sheet] = WeakValueDictionary()
+        self.charts_data: WeakValueDictionary[tuple[str, int], ChartData] = WeakValueDictionary()
         self.offered: list[str] = []
         self.offered_s = -np.inf
 
 
-_SHELVES: WeakKeyDictionary[Any, _Shelf] = WeakKeyDictionary()
+_BY_SOURCE: WeakKeyDictionary[Any, _SourceCharts] = WeakKeyDictionary()
 
 
-def sheet_of(source: Source, instrument: str, every_ns: int) -> Sheet:
-    """The sheet all sessions over this source share."""
-    sheets = _SHELVES.setdefault(source, _Shelf()).sheets
-    sheet = sheets.get((instrument, every_ns))
-    if sheet is None:
-        sheet = sheets[instrument, every_ns] = Sheet(instrument, every_ns)
-    return sheet
+def chart_data_of(source: Source, instrument: str, every_ns: int) -> ChartData:
+    """The data all sessions over this source share."""
+    charts_data = _BY_SOURCE.setdefault(source, _SourceCharts()).charts_data
+    data = charts_data.get((instrument, every_ns))
+    if data is None:
+        data = charts_data[instrument, every_ns] = ChartData(instrument, every_ns)
+    return data
 
 
 def offered(source: Source) -> list[str]:
     """Instruments to choose among, as of at most ``OFFERED_S`` ago, the same list until they are others; see ``followed``."""
-    shelf = _SHELVES.setdefault(source, _Shelf())
-    if not shelf.offered or time.monotonic() - shelf.offered_s > OFFERED_S:
-        found, shelf.offered_s = followed(source), time.monotonic()
-        if found != shelf.offered:
-            shelf.offered = found
-    return shelf.offered
+    kept = _BY_SOURCE.setdefault(source, _SourceCharts())
+    if not kept.offered or time.monotonic() - kept.offered_s > OFFERED_S:
+        found, kept.offered_s = followed(source), time.monotonic()
+        if found != kept.offered:
+            kept.offered = found
+    return kept.offered

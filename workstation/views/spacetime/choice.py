@@ -6,7 +6,7 @@ import numpy as np
 import param
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
 LAYERS = {
     "candles": "Candles",
@@ -105,6 +105,7 @@ class SpacetimeChoice(param.Parameterized):
     chart2 = param.String(default="")
     chart3 = param.String(default="")
     chart4 = param.String(default="")
+    underlying = param.String(default="", doc="whose instruments charts without one show first")
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
@@ -126,19 +127,21 @@ class SpacetimeChoice(param.Parameterized):
 
     def fill(self, names: list[str]) -> None:
         """Give charts without an instrument one of these: the best of each underlying, at 10 s and at 1 min."""
-        best = _firsts(names)
+        best = _firsts(names, self.underlying)
         for place, chart in enumerate(self.charts):
             if best and not chart.instrument:
                 chart.param.update(instrument=best[place // 2 % len(best)], every_s=(10, 60)[place % 2])
 
 
-def _firsts(names: list[str]) -> list[str]:
-    """The first instrument of each underlying."""
+def _firsts(names: list[str], underlying: str = "") -> list[str]:
+    """The first instrument of each underlying, that of ``underlying`` before the others."""
     if not names:
         return []
     terms = INSTRUMENT_TERMS.describe(names).reset_index(drop=True)
     firsts = terms.assign(underlying=terms["underlying"].astype("str")).drop_duplicates("underlying").index
-    return [names[place] for place in firsts]
+    found = [names[row] for row in firsts]
+    at = terms["underlying"].astype("str").loc[firsts].tolist()
+    return sorted(found, key=lambda name: at[found.index(name)] != underlying)
 
 
 def followed(source: Source) -> list[str]:

@@ -8,8 +8,9 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.views.exposure.controls import buttons
 from workstation.views.spacetime.choice import LAYERS, LENGTHS, ChartChoice
+from workstation.views.widgets.assets import asset
+from workstation.views.widgets.controls import buttons
 
 _CHIP_SX = {
     "py": "1px",
@@ -20,11 +21,7 @@ _CHIP_SX = {
     "lineHeight": "22px",
 }
 _MENU_SX = {"py": "1px", "px": "6px", "fontSize": "12px", "textTransform": "none"}
-_SELECT_CSS = """
-.MuiInputLabel-root { position: absolute; clip-path: inset(50%); }
-.MuiSelect-select { padding: 3px 28px 3px 8px !important; font-size: 13px !important; font-weight: 700; }
-fieldset { top: 0 !important; } legend { display: none !important; }
-"""
+_SELECT_CSS = asset(__package__, "controls_select.css")
 _FIRST = {"order": "-1"}
 
 

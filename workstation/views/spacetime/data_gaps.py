@@ -14,7 +14,7 @@ _BREAKS = ("gap", "stale", "disconnected")
 _MENDED = ("connected", "fresh", "resubscribed", "backfilled")
 
 
-class Silence(NamedTuple):
+class DataGap(NamedTuple):
     """One stretch, and why."""
 
     start_ns: int
@@ -25,7 +25,7 @@ class Silence(NamedTuple):
     """Whether it goes on."""
 
 
-def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newest_ns: int) -> list[Silence]:
+def data_gaps(health: pd.DataFrame, instrument: str, venues: frozenset[str], newest_ns: int) -> list[DataGap]:
     """Stretches that concern the trades of one instrument, oldest first.
 
     Parameters
@@ -43,7 +43,7 @@ def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newe
     --------
     >>> rows = pd.DataFrame({"event_ns": [10**9, 4 * 10**9], "feed": "deribit", "channel": "", "instruments": "",
     ...     "event": ["disconnected", "connected"], "start_ns": NO_TIME, "end_ns": NO_TIME, "detail": "reset by peer"})
-    >>> [(made.start_ns // 10**9, made.end_ns // 10**9) for made in silences(rows, "X", frozenset(), 0)]
+    >>> [(made.start_ns // 10**9, made.end_ns // 10**9) for made in data_gaps(rows, "X", frozenset(), 0)]
     [(1, 4)]
     """
     events = health["event"].astype("str").to_numpy()
@@ -61,9 +61,9 @@ def silences(health: pd.DataFrame, instrument: str, venues: frozenset[str], newe
     return _apart(sorted(found))
 
 
-def _apart(found: list[Silence]) -> list[Silence]:
+def _apart(found: list[DataGap]) -> list[DataGap]:
     """Stretches that overlap become one, told in the words of the longest: a venue that is gone is told of again and again."""
-    apart: list[Silence] = []
+    apart: list[DataGap] = []
     for made in found:
         if not apart or made.start_ns > apart[-1].end_ns:
             apart.append(made)
@@ -100,8 +100,8 @@ def _end(rows: list[dict[str, object]], place: int) -> int | None:
     return None
 
 
-def _silence(row: dict[str, object], start_ns: int, end_ns: int, goes_on: bool) -> Silence:
+def _silence(row: dict[str, object], start_ns: int, end_ns: int, goes_on: bool) -> DataGap:
     span = formats.age((end_ns - start_ns) / 1e9) if end_ns > start_ns else ""
     feed, detail = str(row["feed"]), str(row["detail"])
     named = detail if detail.startswith(feed) else f"{feed}: {detail}"
-    return Silence(start_ns, end_ns, f"{row['event']} {span}".strip(), named, goes_on)
+    return DataGap(start_ns, end_ns, f"{row['event']} {span}".strip(), named, goes_on)

@@ -30,8 +30,8 @@ GROUP BY begin_ns ORDER BY begin_ns
 """
 
 
-class Past:
-    """Candles and intensity bars of the past.
+class HistoryLoader:
+    """Older candles and intensity bars, read from history.
 
     Parameters
     ----------

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span, WheelZoomTool
+from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
-from workstation.views.spacetime.intensity_bars import COLUMNS, STATES
+from workstation.views.spacetime.intensity_bars import COLUMNS, SPIKE_BEGINS, SPIKE_ENDS, STATES
 from workstation.views.spacetime.marker_data import KEPT, SPIKE_COLUMNS
 from workstation.views.widgets import formats
 from workstation.views.widgets.candle_chart import RIGHT_BORDER, TIME_TICKS
-from workstation.views.widgets.figure import bring_up
+from workstation.views.widgets.figure import update_source, wheel_zoom
 from workstation.views.widgets.live_overlay import Forming
 from workstation.views.widgets.theme import Painter, bare_figure
 
@@ -50,7 +50,7 @@ class IntensityPane:
         self.figure = self._figure(x_range, crosshair)
 
     def _figure(self, x_range: Range1d, crosshair: Span) -> Any:
-        wheel = WheelZoomTool(dimensions="width")
+        wheel = wheel_zoom("width")
         made = bare_figure(
             self._painter, x_range=x_range, y_range=self.y_range, x_axis_type="datetime", y_axis_location="right",
             toolbar_location=None, min_border_right=RIGHT_BORDER, min_border_top=2, tools=[PanTool(dimensions="width"), wheel],
@@ -97,7 +97,7 @@ class IntensityPane:
                 formatters={"@left": "datetime"},
                 tooltips=[("spike", "@left{%H:%M:%S}, @lasted"), ("height", "@height_sd{0.0} sd"),
                           ("peak", "@peak{0,0.0} bps/s"), ("move", "@words"),
-                          ("why", "over mean + 3 sd, until under mean + 1 sd")],
+                          ("why", f"over {SPIKE_BEGINS}, until under {SPIKE_ENDS}")],
             ),
         )  # fmt: skip
         return made
@@ -114,7 +114,7 @@ class IntensityPane:
             self.bars.data = {name: values[:-1].copy() for name, values in columns.items()}
         elif turn and settled != self._settled:
             closed = {name: values[:-1] for name, values in columns.items()}
-            bring_up(self.bars, closed, max(len(closed["x"]), 1))
+            update_source(self.bars, closed, max(len(closed["x"]), 1))
         if anew or turn:
             self._settled = settled
         self.forming.show(columns, Forming.after(columns, self.bars.data["x"]))

@@ -7,12 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from workstation.indicators.ticks.spikes import SpikesParameters
 from workstation.numerics.moving_averages import ema, sma, zlma
 
 QUIET, ACTIVE, BURST = range(3)
 STATES = ("quiet", "active", "burst")
-"""Quiet: inside the buffer; active: beyond mean + buffer; burst: beyond mean + 3 sd, where a spike begins."""
-SPIKE_SD = 3.0
+"""Quiet: inside the buffer; active: beyond mean + buffer; burst: beyond the threshold where a spike begins."""
+_RULE = SpikesParameters()
+SPIKE_SD = _RULE.start_sd
+SPIKE_BEGINS, SPIKE_ENDS = (f"mean + {sd:g} sd" for sd in (_RULE.start_sd, _RULE.end_sd))
+"""The thresholds in words, as the screens say them."""
 LENGTH = 20
 KEPT_BARS = 1_200
 INTENSITY_COLUMNS = ("event_ns", "smoothed", "velocity", "efficiency", "mean_base", "sd_base", "buffer")
@@ -40,7 +44,7 @@ def intensity_bars(rows: Mapping[str, Any], length_ns: int, since_ns: int = 0) -
     Returns
     -------
     dict
-        begin_ns; value: highest smoothed intensity in bps/s; mean, upper (mean + buffer), burst_above (mean + 3 sd)
+        begin_ns; value: highest smoothed intensity in bps/s; mean, upper (mean + buffer), burst_above (where a spike begins)
         as they were then (NaN while the windows fill); velocity and efficiency as they were last; state: the highest of
         the bar's rows.
 
@@ -118,11 +122,11 @@ def _join(bars: dict[str, np.ndarray], newer: dict[str, np.ndarray]) -> None:
     newer["state"][0] = max(newer["state"][0], bars["state"][-1])
 
 
-def preceded(bars: dict[str, np.ndarray], past: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Bars with those of the past before them."""
+def preceded(bars: dict[str, np.ndarray], older_bars: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Bars with older ones before them."""
     first = bars["begin_ns"][0] if bars["begin_ns"].size else np.iinfo(np.int64).max
-    older = past["begin_ns"] < first
-    return {name: np.concatenate([past[name][older], values]) for name, values in bars.items()}
+    older = older_bars["begin_ns"] < first
+    return {name: np.concatenate([older_bars[name][older], values]) for name, values in bars.items()}
 
 
 def drawn(bars: dict[str, np.ndarray], length_ns: int) -> dict[str, np.ndarray]:

@@ -10,45 +10,17 @@ import numpy as np
 import param
 from panel.custom import JSComponent
 
-from workstation.views.shell.session import Source, View
-from workstation.views.spacetime.chart_data import Sheet
-from workstation.views.spacetime.marker_data import Marks
+from workstation.views.spacetime.chart_data import ChartData
+from workstation.views.spacetime.intensity_bars import SPIKE_BEGINS
+from workstation.views.spacetime.marker_data import Markers
 from workstation.views.spacetime.signal_reasons import REASONS_CSS
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import stylesheet
 
 SHOWN = 60
-_CSS = """
-:host { width: 100%; contain: strict; }
-.rows { height: 100%; overflow: auto; contain: strict; }
-.rows:focus-visible { outline: 2px solid var(--ws-accent); outline-offset: -2px; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: left; padding: 1px 10px 2px 0; white-space: nowrap;
-  position: sticky; top: 0; background: var(--ws-card); z-index: 1; }
-td { padding: 2px 10px 2px 0; border-top: 1px solid var(--ws-line); white-space: nowrap; line-height: 17px; vertical-align: top; }
-td.n, th.n { text-align: right; }
-td.why { width: 100%; max-width: 0; color: var(--ws-muted); }
-summary { overflow: hidden; text-overflow: ellipsis; cursor: pointer; list-style-position: inside; }
-summary:focus-visible { outline: 2px solid var(--ws-accent); outline-offset: -2px; }
-details[open] > summary { color: var(--ws-text); }
-details table { width: auto; margin: 2px 0 4px 14px; }
-details td { border: 0; padding-top: 0; padding-bottom: 0; white-space: normal; }
-.up { color: var(--ws-up); font-weight: 700; } .down { color: var(--ws-down); font-weight: 700; }
-.none { color: var(--ws-muted); padding: 6px 0; margin: 0; font-size: 12px; line-height: 18px; }
-.bar { display: inline-block; height: 8px; background: var(--ws-accent); border-radius: 1px; vertical-align: baseline; margin-right: 6px; }
-@media (max-width: 700px) {
-  .of-signals > thead > tr, .of-signals > tbody > tr { display: grid; grid-template-columns: 96px 56px 66px 1fr 62px; border-top: 1px solid var(--ws-line); }
-  .of-signals > thead > tr { border: 0; }
-  .of-signals > * > tr > * { border: 0; padding-right: 0; }
-  .of-signals > * > tr > :nth-child(2) { grid-area: 2 / 1; color: var(--ws-muted); }
-  .of-signals > * > tr > .why { grid-area: 2 / 2 / auto / -1; width: auto; max-width: none; min-width: 0; }
-  .of-signals > thead > tr > :is(:nth-child(2), .why) { display: none; }
-  .of-signals summary { padding: 3px 0 6px; } .of-signals details table { margin-left: 0; }
-  .of-signals tr:has(details[open]) > :nth-child(2) { display: none; }
-  .of-signals tr:has(details[open]) > .why { grid-column: 1 / -1; }
-  .of-spikes th, .of-spikes td { padding-right: 7px; } .of-spikes .bar { display: none; }
-}
-"""
+_CSS = asset(__package__, "lists.css")
 
 
 class Rows(JSComponent):
@@ -59,20 +31,7 @@ class Rows(JSComponent):
 
     frame = param.String()
 
-    _esm = """
-    export function render({model, el}) {
-      const begin = () => { el.innerHTML = model.frame }
-      begin()
-      model.on('frame', begin)
-      model.on('msg:custom', ({rows, most}) => {
-        const body = el.querySelector('tbody')
-        if (body === null) return
-        body.insertAdjacentHTML('afterbegin', rows)
-        while (body.rows.length > most) body.deleteRow(-1)
-      })
-      model.send_msg('drawn')
-    }
-    """
+    _esm = asset(__package__, "lists_click.js")
 
     def __init__(self) -> None:
         super().__init__(sizing_mode="stretch_both", margin=0, stylesheets=[stylesheet(_CSS + REASONS_CSS)])
@@ -87,14 +46,14 @@ class Rows(JSComponent):
 
 
 class _Listing(View):
-    """Marks of the charts on screen as an HTML table."""
+    """Markers of the charts on screen as an HTML table."""
 
     every_s = 1.0
     heads: tuple[tuple[str, str], ...] = ()
     nothing = ""
 
     def __init__(
-        self, title: str, table: str, area: str, shown: Callable[[], list[Sheet]], unit: str = ""
+        self, title: str, table: str, area: str, shown: Callable[[], list[ChartData]], unit: str = ""
     ) -> None:
         self.inputs = (table,)
         self._shown, self._area = shown, area
@@ -109,9 +68,9 @@ class _Listing(View):
     def refresh(self, source: Source) -> None:
         """Put what is new on top."""
         self._source = source
-        each = {sheet.instrument: self._marks(sheet) for sheet in self._shown()}
+        each = {data.instrument: self._markers(data) for data in self._shown()}
         columns = {
-            name: np.concatenate([marks.columns[name] for marks in each.values()])
+            name: np.concatenate([markers.columns[name] for markers in each.values()])
             for name in (self._counted, "seq", "row")
             if each
         }
@@ -146,7 +105,7 @@ class _Listing(View):
     _counted = "seq"
 
     @abstractmethod
-    def _marks(self, sheet: Sheet) -> Marks:
+    def _markers(self, data: ChartData) -> Markers:
         """What it lists of a chart."""
 
     def _count(self, values: np.ndarray) -> str:
@@ -172,11 +131,11 @@ class SignalList(_Listing):
     nothing = "No signal yet. Windows need 1 000 ticks before they speak, and begin anew after every gap."
     _counted = "version"
 
-    def __init__(self, shown: Callable[[], list[Sheet]]) -> None:
+    def __init__(self, shown: Callable[[], list[ChartData]]) -> None:
         super().__init__("Reversal signals", "reversals", "signals", shown, unit="never repainted")
 
-    def _marks(self, sheet: Sheet) -> Marks:
-        return sheet.signals
+    def _markers(self, data: ChartData) -> Markers:
+        return data.signals
 
     def _count(self, values: np.ndarray) -> str:
         versions, counts = np.unique(values, return_counts=True)
@@ -194,10 +153,10 @@ class SpikeList(_Listing):
         ("peak bps/s", "n"),
         ("lasted", "n"),
     )
-    nothing = "No spike yet: smoothed intensity has not left mean + 3 sd of its baseline."
+    nothing = f"No spike yet: smoothed intensity has not left {SPIKE_BEGINS} of its baseline."
 
-    def __init__(self, shown: Callable[[], list[Sheet]]) -> None:
+    def __init__(self, shown: Callable[[], list[ChartData]]) -> None:
         super().__init__("Spikes", "spikes", "spikes", shown)
 
-    def _marks(self, sheet: Sheet) -> Marks:
-        return sheet.spikes
+    def _markers(self, data: ChartData) -> Markers:
+        return data.spikes

@@ -13,7 +13,7 @@ from workstation.views.spacetime.signal_reasons import SIDES, Reason, reasons, t
 from workstation.views.widgets import formats
 
 KEPT = 500
-"""Marks of a kind kept per instrument."""
+"""Markers of a kind kept per instrument."""
 SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
 """Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
 SIGNAL_TABLE = ("seq", "event_ns", "price", "side", "version", "strength", "evidence")
@@ -21,17 +21,17 @@ SPIKE_TABLE = ("seq", "start_ns", "end_ns", "peak", "height_sd", "direction")
 """Columns of the tables ``reversals`` and ``spikes`` that are told."""
 SIGNAL_COLUMNS = ("x", "y", "marker", "angle", "why", "version", "side", "size")
 SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
-"""Columns a figure draws; marks also have ``seq`` and ``row``, their row in a list as HTML."""
+"""Columns a figure draws; markers also have ``seq`` and ``row``, their row in a list as HTML."""
 SIZES = {1: 12.0, 2: 13.0, 3: 17.0, 4: 10.0}
 _SIGNS = {1: "▲", 2: "◆", 3: "★", 4: "■"}
 
 
-class Marks(NamedTuple):
-    """Marks of one instrument as columns, and how many there ever were: what a session has not seen is at the end.
+class Markers(NamedTuple):
+    """Markers of one instrument as columns, and how many there ever were: what a session has not seen is at the end.
 
     Examples
     --------
-    >>> first, second = (Marks({"x": np.array(x)}, len(x)) for x in ([1, 2], [3]))
+    >>> first, second = (Markers({"x": np.array(x)}, len(x)) for x in ([1, 2], [3]))
     >>> first.followed_by(second).after(1)["x"].tolist()
     [2, 3]
     """
@@ -45,7 +45,7 @@ class Marks(NamedTuple):
         new = min(self.count - seen, held)
         return {name: values[held - new :] for name, values in self.columns.items()}
 
-    def followed_by(self, others: Marks) -> Marks:
+    def followed_by(self, others: Markers) -> Markers:
         """These and then the others, the last ``KEPT`` of them."""
         if not others.count:
             return self
@@ -53,11 +53,11 @@ class Marks(NamedTuple):
             name: np.concatenate([values, others.columns[name]])[-KEPT:]
             for name, values in self.columns.items()
         }
-        return Marks(joined, self.count + others.count)
+        return Markers(joined, self.count + others.count)
 
 
-def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Marks:
-    """Marks of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
+def signal_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Markers:
+    """Markers of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
     held = rows or _none(SIGNAL_TABLE)
     versions = [int(version) for version in held["version"]]
     told = [_signal(*(held[name][place] for name in SIGNAL_TABLE[1:])) for place in range(len(versions))]
@@ -73,11 +73,11 @@ def signal_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) 
         "seq": held["seq"],
         "row": _texts([_signal_row(instrument, each) for each in told]),
     }
-    return Marks(columns, len(versions))
+    return Markers(columns, len(versions))
 
 
-def spike_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Marks:
-    """Marks of spikes; ``rows`` has the columns ``SPIKE_TABLE`` of one instrument, none: no spikes."""
+def spike_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Markers:
+    """Markers of spikes; ``rows`` has the columns ``SPIKE_TABLE`` of one instrument, none: no spikes."""
     held = rows or _none(SPIKE_TABLE)
     start, end = held["start_ns"], held["end_ns"]
     told = [tuple(held[name][place] for name in SPIKE_TABLE[1:]) for place in range(len(start))]
@@ -91,7 +91,7 @@ def spike_marks(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -
         "seq": held["seq"],
         "row": _texts([_spike_row(instrument, *each) for each in told]),
     }
-    return Marks(columns, len(start))
+    return Markers(columns, len(start))
 
 
 def _none(columns: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -1,4 +1,4 @@
-"""What stands on the candles: reversal signals with their reasons, and stretches of silence."""
+"""What stands on the candles: reversal signals with their reasons, and stretches of gap."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, HoverTool, Range1d
 
-from workstation.views.spacetime.data_gaps import Silence
+from workstation.views.spacetime.data_gaps import DataGap
 from workstation.views.spacetime.marker_data import KEPT, SIGNAL_COLUMNS
 from workstation.views.spacetime.signal_reasons import REASONS_CSS
 from workstation.views.widgets.theme import FONT, Painter
@@ -92,7 +92,7 @@ class Bands:
     """Hatched bands where nothing was heard, on any number of figures, with the reason on the first."""
 
     def __init__(self, figures: tuple[Any, ...], painter: Painter) -> None:
-        self._shown: tuple[Silence, ...] = ()
+        self._shown: tuple[DataGap, ...] = ()
         self.source = ColumnDataSource(data=_nothing(_BANDS))
         for figure in figures:
             strip = figure.vstrip(
@@ -109,9 +109,9 @@ class Bands:
         )  # fmt: skip
         painter(text.glyph, text_color="warn", background_fill_color="card")
 
-    def show(self, silences: list[Silence]) -> None:
+    def show(self, data_gaps: list[DataGap]) -> None:
         """Show these stretches."""
-        wanted = tuple(silences)
+        wanted = tuple(data_gaps)
         if wanted != self._shown:
             self._shown = wanted
             self.source.data = {
@@ -122,9 +122,9 @@ class Bands:
             }
 
 
-def _told(silence: Silence) -> str:
+def _told(gap: DataGap) -> str:
     """What stands before a band; of one that goes on also what is the matter, on lines short enough for a phone."""
-    if not silence.open:
-        return f"{silence.words} · no signals across it"
-    reason = wrap(silence.detail, _LETTERS, max_lines=_LINES, placeholder="…")
-    return "\n".join([silence.words, "no signals across it", *reason])
+    if not gap.open:
+        return f"{gap.words} · no signals across it"
+    reason = wrap(gap.detail, _LETTERS, max_lines=_LINES, placeholder="…")
+    return "\n".join([gap.words, "no signals across it", *reason])

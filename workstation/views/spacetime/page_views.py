@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from string import Template
 from typing import Any
 
 import panel as pn
@@ -10,78 +11,30 @@ import panel_material_ui as pmui
 from bokeh.models import Span
 from panel.custom import JSComponent
 
-from workstation.views.exposure.controls import buttons
-from workstation.views.shell.session import Live, Source, View
-from workstation.views.spacetime.chart_data import Sheet, offered
+from workstation.views.shell.session import Live
+from workstation.views.spacetime.chart_data import ChartData, offered
 from workstation.views.spacetime.chart_view import ChartView
 from workstation.views.spacetime.choice import LAYOUTS, SpacetimeChoice
-from workstation.views.spacetime.history_loader import Ask, Past
+from workstation.views.spacetime.history_loader import Ask, HistoryLoader
+from workstation.views.spacetime.intensity_bars import SPIKE_BEGINS
 from workstation.views.spacetime.lists import SignalList, SpikeList
-from workstation.views.spacetime.render_pacing import Pace, Turns
+from workstation.views.spacetime.render_pacing import PaintTurns, RenderPacing
+from workstation.views.state.source import Source, View
+from workstation.views.widgets.assets import asset
+from workstation.views.widgets.controls import buttons
 from workstation.views.widgets.theme import Palette, stylesheet
 
-_ADDRESS = ("layout", "linked", "chart1", "chart2", "chart3", "chart4")
-_CHARTS = stylesheet(
-    """
-:host { display: grid !important; gap: 6px; min-height: 0; }
-:host > * { min-width: 0; min-height: 0; }
-:host(.of-1) { grid-template: minmax(0, 1fr) / minmax(0, 1fr); }
-:host(.of-2) { grid-template: minmax(0, 1fr) / repeat(2, minmax(0, 1fr)); }
-:host(.of-4) {  grid-template: repeat(2, minmax(0, 1fr)) / repeat(2, minmax(0, 1fr)); }
-@media (max-width: 900px) {
-  :host { grid-template: none / minmax(0, 1fr) !important; height: auto !important; }
-  :host > .ws-slot { height: 540px !important; }
-}
-"""
-)
-_BAR = stylesheet(
-    """
-:host { display: flex !important; gap: 10px; align-items: center; min-height: 32px; flex-wrap: wrap; }
-:host > * { align-self: center !important; }
-@media (max-width: 900px) { :host { gap: 4px 10px; } }
-"""
-)
-_LEGEND = """
-:host { width: auto; min-width: 0; height: auto; }
-.legend { display: flex; gap: 2px 12px; flex-wrap: wrap; align-items: center; font-size: 11px; color: var(--ws-muted); }
-.legend span { display: inline-flex; gap: 5px; align-items: center; white-space: nowrap; }
-i { width: 9px; height: 9px; display: inline-block; background: var(--c); border-radius: 1px; box-sizing: border-box; }
-i.line { height: 3px; width: 13px; } i.soft { opacity: .35; } i.dotted { height: 0; width: 13px; background: none; border-top: 2px dotted var(--c); }
-i.hatched { border: 1px solid var(--c); background: repeating-linear-gradient(-45deg, var(--c) 0 1px, transparent 1px 4px); }
-i.hollow { background: none; border: 1.5px solid var(--c); }
-kbd { font: inherit; border: 1px solid var(--ws-line); border-radius: 3px; padding: 0 4px; }
-@media (max-width: 900px) {
-  :host { width: 100%; }
-  .legend { flex-wrap: nowrap; overflow-x: auto; scrollbar-width: none; padding: 4px 22px 4px 0;
-    mask-image: linear-gradient(90deg, #000 calc(100% - 24px), transparent); }
-  .legend .keys { display: none; }
-}
-"""
-_LEGEND_HTML = """<div class="legend" tabindex="0" role="group" aria-label="legend">
-<span><i class="hollow" style="--c:var(--ws-up)"></i>up</span><span><i style="--c:var(--ws-down)"></i>down</span>
-<span title="reversal signals by version: hollow up, filled down">▲ v1 ◆ v2 ★ v3 ■ v4</span>
-<span><i style="--c:var(--ws-muted);opacity:.55"></i>quiet</span><span><i style="--c:var(--ws-warn)"></i>active: over the buffer</span>
-<span><i style="--c:var(--ws-bad)"></i>burst: over mean + 3 sd</span><span><i class="dotted" style="--c:var(--ws-bad)"></i>mean + 3 sd</span>
-<span><i class="soft" style="--c:var(--ws-accent)"></i>adaptive buffer</span><span><i class="hatched" style="--c:var(--ws-bad)"></i>spike</span>
-<span><i class="hatched" style="--c:var(--ws-warn)"></i>gap: no signals</span><span><i class="line" style="--c:var(--ws-net)"></i>SMA</span>
-<span><i class="line" style="--c:var(--ws-accent)"></i>EMA</span><span><i class="line" style="--c:var(--ws-zero)"></i>ZLMA</span>
-<span class="keys"><kbd>L</kbd> live</span></div>"""
+_ADDRESS = ("underlying", "layout", "linked", "chart1", "chart2", "chart3", "chart4")
+_CHARTS = stylesheet(asset(__package__, "page_views_charts.css"))
+_BAR = stylesheet(asset(__package__, "page_views_bar.css"))
+_LEGEND = asset(__package__, "page_views_legend.css")
+_LEGEND_HTML = Template(asset(__package__, "page_views_legend.html")).substitute(spike_begins=SPIKE_BEGINS)
 
 
 class Keys(JSComponent):
     """Listens for the key that leads every chart back to live: L or End, outside of text fields."""
 
-    _esm = """
-    export function render({model, el}) {
-      const pressed = event => {
-        const typed = event.composedPath()[0]
-        if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|TEXTAREA|SELECT)$/.test(typed.tagName ?? '')) return
-        if (event.key === 'l' || event.key === 'L' || event.key === 'End') model.send_msg('live')
-      }
-      window.addEventListener('keydown', pressed)
-      model.on('remove', () => window.removeEventListener('keydown', pressed))
-    }
-    """
+    _esm = asset(__package__, "page_views_click.js")
 
     def __init__(self, on_live: Any) -> None:
         super().__init__(width=0, height=0, margin=0, sizing_mode="fixed")
@@ -91,7 +44,7 @@ class Keys(JSComponent):
         self._on_live()
 
 
-class Keeper(View):
+class LayoutUpdater(View):
     """Makes the charts of the layout one after the other, and lets each choose among the instruments that have come."""
 
     def __init__(self, views: SpacetimeViews) -> None:
@@ -125,36 +78,36 @@ class SpacetimeViews:
     colours
         Of the first paint.
     ask
-        A history's ``sql`` to read the past with; none: only what the source holds can be seen.
+        A history's ``sql`` to read history with; none: only what the source holds can be seen.
     """
 
     def __init__(
         self, source: Source, choice: SpacetimeChoice, colours: Palette, ask: Ask | None = None
     ) -> None:
         self.choice, self._source, self._colours = choice, source, colours
-        self._past = Past(ask) if ask is not None else None
+        self._history = HistoryLoader(ask) if ask is not None else None
         self._live: Live | None = None
         self._crosshair = Span(dimension="height", line_width=1, line_dash="dotted")
         self.built: list[ChartView] = []
         self._names: list[str] = []
         self._leading = False
-        self.signals, self.spikes = SignalList(self.sheets), SpikeList(self.sheets)
+        self.signals, self.spikes = SignalList(self.charts_data), SpikeList(self.charts_data)
         self._slots = [
             pn.Column(css_classes=["ws-slot"], sizing_mode="stretch_both", margin=0, visible=False)
             for _ in choice.charts
         ]
         self.charts = pn.Column(*self._slots, stylesheets=[_CHARTS], sizing_mode="stretch_both", margin=0)
         self.keys = Keys(self.go_live)
-        self.pace, self.turns = Pace(), Turns()
+        self.pace, self.turns = RenderPacing(), PaintTurns()
 
     @property
     def on_screen(self) -> list[ChartView]:
         """The charts of the layout that are made."""
         return self.built[: self.choice.layout]
 
-    def sheets(self) -> list[Sheet]:
+    def charts_data(self) -> list[ChartData]:
         """What the charts on screen show."""
-        return [chart.sheet for chart in self.on_screen if chart.sheet is not None]
+        return [chart.data for chart in self.on_screen if chart.data is not None]
 
     def start(self, live: Live) -> None:
         """Keep everything live and the choices in the page's address."""
@@ -165,7 +118,7 @@ class SpacetimeViews:
         self.choice.param.watch(lambda _: self._lay_out(), "layout")
         for chart in self.choice.charts:
             chart.param.watch(lambda _: live.touch(self.signals, self.spikes), "instrument")
-        live.add(Keeper(self))
+        live.add(LayoutUpdater(self))
         self._lay_out()
         for view in (self.signals, self.spikes):
             live.add(view)
@@ -210,7 +163,7 @@ class SpacetimeViews:
             self._colours,
             place + 1,
             self._crosshair,
-            self._past,
+            self._history,
             self._lead,
             self.pace,
             self.turns,

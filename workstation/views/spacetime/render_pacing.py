@@ -8,24 +8,23 @@ from typing import Any
 import panel as pn
 from bokeh.models import CustomJS, Spacer
 
+from workstation.views.widgets.assets import asset
+
 IN_FLIGHT = 2
 """Pictures on their way to the screen at the most."""
 PATIENCE_S = 3.0
 """Whoever does not answer for so long gets the next one all the same."""
-_ANSWER = """
-const [number] = cb_obj.tags
-requestAnimationFrame(() => setTimeout(() => { answer.tags = [number] }, 0))
-"""
+_ANSWER = asset(__package__, "render_pacing.js")
 
 
-class Turns:
+class PaintTurns:
     """Who paints a figure anew: one chart a picture, in the order in which they asked.
 
     When a candle closes all charts have one more to draw; painted in one go they would hold up what moves with every trade.
 
     Examples
     --------
-    >>> turns = Turns()
+    >>> turns = PaintTurns()
     >>> turns.ask(1), turns.ask(2), turns.ask(1)
     (True, False, False)
     >>> turns.begin()
@@ -55,14 +54,14 @@ class Turns:
         return True
 
 
-class Pace:
+class RenderPacing:
     """Counts pictures sent and painted; what a slow screen cannot take in is conflated here, not queued in the browser.
 
     ``panel`` has to be on the page; ``open`` says whether this turn's picture is sent.
 
     Examples
     --------
-    >>> pace = Pace()
+    >>> pace = RenderPacing()
     >>> [pace.turn() for _ in range(3)]
     [True, True, False]
     >>> pace.answer.tags = [2]

@@ -11,6 +11,7 @@ import pandas as pd
 
 from workstation.indicators.ticks.reversals import EVIDENCE, ReversalsParameters
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 
 SIDES = {1: "▲ up", -1: "▼ down", 0: "–"}
 RULES = ReversalsParameters()
@@ -49,10 +50,7 @@ def reasons(version: int, side: int, evidence: str) -> list[Reason]:
     return _TOLD[version](side, numbers)
 
 
-REASONS_CSS = """
-.reasons { font-size: 11px; border-spacing: 0; }
-.reasons td:nth-child(2) { text-align: right; padding: 0 8px 0 12px; font-weight: 700; }
-"""
+REASONS_CSS = asset(__package__, "signal_reasons.css")
 """Of the table of conditions: said once, not in every cell of hundreds of signals on their way to the screen."""
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 import param
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.views.shell.session import Source
 from workstation.views.state.session_cache import shared
+from workstation.views.state.source import Source
 
 MEASURES = {"gex": "GEX", "dex": "DEX", "vanna_exposure": "Vanna", "charm_exposure": "Charm"}
 SHORT_UNITS = {

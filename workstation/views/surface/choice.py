@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import param
 
-from workstation.views.shell.session import Source
 from workstation.views.state.choice import underlyings
+from workstation.views.state.source import Source
 
 GREEKS = {
     "implied_vol": "IV",

@@ -7,31 +7,18 @@ from html import escape
 import numpy as np
 import xarray as xr
 
-from workstation.views.exposure.headline import CSS as LINE_CSS
-from workstation.views.exposure.headline import cell
-from workstation.views.exposure.ledger import CSS as LEDGER_CSS
-from workstation.views.exposure.ledger import ledger_html
-from workstation.views.exposure.snapshot import Snapshot
-from workstation.views.shell.session import Source, View
+from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
 from workstation.views.surface.smiles import reason
 from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
+from workstation.views.widgets.provenance import Provenance
+from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = """
-:host { width: 100%; overflow: auto; }
-table { width: 100%; border-collapse: collapse; font-size: 12px; color: var(--ws-text); }
-th { color: var(--ws-muted); font-weight: 400; font-size: 11px; text-align: right; padding: 1px 4px; white-space: nowrap;
-  position: sticky; top: 0; background: var(--ws-card); }
-td { text-align: right; padding: 2px 4px; border-top: 1px solid var(--ws-line); white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; padding-left: 0; }
-th:last-child, td:last-child { padding-right: 0; }
-.up { color: var(--ws-up); } .down { color: var(--ws-down); }
-.flag { color: var(--ws-warn); font-weight: 700; } .bad { color: var(--ws-bad); font-weight: 700; } .good { color: var(--ws-good); }
-.why { color: var(--ws-muted); font-size: 11px; margin: 4px 0 0; line-height: 15px; }
-"""
+_CSS = asset(__package__, "fits.css")
 
 
 def violations(found: xr.Dataset, when: str = "") -> int:
@@ -50,12 +37,12 @@ def _role(value: float) -> str:
 class SurfaceLine(View):
     """At-the-money vol, skew and the slope of the term structure; how good the fit is."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 0.5
 
     def __init__(self, choice: SurfaceChoice) -> None:
         self.choice = choice
-        self._line = Markup(LINE_CSS)
+        self._line = value_line()
         self.panel = self._line.panel
 
     def refresh(self, source: Source) -> None:
@@ -116,7 +103,7 @@ class SurfaceLine(View):
 class Fits(TextView):
     """One row per expiry: vol, skew, the fit and its flags; below, why quotes were left out."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice) -> None:
@@ -200,22 +187,20 @@ def _flags(row: dict[str, float]) -> str:
 class SurfaceLedger(View):
     """The ledger of the surface shown."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice) -> None:
         self.choice = choice
-        self._page = Markup(LEDGER_CSS)
+        self._page = Provenance()
         self.panel = self._page.panel
 
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
         found = surface_of(source, self.choice.underlying)
         told = {} if found is None else {name: value for name, value in found.attrs.items() if name != "asof"}
-        asof = int(told.get("asof_ns", 0))
-        self._page.show(ledger_html(Snapshot(self.choice.underlying, asof, published=False, ledger=told)))
+        self._page.show(told, recorded=False)
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the ledger."""
-        if reason:
-            self._page.show(f"<h2>How this was made</h2><p role='alert'>{escape(reason)}</p>")
+        self._page.fail(reason)

@@ -9,13 +9,12 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
+from workstation.board.priced_chain import PricedChain
 from workstation.pricing.smile import SVI
-from workstation.pricing.surface import surface
 from workstation.pricing.surface_engine import skew_history
-from workstation.views.exposure.snapshot import chain_of
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 
-_SURFACES: WeakKeyDictionary[Any, dict[str, tuple[Any, xr.Dataset | None]]] = WeakKeyDictionary()
+_FITTED: WeakKeyDictionary[Any, dict[str, tuple[Any, PricedChain | None]]] = WeakKeyDictionary()
 _HISTORIES: WeakKeyDictionary[Any, dict[tuple[str, int], tuple[int, xr.Dataset]]] = WeakKeyDictionary()
 MOST = 720
 """Points of the skew's history; more are thinned evenly, the newest always kept."""
@@ -29,18 +28,23 @@ def rows_of(source: Source, underlying: str) -> pd.DataFrame:
 
 
 def surface_of(source: Source, underlying: str) -> xr.Dataset | None:
-    """The surface fitted to the newest chain; None when there are no marks.
+    """The surface fitted to the chain of ``fitted_chain``; None when there are no marks."""
+    chain = fitted_chain(source, underlying)
+    return None if chain is None else chain.surface
+
+
+def fitted_chain(source: Source, underlying: str) -> PricedChain | None:
+    """The priced chain whose surface is shown; None when there are no marks.
 
     It is fitted anew when the desk publishes one, so that page and record tell of the same moment; where the desk
-    publishes none, when it publishes exposures.
+    publishes none, when it publishes a priced chain.
     """
-    kept = _SURFACES.setdefault(source, {})
+    kept = _FITTED.setdefault(source, {})
     published = len(rows_of(source, underlying)) > 0
-    table = "surfaces" if published else "exposures"
+    table = "surfaces" if published else "priced_chain"
     key = (table, source.version(table))
     if underlying not in kept or kept[underlying][0] != key or kept[underlying][1] is None:
-        chain = chain_of(source, underlying)
-        kept[underlying] = (key, None if chain is None else surface(chain))
+        kept[underlying] = (key, source.priced_chain(underlying))
     return kept[underlying][1]
 
 

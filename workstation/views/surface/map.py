@@ -6,10 +6,10 @@ import numpy as np
 import panel as pn
 import xarray as xr
 
-from workstation.pricing.surface import greek_surface
-from workstation.views.shell.session import Source
+from workstation.board.priced_chain import PricedChain
+from workstation.views.state.source import Source
 from workstation.views.surface.choice import GREEKS, SCALES, UNITS, SurfaceChoice
-from workstation.views.surface.fitted import surface_of
+from workstation.views.surface.fitted import fitted_chain
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.figure import FigureView, pane
@@ -32,12 +32,12 @@ def delta_label(delta: float) -> str:
     return f"{100 * (1 - delta):.0f}P" if delta > 0.5 else f"{100 * delta:.0f}C"
 
 
-def shown(found: xr.Dataset, choice: SurfaceChoice) -> tuple[xr.DataArray, list[str]]:
+def shown(chain: PricedChain, choice: SurfaceChoice) -> tuple[xr.DataArray, list[str]]:
     """Values in the units shown over (expiry, columns), low strikes to high ones, and the columns' labels."""
     if choice.greek == "implied_vol":
-        values = found["implied_vol" if choice.grid == "moneyness" else "implied_vol_by_delta"]
+        values = chain.surface["implied_vol" if choice.grid == "moneyness" else "implied_vol_by_delta"]
     else:
-        values = greek_surface(found, choice.greek, on=choice.grid) * SCALES.get(choice.greek, 1.0)
+        values = chain.greek_surface(choice.greek, choice.grid) * SCALES.get(choice.greek, 1.0)
     if choice.grid == "delta":
         values = values.isel(delta=slice(None, None, -1))
         return values, [delta_label(float(delta)) for delta in values["delta"].to_numpy()]
@@ -50,7 +50,7 @@ def shown(found: xr.Dataset, choice: SurfaceChoice) -> tuple[xr.DataArray, list[
 class SurfaceMap(FigureView):
     """Vol or a greek by expiry and moneyness or delta."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice, colours: Palette) -> None:
@@ -76,20 +76,20 @@ class SurfaceMap(FigureView):
 
     def refresh(self, source: Source) -> None:
         """Draw the newest surface."""
-        found = surface_of(source, self.choice.underlying)
+        chain = fitted_chain(source, self.choice.underlying)
         signed = self.choice.greek in _SIGNED
         heat = self.signed if signed else self.plain
         for column, wanted in zip(self._panes, (not signed, signed), strict=True):
             if column.visible != wanted:
                 column.visible = wanted
         title = f"{GREEKS[self.choice.greek]} surface"
-        if found is None:
+        if chain is None:
             heat.show(Grid([], [], np.empty((0, 0))))
             self.card.say("no marks", UNITS[self.choice.greek], title)
             return
-        values, across = shown(found, self.choice)
+        values, across = shown(chain, self.choice)
         table = values.to_numpy()
-        rows = [formats.expiry(int(value)) for value in found["expiry_ns"].to_numpy()]
+        rows = [formats.expiry(int(value)) for value in chain.surface["expiry_ns"].to_numpy()]
         short, told = self._texts(table)
         centre = (
             between(values["moneyness"].to_numpy(), 1.0)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import panel as pn
-from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d, WheelZoomTool
+from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d
 
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.surface.choice import SHOWN, SurfaceChoice
 from workstation.views.surface.fitted import curve, quotes, surface_of
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
-from workstation.views.widgets.figure import FigureView, fit, pane, rule
+from workstation.views.widgets.figure import FigureView, fit, pane, reset_on_double_click, rule, wheel_zoom
 from workstation.views.widgets.theme import Palette, bare_figure
 
 _ROLES = ("up", "zero", "down", "muted")
@@ -34,7 +34,7 @@ def reason(code: str) -> str:
 class Smiles(FigureView):
     """Quotes and fitted smiles of up to four expiries over moneyness, residuals in vol points under them."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice, colours: Palette) -> None:
@@ -45,7 +45,10 @@ class Smiles(FigureView):
         self.curves = [ColumnDataSource(data=dict(_LINE)) for _ in range(SHOWN)]
         self.x_range, self.y_range, self.rest_range = Range1d(-0.2, 0.2), Range1d(0, 1), Range1d(-1, 1)
         self._framed = (0.0, "")
+        self._values = np.empty(0), np.empty(0)
+        """Vols and residuals shown."""
         self.figure, self.rest = self._build(), self._build_rest()
+        reset_on_double_click(self.figure, self._reset)
         self.card = Card(
             "Smiles",
             pn.Column(
@@ -58,7 +61,7 @@ class Smiles(FigureView):
         )  # fmt: skip
 
     def _build(self) -> object:
-        wheel = WheelZoomTool(dimensions="width")
+        wheel = wheel_zoom("width")
         made = bare_figure(
             self._painter, x_range=self.x_range, y_range=self.y_range, tools=[PanTool(), wheel],
             active_scroll=wheel, min_border_left=_LEFT, toolbar_location=None,
@@ -129,8 +132,14 @@ class Smiles(FigureView):
             vols += [vol[inside], *(self.fitted[at].data[name] for name in ("bid", "ask", "vol"))]
             points.append(self.fitted[at].data["points"])
             keys.append(Key(_ROLES[at], formats.expiry(wanted[at])))
-        self._frame(np.concatenate([*vols, np.empty(0)]), np.concatenate([*points, np.empty(0)]))
+        self._values = np.concatenate([*vols, np.empty(0)]), np.concatenate([*points, np.empty(0)])
+        self._frame(*self._values)
         self.card.say("" if keys else "no marks", keys=tuple(keys))
+
+    def _reset(self) -> None:
+        """Show the chosen reach again."""
+        self._framed = (0.0, "")
+        self._frame(*self._values)
 
     def _frame(self, vols: np.ndarray, points: np.ndarray) -> None:
         framed = (self.choice.reach, self.choice.underlying)

@@ -13,7 +13,7 @@ from bokeh.models import (
     Range1d,
 )
 
-from workstation.views.shell.session import Source
+from workstation.views.state.source import Source
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import history_of, surface_of
 from workstation.views.widgets import formats
@@ -48,7 +48,7 @@ def forward_vols(found: xr.Dataset) -> np.ndarray:
 class TermStructure(FigureView):
     """At-the-money vol over days to expiry, with the forward vol between expiries."""
 
-    inputs = ("surfaces", "exposures")
+    inputs = ("surfaces", "priced_chain")
     every_s = 1.0
 
     def __init__(self, choice: SurfaceChoice, colours: Palette) -> None:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import panel as pn
 
-from workstation.views.exposure.controls import BAR, ExpiryChoice, buttons, underlying_buttons
-from workstation.views.shell.session import Live, Source, View
+from workstation.views.shell.session import Live
+from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
 from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
 from workstation.views.surface.fitted import surface_of
 from workstation.views.surface.map import SurfaceMap
 from workstation.views.surface.smiles import Smiles
 from workstation.views.surface.term import SkewHistory, TermStructure
+from workstation.views.widgets.controls import BAR, ExpiryChoice, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
 
+LATER = {"map": "map", "term": "term", "skew": "skew", "fits": "fits"}
+"""Views that are made after the first paint: their names and their areas of the page."""
 _ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")
 
 
@@ -43,19 +47,39 @@ class SurfaceViews:
         self._source = source
         self.line = SurfaceLine(choice)
         self.smiles = Smiles(choice, colours)
-        self.map = SurfaceMap(choice, colours)
-        self.term = TermStructure(choice, colours)
-        self.skew = SkewHistory(choice, colours)
-        self.fits = Fits(choice)
         self.expiries = ExpiryChoice(choice, _fitted_expiries, "Smiles shown (four at most)")
         self.ledger = SurfaceLedger(choice)
+        self._colours = colours
+
+    @cached_property
+    def map(self) -> SurfaceMap:
+        """Vol or a greek by expiry and moneyness or delta."""
+        return SurfaceMap(self.choice, self._colours)
+
+    @cached_property
+    def term(self) -> TermStructure:
+        """At-the-money vol and skew by maturity."""
+        return TermStructure(self.choice, self._colours)
+
+    @cached_property
+    def skew(self) -> SkewHistory:
+        """Vol and skew of a constant maturity through time."""
+        return SkewHistory(self.choice, self._colours)
+
+    @cached_property
+    def fits(self) -> Fits:
+        """Each expiry's fit with its arbitrage flags."""
+        return Fits(self.choice)
+
+    @property
+    def first(self) -> tuple[View, ...]:
+        """What the first paint shows, in the order of refreshing."""
+        return self.expiries, self.line, self.smiles, self.ledger
 
     @property
     def all(self) -> tuple[View, ...]:
-        """The views in the order they are refreshed."""
-        return (
-            self.expiries, self.line, self.smiles, self.map, self.term, self.skew, self.fits, self.ledger,
-        )  # fmt: skip
+        """All views."""
+        return (*self.first, *(getattr(self, name) for name in LATER))
 
     def bar(self, *more: Any) -> pn.Row:
         """The choices in one line; ``more`` stands at its end."""

@@ -19,16 +19,16 @@ from bokeh.models import (
     PanTool,
     Range1d,
     Span,
-    WheelZoomTool,
 )
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
 from workstation.market.instruments import REGISTRY
-from workstation.views.shell.session import CANDLES_KEPT, Source
 from workstation.views.state.choice import instruments
 from workstation.views.state.session_cache import shared
+from workstation.views.state.source import CANDLES_KEPT, Source
 from workstation.views.widgets import formats
-from workstation.views.widgets.figure import bring_up, pane
+from workstation.views.widgets.assets import asset
+from workstation.views.widgets.figure import pane, update_source, wheel_zoom
 from workstation.views.widgets.live_overlay import Forming, FormingCandle
 from workstation.views.widgets.price_labels import Level, LevelLines
 from workstation.views.widgets.theme import Painter, Palette, bare_figure
@@ -52,20 +52,7 @@ _COLUMNS = (
     "x", "open", "high", "low", "close", "volume", "width", "middle", "body",
     "up_width", "up_high", "up_low", "down_width", "down_high", "down_low",
 )  # fmt: skip
-_PAINTED = """
-const newest = tip.data.event_ms
-if (!newest || !newest.length) return
-const event_ms = newest[newest.length - 1]
-requestAnimationFrame(() => setTimeout(() => {
-  const painted_ms = performance.timeOrigin + performance.now()
-  const root = document.documentElement
-  root.dataset.newestEventMs = event_ms
-  root.dataset.paintedMs = painted_ms
-  const paints = (window.workstationPaints ??= [])
-  paints.push([event_ms, painted_ms])
-  if (paints.length > 5000) paints.splice(0, 1000)
-}, 0))
-"""
+_PAINTED = asset(__package__, "paint_times.js")
 TIME_TICKS = {
     "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M",
     "days": "%d %b", "months": "%b %Y", "years": "%Y",
@@ -170,14 +157,14 @@ class CandleChart:
     # -- building -----------------------------------------------------------------------------------------
 
     def _price_figure(self) -> Any:
-        wheel = WheelZoomTool(dimensions="width")
+        wheel = wheel_zoom("width")
         made = bare_figure(
             self._painter,
             x_range=self.x_range,
             y_range=self.y_range,
             x_axis_type="datetime",
             y_axis_location="right",
-            tools=[PanTool(), wheel, WheelZoomTool(dimensions="height")],
+            tools=[PanTool(), wheel, wheel_zoom("height")],
             active_scroll=wheel,
             min_border_right=RIGHT_BORDER,
             min_border_bottom=2,
@@ -268,7 +255,7 @@ class CandleChart:
         if anew:
             self._candles.data = {name: values[:-1].copy() for name, values in self.held.items()}
         elif turn and (settled < 0 or settled != self._settled):
-            bring_up(self._candles, {name: values[:-1] for name, values in self.held.items()}, self.kept)
+            update_source(self._candles, {name: values[:-1] for name, values in self.held.items()}, self.kept)
         self.forming.show(self.held, Forming.after(self.held, self._candles.data["x"]))
         newest_ms = float(self.held["x"][-1]) if len(self.held["x"]) else -np.inf
         moved = anew or (turn and newest_ms != self._newest_ms)

@@ -7,40 +7,13 @@ from typing import Any, NamedTuple
 
 import panel as pn
 
+from workstation.views.widgets.assets import asset
 from workstation.views.widgets.theme import stylesheet
 
-_CARD = stylesheet(
-    """
-:host(.ws-card) {
-  background: var(--ws-card); border: 1px solid var(--ws-line); border-radius: 6px; padding: 6px 8px 4px;
-  box-sizing: border-box; overflow: hidden; min-width: 0; position: relative;
-}
-"""
-)
-_HEAD = stylesheet(
-    """
-:host { width: 100%; position: static !important; }
-.head { display: flex; align-items: baseline; gap: 10px; min-height: 22px; white-space: nowrap; overflow: hidden; }
-h2 { margin: 0; font-size: 12.5px; flex: none; font-weight: 700; color: var(--ws-text); letter-spacing: .01em; line-height: 22px; }
-.unit { color: var(--ws-muted); font-size: 11px; overflow: hidden; text-overflow: ellipsis; }
-.empty { position: absolute; z-index: 3; left: 1px; right: 1px; top: 28px; bottom: 1px; background: var(--ws-card); color: var(--ws-muted);
-  display: flex; align-items: center; justify-content: center; text-align: center; font-size: 12.5px; line-height: 18px; white-space: normal; }
-.empty p { margin: 0; padding: 0 16px; max-width: 46ch; }
-.key { align-self: center; flex: none; display: inline-flex; align-items: center; gap: 4px; color: var(--ws-muted); font-size: 11px; }
-.key i { width: 12px; height: 3px; border-radius: 1px; background: var(--c); }
-.key i.bar { width: 9px; height: 9px; }
-.key i.dashed { background: repeating-linear-gradient(90deg, var(--c) 0 4px, transparent 4px 6px); }
-.value { margin-left: auto; flex: none; color: var(--ws-text); font-size: 12px; font-weight: 700; }
-.failure { color: var(--ws-bad); font-size: 12px; white-space: normal; border-left: 3px solid var(--ws-bad);
-  padding: 2px 6px; margin: 2px 0; overflow-wrap: anywhere; }
-@media (max-width: 700px) { .head { flex-wrap: wrap; } .unit { max-width: 100%; } .key { line-height: 18px; } .value .long { display: none; } }
-"""
-)
+_CARD = stylesheet(asset(__package__, "card.css"))
+_HEAD = stylesheet(asset(__package__, "card_head.css"))
 
-_ACTIONS = """
-:host { position: static !important; align-items: center; }
-@media (max-width: 700px) { :host { flex-wrap: wrap; } :host > .ws-head { flex: 1 0 100% !important; } }
-"""
+_ACTIONS = asset(__package__, "card_actions.css")
 
 
 class Key(NamedTuple):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import panel as pn
-from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span
-from panel.io.model import remove_root
+from bokeh.events import DoubleTap
+from bokeh.models import AllIndices, ColumnDataSource, DataRange1d, LinearAxis, Range1d, Span, WheelZoomTool
 
-from workstation.views.shell.session import View
+from workstation.views.shell import server_patches
+from workstation.views.state.source import View
 from workstation.views.widgets.card import Card
 from workstation.views.widgets.theme import BOKEH, FONT, Painter, Palette
 
@@ -41,6 +43,21 @@ class TextView(View):
         self.card.fail(reason)
 
 
+def wheel_zoom(dimensions: str) -> WheelZoomTool:
+    """Zoom by the wheel with Ctrl held, or by two fingers: the wheel alone scrolls the page."""
+    return WheelZoomTool(dimensions=dimensions, modifiers="ctrl")
+
+
+def reset_on_double_click(made: Any, reset: Callable[[], None]) -> None:
+    """Call ``reset``, which shows the figure as it is without a hand on it, at a double click on the figure."""
+
+    def clicked(_: Any) -> None:
+        with pn.io.hold():
+            reset()
+
+    made.on_event(DoubleTap, clicked)
+
+
 def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     """A figure as a pane that fills its card, without the glyphs Bokeh keeps for selected and muted marks.
 
@@ -54,19 +71,10 @@ def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     return FigurePane(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
 
 
-class FigurePane(pn.pane.Bokeh):  # type: ignore[misc]
-    """A figure's pane that, on a page of ours, does not look through all models of the figure as Panel's does, twice.
+class FigurePane(server_patches.FigurePane):  # type: ignore[misc]
+    """A figure's pane in documents of the house theme."""
 
-    Nothing there names the page's root, and the theme it would give them is taken back by the document's own.
-    """
-
-    def _get_model(self, doc: Any, root: Any = None, parent: Any = None, comm: Any = None) -> Any:
-        if root is None or comm is not None or doc.theme is not BOKEH:
-            return super()._get_model(doc, root, parent, comm)
-        if self.object.document not in (None, doc):
-            remove_root(self.object, doc)
-        self._models[root.ref["id"]] = (self.object, parent)
-        return self.object
+    own_theme = BOKEH
 
 
 def fit(
@@ -114,7 +122,7 @@ def rule(made: Any, painter: Painter, at: float = 0.0, upright: bool = False, da
     return span
 
 
-def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
+def update_source(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int) -> None:
     """Bring a source in time order up to these rows: what differs is amended, what follows is appended; ``kept`` rows stay.
 
     Only what changed is sent. Where the rows' times do not continue the source's, all are shown anew.
@@ -122,7 +130,7 @@ def bring_up(source: ColumnDataSource, columns: dict[str, np.ndarray], kept: int
     Examples
     --------
     >>> source = ColumnDataSource(data={"x": np.array([1.0, 2.0]), "y": np.array([5.0, 6.0])})
-    >>> bring_up(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
+    >>> update_source(source, {"x": np.array([2.0, 3.0]), "y": np.array([7.0, 8.0])}, kept=2)
     >>> source.data["x"].tolist(), source.data["y"].tolist()
     ([2.0, 3.0], [7.0, 8.0])
     """

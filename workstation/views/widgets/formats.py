@@ -11,6 +11,8 @@ import math
 import pandas as pd
 from bokeh.models import CustomJSTickFormatter
 
+from workstation.views.widgets.assets import asset
+
 THIN = "\u202f"
 """Narrow no-break space, between thousands and before a suffix."""
 MINUS = "\u2212"
@@ -161,22 +163,7 @@ def expiry(expiry_ns: int) -> str:
     return pd.Timestamp(expiry_ns, unit="ns").strftime("%d %b %y")
 
 
-_JS = """
-const T = '\\u202f', minus = '\\u2212'
-function plain(size, digits) {
-  const decimals = Math.max(digits - 1 - Math.floor(Math.log10(size)), 0)
-  const text = size.toFixed(decimals)
-  return text.includes('.') ? text.replace(/0+$/, '').replace(/\\.$/, '') : text
-}
-function si(value, digits) {
-  const size = Math.abs(Number(value.toPrecision(digits)))
-  if (size === 0) return '0'
-  const sign = value < 0 ? minus : ''
-  for (const [scale, suffix] of [[1e12, 'tn'], [1e9, 'bn'], [1e6, 'M'], [1e3, 'k']])
-    if (size >= scale) return sign + currency + plain(size / scale, digits) + T + suffix
-  return sign + currency + plain(size, digits)
-}
-"""
+_JS = asset(__package__, "tick_formats.js")
 
 
 def si_ticks(currency: str = "") -> CustomJSTickFormatter:
@@ -186,23 +173,9 @@ def si_ticks(currency: str = "") -> CustomJSTickFormatter:
 
 def price_ticks() -> CustomJSTickFormatter:
     """Axis ticks as prices: thousands apart, as many decimals as the step between ticks asks for."""
-    return CustomJSTickFormatter(
-        code="""
-const step = ticks.length > 1 ? Math.abs(ticks[1] - ticks[0]) : 1
-const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step) + 1e-9)))
-const parts = Math.abs(tick).toFixed(decimals).split('.')
-parts[0] = parts[0].replace(/\\B(?=(\\d{3})+(?!\\d))/g, '\\u202f')
-return (tick < 0 ? '\\u2212' : '') + parts.join('.')
-"""
-    )
+    return CustomJSTickFormatter(code=asset(__package__, "price_ticks.js"))
 
 
 def percent_ticks() -> CustomJSTickFormatter:
     """Axis ticks of fractions as percent."""
-    return CustomJSTickFormatter(
-        code="""
-const step = ticks.length > 1 ? 100 * Math.abs(ticks[1] - ticks[0]) : 1
-const decimals = Math.max(0, Math.min(4, -Math.floor(Math.log10(step) + 1e-9)))
-return (tick < 0 ? '\\u2212' : '') + Math.abs(100 * tick).toFixed(decimals) + '\\u202f%'
-"""
-    )
+    return CustomJSTickFormatter(code=asset(__package__, "percent_ticks.js"))

@@ -14,15 +14,7 @@ from bokeh.models import ColumnDataSource
 from workstation.views.widgets.theme import Painter
 
 BEYOND_FRAME = "beyond the frame"
-"""Tag of a renderer on an overlay that may paint over the axes."""
-INSIDE_FRAME = f"""
-// Bokeh cuts off at the frame what it paints among the glyphs, not what it paints over them: a candle in progress that
-// is moved out of view would be painted over the axis
-Object.defineProperty(Bokeh.require('models/renderers/glyph_renderer').GlyphRendererView.prototype, 'needs_clip', {{
-  configurable: true, get() {{ return !this.model.tags.includes('{BEYOND_FRAME}') }},
-}})
-"""
-"""For the browser, once per page."""
+"""Tag of a renderer on an overlay that may paint over the axes; ``overlay_clipping.js`` reads it."""
 _CANDLE = ("x", "open", "high", "low", "close", "volume", "width", "middle", "body")
 
 

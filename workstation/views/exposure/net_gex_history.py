@@ -1,4 +1,4 @@
-"""How net gex and spot went: the last hours of published levels."""
+"""Net gex and spot over time, from the levels that were recorded."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
 
-from workstation.views.exposure.past import level_rows, why_none
-from workstation.views.shell.session import Source, View
+from workstation.views.exposure.recorded import level_rows, why_none
 from workstation.views.state.choice import Choice
+from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key
@@ -34,7 +34,7 @@ def too_short(rows: pd.DataFrame) -> str:
     return f"One snapshot so far, of {moment} UTC: spot {formats.price(float(rows['spot'].iloc[0]))}. A line needs two."
 
 
-class Course(View):
+class NetGexHistory(View):
     """Net gex over time with the spot price beside it."""
 
     inputs = ("levels",)
@@ -89,7 +89,7 @@ class Course(View):
             "Net GEX over time",
             pane(made),
             unit="$ per 1 %; right: USD",
-            area="course",
+            area="net_history",
             keys=(Key("net", "net"), Key("muted", "spot", "dashed"), Key("zero", "0γ", "dashed")),
         )
 

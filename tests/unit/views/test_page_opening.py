@@ -11,8 +11,8 @@ from bokeh.model import Model
 from bokeh.models import CustomJS
 from panel.custom import ReactiveESM
 
-from workstation.views.shell import server_patches as opening
-from workstation.views.shell.server_patches import Fetches, Head
+from workstation.views.shell import page_opening as opening
+from workstation.views.shell.page_opening import Fetches, Head
 from workstation.views.widgets.figure import FigurePane, pane
 from workstation.views.widgets.theme import BOKEH, DARK, Painter, bare_figure
 

@@ -1,7 +1,7 @@
-"""What was recorded of a choice, and what follows from it for sign models that were not.
+"""The recorded history of a choice, also for sign models that were not recorded themselves.
 
-Sign models of fixed signs differ by a factor per right alone, so the past of each follows from the call and put parts of any
-other. The taker flow's does not: it has a past only where the desk records it.
+Sign models of fixed signs differ by a factor per right, so the history of one follows from the call and put parts of
+another. The taker flow has a history only where the desk records it.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ import pandas as pd
 
 from workstation.exposure.change import change
 from workstation.exposure.signs import signs
-from workstation.views.shell.session import Source
 from workstation.views.state.choice import SIGN_MODELS, Choice
+from workstation.views.state.session_cache import shared
+from workstation.views.state.source import Source
 
 MINUTES = (1, 5, 10, 15, 30)
 Factors = tuple[float, float]
 """What turns the recorded call part and put part into those of the choice."""
 
 
-def recorded(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFrame:
+def levels_of(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFrame:
     """Published levels of the chosen underlying and basis under a sign model (the chosen one), in time order."""
     rows = source.latest("levels")
     mask = (
@@ -30,20 +31,20 @@ def recorded(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFra
     return rows[mask.to_numpy()]
 
 
-def kept(source: Source, choice: Choice) -> tuple[str, Factors] | None:
-    """The recorded sign model that the past of the choice follows from, and how; None when there is none.
+def recorded_model(source: Source, choice: Choice) -> tuple[str, Factors] | None:
+    """The recorded sign model from which the history of the choice follows, and its factors; None without one.
 
     Only all expiries together are recorded.
     """
     if choice.expiries:
         return None
-    if len(recorded(source, choice)):
+    if len(levels_of(source, choice)):
         return choice.sign_model, (1.0, 1.0)
     if choice.sign_model == "flow":
         return None
     wanted = signs(is_call=[True, False], sign_model=choice.sign_model)
     for name in SIGN_MODELS:
-        if name != "flow" and len(recorded(source, choice, name)):
+        if name != "flow" and len(levels_of(source, choice, name)):
             call, put = wanted / signs(is_call=[True, False], sign_model=name)
             return name, (float(call), float(put))
     return None
@@ -62,14 +63,14 @@ def why_none(choice: Choice) -> str:
 
 def level_rows(source: Source, choice: Choice) -> pd.DataFrame:
     """Levels of the choice through time: as published, else as they follow from what was; no rows when they do not."""
-    found = kept(source, choice)
+    found = recorded_model(source, choice)
     if found is None:
         return source.latest("levels").iloc[:0]
     name, (call, put) = found
-    rows = recorded(source, choice, name)
+    rows = levels_of(source, choice, name)
     if call == put:
         return rows if call == 1.0 else _times(rows, call)
-    gex = gex_past(source, choice).groupby("event_ns")["gex"].sum()
+    gex = gex_by_minute(source, choice).groupby("event_ns")["gex"].sum()
     rows = rows[rows["event_ns"].isin(gex.index).to_numpy()]
     return rows.assign(net_gex=gex.reindex(rows["event_ns"]).to_numpy(), zero_gamma=np.nan)
 
@@ -79,28 +80,40 @@ def _times(rows: pd.DataFrame, factor: float) -> pd.DataFrame:
     return rows.assign(**{name: factor * rows[name] for name in names})
 
 
-def gex_past(source: Source, choice: Choice) -> pd.DataFrame:
+def gex_by_minute(source: Source, choice: Choice) -> pd.DataFrame:
     """Net gex by strike of the choice once a minute: event_ns, strike, gex."""
-    found = kept(source, choice)
+    found = recorded_model(source, choice)
     if found is None:
         return pd.DataFrame(
             {"event_ns": np.empty(0, dtype=np.int64), "strike": np.empty(0), "gex": np.empty(0)}
         )
     name, (call, put) = found
-    past = source.exposure_past(choice.underlying, name, choice.basis)
-    return past if call == put == 1.0 else past.assign(gex=call * past["call_gex"] + put * past["put_gex"])
+    history = source.exposure_history(choice.underlying, name, choice.basis)
+    return (
+        history
+        if call == put == 1.0
+        else history.assign(gex=call * history["call_gex"] + put * history["put_gex"])
+    )
 
 
 def changes(source: Source, choice: Choice) -> dict[int, tuple[float, float]]:
-    """Minutes -> change of net gex and the strike that changed most; empty when nothing is kept of the choice."""
-    found = kept(source, choice)
+    """Minutes -> change of net gex and the strike that changed most; empty when nothing is recorded of the choice."""
+    key = "changes", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries)
+    found: dict[int, tuple[float, float]] = shared(
+        source, key, lambda: _changes(source, choice), "levels", "exposures"
+    )
+    return found
+
+
+def _changes(source: Source, choice: Choice) -> dict[int, tuple[float, float]]:
+    found = recorded_model(source, choice)
     if found is None:
         return {}
-    rows = recorded(source, choice, found[0])
+    rows = levels_of(source, choice, found[0])
     call, put = found[1]
     if call != put:
-        past = gex_past(source, choice)
-        rows = change(past.assign(underlying=choice.underlying))
+        history = gex_by_minute(source, choice)
+        rows = change(history.assign(underlying=choice.underlying))
     elif call != 1.0:
         rows = _times(rows.iloc[-1:], call)
     if not len(rows):

@@ -1,0 +1,3 @@
+const style = document.createElement('style')
+style.textContent = css
+document.head.append(style)

@@ -1,0 +1,2 @@
+const [number] = cb_obj.tags
+requestAnimationFrame(() => setTimeout(() => { answer.tags = [number] }, 0))

@@ -1,0 +1,107 @@
+"""Controls that pages share: rows of small buttons, the choice of underlying and of expiries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import panel as pn
+import panel_material_ui as pmui
+
+from workstation.views.state.source import Source, View
+from workstation.views.widgets import formats
+from workstation.views.widgets.assets import asset
+from workstation.views.widgets.theme import stylesheet
+
+BAR = stylesheet(asset(__package__, "button_bar.css"))
+_SMALL = {"margin": 0, "size": "small"}
+_BUTTONS_SX = {
+    "& .MuiToggleButton-root": {
+        "py": "2px",
+        "color": "var(--mui-palette-text-secondary)",
+        "&.Mui-selected": {"color": "var(--mui-palette-primary-contrastText) !important"},
+        "px": "9px",
+        "fontSize": "12px",
+        "textTransform": "none",
+        "lineHeight": "20px",
+        "whiteSpace": "nowrap",
+        "@media (max-width: 900px)": {"py": "7px", "px": "11px"},
+    }
+}
+
+
+def buttons(choice: Any, name: str, labels: dict[Any, str], what: str) -> pmui.RadioButtonGroup:
+    """One choice of few as a row of small buttons. ``labels``: value -> text."""
+    return pmui.RadioButtonGroup.from_param(
+        choice.param[name],
+        name=what,
+        label="",
+        options={text: value for value, text in labels.items()},
+        sx=_BUTTONS_SX,
+        **_SMALL,
+    )
+
+
+def underlying_buttons(choice: Any) -> pmui.RadioButtonGroup:
+    """Whose options; offers what the choice offers."""
+    made = buttons(
+        choice, "underlying", {name: name or "…" for name in choice.param.underlying.objects}, "underlying"
+    )
+
+    def offered(event: Any) -> None:
+        made.param.update(options=list(event.new), value=choice.underlying)
+
+    choice.param.watch(offered, "underlying", what="objects")
+    return made
+
+
+def expiries_of_chain(source: Source, underlying: str) -> list[int]:
+    """Expiries of the newest chain."""
+    chain = source.priced_chain(underlying)
+    return [] if chain is None else chain.expiries
+
+
+class ExpiryChoice(View):
+    """Boxes to tick expiries; none ticked means what the page takes then.
+
+    Parameters
+    ----------
+    choice
+        Has ``expiries``, and ``offer`` for what a source has.
+    expiries
+        Expiries to tick of a source and an underlying.
+    label
+        Of the boxes.
+    """
+
+    inputs = ("priced_chain",)
+    every_s = 1.0
+
+    def __init__(
+        self,
+        choice: Any,
+        expiries: Callable[[Source, str], list[int]] = expiries_of_chain,
+        label: str = "Expiries",
+    ) -> None:
+        self.choice = choice
+        self._expiries, self._label = expiries, label
+        self._boxes = pmui.CheckBoxGroup(options={}, value=[], label=label, size="small", margin=(0, 12))
+        self._boxes.param.watch(self._ticked, "value")
+        self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
+
+    def refresh(self, source: Source) -> None:
+        """Offer the underlyings the source has and the expiries there are."""
+        self.choice.offer(source)
+        known = self._expiries(source, self.choice.underlying)
+        options = {formats.expiry(value): value for value in known}
+        if options != self._boxes.options:
+            kept = [value for value in self.choice.expiries if value in known]
+            self._boxes.param.update(options=options, value=kept)
+            self.choice.expiries = kept
+
+    def _ticked(self, event: Any) -> None:
+        self.choice.expiries = sorted(event.new)
+
+    def show_failure(self, reason: str) -> None:
+        """Say it in place of the label."""
+        self._boxes.label = reason or self._label
