@@ -54,10 +54,13 @@ UNITS: dict[str, str] = {
     "years": "years, ACT/365",
     "forward": "USD",
     "discount": "1",
+    "forward_error": "USD, standard error",
+    "discount_error": "1, standard error",
     "forward_source": "",
     "spot": "USD",
 }
 _QUOTED = ("bid", "ask", "bid_size", "ask_size", "mark", "bid_iv", "ask_iv")
+_BY_EXPIRY = ("forward", "discount", "forward_error", "discount_error")
 _VENUE = ("delta", "gamma", "vega", "theta", "rho")
 _BY_CONTRACT = ("open_interest", "open_interest_ns", "volume_24h", "multiplier", "inverse", "event_ns")
 UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
@@ -230,6 +233,8 @@ def _by_expiry(
         "years": priced.years[first],
         "forward": priced.forward[first],
         "discount": priced.discount[first],
+        "forward_error": priced.forward_error[first],
+        "discount_error": priced.discount_error[first],
         "forward_source": np.array(SOURCES, dtype=object)[priced.forward_source[first]],
     }
 
@@ -275,8 +280,7 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         return variables[name].transpose(*DIMS).to_numpy()[row, column, side]
 
     expiry = {
-        name: variables[name].to_numpy()
-        for name in ("expiry_ns", "years", "forward", "discount", "forward_source")
+        name: variables[name].to_numpy() for name in ("expiry_ns", "years", *_BY_EXPIRY, "forward_source")
     }
     return ContractArrays(
         underlying=str(chain_.attrs.get("underlying", "")),
@@ -290,8 +294,7 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         is_call=variables["right"].to_numpy()[side] == "C",
         multiplier=cells("multiplier"),
         inverse=cells("inverse"),
-        forward=expiry["forward"][row],
-        discount=expiry["discount"][row],
+        **{name: expiry[name][row] for name in _BY_EXPIRY},
         vol=cells("mark_iv"),
         forward_source=_places(SOURCES, expiry["forward_source"])[row],
         iv_source=_places(IV_SOURCES, cells("iv_source")),

@@ -14,7 +14,7 @@ from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
 from workstation.pricing.cells import Cells
-from workstation.pricing.forward import SOURCES, Forwards, forwards, newest_per_group
+from workstation.pricing.forward import SOURCES, Forwards, filled_with_index, forwards, newest_per_group
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import (
     FIELDS,
@@ -25,6 +25,7 @@ from workstation.pricing.latest import (
     OPTION,
     LatestMarks,
 )
+from workstation.pricing.spot import Spot, spot_in_step
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -33,6 +34,7 @@ Codes = npt.NDArray[np.int64]
 STALE_AFTER_S = 900.0
 _LONGEST_S = 1e9
 """Older than thirty years is older than any mark."""
+DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
 IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "implied from mid")
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
@@ -54,6 +56,8 @@ class ContractArrays:
         Terms; ``years`` is ACT/365 from ``asof_ns``, floored at five minutes.
     forward, discount, vol
         What it was priced with: USD, 1, annual decimal.
+    forward_error, discount_error
+        Standard errors of ``forward`` and ``discount``; NaN where they are not measured.
     forward_source, iv_source
         Indices into ``SOURCES`` and ``IV_SOURCES``.
     open_interest, open_interest_ns, volume_24h
@@ -79,6 +83,8 @@ class ContractArrays:
     forward: Floats
     discount: Floats
     vol: Floats
+    forward_error: Floats
+    discount_error: Floats
     forward_source: npt.NDArray[np.int8]
     iv_source: npt.NDArray[np.int8]
     open_interest: Floats
@@ -117,24 +123,30 @@ def contracts(
     limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
     told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = _newest_index(latest, known, limit_ns)
-    curve = _forwards(latest, live, told, known[latest.kind[known] == FUTURE], index, limit_ns)
     expiry_ns = latest.expiry_ns[live]
-    group = np.searchsorted(curve.expiry_ns, expiry_ns)
-    forward, discount = curve.forward[group], curve.discount[group]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
-    vol, iv_source = _vols(latest, live, told, forward, discount, years)
+    curve = _forwards(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
+    group = np.searchsorted(curve.expiry_ns, expiry_ns)
     priced_ns = latest.priced_ns()[live]
+    spot = spot_in_step(
+        index=index,
+        index_ns=index_ns,
+        quotes_ns=int(priced_ns.max(initial=NO_TIME)),
+        curve=curve,
+        years=_first_of(group, years, curve.expiry_ns.size),
+    )
+    curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
+    forward, discount = curve.forward[group], curve.discount[group]
+    vol, iv_source = _vols(latest, live, told, forward, discount, years)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     codes = live[keep]
-    spot, spot_source = _spot(index, curve)
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
     open_interest, published_ns = latest.field("open_interest")[codes], latest.published_ns[codes]
     ledger = {
-        "spot_source": spot_source,
-        "spot_age_s": _age_s(asof_ns, index_ns) if spot_source == "index" else None,
+        **_spot_ledger(spot, asof_ns, index_ns),
         "forward_source": _counts(SOURCES, curve.source),
-        "discount": "measured by put-call parity" if (curve.discount != 1.0).any() else "1",
+        "discount": DISCOUNTS if np.isfinite(curve.discount_error).any() else "1",
         "iv_source": _counts(IV_SOURCES, iv_source[keep]),
         **_ages(priced_ns[keep], published_ns, asof_ns),
         "coverage": _coverage(latest, codes, live),
@@ -158,12 +170,14 @@ def contracts(
     return ContractArrays(
         underlying=underlying,
         asof_ns=asof_ns,
-        spot=spot,
+        spot=spot.value,
         codes=codes,
         event_ns=priced_ns[keep],
         expiry_ns=expiry_ns[keep],
         multiplier=latest.multiplier[codes],
         inverse=latest.inverse[codes],
+        forward_error=curve.forward_error[group][keep],
+        discount_error=curve.discount_error[group][keep],
         forward_source=curve.source[group][keep],
         iv_source=iv_source[keep],
         open_interest=open_interest,
@@ -250,19 +264,29 @@ def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[flo
     return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
 
 
-def _spot(index: float, curve: Forwards) -> tuple[float, str]:
-    if index > 0:
-        return index, "index"
-    positive = curve.forward[curve.forward > 0]
-    return (float(positive[0]), "forward of the nearest expiry") if positive.size else (float("nan"), "none")
+def _first_of(group: npt.NDArray[Any], values: Floats, count: int) -> Floats:
+    """A value of each group; those of one group are equal."""
+    found = np.full(count, np.nan)
+    found[group] = values
+    return found
+
+
+def _spot_ledger(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
+    """What the ledger says of spot; the index that was set aside is named."""
+    told: dict[str, Any] = {
+        "spot_source": spot.source,
+        "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
+        "spot_flag": spot.flag,
+    }
+    return told | ({"spot_index": spot.given} if spot.flag else {})
 
 
 def _forwards(
     latest: LatestMarks,
     live: Codes,
+    years: Floats,
     told: dict[str, Floats],
     listed: Codes,
-    index: float,
     limit_ns: int,
 ) -> Forwards:
     mark = fresh_fields(latest, listed, ("mark",), limit_ns)["mark"]
@@ -270,6 +294,7 @@ def _forwards(
     futures = {int(latest.expiry_ns[listed[row]]): float(mark[row]) for row in order if mark[row] > 0}
     return forwards(
         expiry_ns=latest.expiry_ns[live],
+        years=years,
         venue=told["forward"],
         venue_ns=latest.time("forward")[live],
         strike=latest.strike[live],
@@ -279,7 +304,6 @@ def _forwards(
         bid=told["bid"],
         ask=told["ask"],
         futures=futures,
-        index=index,
     )
 
 
