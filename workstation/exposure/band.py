@@ -82,7 +82,7 @@ def band(
         "sign_model": ("sign_model", np.array(names, dtype=object), {"units": ""}),
         "curve_spot": ("curve_spot", spots, {"units": "USD"}),
     }
-    attrs = ledger(contracts, "band", basis)
+    attrs = ledger(contracts, "band", basis, np.stack(sizes).ravel())
     attrs["sign_model"] = "band over " + ", ".join(names)
     return xr.Dataset(data, coords=coords, attrs=attrs)
 

@@ -16,6 +16,7 @@ from workstation.exposure.book import ledger
 from workstation.exposure.cascade import CascadeScales, cascade_risk
 from workstation.exposure.levels import priced_levels
 from workstation.exposure.scenario import forced_flow_grid
+from workstation.exposure.signs import unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.traded import TimedSums, TradedTerms
 from workstation.market.instruments import REGISTRY
@@ -155,9 +156,14 @@ class Cascade(ChainSnapshots):
         }
         if found.zero.reason:
             reasons["below_zero_gamma"] = found.zero.reason
+        if unknown := unknown_reason(position, basis):
+            reasons |= dict.fromkeys(
+                ("below_zero_gamma", "forced_selling_1pct", "forced_selling_3pct", "put_wall_distance"),
+                unknown,
+            )
         risk = cascade_risk(**inputs, scales=self.parameters.scales, reasons=reasons)
         told = {
-            **ledger(contracts, sign_model, basis),
+            **ledger(contracts, sign_model, basis, position),
             "inputs": inputs,
             "scales": asdict(self.parameters.scales),
         }

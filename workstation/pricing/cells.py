@@ -102,9 +102,22 @@ class Cells:
         return self._by_strike[0]
 
     def sums(self, values: Floats) -> tuple[Floats, Floats]:
-        """Sum of contracts' values over the calls and over the puts of each cell, each of shape (m,)."""
+        """Sum of contracts' values over the calls and over the puts of each cell, each of shape (m,).
+
+        Unknown (NaN) values have no part; a side of which all are unknown is NaN, one without contracts 0.
+        """
         calls, puts = _sums(self._slot, values, self.strike.size)
         return calls, puts
+
+    def totals(self, values: Floats) -> Floats:
+        """Sum of contracts' values of each cell, both rights, shape (m,); NaN where only unknown values are."""
+        calls, puts = self.sums(values)
+        return _total(calls, puts, self.cell, values)
+
+    def totals_by_strike(self, values: Floats) -> Floats:
+        """The same of each of ``strikes``, over all expiries."""
+        calls, puts = self.sums_by_strike(values)
+        return _total(calls, puts, self._by_strike[1] >> 1, values)
 
     def sums_by_strike(self, values: Floats) -> tuple[Floats, Floats]:
         """The same of each of ``strikes``, over all expiries."""
@@ -112,13 +125,27 @@ class Cells:
         return calls, puts
 
 
+def _total(calls: Floats, puts: Floats, cell: Places, values: Floats) -> Floats:
+    missing = np.isnan(calls) | np.isnan(puts)
+    if not missing.any():
+        return np.asarray(calls + puts)
+    known = np.zeros(calls.size, dtype=bool)
+    known[cell[~np.isnan(values)]] = True
+    return np.where(known, np.nan_to_num(calls) + np.nan_to_num(puts), np.nan)
+
+
 @numba.njit(cache=True)
 def _sums(slot: Any, values: Any, size: int) -> Any:
-    """Sums of the even and of the odd slots."""
-    calls, puts = np.zeros(size), np.zeros(size)
+    """Sums of the even and of the odd slots; NaN where only unknown values are."""
+    sums, known, unknown = np.zeros(2 * size), np.zeros(2 * size, np.bool_), False
     for i in range(slot.size):
-        if slot[i] & 1:
-            puts[slot[i] >> 1] += values[i]
+        if values[i] == values[i]:
+            sums[slot[i]] += values[i]
+            known[slot[i]] = True
         else:
-            calls[slot[i] >> 1] += values[i]
-    return calls, puts
+            unknown = True
+    if unknown:
+        for i in range(slot.size):
+            if not known[slot[i]]:
+                sums[slot[i]] = np.nan
+    return sums[0::2].copy(), sums[1::2].copy()

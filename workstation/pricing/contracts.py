@@ -152,6 +152,7 @@ def contracts(
         "coverage": _coverage(latest, codes, live),
         "contracts": len(codes),
         "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
+        "open_interest_known": _share_known(open_interest),
         "dropped": {
             "expired": options.size - live.size,
             **dict(zip(REASONS[1:], dropped[1:], strict=True)),
@@ -352,6 +353,11 @@ def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
     total = float(np.nansum(units[live]))
     part = total if kept.size == live.size else float(np.nansum(units[kept]))
     return part / total if total > 0 else float("nan")
+
+
+def _share_known(values: Floats) -> float:
+    """Share of values that are known; NaN of none."""
+    return float(1.0 - np.isnan(values).mean()) if values.size else float("nan")
 
 
 def _ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:
