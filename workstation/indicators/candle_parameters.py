@@ -18,6 +18,7 @@ VOLUME_ONLY = (
     | TradeFlag.OUT_OF_SEQUENCE
     | TradeFlag.AVERAGE_PRICE
     | TradeFlag.ODD_LOT
+    | TradeFlag.UNPRICED
 )
 """Prints that count as volume but do not set a price: reported late or out of sequence, or at a price that is not the
 market's at that moment (negotiated blocks, legs of a package, averages), or too small to set the tape's last."""

@@ -42,6 +42,8 @@ class TradeFlag(IntFlag):
     AVERAGE_PRICE = 1 << 14
     ODD_LOT = 1 << 15
     EXTENDED_HOURS = 1 << 16
+    UNPRICED = 1 << 17
+    """Sets no price, for a reason without a bit of its own (derivatively priced, cash, next day, official values)."""
 
 
 FRAMES = Table(
