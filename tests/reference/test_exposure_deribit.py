@@ -87,7 +87,7 @@ def test_vol_implied_from_the_mark_is_the_venues(crypto: Path) -> None:
     frame = snapshot_marks(snapshots(crypto)[10], "BTC")
     told = chain(frame)
     implied = chain(frame.assign(mark_iv=np.nan))
-    assert set(implied.attrs["iv_source"]) == {"implied from mark", "implied from mid"} & set(
+    assert set(implied.attrs["iv_source"]) == {"implied from mark", "mid"} & set(
         implied.attrs["iv_source"]
     )
     near = (np.abs(told["delta"]) > 0.1) & (np.abs(told["delta"]) < 0.9) & (told["years"] > 5 / 365)

@@ -19,7 +19,6 @@ from workstation.exposure.scenario import forced_flow_grid
 from workstation.exposure.signs import unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.traded import TimedSums, TradedTerms
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.latest import OPTION
@@ -221,7 +220,7 @@ class Cascade(ChainSnapshots):
         held = {
             name: {
                 **asdict(kept),
-                "codes": [[str(known) for known in REGISTRY.names(codes)] for codes in kept.codes],
+                "codes": [self._latest.keys(codes) for codes in kept.codes],
             }
             for name, kept in self._held.items()
         }
@@ -240,5 +239,5 @@ class Cascade(ChainSnapshots):
         self._volume.restore(state["volume"])
         self._liquidated.restore(state["liquidated"])
         for name, kept in state["held"].items():
-            codes = [REGISTRY.codes(names).astype(np.int64) for names in kept["codes"]]
+            codes = [self._latest.places(keys) for keys in kept["codes"]]
             self._held[name] = _Held(list(kept["times"]), list(kept["spots"]), codes, list(kept["units"]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import xarray as xr
 
 from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME
+from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME, QUOTES
 from workstation.pricing.contracts import (
     GREEKS,
     IV_SOURCES,
@@ -21,11 +22,12 @@ from workstation.pricing.contracts import (
     contracts,
 )
 from workstation.pricing.forward import SOURCES
-from workstation.pricing.latest import OPTION, TERMS, LatestMarks
+from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
 
 DIMS = ("expiry", "strike", "right")
 UNITS: dict[str, str] = {
     "instrument": "",
+    "venue": "",
     "bid": "premium currency",
     "ask": "premium currency",
     "bid_size": "contracts",
@@ -68,17 +70,20 @@ UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
 
 def chain(
     marks: pd.DataFrame,
-    asof_ns: int | None = None,
+    asof_ns: int | str | pd.Timestamp | None = None,
     underlying: str | None = None,
     *,
     stale_after_s: float = STALE_AFTER_S,
+    quotes: pd.DataFrame | None = None,
+    venue: str | None = None,
 ) -> xr.Dataset:
-    """The chain of one underlying, priced from the newest marks at or before an instant.
+    """The chain of one underlying, priced from the newest marks and quotes at or before an instant.
 
     Greeks are Black-76 of the USD value per unit of underlying, with respect to the expiry's forward, from
-    mark_iv, else from the vol implied by mark or mid. The forward is the venue's, else a listed future's
+    mark_iv, else from the vol implied by mark or mid (``iv_source``). The forward is the venue's, else a listed future's
     mark (rows of ``kind`` future in ``marks``), else put-call parity's, else the index. The discount factor is 1, except where
     parity on cash premiums of european options measures one; with it delta is D N(d1). No interest rate is looked up.
+    Spot is the index where it is in step with the quotes (``spot_source``, ``spot_flag``), else what parity implies.
 
     Parameters
     ----------
@@ -88,11 +93,18 @@ def chain(
         columns where the frame has them, else from the instrument registry. Rows need no order: of one
         instrument the newest row counts, for each group of fields it carries.
     asof_ns
-        Instant (UTC ns); default: the newest ``event_ns``.
+        Instant (UTC ns, ISO text or Timestamp; a text without a zone is UTC); default: that of the newest price or vol of
+        the underlying's options.
     underlying
         Which one, when ``marks`` holds several.
     stale_after_s
         Contracts whose newest price or vol is older are left out and counted.
+    quotes
+        Rows of ``quotes``: they price the options of venues that send neither mark nor vol. ``marks`` may then hold no more
+        than open interest, or nothing.
+    venue
+        The chain of one venue; default: of all, combined. A contract that several venues list is priced from each one's own
+        rows and forward, never from who spoke last; attrs ``venues`` and ``combined`` say so.
 
     Returns
     -------
@@ -104,7 +116,7 @@ def chain(
     Raises
     ------
     ValueError
-        Several underlyings and none named, or one that is not there.
+        Several underlyings and none named, or one that is not there; a venue without rows; an instant that is none.
     TableError
         The frame does not fit, or holds no option.
 
@@ -117,18 +129,79 @@ def chain(
     [0.5384, -0.4616]
     """
     rows, terms = _split(marks)
-    if not len(rows):
-        raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark")
-    asof = int(rows["event_ns"].max()) if asof_ns is None else int(asof_ns)
-    upto = rows["event_ns"].to_numpy() <= asof
-    latest = LatestMarks()
+    quoted = QUOTES.empty() if quotes is None else QUOTES.conform(quotes)
+    if venue is not None:
+        rows, quoted = _of_venue(rows, quoted, venue)
+    if not len(rows) and not len(quoted):
+        raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark or quote")
+    asof = None if asof_ns is None else instant_ns(asof_ns)
+    latest = _latest(rows, quoted, terms, asof)
+    name = _choose(latest, underlying)
+    if asof is None:
+        asof = _quotes_ns(latest, name, rows, quoted)
+        if len(rows) and int(rows["event_ns"].max()) > asof:
+            latest = _latest(_in_step(rows, asof), quoted, terms, None)
+    return dataset(latest, contracts(latest, underlying=name, asof_ns=asof, stale_after_s=stale_after_s))
+
+
+def instant_ns(instant: int | str | pd.Timestamp) -> int:
+    """UTC ns of an instant said as ns, ISO text or Timestamp; without a zone it is UTC.
+
+    Examples
+    --------
+    >>> instant_ns("2026-03-20"), instant_ns("2026-03-20T09:30-04:00") - instant_ns("2026-03-20")
+    (1773964800000000000, 48600000000000)
+    """
+    if isinstance(instant, int | np.integer) and not isinstance(instant, bool):
+        return int(instant)
+    problem = (
+        f"asof_ns: {instant!r} is no instant; give UTC ns, ISO text like '2026-03-20T14:30Z' or a Timestamp"
+    )
+    if not isinstance(instant, str | pd.Timestamp | np.datetime64 | dt.datetime):
+        raise ValueError(problem)
+    try:
+        moment = pd.Timestamp(instant)
+    except ValueError as error:
+        raise ValueError(problem) from error
+    if pd.isna(moment):
+        raise ValueError(problem)
+    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+    return int(moment.as_unit("ns").value)
+
+
+def _latest(
+    rows: pd.DataFrame, quoted: pd.DataFrame, terms: pd.DataFrame | None, asof: int | None
+) -> LatestMarks:
+    """What is known at an instant (None: at the end)."""
+    latest = LatestMarks(by_venue=True)
     if terms is not None:
         latest.describe(terms)
-    latest.take(rows if upto.all() else rows[upto])
-    return dataset(
-        latest,
-        contracts(latest, underlying=_choose(latest, underlying), asof_ns=asof, stale_after_s=stale_after_s),
-    )
+    for part, take in ((rows, latest.take), (quoted, latest.take_quotes)):
+        upto = np.ones(len(part), dtype=bool) if asof is None else part["event_ns"].to_numpy() <= asof
+        take(part if upto.all() else part[upto])
+    return latest
+
+
+def _in_step(rows: pd.DataFrame, quotes_ns: int) -> pd.DataFrame:
+    """Rows of marks with nothing but open interest and volume later than the quotes: an index of later is of another moment."""
+    later = rows["event_ns"].to_numpy() > quotes_ns
+    moving = [name for name in FIELDS if name not in ("open_interest", "volume_24h")]
+    return rows.assign(**{name: rows[name].where(~later) for name in moving})
+
+
+def _quotes_ns(latest: LatestMarks, underlying: str, *tables: pd.DataFrame) -> int:
+    """When the newest price or vol of an underlying's options happened; without one, the newest row."""
+    of = latest.underlying == latest.underlyings.index(underlying)
+    newest = int(latest.priced_ns()[of & (latest.kind == OPTION)].max(initial=NO_TIME))
+    return newest if newest > NO_TIME else max(int(part["event_ns"].max()) for part in tables if len(part))
+
+
+def _of_venue(rows: pd.DataFrame, quoted: pd.DataFrame, venue: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    at = [part["venue"].astype("str") for part in (rows, quoted)]
+    if not any((names == venue).any() for names in at):
+        known = sorted({name for names in at for name in names.unique().tolist() if name})
+        raise ValueError(f"no row of venue {venue!r}; there are {', '.join(known) or 'none that name one'}")
+    return rows[at[0] == venue], quoted[at[1] == venue]
 
 
 def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -136,10 +209,12 @@ def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     rows = MARKS.conform(marks.drop(columns=own))
     if not own:
         return rows, None
-    terms = pd.DataFrame({"instrument": rows["instrument"].astype("str")})
+    terms = pd.DataFrame(
+        {"instrument": rows["instrument"].astype("str"), "venue": rows["venue"].astype("str")}
+    )
     for name in own:
         terms[name] = marks[name].to_numpy()
-    terms = terms.drop_duplicates("instrument", keep="last", ignore_index=True)
+    terms = terms.drop_duplicates(["instrument", "venue"], keep="last", ignore_index=True)
     described = REGISTRY.describe(terms["instrument"].tolist())
     for name in TERMS:
         if name not in own:
@@ -184,12 +259,13 @@ def _choose(latest: LatestMarks, underlying: str | None) -> str:
 
 def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     """The view of priced contracts for people: one cell per expiry, strike and right."""
-    columns: dict[str, npt.NDArray[Any]] = {name: latest.field(name)[priced.codes] for name in _QUOTED}
-    columns |= {f"venue_{name}": latest.field(name)[priced.codes] for name in _VENUE}
+    columns: dict[str, npt.NDArray[Any]] = {name: latest.field(name)[priced.slots] for name in _QUOTED}
+    columns |= {f"venue_{name}": latest.field(name)[priced.slots] for name in _VENUE}
     columns |= {name: getattr(priced, name) for name in _BY_CONTRACT}
     columns |= priced.greeks
     columns["mark_iv"] = priced.vol
-    columns["quote_ns"] = latest.time("quote")[priced.codes]
+    columns["quote_ns"] = latest.time("quote")[priced.slots]
+    columns["venue"] = priced.venue
     columns["instrument"] = REGISTRY.names(priced.codes)
     columns["iv_source"] = np.array(IV_SOURCES, dtype=object)[priced.iv_source]
     expiries, row = np.unique(priced.expiry_ns, return_inverse=True)
@@ -287,6 +363,8 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         asof_ns=int(chain_.attrs["asof_ns"]),
         spot=float(variables["spot"]),
         codes=REGISTRY.codes(cells("instrument").tolist()).astype(np.int64),
+        venue=cells("venue") if "venue" in variables else np.full(row.size, "", dtype=object),
+        slots=np.full(row.size, -1, dtype=np.int64),
         event_ns=cells("event_ns"),
         expiry_ns=expiry["expiry_ns"][row],
         years=expiry["years"][row],

@@ -13,8 +13,15 @@ import numpy.typing as npt
 from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
-from workstation.pricing.cells import Cells
-from workstation.pricing.forward import SOURCES, Forwards, filled_with_index, forwards, newest_per_group
+from workstation.pricing.cells import Cells, distinct
+from workstation.pricing.forward import (
+    SOURCES,
+    Forwards,
+    filled_with_index,
+    forwards,
+    joined,
+    newest_per_group,
+)
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import (
     FIELDS,
@@ -35,7 +42,11 @@ STALE_AFTER_S = 900.0
 _LONGEST_S = 1e9
 """Older than thirty years is older than any mark."""
 DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
-IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "implied from mid")
+IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid")
+"""Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward."""
+COMBINED = (
+    "open interest of all venues in underlying units, each priced from its own venue's quotes and forward"
+)
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
 
@@ -48,8 +59,10 @@ class ContractArrays:
     ----------
     underlying, asof_ns, spot
         Name, instant of the snapshot (UTC ns), index in USD.
-    codes
-        Registry code of each contract.
+    codes, venue
+        Registry code of each contract, and the venue whose row it is; empty where all venues share one.
+    slots
+        Where its newest state stands in ``LatestMarks``.
     event_ns
         When its newest price or vol happened.
     expiry_ns, years, strike, is_call, multiplier, inverse
@@ -73,6 +86,8 @@ class ContractArrays:
     asof_ns: int
     spot: float
     codes: Codes
+    venue: npt.NDArray[Any]
+    slots: Codes
     event_ns: Times
     expiry_ns: Times
     years: Floats
@@ -123,10 +138,10 @@ def contracts(
     limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
     told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = _newest_index(latest, known, limit_ns)
+    venues = latest.venue[live]
     expiry_ns = latest.expiry_ns[live]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
-    curve = _forwards(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
-    group = np.searchsorted(curve.expiry_ns, expiry_ns)
+    curve, group = _curve(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
     priced_ns = latest.priced_ns()[live]
     spot = spot_in_step(
         index=index,
@@ -140,17 +155,19 @@ def contracts(
     vol, iv_source = _vols(latest, live, told, forward, discount, years)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
-    codes = live[keep]
+    slots = live[keep]
+    names_of = np.array(latest.venues, dtype=object)
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
-    open_interest, published_ns = latest.field("open_interest")[codes], latest.published_ns[codes]
+    open_interest, published_ns = latest.field("open_interest")[slots], latest.published_ns[slots]
     ledger = {
         **_spot_ledger(spot, asof_ns, index_ns),
         "forward_source": _counts(SOURCES, curve.source),
         "discount": DISCOUNTS if np.isfinite(curve.discount_error).any() else "1",
         "iv_source": _counts(IV_SOURCES, iv_source[keep]),
         **_ages(priced_ns[keep], published_ns, asof_ns),
-        "coverage": _coverage(latest, codes, live),
-        "contracts": len(codes),
+        "coverage": _coverage(latest, slots, live),
+        **_venue_ledger(names_of[venues[keep]]),
+        "contracts": len(slots),
         "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
         "open_interest_known": _share_known(open_interest),
         "dropped": {
@@ -161,9 +178,9 @@ def contracts(
         "stale_after_s": stale_after_s,
     }
     terms = {
-        "strike": latest.strike[codes],
+        "strike": latest.strike[slots],
         "years": years[keep],
-        "is_call": latest.is_call[codes],
+        "is_call": latest.is_call[slots],
         "forward": forward[keep],
         "discount": discount[keep],
         "vol": vol[keep],
@@ -172,18 +189,20 @@ def contracts(
         underlying=underlying,
         asof_ns=asof_ns,
         spot=spot.value,
-        codes=codes,
+        codes=latest.code[slots],
+        venue=names_of[venues[keep]],
+        slots=slots,
         event_ns=priced_ns[keep],
         expiry_ns=expiry_ns[keep],
-        multiplier=latest.multiplier[codes],
-        inverse=latest.inverse[codes],
+        multiplier=latest.multiplier[slots],
+        inverse=latest.inverse[slots],
         forward_error=curve.forward_error[group][keep],
         discount_error=curve.discount_error[group][keep],
         forward_source=curve.source[group][keep],
         iv_source=iv_source[keep],
         open_interest=open_interest,
         open_interest_ns=published_ns,
-        volume_24h=latest.field("volume_24h")[codes],
+        volume_24h=latest.field("volume_24h")[slots],
         greeks=_greeks(terms, names),
         ledger=ledger,
         **terms,
@@ -257,12 +276,45 @@ def fresh_quotes(
 
 
 def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
+    """The newest index; of several venues the median of each one's newest."""
     index = fresh_fields(latest, codes, ("index",), limit_ns)["index"]
     index_ns = latest.time("index")[codes]
-    value = newest_per_group(
-        groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
-    )
-    return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
+    venues, group = distinct(latest.venue[codes].astype(np.int64))
+    values = newest_per_group(groups=group, times=index_ns, values=index, count=venues.size)
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if values.size else np.nan, int(index_ns[index > 0].max(initial=NO_TIME))
+
+
+def _curve(
+    latest: LatestMarks, live: Codes, years: Floats, told: dict[str, Floats], listed: Codes, limit_ns: int
+) -> tuple[Forwards, npt.NDArray[np.intp]]:
+    """Forwards of every expiry of every venue, each from its own venue's rows, and the place of each contract's."""
+    planes = latest.venue[live]
+    present = np.unique(planes)
+    if present.size <= 1:
+        curve = _forwards(latest, live, years, told, listed, limit_ns)
+        return curve, np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
+    parts: list[Forwards] = []
+    group = np.zeros(live.size, dtype=np.intp)
+    for plane in present:
+        at = np.flatnonzero(planes == plane)
+        own = {name: values[at] for name, values in told.items()}
+        futures = listed[latest.venue[listed] == plane]
+        curve = _forwards(latest, live[at], years[at], own, futures, limit_ns)
+        group[at] = sum(part.expiry_ns.size for part in parts) + np.searchsorted(
+            curve.expiry_ns, latest.expiry_ns[live[at]]
+        )
+        parts.append(curve)
+    return joined(parts), group
+
+
+def _venue_ledger(venues: npt.NDArray[Any]) -> dict[str, Any]:
+    """How many contracts are of each venue's rows, and how several are combined."""
+    names, counts = np.unique(venues.astype("str"), return_counts=True)
+    told: dict[str, Any] = {
+        "venues": {name: count for name, count in zip(names.tolist(), counts.tolist(), strict=True) if name}
+    }
+    return told | ({"combined": COMBINED} if names.size > 1 else {})
 
 
 def _first_of(group: npt.NDArray[Any], values: Floats, count: int) -> Floats:

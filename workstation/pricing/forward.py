@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numba
@@ -112,6 +112,12 @@ def forwards(
     _draw(lines, _years_of(group, years, expiries.size), forward, source, numbers)
     discount, forward_error, discount_error = numbers[:, 0], numbers[:, 1], numbers[:, 2]
     return Forwards(expiries, forward, discount, forward_error, discount_error, source)
+
+
+def joined(parts: list[Forwards]) -> Forwards:
+    """Forwards of several venues one after the other."""
+    names = [field.name for field in fields(Forwards)]
+    return Forwards(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def filled_with_index(curve: Forwards, index: float) -> Forwards:

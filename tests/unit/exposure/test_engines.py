@@ -288,8 +288,8 @@ def test_parameters() -> None:
         Levels(every="-1s")
     with pytest.raises(ValueError, match="stale_after_s"):
         Levels(stale_after_s=0.0)
-    with pytest.raises(ValueError, match="reads marks, heartbeat, trades, instruments, not 'quotes'"):
-        Levels().update(beat(1), "quotes")
+    with pytest.raises(ValueError, match="reads marks, heartbeat, quotes, trades, instruments, not 'fills'"):
+        Levels().update(beat(1), "fills")
 
 
 def test_inputs_are_not_changed(make_marks: Make) -> None:

@@ -139,7 +139,7 @@ def test_missing_iv_is_implied_from_mark_then_mid_and_the_source_is_counted() ->
         ask=[nan, nan, nan, price[3] + 1e-4, price[4], nan],
     )
     found = chain(frame)
-    assert found.attrs["iv_source"] == {"mark_iv": 1, "implied from mark": 2, "implied from mid": 1}
+    assert found.attrs["iv_source"] == {"mark_iv": 1, "implied from mark": 2, "mid": 1}
     assert found.attrs["dropped"]["no_iv"] == 2
     for strike, right in ((90_000.0, "P"), (100_000.0, "C"), (100_000.0, "P")):
         assert at(found, "mark_iv", strike, right) == pytest.approx(0.6, abs=1e-9)
@@ -242,7 +242,7 @@ def test_a_vol_that_stands_still_gives_way_to_a_fresh_quote() -> None:
     price = [coin_price(k, c, 0.6) for k in (90_000.0, 100_000.0, 110_000.0) for c in (True, False)]
     quotes = marks(event_ns=ASOF + 901 * SECOND, mark_iv=np.nan, bid=price, ask=price)
     assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {
-        "implied from mid": 6
+        "mid": 6
     }
 
 
