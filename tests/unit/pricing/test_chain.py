@@ -241,9 +241,7 @@ def test_a_forward_or_index_that_stands_still_is_not_used() -> None:
 def test_a_vol_that_stands_still_gives_way_to_a_fresh_quote() -> None:
     price = [coin_price(k, c, 0.6) for k in (90_000.0, 100_000.0, 110_000.0) for c in (True, False)]
     quotes = marks(event_ns=ASOF + 901 * SECOND, mark_iv=np.nan, bid=price, ask=price)
-    assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {
-        "mid": 6
-    }
+    assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {"mid": 6}
 
 
 def test_stale_limit_may_be_infinite() -> None:
