@@ -106,7 +106,7 @@ def exposure(
 
     for name, values in contract_exposures(contracts, position).items():
         call, put = cells.sums(values)
-        place(name, cells.totals(values), UNITS[name])
+        place(name, cells.total(call, put, values), UNITS[name])
         place(f"call_{name}", call, UNITS[name])
         place(f"put_{name}", put, UNITS[name])
     for name, units in AMOUNTS.items():
@@ -200,7 +200,7 @@ def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, n
         "strike": cells.strike,
         "call_gex": call_gex,
         "put_gex": put_gex,
-        "gex": cells.totals(values["gex"]),
+        "gex": cells.total(call_gex, put_gex, values["gex"]),
     }
     for name in ("dex", "vanna_exposure", "charm_exposure"):
         columns[name] = cells.totals(values[name])

@@ -42,9 +42,12 @@ def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
     gex = contract_gex(contracts, position)
     strikes = contracts.cells.strikes
     call_gex, put_gex = contracts.cells.sums_by_strike(gex)
-    call, put = np.abs(np.nan_to_num(call_gex)), np.abs(np.nan_to_num(put_gex))
-    known = gex[~np.isnan(gex)]
-    net = float(known.sum()) if known.size else float("nan")
+    call, put = np.abs(call_gex), np.abs(put_gex)
+    net = float(gex.sum()) if gex.size else float("nan")
+    if np.isnan(net):
+        known = gex[~np.isnan(gex)]
+        net = float(known.sum()) if known.size else float("nan")
+        call, put = np.nan_to_num(call), np.nan_to_num(put)
     spot = contracts.spot
     return KeyLevels(
         net_gex=net,
@@ -54,7 +57,7 @@ def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
         absolute_wall=wall(strikes=strikes, sizes=call + put, spot=spot),
         atm_iv=atm_iv(contracts),
         strikes=strikes,
-        gex=contracts.cells.totals_by_strike(gex),
+        gex=contracts.cells.total_by_strike(call_gex, put_gex, gex),
     )
 
 

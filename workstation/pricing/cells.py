@@ -111,12 +111,14 @@ class Cells:
 
     def totals(self, values: Floats) -> Floats:
         """Sum of contracts' values of each cell, both rights, shape (m,); NaN where only unknown values are."""
-        calls, puts = self.sums(values)
+        return self.total(*self.sums(values), values)
+
+    def total(self, calls: Floats, puts: Floats, values: Floats) -> Floats:
+        """``totals`` from the two ``sums``."""
         return _total(calls, puts, self.cell, values)
 
-    def totals_by_strike(self, values: Floats) -> Floats:
-        """The same of each of ``strikes``, over all expiries."""
-        calls, puts = self.sums_by_strike(values)
+    def total_by_strike(self, calls: Floats, puts: Floats, values: Floats) -> Floats:
+        """The same from the two ``sums_by_strike``, over all expiries."""
         return _total(calls, puts, self._by_strike[1] >> 1, values)
 
     def sums_by_strike(self, values: Floats) -> tuple[Floats, Floats]:
@@ -126,9 +128,9 @@ class Cells:
 
 
 def _total(calls: Floats, puts: Floats, cell: Places, values: Floats) -> Floats:
-    missing = np.isnan(calls) | np.isnan(puts)
-    if not missing.any():
-        return np.asarray(calls + puts)
+    total = calls + puts
+    if not np.isnan(total).any():
+        return np.asarray(total)
     known = np.zeros(calls.size, dtype=bool)
     known[cell[~np.isnan(values)]] = True
     return np.where(known, np.nan_to_num(calls) + np.nan_to_num(puts), np.nan)
@@ -137,15 +139,20 @@ def _total(calls: Floats, puts: Floats, cell: Places, values: Floats) -> Floats:
 @numba.njit(cache=True)
 def _sums(slot: Any, values: Any, size: int) -> Any:
     """Sums of the even and of the odd slots; NaN where only unknown values are."""
-    sums, known, unknown = np.zeros(2 * size), np.zeros(2 * size, np.bool_), False
+    calls, puts, unknown = np.zeros(size), np.zeros(size), False
     for i in range(slot.size):
-        if values[i] == values[i]:
-            sums[slot[i]] += values[i]
-            known[slot[i]] = True
-        else:
+        value = values[i]
+        if value != value:
             unknown = True
+        elif slot[i] & 1:
+            puts[slot[i] >> 1] += value
+        else:
+            calls[slot[i] >> 1] += value
     if unknown:
+        known = np.zeros(2 * size, np.bool_)
+        for i in range(slot.size):
+            known[slot[i]] |= values[i] == values[i]
         for i in range(slot.size):
             if not known[slot[i]]:
-                sums[slot[i]] = np.nan
-    return sums[0::2].copy(), sums[1::2].copy()
+                (puts if slot[i] & 1 else calls)[slot[i] >> 1] = np.nan
+    return calls, puts

@@ -355,6 +355,9 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     def cells(name: str) -> Any:
         return variables[name].transpose(*DIMS).to_numpy()[row, column, side]
 
+    told = cells("venue").tolist() if "venue" in variables else [""] * row.size
+    venue_names = tuple(sorted({"", *told}))
+    venue_ids = np.array([venue_names.index(name) for name in told], dtype=np.int16)
     expiry = {
         name: variables[name].to_numpy() for name in ("expiry_ns", "years", *_BY_EXPIRY, "forward_source")
     }
@@ -363,7 +366,8 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         asof_ns=int(chain_.attrs["asof_ns"]),
         spot=float(variables["spot"]),
         codes=REGISTRY.codes(cells("instrument").tolist()).astype(np.int64),
-        venue=cells("venue") if "venue" in variables else np.full(row.size, "", dtype=object),
+        venue_ids=venue_ids,
+        venue_names=venue_names,
         slots=np.full(row.size, -1, dtype=np.int64),
         event_ns=cells("event_ns"),
         expiry_ns=expiry["expiry_ns"][row],

@@ -59,8 +59,8 @@ class ContractArrays:
     ----------
     underlying, asof_ns, spot
         Name, instant of the snapshot (UTC ns), index in USD.
-    codes, venue
-        Registry code of each contract, and the venue whose row it is; empty where all venues share one.
+    codes, venue_ids, venue_names
+        Registry code of each contract, and which of the names is the venue whose row it is; the empty name: all venues share it.
     slots
         Where its newest state stands in ``LatestMarks``.
     event_ns
@@ -86,7 +86,8 @@ class ContractArrays:
     asof_ns: int
     spot: float
     codes: Codes
-    venue: npt.NDArray[Any]
+    venue_ids: npt.NDArray[np.int16]
+    venue_names: tuple[str, ...]
     slots: Codes
     event_ns: Times
     expiry_ns: Times
@@ -110,6 +111,11 @@ class ContractArrays:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def venue(self) -> npt.NDArray[Any]:
+        """Name of the venue of each contract."""
+        return np.array(self.venue_names, dtype=object)[self.venue_ids]
 
     @cached_property
     def cells(self) -> Cells:
@@ -156,7 +162,6 @@ def contracts(
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     slots = live[keep]
-    names_of = np.array(latest.venues, dtype=object)
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
     open_interest, published_ns = latest.field("open_interest")[slots], latest.published_ns[slots]
     ledger = {
@@ -166,7 +171,7 @@ def contracts(
         "iv_source": _counts(IV_SOURCES, iv_source[keep]),
         **_ages(priced_ns[keep], published_ns, asof_ns),
         "coverage": _coverage(latest, slots, live),
-        **_venue_ledger(names_of[venues[keep]]),
+        **_venue_ledger(latest.venues, venues[keep]),
         "contracts": len(slots),
         "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
         "open_interest_known": _share_known(open_interest),
@@ -190,7 +195,8 @@ def contracts(
         asof_ns=asof_ns,
         spot=spot.value,
         codes=latest.code[slots],
-        venue=names_of[venues[keep]],
+        venue_ids=venues[keep],
+        venue_names=tuple(latest.venues),
         slots=slots,
         event_ns=priced_ns[keep],
         expiry_ns=expiry_ns[keep],
@@ -279,7 +285,13 @@ def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[flo
     """The newest index; of several venues the median of each one's newest."""
     index = fresh_fields(latest, codes, ("index",), limit_ns)["index"]
     index_ns = latest.time("index")[codes]
-    venues, group = distinct(latest.venue[codes].astype(np.int64))
+    planes = latest.venue[codes]
+    if not planes.size or (planes == planes[0]).all():
+        value = newest_per_group(
+            groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
+        )
+        return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
+    venues, group = distinct(planes.astype(np.int64))
     values = newest_per_group(groups=group, times=index_ns, values=index, count=venues.size)
     values = values[~np.isnan(values)]
     return float(np.median(values)) if values.size else np.nan, int(index_ns[index > 0].max(initial=NO_TIME))
@@ -290,13 +302,12 @@ def _curve(
 ) -> tuple[Forwards, npt.NDArray[np.intp]]:
     """Forwards of every expiry of every venue, each from its own venue's rows, and the place of each contract's."""
     planes = latest.venue[live]
-    present = np.unique(planes)
-    if present.size <= 1:
+    if not planes.size or (planes == planes[0]).all():
         curve = _forwards(latest, live, years, told, listed, limit_ns)
         return curve, np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
     parts: list[Forwards] = []
     group = np.zeros(live.size, dtype=np.intp)
-    for plane in present:
+    for plane in np.unique(planes):
         at = np.flatnonzero(planes == plane)
         own = {name: values[at] for name, values in told.items()}
         futures = listed[latest.venue[listed] == plane]
@@ -308,13 +319,12 @@ def _curve(
     return joined(parts), group
 
 
-def _venue_ledger(venues: npt.NDArray[Any]) -> dict[str, Any]:
+def _venue_ledger(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
     """How many contracts are of each venue's rows, and how several are combined."""
-    names, counts = np.unique(venues.astype("str"), return_counts=True)
-    told: dict[str, Any] = {
-        "venues": {name: count for name, count in zip(names.tolist(), counts.tolist(), strict=True) if name}
-    }
-    return told | ({"combined": COMBINED} if names.size > 1 else {})
+    counts = np.bincount(venues, minlength=len(names)).tolist()
+    present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
+    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
+    return told | ({"combined": COMBINED} if len(present) > 1 else {})
 
 
 def _first_of(group: npt.NDArray[Any], values: Floats, count: int) -> Floats:
@@ -409,7 +419,7 @@ def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
 
 def _share_known(values: Floats) -> float:
     """Share of values that are known; NaN of none."""
-    return float(1.0 - np.isnan(values).mean()) if values.size else float("nan")
+    return 1.0 - np.count_nonzero(np.isnan(values)) / values.size if values.size else float("nan")
 
 
 def _ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:

@@ -109,7 +109,8 @@ def forwards(
             lines[row] = implied
         elif implied.forward > 0:
             forward[row], source[row], numbers[row] = implied.forward, 3, implied[1:]
-    _draw(lines, _years_of(group, years, expiries.size), forward, source, numbers)
+    if lines:
+        _draw(lines, _years_of(group, years, expiries.size), forward, source, numbers)
     discount, forward_error, discount_error = numbers[:, 0], numbers[:, 1], numbers[:, 2]
     return Forwards(expiries, forward, discount, forward_error, discount_error, source)
 

@@ -185,7 +185,9 @@ def reason(price: float, forward: float, strike: float, years: float, call: bool
     noise = _ROUNDINGS * _EPSILON * intrinsic
     found = SOLVED
     found = ABOVE_BOUND if otm >= smaller * (1.0 - _ROUNDINGS * _EPSILON) else found
-    smallest = smaller * _SMALLEST_PRICE * math.sqrt(max(years, 1.0))  # a smaller one's annual vol is no float
+    smallest = (
+        smaller * _SMALLEST_PRICE * math.sqrt(max(years, 1.0))
+    )  # a smaller one's annual vol is no float
     found = NO_TIME_VALUE if otm <= max(noise, smallest) else found
     found = BELOW_INTRINSIC if (otm < -noise) | (price < 0.0) else found
     found = EXPIRED if years <= 0.0 else found

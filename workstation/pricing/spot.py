@@ -47,7 +47,8 @@ def implied_spot(curve: Forwards, years: Floats) -> tuple[float, float]:
     years
         Their years, shape (m,).
     """
-    at = np.flatnonzero((curve.source == PARITY) & (curve.forward > 0) & (years > 0))
+    at = np.flatnonzero(curve.source == PARITY)
+    at = at[(curve.forward[at] > 0) & (years[at] > 0)] if at.size else at
     if not at.size:
         return float("nan"), float("nan")
     time, log_forward = years[at], np.log(curve.forward[at])
