@@ -13,6 +13,7 @@ from workstation.exposure.signs import positions, unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 UNITS: dict[str, str] = {
     "gex": "USD per 1 % move",
@@ -115,10 +116,10 @@ def exposure(
         place(f"put_{name}", put, units)
     data["spot"] = ((), contracts.spot, {"units": "USD"})
     coords = {
-        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"time_zone": "UTC"}),
         "strike": ("strike", strikes, {"units": "USD"}),
     }
-    return xr.Dataset(data, coords=coords, attrs=ledger(contracts, sign_model, basis, position))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(ledger(contracts, sign_model, basis, position)))
 
 
 def flow_of(chain: xr.Dataset, flow: npt.ArrayLike | xr.DataArray | None) -> Floats | None:

@@ -19,6 +19,7 @@ from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
 from workstation.pricing.cells import distinct
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 DAY_YEARS = 1.0 / 365.0
 
@@ -162,7 +163,7 @@ def levels(
         "net_gex_curve": ("curve_spot", found.zero.net_gex, gex),
     }
     coords = {"curve_spot": ("curve_spot", found.zero.spots, usd)}
-    return xr.Dataset(data, coords=coords, attrs=_ledger(contracts, sign_model, basis, position))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(_ledger(contracts, sign_model, basis, position)))
 
 
 def _ledger(contracts: ContractArrays, sign_model: str, basis: str, position: Floats) -> dict[str, Any]:

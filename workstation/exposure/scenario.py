@@ -14,6 +14,7 @@ from workstation.exposure.signs import positions
 from workstation.pricing.black import delta_profile
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 DAY_NS = 86_400_000_000_000
 YEAR_DAYS = 365.0
@@ -120,7 +121,7 @@ def forced_flow(
         "spot_move": ("spot_move", spots, {"units": "1"}),
         "scenario_spot": ("spot_move", contracts.spot * (1.0 + spots), _USD),
     }
-    return xr.Dataset(data, coords=coords, attrs=_ledger(contracts, sign_model, basis, position))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(_ledger(contracts, sign_model, basis, position)))
 
 
 def forced_flow_grid(

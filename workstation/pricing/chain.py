@@ -23,6 +23,7 @@ from workstation.pricing.contracts import (
 )
 from workstation.pricing.forward import SOURCES
 from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
+from workstation.pricing.ledger import from_attrs, to_attrs
 
 DIMS = ("expiry", "strike", "right")
 UNITS: dict[str, str] = {
@@ -46,13 +47,13 @@ UNITS: dict[str, str] = {
     "charm": "1 per year",
     "vomma": "USD per 1.00 vol squared",
     "open_interest": "contracts",
-    "open_interest_ns": "ns since 1970 UTC",
+    "open_interest_ns": "ns from 1970, UTC",
     "volume_24h": "contracts",
     "multiplier": "underlying units per contract",
     "inverse": "bool",
-    "event_ns": "ns since 1970 UTC",
-    "quote_ns": "ns since 1970 UTC",
-    "expiry_ns": "ns since 1970 UTC",
+    "event_ns": "ns from 1970, UTC",
+    "quote_ns": "ns from 1970, UTC",
+    "expiry_ns": "ns from 1970, UTC",
     "years": "years, ACT/365",
     "forward": "USD",
     "discount": "1",
@@ -283,9 +284,9 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
         data[name] = ("expiry", values, {"units": UNITS[name]})
     data["spot"] = ((), priced.spot, {"units": UNITS["spot"]})
     coords = {
-        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"time_zone": "UTC"}),
         "strike": ("strike", strikes, {"units": "USD"}),
-        "right": ("right", np.array(["C", "P"]), {"units": ""}),
+        "right": ("right", np.array(["C", "P"], dtype=object), {"units": ""}),
     }
     asof = str(pd.Timestamp(priced.asof_ns, unit="ns", tz="UTC").isoformat())
     attrs = {"underlying": priced.underlying, "asof_ns": priced.asof_ns, "asof": asof, **priced.ledger}
@@ -293,7 +294,15 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     attrs["greeks"] = (
         "Black-76 of the USD value, per unit of underlying, with respect to the expiry's forward"
     )
-    return xr.Dataset(data, coords=coords, attrs=attrs)
+    return savable(xr.Dataset(data, coords=coords, attrs=to_attrs(attrs)))
+
+
+def savable(found: xr.Dataset) -> xr.Dataset:
+    """The same Dataset, with its instants in ns encoded as float64 in files: netCDF 3 has no 64-bit integers."""
+    for name in found.variables:
+        if found[name].dtype == np.int64:
+            found[name].encoding["dtype"] = "float64"
+    return found
 
 
 def _missing(dtype: np.dtype[Any]) -> Any:
@@ -342,6 +351,10 @@ def _summed(values: Floats, owner: npt.NDArray[np.int64]) -> Floats:
 
 def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     """The priced contracts of a chain Dataset, flat again: the inverse of ``dataset`` as far as exposure needs."""
+    if not isinstance(chain_, xr.Dataset):
+        raise ValueError(
+            f"not a chain: a {type(chain_).__name__}; make one with workstation.pricing.chain.chain"
+        )
     missing = [
         name for name in ("gamma", "delta", "mark_iv", "strike", "spot") if name not in chain_.variables
     ]
@@ -352,8 +365,9 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     variables = chain_.variables
     row, column, side = np.nonzero(~np.isnan(variables["gamma"].transpose(*DIMS).to_numpy()))
 
-    def cells(name: str) -> Any:
-        return variables[name].transpose(*DIMS).to_numpy()[row, column, side]
+    def cells(name: str, dtype: Any = None) -> Any:
+        found = variables[name].transpose(*DIMS).to_numpy()[row, column, side]
+        return found if dtype is None else found.astype(dtype)
 
     told = cells("venue").tolist() if "venue" in variables else [""] * row.size
     venue_names = tuple(sorted({"", *told}))
@@ -369,24 +383,24 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         venue_ids=venue_ids,
         venue_names=venue_names,
         slots=np.full(row.size, -1, dtype=np.int64),
-        event_ns=cells("event_ns"),
-        expiry_ns=expiry["expiry_ns"][row],
+        event_ns=cells("event_ns", np.int64),
+        expiry_ns=expiry["expiry_ns"][row].astype(np.int64),
         years=expiry["years"][row],
         strike=variables["strike"].to_numpy()[column],
         is_call=variables["right"].to_numpy()[side] == "C",
         multiplier=cells("multiplier"),
-        inverse=cells("inverse"),
+        inverse=cells("inverse", bool),
         **{name: expiry[name][row] for name in _BY_EXPIRY},
         vol=cells("mark_iv"),
         forward_source=_places(SOURCES, expiry["forward_source"])[row],
         iv_source=_places(IV_SOURCES, cells("iv_source")),
         open_interest=cells("open_interest"),
-        open_interest_ns=cells("open_interest_ns"),
+        open_interest_ns=cells("open_interest_ns", np.int64),
         volume_24h=cells("volume_24h"),
         greeks={name: cells(name) for name in GREEKS},
         ledger={
             key: value
-            for key, value in chain_.attrs.items()
+            for key, value in from_attrs(chain_.attrs).items()
             if key not in ("underlying", "asof_ns", "asof", "greeks", "merged")
         },
     )
