@@ -20,6 +20,7 @@ from workstation.exposure.flow_seen import FlowSeen
 from workstation.exposure.levels import levels
 from workstation.market.instruments import REGISTRY
 from workstation.pricing.chain import chain
+from workstation.pricing.ledger import from_attrs
 from workstation.views.choice import Choice
 from workstation.views.exposure import past
 from workstation.views.live import Source
@@ -127,7 +128,10 @@ def snapshot(source: Source, choice: Choice) -> Snapshot:
         published=False,
         **{name: float(chosen[name]) for name in _NUMBERS},
         zero_gamma_reason=str(chosen["zero_gamma_reason"].item()),
-        ledger={**chosen.attrs, **(_flow_ledger(kept.seen) if choice.sign_model == "flow" else {})},
+        ledger={
+            **from_attrs(chosen.attrs),
+            **(_flow_ledger(kept.seen) if choice.sign_model == "flow" else {}),
+        },
         **parts,
     )
 
@@ -143,7 +147,7 @@ def _unknown_flow(choice: Choice, spot: float, kept: Priced, parts: dict[str, An
         spot=spot,
         zero_gamma_reason="no signed prints",
         unknown=NO_FLOW,
-        ledger={**kept.chain.attrs, "sign_model": "flow", **_flow_ledger(kept.seen)},
+        ledger={**from_attrs(kept.chain.attrs), "sign_model": "flow", **_flow_ledger(kept.seen)},
         **parts,
     )
 

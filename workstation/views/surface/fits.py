@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from workstation.pricing.ledger import from_attrs
 from workstation.views import formats
 from workstation.views.card import Card, Markup
 from workstation.views.exposure.headline import CSS as LINE_CSS
@@ -211,7 +212,8 @@ class SurfaceLedger(View):
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
         found = surface_of(source, self.choice.underlying)
-        told = {} if found is None else {name: value for name, value in found.attrs.items() if name != "asof"}
+        told = {} if found is None else from_attrs(found.attrs)
+        told.pop("asof", None)
         asof = int(told.get("asof_ns", 0))
         self._page.show(ledger_html(Snapshot(self.choice.underlying, asof, published=False, ledger=told)))
 
