@@ -99,7 +99,7 @@ def test_delta_exposure_of_every_deribit_snapshot(
             ours = float(exposure(given, sign_model=sign_model)["dex"].sum())
             days = pd.to_datetime(given["expiry"].values).strftime("%y%m%d")
             forward = (
-                rows["instrument"]
+                rows.index.to_series()
                 .str.extract(r"-(\d{6})-")[0]
                 .map(dict(zip(days, given["forward"].values, strict=True)))
             )

@@ -12,7 +12,7 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME, QUOTES
-from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.frames import array_of, arrays_of
 from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
@@ -215,11 +215,11 @@ class LatestMarks:
 
         A quote of one exchange (``exchange`` is told) counts while there is no other, never beside the consolidated one.
         """
-        arrays = dict(zip(QUOTES.names, arrays_of(quotes), strict=True))
-        codes = arrays["instrument"].codes
+        codes = array_of(quotes, QUOTES.places["instrument"]).codes
         wanted = np.flatnonzero(self._places.options(codes)) if codes.size else codes
         if not wanted.size:
             return np.empty(0, dtype=np.int32)
+        arrays = dict(zip(QUOTES.names, arrays_of(quotes), strict=True))
         slots = self._slots(codes[wanted], arrays["venue"][wanted])
         without = np.flatnonzero(self.times[_MODEL, slots] == NO_TIME)
         if not without.size:

@@ -77,7 +77,8 @@ class Slots:
 
     def options(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Which instruments are options."""
-        self._grow(int(codes.max(initial=-1)) + 1, 1)
+        if codes.max(initial=-1) >= self._option.size:
+            self._grow(int(codes.max()) + 1, 1)
         state = self._option[codes]
         if (state == _NOT_ASKED).any():
             new = np.unique(codes[state == _NOT_ASKED])
