@@ -18,12 +18,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from workstation.indicators import candles, intensity, reversals, spikes
     from workstation.indicators.batch.trade_batch import LateTradesWarning, TradeReader
-    from workstation.indicators.candles import engine as candles
     from workstation.indicators.candles.engine import Candles
     from workstation.indicators.candles.parameters import CandlesParameters
     from workstation.indicators.candles.volume import volume_overlay
-    from workstation.indicators.ticks import intensity, reversals, spikes
     from workstation.indicators.ticks.intensity import Intensity, IntensityParameters
     from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
     from workstation.indicators.ticks.reversals import Reversals, ReversalsParameters

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -186,37 +186,19 @@ class ChainTimer(Engine, Generic[Look]):
         return set(ticks[ticks <= alive].tolist())
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state, and what it was made with."""
+        """The whole state."""
         return {
-            "parameters": _plain(self._timer),
             "latest": self._latest.snapshot(),
             "watermark_ns": self._watermark_ns,
             "fresh": sorted(self._fresh),
         }
 
-    def _refuse_other(self, told: dict[str, Any]) -> None:
-        own = _plain(self._timer)
-        differ = [name for name in (*own, *told) if own.get(name) != told.get(name)]
-        if differ:
-            name = differ[0]
-            raise ValueError(
-                f"{type(self).__name__}: the snapshot was made with other parameters: {name} was "
-                f"{told.get(name)!r}, here it is {own.get(name)!r}"
-            )
-
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a ``snapshot()``; ``ValueError`` when it was made with other parameters."""
-        self._refuse_other(state["parameters"])
+        """Go on from a ``snapshot()``."""
         self._reset()
         self._latest.restore(state["latest"])
         self._watermark_ns = int(state["watermark_ns"])
         self._fresh = set(state["fresh"])
-
-
-def _plain(parameters: Any) -> dict[str, Any]:
-    """Parameters by name."""
-    told: dict[str, Any] = asdict(parameters)
-    return told
 
 
 def terms_of(rows: pd.DataFrame) -> pd.DataFrame:

@@ -236,7 +236,7 @@ def test_a_snapshot_of_other_parameters_is_refused(kind: type) -> None:
     kind(every="10s").restore(state)
     with pytest.raises(
         ValueError,
-        match=f"{kind.__name__}: the snapshot was made with other parameters: every was '10s', here",
+        match=f"is of {kind.__name__} with other parameters: every is '10s' there and '1min' here",
     ):
         kind(every="1min").restore(state)
     with pytest.raises(ValueError, match="stale_after_s"):

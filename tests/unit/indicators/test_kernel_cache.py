@@ -15,9 +15,8 @@ from numba.core.dispatcher import Dispatcher
 
 import workstation.indicators
 import workstation.numerics
-from workstation.indicators.candles import engine as candles
+from workstation.indicators import candles, intensity, reversals, spikes
 from workstation.indicators.kernel_cache import compile_kernels
-from workstation.indicators.ticks import intensity, reversals, spikes
 from workstation.market.tables import TRADES, TradeFlag
 from workstation.market.tables.frames import arrays_of
 

@@ -142,8 +142,9 @@ class Fits(TextView):
         )  # fmt: skip
         columns = [found[name].to_numpy().tolist() for name in names]
         body = "".join(_row(dict(zip(names, values, strict=True))) for values in zip(*columns, strict=True))
-        out = found.attrs["left_out"]
-        dropped = {name: count for name, count in found.attrs.get("dropped", {}).items() if count}
+        ledger = from_attrs(found.attrs)
+        out = ledger["left_out"]
+        dropped = {name: count for name, count in ledger.get("dropped", {}).items() if count}
         told = [f"{count} {reason(name)}" for name, count in out.items() if count]
         told += [f"{count} {name.replace('_', ' ')}" for name, count in dropped.items()]
         self._table.show(
