@@ -56,6 +56,19 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Draft:
+    """A segment about to be written.
+
+    ``end_row`` is the running number after its last row; ``replaces`` names the files whose rows it holds.
+    """
+
+    file: str
+    first_row: int
+    end_row: int
+    replaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Moment:
     """What a reader sees: segments and log of some tables at one moment, in order of writing."""
 

@@ -32,6 +32,8 @@ class Source:
 
     table: Table
     files: list[Path] = field(default_factory=list)
+    with_nan: list[Path] = field(default_factory=list)
+    """Segments of earlier versions, which hold NaN where a number is unknown."""
     log: list[pa.RecordBatch] = field(default_factory=list)
 
 
@@ -45,6 +47,15 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+def _without_nan(schema: pa.Schema) -> str:
+    return ", ".join(
+        f'CASE WHEN isnan("{field.name}") THEN NULL ELSE "{field.name}" END AS "{field.name}"'
+        if pa.types.is_floating(field.type)
+        else f'"{field.name}"'
+        for field in schema
+    )
+
+
 def _register(context: SessionContext, source: Source, folder: Path) -> None:
     table = source.table
     schema = stored_schema(table)
@@ -53,14 +64,17 @@ def _register(context: SessionContext, source: Source, folder: Path) -> None:
     rows = source.log or [pa.RecordBatch.from_pylist([], schema=schema)]
     context.register_record_batches(f"_{table.name}_log", [rows])
     parts.append(f"SELECT {columns} FROM _{table.name}_log")
-    if source.files:
+    for kind, files in (("segments", source.files), ("with_nan", source.with_nan)):
+        if not files:
+            continue
         # DataFusion reads a folder, the manifest names files: a folder of links to exactly those.
-        links = folder / table.name
+        links = folder / f"{table.name}_{kind}"
         links.mkdir()
-        for path in source.files:
+        for path in files:
             (links / path.name).symlink_to(path)
-        context.register_parquet(f"_{table.name}_segments", links, schema=schema)
-        parts.append(f"SELECT {columns} FROM _{table.name}_segments")
+        context.register_parquet(f"_{table.name}_{kind}", links, schema=schema)
+        shown = columns if kind == "segments" else _without_nan(schema)
+        parts.append(f"SELECT {shown} FROM _{table.name}_{kind}")
     shown = f"{_quoted(table.names)}, arrow_cast(event_ns, 'Timestamp(Nanosecond, None)') AS time"
     union = " UNION ALL ".join(parts)
     if not is_keyed(table):
@@ -96,8 +110,25 @@ def run(query: str, params: Mapping[str, Any], sources: Sequence[Source]) -> pd.
                 _register(context, source, Path(folder))
             return _to_pandas(context.sql_with_options(query, _READ_ONLY, param_values=values))
     except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise QueryError(f"{reason}; in: {query.strip()[:200]}") from error
+        raise QueryError(_in_words(str(error).strip(), query)) from error
+
+
+_REMEDIES = {
+    "No field named": "the columns of a table are in `workstation.market.tables.TABLES[name].describe()`",
+    "not found": "the tables are those of `workstation.market.tables.TABLES`, and `<table>_revisions` of keyed ones",
+    "timestamp": "write a time as TIMESTAMP '2026-03-20T04:00:00', or pass it: time >= to_timestamp_nanos($start)",
+    "Timestamp": "write a time as TIMESTAMP '2026-03-20T04:00:00', or pass it: time >= to_timestamp_nanos($start)",
+    "DDL not supported": "history is only read by SQL; rows come in by `write`",
+    "DML not supported": "history is only read by SQL; rows come in by `write`",
+    "Statement not supported": "history is only read by SQL; rows come in by `write`",
+    "placeholder": "give every $name of the query as an argument of that name",
+}
+
+
+def _in_words(reason: str, query: str) -> str:
+    """DataFusion's whole answer, what to do about it, and the query."""
+    remedy = next((f"; {advice}" for word, advice in _REMEDIES.items() if word in reason), "")
+    return f"the query cannot be answered: {reason}{remedy}; in: {query.strip()[:500]}"
 
 
 def _to_pandas(answer: DataFrame) -> pd.DataFrame:
