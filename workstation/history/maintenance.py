@@ -8,7 +8,8 @@ import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -86,6 +87,7 @@ class Maintenance:
         try:
             with exclusive(self._lock_path, wait=False) as mine:
                 if mine:
+                    self._clear_drafts()
                     work()
                     self.failure = ""
                     return
@@ -134,7 +136,7 @@ class Maintenance:
 
     def roll(self, table: str | None = None) -> int:
         """Turn the whole log of a table (or all) into segments; returns the rows that moved."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             names = [name for name, _, _ in self._manifest.log_state() if table in (None, name)]
             return sum(self._roll_table(name, whole=True) for name in names)
 
@@ -173,7 +175,7 @@ class Maintenance:
 
     def compact(self, table: str | None = None) -> int:
         """Merge neighbouring small segments of a table (or all); returns how many were merged."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             merged = self._merge(table, 2)
             self._sweep()
             return merged
@@ -223,7 +225,7 @@ class Maintenance:
 
     def retain(self, table: Table, first_kept_ns: int) -> int:
         """Forget rows of a table with event_ns before a moment; returns how many."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             forgotten = 0
             with self._pieces.hold([table.name], None, first_kept_ns) as view:
                 for segment in view.segments:
@@ -273,18 +275,28 @@ class Maintenance:
         That is a file still under its unfinished name, and a segment that was begun and never came into the manifest
         while everything it is made of is still there. Any other file is left and told by ``problems``.
         """
-        drafts = self._manifest.drafts()
-        for file, all_held in drafts:
-            path = self._pieces.segments / file
-            if all_held and self._sources_exist(file):
-                path.unlink(missing_ok=True)
-        if drafts:
-            self._manifest.forget_drafts([file for file, _ in drafts])
+        self._clear_drafts()
         for path in self._pieces.segments.glob("*/*.tmp"):
             if _UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
         self._untidy = False
         self._sweep()
+
+    def _clear_drafts(self) -> None:
+        """Settle what a crash left begun, before anything it is made of moves on."""
+        drafts = self._manifest.drafts()
+        for file, all_held in drafts:
+            if all_held and self._sources_exist(file):
+                (self._pieces.segments / file).unlink(missing_ok=True)
+        if drafts:
+            self._manifest.forget_drafts([file for file, _ in drafts])
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Alone among all processes that change which segments there are."""
+        with exclusive(self._lock_path, wait=True):
+            self._clear_drafts()
+            yield
 
     def _sources_exist(self, file: str) -> bool:
         """Whether the files whose rows a begun segment holds are all there."""

@@ -104,7 +104,7 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> S
             )
             file.flush()
             os.fsync(file.fileno())
-        size, checksum = unfinished.stat().st_size, _checksum(unfinished)
+        size, checksum = unfinished.stat().st_size, checksum_of(unfinished)
         unfinished.rename(final)
         sync_folder(final.parent)
     except OSError as error:
@@ -173,7 +173,8 @@ def _difference(file: pq.ParquetFile, segment: Segment) -> str:
     return ""
 
 
-def _checksum(path: Path) -> int:
+def checksum_of(path: Path) -> int:
+    """CRC-32 of a file's bytes."""
     checksum = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -229,7 +230,7 @@ def damage(path: Path, segment: Segment) -> str:
         size = path.stat().st_size
         if size != segment.bytes:
             return f"it has {size} bytes in place of {segment.bytes}"
-        return "" if _checksum(path) == segment.checksum else "its checksum does not match"
+        return "" if checksum_of(path) == segment.checksum else "its checksum does not match"
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:

@@ -13,6 +13,7 @@ from workstation.market.instants import NO_TIME
 from workstation.market.tables import Table
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
+_LEAST_NS = pd.Timestamp("1900-01-01").value
 _LAST_NS = pd.Timestamp(f"{LAST_YEAR}-01-01").value
 
 
@@ -24,7 +25,7 @@ def in_nanoseconds(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     TableError
-        A datetime outside 1990-2100, an ``event_ns`` that is missing, negative or after 2100, or one that is no time;
+        A datetime outside 1990-2100, an ``event_ns`` that is missing, before 1900 or after 2100, or one that is no time;
         names the column and the first such row.
 
     Examples
@@ -93,7 +94,7 @@ def _check_event(table: Table, event: pd.Series[Any]) -> None:
     values = event.to_numpy()
     if values.dtype.kind not in "iu" or not values.size:
         return
-    bad = (values < 0) | (values >= _LAST_NS)
+    bad = (values < _LEAST_NS) | (values >= _LAST_NS)
     if not bad.any():
         return
     row = int(bad.argmax())
@@ -103,5 +104,5 @@ def _check_event(table: Table, event: pd.Series[Any]) -> None:
         table.name,
         "event_ns",
         row,
-        f"{values[row]} ns is outside 1970-{LAST_YEAR}; event_ns is ns since 1970, UTC",
+        f"{values[row]} ns is outside 1900-{LAST_YEAR}; event_ns is ns since 1970, UTC",
     )
