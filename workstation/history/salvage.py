@@ -6,6 +6,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +43,8 @@ def salvage(path: Path) -> Iterator[Salvaged]:
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
+        with suppress(sqlite3.DatabaseError):
+            connection.execute("PRAGMA writable_schema = ON")  # a damaged schema of one table hides no other
         for id in _ids(connection):
             try:
                 row = connection.execute(
