@@ -27,9 +27,7 @@ def contents(rows: pd.DataFrame, without: tuple[str, ...] = ("seq",)) -> HashArr
     for name in plain.columns:
         column = plain[name]
         if isinstance(column.dtype, pd.CategoricalDtype):
-            held = pd.util.hash_array(column.cat.categories.to_numpy(dtype=object), categorize=False)
-            codes = column.cat.codes.to_numpy()
-            values = np.append(held, np.uint64(0))[codes]
+            values = texts(column)
         elif column.dtype.kind == "f":
             numbers = column.to_numpy() + 0.0  # -0.0 is 0.0
             values = pd.util.hash_array(np.where(np.isnan(numbers), np.nan, numbers))
@@ -38,6 +36,16 @@ def contents(rows: pd.DataFrame, without: tuple[str, ...] = ("seq",)) -> HashArr
         hashes = (hashes ^ values) * np.uint64(0x9E3779B97F4A7C15)
         hashes ^= hashes >> np.uint64(29)
     return hashes
+
+
+def texts(column: pd.Series[Any]) -> HashArray:
+    """A hash per value of a categorical of text, whatever its categories; 0 where it is missing."""
+    codes, places = np.unique(column.cat.codes.to_numpy(), return_inverse=True)
+    names = column.cat.categories.take(np.maximum(codes, 0)) if len(column.cat.categories) else []
+    held = pd.util.hash_array(np.asarray(names, dtype=object), categorize=False)
+    if len(codes) and codes[0] < 0:
+        held = np.append(np.uint64(0), held[1:]) if len(held) else np.zeros(1, dtype=np.uint64)
+    return np.asarray(held[places], dtype=np.uint64)
 
 
 def _plain(column: pd.Series[Any]) -> Any:
