@@ -15,7 +15,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pandas as pd

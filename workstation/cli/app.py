@@ -7,6 +7,7 @@ import signal
 import tempfile
 import threading
 import time
+import warnings
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
+from workstation.cli.history import history_app
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -23,9 +25,12 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(history_app, name="history")
 console = Console()
 
-HistoryOption = Annotated[str, typer.Option(help="Store: a path or a lake:// URL. Default: the settings'.")]
+HistoryOption = Annotated[
+    str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
+]
 PortOption = Annotated[
     int | None, typer.Option(help="Port; the next free one is taken when it is not free, 0 takes any.")
 ]
@@ -182,7 +187,7 @@ def _serve_replay(
     from workstation.feeds import open_feed
     from workstation.history import open_history
 
-    store = open_history(url)
+    store = open_history(url, mode="r", upkeep=False)
     tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
     serve_pages(open_desk([tape], None, settings=settings), server)
 
@@ -190,12 +195,17 @@ def _serve_replay(
 def _print_replay(url: str, start: str, end: str) -> None:
     from workstation.history import open_history
     from workstation.market.digest import digest
+    from workstation.research.replay import ReplayWarning
     from workstation.research.replay import replay as replay_rows
 
     table = RichTable("table", "rows", "digest", title=f"Replay of {start} to {end}")
-    for name, frame in replay_rows(open_history(url), start, end).items():
-        table.add_row(name, f"{len(frame):,}", digest([frame]))
+    with open_history(url, mode="r", upkeep=False) as history, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ReplayWarning)
+        for name, frame in replay_rows(history, start, end).items():
+            table.add_row(name, f"{len(frame):,}", digest([frame]))
     console.print(table)
+    for warning in told:
+        console.print(str(warning.message), highlight=False, soft_wrap=True)
 
 
 @app.command("import")
@@ -228,6 +238,9 @@ def import_(
             )  # fmt: skip
             bar.update(task, completed=len(files), description=f"import {format_name}")
         store.close()
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was written stays, the next import goes on from there.")
+        raise typer.Exit(130) from None
     except (WorkstationError, TypeError) as error:
         _fail(error)
     else:
@@ -240,6 +253,9 @@ def _print_import(done: Any) -> None:
         f"{done.files} files: {rows}"
         + (f"; {done.known} files were in the store already" if done.known else "")
     )
+    if done.known_rows:
+        known = ", ".join(f"{count:,} {name}" for name, count in done.known_rows.items())
+        console.print(f"in the store already and not written again: {known}")
     if done.rejections.total:
         table = RichTable("rows set aside", "reason", "first of them")
         for reason, count in sorted(done.rejections.counts.items(), key=lambda item: -item[1]):

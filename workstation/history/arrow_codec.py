@@ -25,6 +25,12 @@ def is_keyed(table: Table) -> bool:
     return table.key != ("seq",)
 
 
+def identity_columns(table: Table) -> list[str]:
+    """Columns of which a hub gives no two rows the same values: what is written again has them all."""
+    instrument = ("instrument",) if "instrument" in table.names else ()
+    return list(dict.fromkeys(("seq", "event_ns", *instrument, *table.key)))
+
+
 def stored_schema(table: Table) -> pa.Schema:
     """Arrow schema of a segment: the table's, and ``_order`` when rows can be replaced."""
     schema = table.arrow

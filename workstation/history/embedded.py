@@ -20,6 +20,7 @@ from workstation.history import queries
 from workstation.history.arrow_codec import (
     ORDER,
     encode,
+    identity_columns,
     is_keyed,
     numbers,
     stored_schema,
@@ -109,7 +110,7 @@ class EmbeddedHistory(History):
             roll that fails afterwards is a row of ``problems``, never an error of the write.
         """
         schema = declared(table)
-        batch = _without_repeats(to_arrow(schema, schema.conform(in_nanoseconds(schema, frame))))
+        batch = _without_repeats(schema, to_arrow(schema, schema.conform(in_nanoseconds(schema, frame))))
         if batch.num_rows == 0:
             return 0
         reach = extent(batch)
@@ -395,6 +396,8 @@ class EmbeddedHistory(History):
     @contextmanager
     def alone(self, work: str) -> Iterator[None]:
         """Wait until no other process does the same work on this store, and keep it so meanwhile."""
+        if self.read_only:
+            raise HistoryError(f"the history {self.folder} was opened to read only; {work} needs to write")
         with exclusive(self.folder / f"{work}.lock", wait=True):
             yield
 
@@ -447,15 +450,13 @@ def _reopen(folder: Path, options: EmbeddedOptions) -> EmbeddedHistory:
     return EmbeddedHistory(folder, **asdict(options))
 
 
-def _without_repeats(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with one row per (seq, event_ns, instrument) where seq is not 0."""
+def _without_repeats(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with one row per identity where a hub numbered it."""
     seq = numbers(batch, "seq")
-    if len(seq) < 2 or (np.diff(seq) > 0).all() or not seq.any():
+    if len(seq) < 2 or (np.diff(seq) > 0).all() or not (seq > 0).any():
         return batch
-    identity = {"seq": seq, "event_ns": numbers(batch, "event_ns")}
-    if "instrument" in batch.schema.names:
-        identity["instrument"] = batch.column("instrument").indices.fill_null(-1).to_numpy()
-    repeated = pd.DataFrame(identity).duplicated().to_numpy() & (seq > 0)
+    identity = to_frame(table, pa.Table.from_batches([batch]).select(identity_columns(table)))
+    repeated = identity.duplicated().to_numpy() & (seq > 0)
     return batch.filter(pa.array(~repeated)) if repeated.any() else batch
 
 

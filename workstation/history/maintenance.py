@@ -294,6 +294,8 @@ class Maintenance:
     @contextmanager
     def _exclusively(self) -> Iterator[None]:
         """Alone among all processes that change which segments there are."""
+        if self._pieces.read_only:
+            raise HistoryError(f"the history {self._pieces.folder} was opened to read only")
         with exclusive(self._lock_path, wait=True):
             self._clear_drafts()
             yield

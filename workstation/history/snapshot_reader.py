@@ -237,7 +237,7 @@ class SnapshotReader:
 
     def unseen(self, table: Table, batch: pa.RecordBatch, overlap: Moment, reach: Extent) -> pa.RecordBatch:
         """The rows of a batch that no overlapping piece holds; rows with seq 0 are always new."""
-        names = ["seq", "event_ns", *(("instrument",) if "instrument" in table.names else ())]
+        names = columns.identity_columns(table)
         start, end = reach.first_ns, reach.last_ns + 1
         parts = [columns.align(table, table.arrow.empty_table(), names)]
         for segment in overlap.segments:

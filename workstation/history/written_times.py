@@ -58,7 +58,9 @@ def in_nanoseconds(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def _of_datetimes(table: Table, name: str, times: pd.DatetimeIndex) -> np.ndarray[Any, Any]:
+def _of_datetimes(
+    table: Table, name: str, times: pd.DatetimeIndex, first_row: int = 0
+) -> np.ndarray[Any, Any]:
     if times.tz is not None:
         times = times.tz_convert("UTC").tz_localize(None)
     missing = times.isna()
@@ -66,9 +68,11 @@ def _of_datetimes(table: Table, name: str, times: pd.DatetimeIndex) -> np.ndarra
     outside = ~missing & ~((years >= FIRST_YEAR) & (years < LAST_YEAR))
     if outside.any():
         row = int(outside.argmax())
-        raise TableError(table.name, name, row, f"{times[row]} is outside {FIRST_YEAR}-{LAST_YEAR}")
+        raise TableError(
+            table.name, name, first_row + row, f"{times[row]} is outside {FIRST_YEAR}-{LAST_YEAR}"
+        )
     if name == "event_ns" and missing.any():
-        raise TableError(table.name, name, int(missing.argmax()), "a row without a time (NaT)")
+        raise TableError(table.name, name, first_row + int(missing.argmax()), "a row without a time (NaT)")
     return np.asarray(times.as_unit("ns").asi8)
 
 
@@ -86,7 +90,7 @@ def _of_objects(table: Table, name: str, held: pd.Series[Any]) -> Any:
         if not moments[row]:
             raise TableError(table.name, name, row, f"{value!r} among datetimes; give one kind of time")
         one = pd.Timestamp(value)
-        whole[row] = _of_datetimes(table, name, pd.DatetimeIndex([one]))[0]
+        whole[row] = _of_datetimes(table, name, pd.DatetimeIndex([one]), row)[0]
     return whole
 
 
