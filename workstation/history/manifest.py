@@ -138,6 +138,8 @@ class Manifest:
             text = str(error)
             advice = next((a for word, a in _ADVICE.items() if word in text), "nothing of it was kept")
             raise HistoryError(f"cannot {action} in {self._path}: {text}; {advice}") from error
+        except UnicodeDecodeError as error:
+            raise HistoryError(f"cannot {action} in {self._path}: {error}; {_ADVICE['malformed']}") from error
 
     @staticmethod
     def _value(connection: sqlite3.Connection, name: str) -> int:

@@ -307,9 +307,12 @@ def _unreadable(path: Path) -> str:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
+            connection.execute("SELECT * FROM sqlite_master").fetchall()
+            connection.execute("SELECT * FROM segments").fetchall()
+            connection.execute("SELECT * FROM quarantine").fetchall()
         finally:
             connection.close()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:
         return str(error)
     return "" if found == "ok" else str(found)
 

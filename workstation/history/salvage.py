@@ -43,14 +43,14 @@ def salvage(path: Path) -> Iterator[Salvaged]:
     """
     connection = sqlite3.connect(path, isolation_level=None)
     try:
-        with suppress(sqlite3.DatabaseError):
+        with suppress(sqlite3.Error, UnicodeDecodeError):
             connection.execute("PRAGMA writable_schema = ON")  # a damaged schema of one table hides no other
         for id in _ids(connection):
             try:
                 row = connection.execute(
                     "SELECT table_name, first_row, checksum, batch FROM log WHERE id = ?", (id,)
                 ).fetchone()
-            except sqlite3.DatabaseError:
+            except (sqlite3.Error, UnicodeDecodeError):
                 continue
             if row is None or row[0] not in TABLES or zlib.crc32(row[3]) != row[2]:
                 continue
@@ -67,6 +67,6 @@ def _ids(connection: sqlite3.Connection) -> list[int]:
     try:
         for row in connection.execute("SELECT id FROM log ORDER BY id"):
             ids.append(row[0])  # noqa: PERF401 - what was read before an error counts
-    except sqlite3.DatabaseError:
+    except (sqlite3.Error, UnicodeDecodeError):
         return ids
     return ids

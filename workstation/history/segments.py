@@ -85,8 +85,8 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> S
     final.parent.mkdir(exist_ok=True)
     reach = extent(rows)
     footer = Footer(
-        id_of(draft.file), table.name, draft.first_row, draft.end_row, *asdict(reach).values(), time.time_ns(),
-        draft.replaces,
+        id_of(draft.file), table.name, draft.first_row, draft.end_row, reach.rows, reach.first_ns, reach.last_ns,
+        reach.first_seq, reach.last_seq, time.time_ns(), draft.replaces,
     )  # fmt: skip
     told = {_FOOTER: json.dumps(asdict(footer)).encode(), _NULLS: b"1"}
     rows = nulls_for_nan(rows).replace_schema_metadata(told)

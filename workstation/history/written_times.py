@@ -40,9 +40,9 @@ def in_nanoseconds(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         column = table.by_name.get(name)
         if column is None or column.kind != "int64" or not name.endswith("_ns"):
             continue
-        held = frame[name]
-        if isinstance(held, pd.DataFrame):
-            continue
+        held: Any = frame[name]
+        if held.ndim > 1:
+            continue  # two columns of one name: the table refuses them by name
         if held.dtype.kind == "M" or isinstance(held.dtype, pd.DatetimeTZDtype):
             changed[name] = _of_datetimes(table, name, pd.DatetimeIndex(held))
         elif held.dtype == object:
@@ -63,7 +63,7 @@ def _of_datetimes(
 ) -> np.ndarray[Any, Any]:
     if times.tz is not None:
         times = times.tz_convert("UTC").tz_localize(None)
-    missing = times.isna()
+    missing = np.asarray(times.isna(), dtype=np.bool_)
     years = np.asarray(times.year)
     outside = ~missing & ~((years >= FIRST_YEAR) & (years < LAST_YEAR))
     if outside.any():

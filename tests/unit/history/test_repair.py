@@ -148,7 +148,7 @@ def test_a_lost_write_ahead_log_is_told_by_number(tmp_path):
     root = str(Path(__file__).parents[3])
     done = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), root], check=False)
     assert done.returncode == -signal.SIGKILL
-    os.unlink(tmp_path / "history.sqlite-wal")
+    (tmp_path / "history.sqlite-wal").unlink()
     with open_history(tmp_path, upkeep=False) as history:
         told = history.problems()
         assert told["channel"].tolist() == ["history.sqlite"]
@@ -182,7 +182,7 @@ def test_rows_merged_before_the_manifest_was_lost_come_back_once(tmp_path):
     with open_history(tmp_path, upkeep=False) as history, history._pieces.hold(["trades"]):
         history.compact()  # the old files stay, as one reads them
         assert len(parquet(tmp_path)) == 5
-    os.unlink(tmp_path / "history.sqlite")
+    (tmp_path / "history.sqlite").unlink()
     repair(tmp_path)
     assert prices(tmp_path) == expected
 
@@ -197,7 +197,7 @@ def test_segments_of_an_earlier_version_are_taken_in_by_their_rows(tmp_path, mon
     expected = build(tmp_path, logged=0, numbered=False)
     monkeypatch.undo()
     assert prices(tmp_path) == expected
-    os.unlink(tmp_path / "history.sqlite")
+    (tmp_path / "history.sqlite").unlink()
     assert (repair(tmp_path)["what"] == "taken in").sum() == 4
     assert prices(tmp_path) == expected
 
@@ -223,7 +223,7 @@ def test_a_truly_damaged_segment_stays_set_aside(tmp_path):
     build(tmp_path, segments=2, logged=0)
     victim = tmp_path / "segments/trades" / parquet(tmp_path)[0]
     victim.write_bytes(victim.read_bytes()[:-50])
-    os.unlink(tmp_path / "history.sqlite")
+    (tmp_path / "history.sqlite").unlink()
     report = repair(tmp_path)
     assert sorted(report["what"]) == ["set aside", "taken in"]
     assert (tmp_path / "quarantine" / victim.name).exists()
