@@ -91,7 +91,7 @@ def damage_stores(outcome: Outcome, folder: Path, chance: random.Random) -> None
         if harm in HARMS:
             HARMS[harm](store / name, chance)
         told, written = _work(store)
-        repair(store)
+        told = told or "lost" in set(repair(store)["what"])
         with open_history(store, upkeep=False) as history:
             told = told or not history.problems().empty
             got = history.read("trades", columns=["price"])["price"].astype(int).tolist()

@@ -161,8 +161,12 @@ def replay(
     address: AddressOption = None,
 ) -> None:
     """Run recorded raw rows through the engines again; prints the digest of every derived table."""
+    from workstation.history.history import to_ns
+
     settings = Settings()
     try:
+        for moment in (start, end):
+            to_ns(moment)
         if serve:
             _serve_replay(
                 settings,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import time
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -33,7 +32,9 @@ from workstation.history.leases import exclusive
 from workstation.history.maintenance import Maintenance
 from workstation.history.newest_rows import groups_of, last_written, newest
 from workstation.history.options import EmbeddedOptions
-from workstation.history.segments import extent, footer_of, of_instruments
+from workstation.history.problems import problem, unknown_segment
+from workstation.history.retention import newest_credible, not_ahead
+from workstation.history.segments import extent, of_instruments
 from workstation.history.snapshot_reader import SegmentGone, SnapshotReader
 from workstation.history.written_times import in_nanoseconds
 from workstation.market.errors import HistoryError, QueryError, TableError
@@ -303,52 +304,14 @@ class EmbeddedHistory(History):
         schema = declared(table)
         if not seconds >= 0:
             raise HistoryError(f"cannot keep {seconds!r} seconds of {table}; give 0 or more")
-        clock, reference = time.time_ns(), to_ns(now)
-        if reference is not None and reference > clock + _CLOCK_SLACK_NS:
-            raise HistoryError(
-                f"retention of {table} is asked as of {pd.Timestamp(reference)} UTC, ahead of the clock "
-                f"({pd.Timestamp(clock)}); nothing is forgotten"
-            )
+        span_ns, reference = int(seconds * 1e9), to_ns(now)
         if reference is None:
-            reference = self._newest_credible(schema, int(seconds * 1e9), clock)
-        if reference is None:
-            return 0
-        return self._upkeep.retain(schema, reference - int(seconds * 1e9))
-
-    def _newest_credible(self, table: Table, span_ns: int, clock: int) -> int | None:
-        """Newest event time that retention may go by, None without rows."""
-        sizes = self.tables().set_index("name")
-        if table.name not in sizes.index:
-            return None
-        newest, rows = int(sizes.loc[table.name, "last_event_ns"]), int(sizes.loc[table.name, "rows"])
-        reference: int | None = newest
-        source = table.name + (queries.REVISIONS if is_keyed(table) else "")
-        if newest > clock + _CLOCK_SLACK_NS:
-            reference = self._newest_before(source, clock + _CLOCK_SLACK_NS)
-        few = max(3, rows // 1000)
-        while reference is not None and span_ns > 0:
-            kept = self.sql(
-                f"SELECT count(*) AS n FROM {source} WHERE event_ns > $first AND event_ns <= $last",
-                first=reference - span_ns, last=reference,
-            )["n"][0]  # fmt: skip
-            older = self._newest_before(source, reference - span_ns) if kept <= few < rows else None
-            if older is None or reference - older <= _OUTLIER_SPANS * span_ns:
-                break
-            reference = older
-        if reference is not None and reference != newest:
-            self._outliers[table.name] = (
-                f"rows up to {pd.Timestamp(newest)} UTC are far after all others or ahead of the clock; retention goes "
-                f"by {pd.Timestamp(reference)} UTC"
-            )
-            log.warning("%s: %s", table.name, self._outliers[table.name])
-        return reference
-
-    def _newest_before(self, source: str, last_ns: int) -> int | None:
-        found = self.sql(
-            f"SELECT max(event_ns) AS newest FROM {source} WHERE event_ns <= $last", last=last_ns
-        )
-        newest = found["newest"][0]
-        return None if pd.isna(newest) else int(newest)
+            reference, told = newest_credible(self, schema, span_ns)
+            if told:
+                self._outliers[table] = told
+        else:
+            not_ahead(table, reference)
+        return 0 if reference is None else self._upkeep.retain(schema, reference - span_ns)
 
     def verify(self) -> pd.DataFrame:
         """Read every page of every segment and batch, set aside what is damaged; returns ``problems()``."""
@@ -364,29 +327,17 @@ class EmbeddedHistory(History):
         with channel ``upkeep`` says why.
         """
         found = [
-            _problem(name, rows, first_ns, last_ns, f"{piece}: {reason}", found_ns=found_ns)
+            problem(name, rows, first_ns, last_ns, f"{piece}: {reason}", found_ns=found_ns)
             for name, piece, rows, first_ns, last_ns, found_ns, reason in self._pieces.damaged()
         ]
         if self._manifest.behind and self.read_only:
             detail = f"history.sqlite ends {self._manifest.behind} batches before the last one written"
-            found.append(_problem("history.sqlite", 0, NO_TIME, NO_TIME, detail))
-        found.extend(self._unknown_segment(path) for path in self._pieces.unknown())
-        found.extend(_problem(name, 0, NO_TIME, NO_TIME, text, True) for name, text in self._outliers.items())
+            found.append(problem("history.sqlite", 0, NO_TIME, NO_TIME, detail))
+        found.extend(unknown_segment(self.folder, path) for path in self._pieces.unknown())
+        found.extend(problem(name, 0, NO_TIME, NO_TIME, text, True) for name, text in self._outliers.items())
         if self._upkeep.failure:
-            found.append(_problem("upkeep", 0, NO_TIME, NO_TIME, self._upkeep.failure, True))
+            found.append(problem("upkeep", 0, NO_TIME, NO_TIME, self._upkeep.failure, True))
         return HEALTH.conform(pd.DataFrame(found)) if found else HEALTH.empty()
-
-    def _unknown_segment(self, path: Path) -> dict[str, Any]:
-        try:
-            footer = footer_of(path)
-            bounds = (footer.rows, footer.first_ns, footer.last_ns) if footer else (0, NO_TIME, NO_TIME)
-        except (pa.ArrowException, OSError):
-            bounds = (0, NO_TIME, NO_TIME)
-        detail = (
-            f"{path.parent.name}/{path.name}: not in the manifest, left where it is; "
-            f"`workstation history repair {self.folder}` takes it in"
-        )
-        return _problem(path.parent.name, *bounds, detail, True)
 
     @property
     def spill_folder(self) -> Path | None:
@@ -410,9 +361,6 @@ class EmbeddedHistory(History):
 log = logging.getLogger("workstation.history")
 
 _ATTEMPTS = 20
-_CLOCK_SLACK_NS = 10**9
-_OUTLIER_SPANS = 30
-"""Rows are far after all others when the gap before them is so many times what is kept."""
 FIRST_UNNUMBERED = -(1 << 62)
 """``seq`` of a table's first row when no hub numbered it; the next ones count up from here."""
 
@@ -420,22 +368,6 @@ FIRST_UNNUMBERED = -(1 << 62)
 def open_embedded(place: str, **options: Any) -> EmbeddedHistory:
     """The store in a folder."""
     return EmbeddedHistory(Path(place), **options)
-
-
-def _problem(
-    channel: str, rows: int, first_ns: int, last_ns: int, detail: str, recoverable: bool = False, found_ns: int | None = None
-) -> dict[str, Any]:  # fmt: skip
-    return {
-        "event_ns": time.time_ns() if found_ns is None else found_ns,
-        "feed": "history",
-        "channel": channel,
-        "event": "failed",
-        "start_ns": first_ns,
-        "end_ns": last_ns,
-        "count": rows,
-        "recoverable": recoverable,
-        "detail": detail,
-    }
 
 
 def _numbered(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:

@@ -10,40 +10,16 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from workstation.history.connections import read_only_connection
 from workstation.history.manifest_records import Draft, Extent, Logged, Moment, Segment
+from workstation.history.manifest_schema import ADVICE, FORMAT, MANIFEST, SCHEMA, WITNESS
 from workstation.history.witness import Witness
 from workstation.market.errors import HistoryError
 from workstation.market.instants import NO_TIME
-
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS heads (
-    table_name TEXT PRIMARY KEY, next_row INTEGER NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS log (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, written_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    batch BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS log_by_time ON log (table_name, last_ns);
-CREATE TABLE IF NOT EXISTS segments (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
-    first_row INTEGER NOT NULL, rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    retired INTEGER);
-CREATE INDEX IF NOT EXISTS segments_by_time ON segments (table_name, last_ns);
-CREATE TABLE IF NOT EXISTS quarantine (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, piece TEXT NOT NULL, rows INTEGER NOT NULL,
-    first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, found_ns INTEGER NOT NULL, reason TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS drafts (file TEXT PRIMARY KEY, sources TEXT NOT NULL) WITHOUT ROWID;
-"""
-WITNESS = "history.witness"
-MANIFEST = "history.sqlite"
-
 
 _LOGGED = "id, table_name, first_row, rows, first_ns, last_ns, written_ns, checksum, bytes"
 _SEGMENT = "id, table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, bytes, checksum"
@@ -97,7 +73,7 @@ class Manifest:
         made = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'drafts'").fetchone()[0]
         if not made:
             self._writer.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
+                f"BEGIN IMMEDIATE; {SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
                 "ON CONFLICT DO NOTHING; COMMIT;"
             )
         self._check_format()
@@ -136,10 +112,10 @@ class Manifest:
             yield
         except sqlite3.Error as error:
             text = str(error)
-            advice = next((a for word, a in _ADVICE.items() if word in text), "nothing of it was kept")
+            advice = next((a for word, a in ADVICE.items() if word in text), "nothing of it was kept")
             raise HistoryError(f"cannot {action} in {self._path}: {text}; {advice}") from error
         except UnicodeDecodeError as error:
-            raise HistoryError(f"cannot {action} in {self._path}: {error}; {_ADVICE['malformed']}") from error
+            raise HistoryError(f"cannot {action} in {self._path}: {error}; {ADVICE['malformed']}") from error
 
     @staticmethod
     def _value(connection: sqlite3.Connection, name: str) -> int:
@@ -432,7 +408,7 @@ def _logged(
         logged = Logged(*row)
         if (logged.id, logged.checksum) not in known:
             blob = connection.execute("SELECT batch FROM log WHERE id = ?", (logged.id,)).fetchone()
-            logged = Logged(*row, batch=blob[0])
+            logged = replace(logged, batch=blob[0])
         yield logged
 
 
@@ -448,16 +424,3 @@ def _all_held(connection: sqlite3.Connection, sources: dict[str, list[int]]) -> 
     return held("SELECT 1 FROM log WHERE id = ?", sources["batches"]) and held(
         "SELECT 1 FROM segments WHERE id = ? AND retired IS NULL", sources["segments"]
     )
-
-
-_REPAIR = "`workstation history repair FOLDER` keeps it aside, saves what can be read of it and rebuilds it from the segments"
-_ADVICE = {
-    "full": "nothing of this write was kept, what was acknowledged is safe; free space and write again",
-    "readonly": "the folder or file is not writable; open it where this user may write",
-    "read-only": "the folder or file is not writable; open it where this user may write",
-    "unable to open": "check that the folder exists and that this user may write there",
-    "locked": "another process has held the store too long; is it stopped in a debugger?",
-    "malformed": f"the file is damaged; {_REPAIR}",
-    "not a database": f"this is not a history, or its file is damaged: choose another folder, or {_REPAIR}",
-    "no such table": f"this is not a history, or its file is damaged: choose another folder, or {_REPAIR}",
-}

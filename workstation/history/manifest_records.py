@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import zlib
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Logged:
     written_ns: int
     checksum: int
     bytes: int
-    batch: bytes | None = None
+    batch: builtins.bytes | None = None
 
     @property
     def damaged(self) -> bool:

@@ -14,8 +14,9 @@ import pyarrow as pa
 
 from workstation.history.arrow_codec import ORDER, decode, encode, numbers, stored_schema, to_frame
 from workstation.history.leases import exclusive
-from workstation.history.manifest import MANIFEST, Manifest
+from workstation.history.manifest import Manifest
 from workstation.history.manifest_records import Segment
+from workstation.history.manifest_schema import MANIFEST
 from workstation.history.row_identity import HashArray, beyond, contents
 from workstation.history.salvage import Salvaged, salvage, set_aside_manifest
 from workstation.history.segments import (
@@ -82,6 +83,7 @@ class Repair:
                     self._adopt_table(TABLES[table], found)
                 for batch in saved:
                     self._append_saved(batch)
+                self._settle_lost_log()
             finally:
                 self._manifest.close()
         return pd.DataFrame(self._report, columns=["what", "piece", "rows", "detail"])
@@ -122,6 +124,14 @@ class Repair:
 
     def _live(self, table: str | None = None) -> Sequence[Segment]:
         return self._manifest.moment([table] if table else list(TABLES), with_log=False).segments
+
+    def _settle_lost_log(self) -> None:
+        """That batches were lost stands in the report from now on, no more among the store's problems."""
+        for _, piece, rows, _, _, _, reason in self._manifest.quarantined():
+            if piece == MANIFEST:
+                self._say("lost", MANIFEST, rows, reason.partition(". `")[0])
+        with self._manifest.change("repair") as connection:
+            connection.execute("DELETE FROM quarantine WHERE piece = ?", (MANIFEST,))
 
     # -- segments -----------------------------------------------------------------------------------------
 

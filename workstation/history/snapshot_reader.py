@@ -19,8 +19,9 @@ import pyarrow as pa
 
 from workstation.history import arrow_codec as columns
 from workstation.history.leases import Leases
-from workstation.history.manifest import MANIFEST, Manifest
+from workstation.history.manifest import Manifest
 from workstation.history.manifest_records import Extent, Logged, Moment, Segment
+from workstation.history.manifest_schema import MANIFEST
 from workstation.history.options import EmbeddedOptions
 from workstation.history.queries import Source
 from workstation.history.segments import Identity, damage, footer_of, identify, read_segment
@@ -111,7 +112,6 @@ class SnapshotReader:
             yield Batch(one, rows)
 
     def _decode(self, one: Logged) -> pa.Table | None:
-        assert one.batch is not None
         reason = "its checksum does not match" if one.damaged else ""
         if not reason:
             try:

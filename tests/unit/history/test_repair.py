@@ -125,10 +125,13 @@ def test_an_older_manifest_put_back_is_told_and_repaired(tmp_path, numbered, com
     with open_history(store, upkeep=False) as history:
         assert history.problems()["detail"].str.contains("4 batches before the last").sum() == 1
         history.write("trades", rows(600, 100, numbered))
-    repair(store)
+    report = repair(store)
+    assert report.loc[report["what"] == "lost", "detail"].str.contains(
+        "4 batches before the last"
+    ).tolist() == [True]
     assert prices(store) == [*range(500), *range(600, 700)]
     with open_history(store, upkeep=False) as history:
-        assert history.verify()["detail"].str.contains("write-ahead log").tolist() == [True]
+        assert history.verify().empty
 
 
 _KILLED = """
