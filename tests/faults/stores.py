@@ -91,7 +91,8 @@ def damage_stores(outcome: Outcome, folder: Path, chance: random.Random) -> None
         if harm in HARMS:
             HARMS[harm](store / name, chance)
         told, written = _work(store)
-        told = told or "lost" in set(repair(store)["what"])
+        report = repair(store)
+        told = told or "lost" in set(report["what"])
         with open_history(store, upkeep=False) as history:
             told = told or not history.problems().empty
             got = history.read("trades", columns=["price"])["price"].astype(int).tolist()

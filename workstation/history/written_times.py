@@ -11,6 +11,7 @@ import pandas as pd
 from workstation.market.errors import TableError
 from workstation.market.instants import NO_TIME
 from workstation.market.tables import Table
+from workstation.market.tables.frames import arrays_of
 
 FIRST_YEAR, LAST_YEAR = 1990, 2100
 _LEAST_NS = pd.Timestamp("1900-01-01").value
@@ -36,26 +37,31 @@ def in_nanoseconds(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     [1773964800000000000]
     """
     changed = {}
-    for name in frame.columns:
+    event: Any = None
+    for name, values in zip(frame.columns.tolist(), arrays_of(frame), strict=True):
         column = table.by_name.get(name)
         if column is None or column.kind != "int64" or not name.endswith("_ns"):
             continue
-        held: Any = frame[name]
-        if held.ndim > 1:
-            continue  # two columns of one name: the table refuses them by name
-        if held.dtype.kind == "M" or isinstance(held.dtype, pd.DatetimeTZDtype):
-            changed[name] = _of_datetimes(table, name, pd.DatetimeIndex(held))
-        elif held.dtype == object:
-            changed[name] = _of_objects(table, name, held)
-        elif held.dtype.kind in "mUS" or isinstance(held.dtype, pd.StringDtype):
-            raise TableError(
-                table.name, name, 0, f"{held.iloc[:1].tolist()} is no time; give int64 ns or datetimes"
-            )
-    if changed:
-        frame = frame.assign(**changed)
-    if "event_ns" in frame.columns and isinstance(frame["event_ns"], pd.Series):
-        _check_event(table, frame["event_ns"])
-    return frame
+        if not (type(values) is np.ndarray and values.dtype.kind in "iuf"):
+            converted = _converted(table, name, values)
+            if converted is not None:
+                values = changed[name] = converted
+        event = values if name == "event_ns" else event
+    if event is not None:
+        _check_event(table, np.asarray(event))
+    return frame.assign(**changed) if changed else frame
+
+
+def _converted(table: Table, name: str, values: Any) -> Any:
+    """A time column as int64 ns; None where it is left to the table, which refuses what is no number."""
+    dtype = values.dtype
+    if dtype.kind == "M" or isinstance(dtype, pd.DatetimeTZDtype):
+        return _of_datetimes(table, name, pd.DatetimeIndex(values))
+    if dtype == object:
+        return _of_objects(table, name, list(values))
+    if dtype.kind in "mUS" or isinstance(dtype, pd.StringDtype):
+        raise TableError(table.name, name, 0, f"{list(values[:1])} is no time; give int64 ns or datetimes")
+    return None
 
 
 def _of_datetimes(
@@ -76,15 +82,14 @@ def _of_datetimes(
     return np.asarray(times.as_unit("ns").asi8)
 
 
-def _of_objects(table: Table, name: str, held: pd.Series[Any]) -> Any:
-    """Objects are whole numbers of nanoseconds or moments, never text."""
-    values = held.tolist()
+def _of_objects(table: Table, name: str, values: list[Any]) -> Any:
+    """Objects are whole numbers of nanoseconds or moments, never text; None where they are left to the table."""
     moments = [isinstance(value, date | datetime | np.datetime64) or value is pd.NaT for value in values]
     if not any(moments):
         for row, value in enumerate(values):
             if not isinstance(value, int | np.integer) or isinstance(value, bool):
                 raise TableError(table.name, name, row, f"{value!r} is no time; give int64 ns or datetimes")
-        return held
+        return None
     whole = np.empty(len(values), dtype=np.int64)
     for row, value in enumerate(values):
         if not moments[row]:
@@ -94,14 +99,12 @@ def _of_objects(table: Table, name: str, held: pd.Series[Any]) -> Any:
     return whole
 
 
-def _check_event(table: Table, event: pd.Series[Any]) -> None:
-    values = event.to_numpy()
+def _check_event(table: Table, values: np.ndarray[Any, Any]) -> None:
     if values.dtype.kind not in "iu" or not values.size:
         return
-    bad = (values < _LEAST_NS) | (values >= _LAST_NS)
-    if not bad.any():
+    if values.min() >= _LEAST_NS and values.max() < _LAST_NS:
         return
-    row = int(bad.argmax())
+    row = int(((values < _LEAST_NS) | (values >= _LAST_NS)).argmax())
     if values[row] == NO_TIME:
         raise TableError(table.name, "event_ns", row, "a row without a time (NaT)")
     raise TableError(

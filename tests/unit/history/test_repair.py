@@ -228,7 +228,7 @@ def test_a_truly_damaged_segment_stays_set_aside(tmp_path):
     victim.write_bytes(victim.read_bytes()[:-50])
     (tmp_path / "history.sqlite").unlink()
     report = repair(tmp_path)
-    assert sorted(report["what"]) == ["set aside", "taken in"]
+    assert sorted(report["what"]) == ["lost", "set aside", "taken in"]
     assert (tmp_path / "quarantine" / victim.name).exists()
     assert len(prices(tmp_path)) == 100
 
