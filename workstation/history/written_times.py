@@ -57,7 +57,7 @@ def _converted(table: Table, name: str, values: Any) -> Any:
     dtype = values.dtype
     if dtype.kind == "M" or isinstance(dtype, pd.DatetimeTZDtype):
         return _of_datetimes(table, name, pd.DatetimeIndex(values))
-    if dtype == object:
+    if dtype.kind == "O":
         return _of_objects(table, name, list(values))
     if dtype.kind in "mUS" or isinstance(dtype, pd.StringDtype):
         raise TableError(table.name, name, 0, f"{list(values[:1])} is no time; give int64 ns or datetimes")

@@ -117,9 +117,9 @@ class _Import:
         self._format, self._options = format_name, options
         self._way = _way(format_name, options)
         self._met = set() if again else _imported(history)
-        self._known = KnownRows(history)
         self._done = Imported()
-        self._writer = _Writer(history, self._done, self._known)
+        self._writer = _Writer(history, self._done)
+        self._known = KnownRows(history, self._writer.write)
 
     def run(self, files: Sequence[Path], progress: Callable[[Path, int], None] | None) -> Imported:
         """Import them one by one; what is complete is written, also when a later file is interrupted."""
@@ -176,8 +176,6 @@ class _Import:
         written = 0
         for name in staged.tables():
             frames = staged.frames(name)
-            if self._known.meets(name, frames):
-                self._writer.write(name)
             verdict = self._known.judge(name, frames)
             at = 0
             for frame in frames:
@@ -186,7 +184,6 @@ class _Import:
                 kept = frame if new.all() else frame[new].reset_index(drop=True)
                 if len(kept):
                     self._writer.add(name, kept)
-                    self._known.written(name, kept)
                     written += len(kept)
             if verdict.known:
                 self._done.known_rows[name] = self._done.known_rows.get(name, 0) + verdict.known
@@ -219,7 +216,7 @@ class _Staged:
     def add(self, name: str, frame: pd.DataFrame) -> None:
         """Take the next rows of a table."""
         self._rows += len(frame)
-        part: pd.DataFrame | Path = frame
+        part: pd.DataFrame | Path = TABLES[name].conform(frame)
         if self._rows > ROWS_IN_MEMORY:
             if self._spill is None:
                 folder = self._stack.enter_context(TemporaryDirectory(prefix="import-"))
@@ -245,7 +242,7 @@ class _Frames:
     def __iter__(self) -> Iterator[pd.DataFrame]:
         for part in self._parts:
             if isinstance(part, pd.DataFrame):
-                yield TABLES[self._name].conform(part)
+                yield part
             else:
                 assert self._spill is not None
                 yield self._spill.get(self._name, part)
@@ -308,8 +305,8 @@ class _Writer:
     order of their ``event_ns``, whatever the order in which files were imported.
     """
 
-    def __init__(self, history: History, done: Imported, known: KnownRows) -> None:
-        self._history, self._done, self._known = history, done, known
+    def __init__(self, history: History, done: Imported) -> None:
+        self._history, self._done = history, done
         self._waiting: dict[str, list[pd.DataFrame]] = {}
         self._codes: set[int] = set()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,11 +12,15 @@ import pandas as pd
 
 from workstation.history import History
 from workstation.history.row_identity import HashArray, beyond, contents, texts
+from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, TradeFlag
 
 DAY_NS = 86_400 * 10**9
 HOUR_NS = 3_600 * 10**9
 """Prints of one id are one print when they are less than this apart: some venues begin their ids anew every day."""
+MOST_NAMES = 500
+"""Instruments that are asked for by name; of more, all rows of the time are read."""
+_CODE = 0xFFFFFFFF
 WINDOW_ROWS = 500_000
 """Rows of a file compared at once."""
 IDS = {"trades": "trade_id", "fills": "fill_id"}
@@ -43,7 +47,7 @@ class _Columns:
     """What identifies the rows of a table in a file."""
 
     event: npt.NDArray[np.int64]
-    names: set[tuple[int, str]] = field(default_factory=set)
+    pairs: set[int] = field(default_factory=set)
     ids: HashArray | None = None
     payload: HashArray | None = None
 
@@ -54,29 +58,23 @@ class KnownRows:
     Parameters
     ----------
     history
-        The store. Rows it gets meanwhile from this import are told by ``written``.
+        The store.
+    write
+        Makes durable what waits of a table, so that history can be asked for it.
     """
 
-    def __init__(self, history: History) -> None:
-        self._history = history
+    def __init__(self, history: History, write: Callable[[str], None]) -> None:
+        self._history, self._write = history, write
         tables = history.tables().set_index("name")
         self._bounds: dict[str, tuple[int, int]] = {
             str(name): (int(row["first_event_ns"]), int(row["last_event_ns"]))
             for name, row in tables.iterrows()
         }
-        self._held: dict[str, set[tuple[int, str]]] = {}
+        self._held: dict[str, set[int]] = {}
         self._asked: dict[str, set[int]] = {}
 
-    def meets(self, name: str, frames: Iterable[pd.DataFrame]) -> bool:
-        """Whether history may hold rows of a table of the days and instruments of these."""
-        return any(bool(self._shared(name, _days_and_names(frame))) for frame in frames)
-
-    def written(self, name: str, frame: pd.DataFrame) -> None:
-        """These rows are in history from now on."""
-        self._held.setdefault(name, set()).update(_days_and_names(frame))
-
     def judge(self, name: str, frames: Iterable[pd.DataFrame]) -> Verdict:
-        """Which rows of a file are new.
+        """Which rows of a file are new; they count as rows of history from now on.
 
         Parameters
         ----------
@@ -87,20 +85,21 @@ class KnownRows:
         """
         found = _columns(name, frames)
         verdict = Verdict(np.ones(len(found.event), dtype=np.bool_))
-        if found.ids is not None and found.payload is not None:
+        if found.ids is not None and found.ids.any():
             verdict.new &= ~_repeated(found)
-        shared = self._shared(name, found.names)
+        shared = self._shared(name, found.pairs)
         if shared:
+            self._write(name)
             self._compare(name, frames, found, shared, verdict)
+        self._held.setdefault(name, set()).update(found.pairs)
         return verdict
 
     # -- what is stored -----------------------------------------------------------------------------------
 
-    def _shared(self, name: str, pairs: set[tuple[int, str]]) -> set[str]:
-        """Instruments ('' in a table without) of which history holds rows of the same day."""
-        self._ask(name, {day for day, _ in pairs})
-        held = self._held.get(name, set())
-        return {instrument for day, instrument in pairs if (day, instrument) in held}
+    def _shared(self, name: str, pairs: set[int]) -> set[int]:
+        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same day."""
+        self._ask(name, {pair >> 32 for pair in pairs})
+        return {(pair & _CODE) - 1 for pair in pairs & self._held.get(name, set())}
 
     def _ask(self, name: str, days: set[int]) -> None:
         """Find out, once, which instruments of these days were in history before this import."""
@@ -118,18 +117,17 @@ class KnownRows:
             rows = self._history.read(
                 name, start=start * DAY_NS, end=end * DAY_NS, columns=columns, revisions=True
             )
-            self._held.setdefault(name, set()).update(_days_and_names(rows))
+            self._held.setdefault(name, set()).update(_pairs(rows))
 
-    def _stored(self, name: str, start: int, end: int, instruments: set[str]) -> pd.DataFrame:
-        by_name = "instrument" in TABLES[name].names and len(instruments) <= 500
-        return self._history.read(
-            name, start=start, end=end, instruments=sorted(instruments) if by_name else None, revisions=True
-        )
+    def _stored(self, name: str, start: int, end: int, codes: set[int]) -> pd.DataFrame:
+        by_name = "instrument" in TABLES[name].names and len(codes) <= MOST_NAMES and min(codes) >= 0
+        names = REGISTRY.names(sorted(codes)).tolist() if by_name else None
+        return self._history.read(name, start=start, end=end, instruments=names, revisions=True)
 
     # -- comparing ----------------------------------------------------------------------------------------
 
     def _compare(
-        self, name: str, frames: Iterable[pd.DataFrame], found: _Columns, shared: set[str], verdict: Verdict
+        self, name: str, frames: Iterable[pd.DataFrame], found: _Columns, shared: set[int], verdict: Verdict
     ) -> None:
         with_id = found.ids != 0 if found.ids is not None else np.zeros(len(found.event), dtype=np.bool_)
         said: HashArray = (
@@ -179,18 +177,18 @@ def _compare_ids(
 
 def _columns(name: str, frames: Iterable[pd.DataFrame]) -> _Columns:
     events, ids, payloads = [], [], []
-    names: set[tuple[int, str]] = set()
+    pairs: set[int] = set()
     for frame in frames:
         events.append(frame["event_ns"].to_numpy())
-        names |= _days_and_names(frame)
+        pairs |= _pairs(frame)
         one, payload = _ids(name, frame)
-        if one is not None:
+        if one is not None and payload is not None:
             ids.append(one)
             payloads.append(payload)
     event = np.concatenate(events) if events else np.zeros(0, dtype=np.int64)
     if not ids:
-        return _Columns(event, names)
-    return _Columns(event, names, np.concatenate(ids), np.concatenate(payloads))
+        return _Columns(event, pairs)
+    return _Columns(event, pairs, np.concatenate(ids), np.concatenate(payloads))
 
 
 def _ids(name: str, frame: pd.DataFrame) -> tuple[HashArray | None, Any]:
@@ -198,8 +196,11 @@ def _ids(name: str, frame: pd.DataFrame) -> tuple[HashArray | None, Any]:
     column = IDS.get(name)
     if column is None:
         return None, None
+    has = (frame[column] != "").to_numpy(dtype=np.bool_)
+    if not has.any():
+        none = np.zeros(len(frame), dtype=np.uint64)
+        return none, none
     told = frame[column].to_numpy(dtype=object)
-    has = told != ""
     hashes = pd.util.hash_array(told, categorize=False)
     for part in _PARTS_OF_ID:
         if part in frame.columns:
@@ -217,18 +218,12 @@ def _repeated(found: _Columns) -> BoolArray:
     return np.asarray(keys.duplicated() & (keys["id"] > 0), dtype=np.bool_)
 
 
-def _days_and_names(frame: pd.DataFrame) -> set[tuple[int, str]]:
-    days = frame["event_ns"].to_numpy() // DAY_NS
-    if "instrument" not in frame.columns:
-        return {(day, "") for day in np.unique(days).tolist()}
-    column = frame["instrument"]
-    codes = column.cat.codes.to_numpy().astype(np.int64)
-    pairs = np.unique((days << 32) | (codes + 1))
-    names = column.cat.categories
-    return {
-        (int(pair) >> 32, str(names[(int(pair) & 0xFFFFFFFF) - 1]) if int(pair) & 0xFFFFFFFF else "")
-        for pair in pairs
-    }
+def _pairs(frame: pd.DataFrame) -> set[int]:
+    """Day and instrument of the rows of a conformed batch: the day above 32 bits, the registry's code + 1 below."""
+    pairs = frame["event_ns"].to_numpy() // DAY_NS << 32
+    if "instrument" in frame.columns:
+        pairs = pairs | (frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1)
+    return set(pd.unique(pairs).tolist())
 
 
 def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
