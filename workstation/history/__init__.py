@@ -40,5 +40,9 @@ def open_history(url: str | Path, **options: Any) -> History:
     >>> history.close()
     """
     history = opener(url)(split(url)[1], **options)
-    register_stored_terms(history)
+    try:
+        register_stored_terms(history)
+    except BaseException:
+        history.close()
+        raise
     return history

@@ -113,7 +113,9 @@ def run(query: str, params: Mapping[str, Any], sources: Sequence[Source]) -> pd.
             for source in sources:
                 _register(context, source, Path(folder))
             return _to_pandas(context.sql_with_options(query, _READ_ONLY, param_values=values))
-    except Exception as error:
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in DataFusion is no Exception
         raise QueryError(_in_words(str(error).strip(), query)) from error
 
 

@@ -82,7 +82,6 @@ def id_of(file: str) -> str:
 def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> Segment:
     """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
     final = folder / draft.file
-    final.parent.mkdir(exist_ok=True)
     reach = extent(rows)
     footer = Footer(
         id_of(draft.file), table.name, draft.first_row, draft.end_row, reach.rows, reach.first_ns, reach.last_ns,
@@ -92,6 +91,7 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> S
     rows = nulls_for_nan(rows).replace_schema_metadata(told)
     unfinished = final.with_suffix(".tmp")
     try:
+        final.parent.mkdir(parents=True, exist_ok=True)
         with unfinished.open("wb") as file:
             pq.write_table(
                 rows,

@@ -272,6 +272,7 @@ class SnapshotReader:
                 extent = (segment.rows, segment.first_ns, segment.last_ns)
                 self.manifest.quarantine(connection, segment.table, segment.file, extent, reason)
             if path.exists():
+                self.quarantine.mkdir(exist_ok=True)
                 path.rename(self.quarantine / path.name)
         except SegmentGone:
             raise
@@ -307,6 +308,7 @@ class SnapshotReader:
             self._remember(one.table, piece, one, reason)
             return
         try:
+            self.quarantine.mkdir(exist_ok=True)
             (self.quarantine / f"{one.table}-{one.id}.arrow").write_bytes(one.batch or b"")
             with self.manifest.change("set aside a damaged batch") as connection:
                 if self.manifest.forget_batches(connection, [one.id]):

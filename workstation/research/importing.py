@@ -149,7 +149,9 @@ class _Import:
             except MemoryError:
                 self._failed(path, "it needs more memory than there is; split it, or free some")
                 return None
-            except Exception as error:  # noqa: BLE001 - whatever a reader meets in one file, the others go on
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a reader meets (a panic in Rust is no Exception)
                 self._failed(path, in_words(error))
                 return None
             written = self._write(path, staged)

@@ -340,3 +340,33 @@ def test_a_manifest_of_before_gets_what_it_lacks(tmp_path):
         history.write("trades", trades(500, 5))
         history.roll()
         assert len(history.read("trades")) == 505
+
+
+def test_folders_taken_away_cost_what_was_in_them_and_no_more(lake):
+    filled(lake)
+    shutil.rmtree(lake.folder / "segments")
+    shutil.rmtree(lake.folder / "readers")
+    shutil.rmtree(lake.folder / "quarantine")
+    assert len(lake.read("trades")) == 200
+    assert len(lake.problems()) == 3
+    assert lake.roll() == 200
+    assert len(lake.read("trades")) == 200
+
+
+def test_files_of_others_in_the_folder_are_left(lake):
+    filled(lake)
+    strange = [lake.folder / "segments/trades" / name for name in ("notes.txt", "note.tmp", "1-ab.parquet")]
+    for path in strange:
+        path.write_text("mine")
+    lake.compact()
+    lake._upkeep.tidy()
+    assert all(path.exists() for path in strange)
+    assert lake.problems()["detail"].str.contains("1-ab.parquet").tolist() == [True]
+
+
+def test_what_a_killed_roll_left_unfinished_is_cleared(lake):
+    filled(lake)
+    unfinished = lake.folder / "segments/trades" / f"5-{'a' * 32}.tmp"
+    unfinished.write_text("half")
+    lake._upkeep.tidy()
+    assert not unfinished.exists()

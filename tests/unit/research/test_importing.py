@@ -116,6 +116,10 @@ WITHOUT_ID = MAPPING.replace(" trade_id: id,", "")
 T = 1_774_000_020_000
 
 
+class Panic(BaseException):
+    """What a panic in Rust comes out as: no Exception."""
+
+
 class Files:
     """Trade files of line numbers, and a store."""
 
@@ -231,10 +235,10 @@ def test_a_damaged_file_leaves_nothing_and_the_good_one_comes_in_whole(trades_in
 
 
 @pytest.mark.parametrize(
-    "error", [MemoryError(), KeyError("x"), RecursionError("deep"), ZeroDivisionError("0")]
+    "error", [MemoryError(), KeyError("x"), RecursionError("deep"), ZeroDivisionError("0"), Panic("Rust")]
 )
 def test_whatever_a_reader_meets_is_a_failure_of_that_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
 ) -> None:
     import workstation.research.importing as importing
 
