@@ -79,6 +79,15 @@ def id_of(file: str) -> str:
     return Path(file).stem.rpartition("-")[2]
 
 
+def _without_empty_levels(rows: pa.Table) -> pa.Table:
+    """Columns without a null are written as such: Parquet then keeps no level per value, and reading is faster."""
+    fields = [
+        field.with_nullable(column.null_count > 0)
+        for field, column in zip(rows.schema, rows.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(rows.columns, schema=pa.schema(fields))
+
+
 def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> Segment:
     """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
     final = folder / draft.file
@@ -88,7 +97,7 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> S
         reach.first_seq, reach.last_seq, time.time_ns(), draft.replaces,
     )  # fmt: skip
     told = {_FOOTER: json.dumps(asdict(footer)).encode(), _NULLS: b"1"}
-    rows = nulls_for_nan(rows).replace_schema_metadata(told)
+    rows = _without_empty_levels(nulls_for_nan(rows)).replace_schema_metadata(told)
     unfinished = final.with_suffix(".tmp")
     try:
         final.parent.mkdir(parents=True, exist_ok=True)
