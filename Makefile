@@ -11,7 +11,7 @@ WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint types unit browser notebooks bench lock format clean screenshots
+.PHONY: help setup demo lab test lint types unit browser notebooks bench faults lock format clean screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -66,6 +66,9 @@ $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 
 bench: $(PEERS)  ## benchmarks beside their peers, as ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+faults: setup    ## break it on purpose: kills, damaged stores and files, poisoned frames, signals
+	@$(BIN)/python scripts/faults.py
 
 screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the running product
 	@$(BIN)/python scripts/screenshots.py

@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -177,8 +176,7 @@ class Desk:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _new_recorder(self, history: History) -> Recorder:
-        spill = Path(history.url.removeprefix("lake://")) / "spill"
-        return Recorder(history, spill, self.report, backlog=self.settings.recorder_backlog)
+        return Recorder(history, history.spill_folder, self.report, backlog=self.settings.recorder_backlog)
 
     def report(self, rows: pd.DataFrame) -> None:
         """Publish rows of the `health` table from any thread: what a screen or the recorder has to tell."""

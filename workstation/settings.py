@@ -107,7 +107,7 @@ class Settings(BaseSettings):
     )
 
     history: str = Field(
-        str(DATA_DIR / "history"), description="where history is kept: a path or a lake:// URL"
+        str(DATA_DIR / "history"), description="where history is kept: a path or an embedded:// URL"
     )
     sample_data: Path | None = Field(
         None, description="folder of recorded market data for tests and examples"

@@ -6,6 +6,7 @@ import os
 import tempfile
 import threading
 import time
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -17,6 +18,7 @@ from rich.table import Table as RichTable
 
 from workstation.cli.answers import TRACEBACK, answered, console, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
+from workstation.cli.history import history_app
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -25,8 +27,11 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
+app.add_typer(history_app, name="history")
 
-HistoryOption = Annotated[str, typer.Option(help="Store: a path or a lake:// URL. Default: the settings'.")]
+HistoryOption = Annotated[
+    str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
+]
 PortOption = Annotated[
     int | None, typer.Option(help="Port; the next free one is taken when it is not free, 0 takes any.")
 ]
@@ -168,6 +173,10 @@ def replay(
     without_login: LoginOption = False,
 ) -> None:
     """Run recorded raw rows through the engines again; prints the digest of every derived table."""
+    from workstation.history.history import to_ns
+
+    for moment in (start, end):
+        to_ns(moment)
     settings = settings_of()
     url = history or settings.history
     if serve:
@@ -193,7 +202,7 @@ def _replaying_desk(
     from workstation.feeds import open_feed
     from workstation.history import open_history
 
-    store = open_history(url)
+    store = open_history(url, mode="r", upkeep=False)
     tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
     return open_desk([tape], None, settings=settings)
 
@@ -201,12 +210,17 @@ def _replaying_desk(
 def _print_replay(url: str, start: str, end: str) -> None:
     from workstation.history import open_history
     from workstation.market.digest import digest
+    from workstation.research.replay import ReplayWarning
     from workstation.research.replay import replay as replay_rows
 
     table = RichTable("table", "rows", "digest", title=f"Replay of {start} to {end}")
-    for name, frame in replay_rows(open_history(url), start, end).items():
-        table.add_row(name, f"{len(frame):,}", digest([frame]))
+    with open_history(url, mode="r", upkeep=False) as history, warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always", ReplayWarning)
+        for name, frame in replay_rows(history, start, end).items():
+            table.add_row(name, f"{len(frame):,}", digest([frame]))
     console.print(table)
+    for warning in told:
+        console.print(str(warning.message), highlight=False, soft_wrap=True)
 
 
 @app.command("import")
@@ -235,14 +249,21 @@ def import_(
     files = expand(paths)
     store = open_history(history or settings_of().history)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task(f"import {format_name}", total=len(files))
-        done = import_files(
-            store, format_name, files, again=again, **options,
-            progress=lambda path, rows: bar.update(task, advance=1, description=path.name[:40]),
-        )  # fmt: skip
-        bar.update(task, completed=len(files), description=f"import {format_name}")
-    store.close()
+    try:
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(f"import {format_name}", total=len(files))
+            done = import_files(
+                store, format_name, files, again=again, **options,
+                progress=lambda path, rows: bar.update(task, advance=1, description=path.name[:40]),
+            )  # fmt: skip
+            bar.update(task, completed=len(files), description=f"import {format_name}")
+    except KeyboardInterrupt:
+        console.print("Interrupted; what was written stays, the next import goes on from there.")
+        raise typer.Exit(130) from None
+    except TypeError as error:
+        raise WorkstationError(f"import {format_name}: {error}") from error
+    finally:
+        store.close()
     _print_import(done)
 
 
@@ -252,6 +273,9 @@ def _print_import(done: Any) -> None:
         f"{done.files} files: {rows}"
         + (f"; {done.known} files were in the store already" if done.known else "")
     )
+    if done.known_rows:
+        known = ", ".join(f"{count:,} {name}" for name, count in done.known_rows.items())
+        console.print(f"in the store already and not written again: {known}")
     _print_reasons("rows set aside", done.rejections.counts, done.rejections.examples)
     _print_reasons("kept, not all known", done.rejections.notes, done.rejections.examples)
     for path, problem in done.failures.items():

@@ -82,19 +82,26 @@ def _packages(settings: Settings) -> Finding:
 
 
 def _history(settings: Settings) -> Finding:
-    from workstation.history import open_history
+    from workstation.history import folder_of, open_history
 
-    with open_history(settings.history) as store:
+    folder = folder_of(settings.history)
+    if folder is not None and not folder.exists():
+        return Finding("history", True, f"{settings.history}: none yet")
+    with open_history(settings.history, upkeep=False) as store:
         tables = store.tables()
         problems = len(store.problems())
     detail = f"{settings.history}: {int(tables['rows'].sum()):,} rows in {len(tables)} tables"
     return Finding(
-        "history", problems == 0, detail + (f"; {problems} damaged parts set aside" if problems else "")
+        "history",
+        problems == 0,
+        detail + (f"; {problems} problems: see `workstation history problems`" if problems else ""),
     )
 
 
 def _disk(settings: Settings) -> Finding:
-    folder = Path(settings.history.removeprefix("lake://"))
+    from workstation.history import folder_of
+
+    folder = folder_of(settings.history) or Path.home()
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free / 2**30

@@ -5,26 +5,29 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from workstation.history.addresses import folder_of, opener, split
 from workstation.history.history import Capabilities, History
-from workstation.market.errors import HistoryError
+from workstation.history.stored_terms import register_stored_terms
 
-__all__ = ["Capabilities", "History", "open_history"]
+__all__ = ["Capabilities", "History", "folder_of", "open_history"]
 
 
 def open_history(url: str | Path, **options: Any) -> History:
     """Open (and where needed create) the history at an address.
 
+    The terms of the instruments it holds become known to the process, where nothing newer is registered.
+
     Parameters
     ----------
     url
-        A plain path, ``lake:///absolute/path`` or ``lake://relative/path``.
+        A plain path, ``embedded:///absolute/path`` or ``embedded://relative/path``.
     options
-        Options of the store, for the embedded one those of ``LakeOptions``: ``roll_rows``, ``roll_seconds``, ...
+        Options of the store, for the embedded one those of ``EmbeddedOptions``: ``mode``, ``roll_rows``, ...
 
     Raises
     ------
     HistoryError
-        The scheme is not known, or the folder cannot be used.
+        The scheme is not known, the folder cannot be used, or ``mode`` asks for a store that is not there.
 
     Examples
     --------
@@ -36,14 +39,10 @@ def open_history(url: str | Path, **options: Any) -> History:
     [1.0]
     >>> history.close()
     """
-    text = str(url)
-    scheme, separator, rest = text.partition("://")
-    if not separator:
-        scheme, rest = "lake", text
-    if scheme != "lake":
-        raise HistoryError(f"{text!r}: no history speaks {scheme!r}; known are a plain path and lake://path")
-    if not rest:
-        raise HistoryError(f"{text!r} names no folder; write lake:///absolute/path or lake://relative/path")
-    from workstation.history.embedded import Lake
-
-    return Lake(Path(rest), **options)
+    history = opener(url)(split(url)[1], **options)
+    try:
+        register_stored_terms(history)
+    except BaseException:
+        history.close()
+        raise
+    return history

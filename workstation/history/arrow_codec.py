@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Column, Table
@@ -22,6 +23,12 @@ _IPC = pa.ipc.IpcWriteOptions(compression="lz4")
 def is_keyed(table: Table) -> bool:
     """Whether a later row of the table can replace an earlier one."""
     return table.key != ("seq",)
+
+
+def identity_columns(table: Table) -> list[str]:
+    """Columns of which a hub gives no two rows the same values: what is written again has them all."""
+    instrument = ("instrument",) if "instrument" in table.names else ()
+    return list(dict.fromkeys(("seq", "event_ns", *instrument, *table.key)))
 
 
 def stored_schema(table: Table) -> pa.Schema:
@@ -73,7 +80,19 @@ def encode(batch: pa.RecordBatch) -> pa.Buffer:
 
 def decode(table: Table, blob: Any) -> pa.Table:
     """The batch an IPC stream holds, aligned to the table as it is declared today."""
-    return align(table, pa.ipc.open_stream(pa.py_buffer(blob)).read_all())
+    return nulls_for_nan(align(table, pa.ipc.open_stream(pa.py_buffer(blob)).read_all()))
+
+
+def nulls_for_nan(stored: pa.Table) -> pa.Table:
+    """The rows with null in place of NaN: an unknown number is NULL to SQL, wherever the row lies."""
+    for place, field in enumerate(stored.schema):
+        if not pa.types.is_floating(field.type):
+            continue
+        values = stored.column(place)
+        unknown = pc.is_nan(values)
+        if pc.any(unknown).as_py():
+            stored = stored.set_column(place, field, pc.if_else(unknown, pa.scalar(None, field.type), values))
+    return stored
 
 
 def _filler(table: Table, name: str, rows: int) -> pa.Array:

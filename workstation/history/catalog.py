@@ -16,7 +16,7 @@ import platformdirs
 from intake.readers.datatypes import BaseData
 from intake.readers.readers import BaseReader
 
-from workstation.history import open_history
+from workstation.history import History, folder_of, open_history
 from workstation.history.history import Time
 from workstation.market.errors import HistoryError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
@@ -30,12 +30,16 @@ def default_store() -> str:
     return os.environ.get("WORKSTATION_HISTORY") or str(folder)
 
 
-def _existing(store: str) -> str:
-    """The store's address; a catalogue reads, so it makes no new store."""
-    folder = Path(store.removeprefix("lake://")).expanduser()
-    if ("://" not in store or store.startswith("lake://")) and not (folder / "history.sqlite").exists():
-        raise HistoryError(f"there is no history in {folder}; set WORKSTATION_HISTORY to the folder of one")
-    return store
+def _opened(store: str | None) -> History:
+    """The store, to read; a catalogue makes no new one."""
+    url = store or default_store()
+    folder = folder_of(url)
+    if folder is None:
+        return open_history(url)
+    try:
+        return open_history(url, upkeep=False, mode="r")
+    except HistoryError as error:
+        raise HistoryError(f"{error}; set WORKSTATION_HISTORY to the folder of a history") from error
 
 
 class StoredTable(BaseData):
@@ -99,7 +103,7 @@ class TableReader(BaseReader):
         needed = wanted
         if underlying is not None and wanted is not None:
             needed = list(dict.fromkeys([*wanted, _owner(table)]))
-        with open_history(_existing(data.url or default_store()), upkeep=False) as history:
+        with _opened(data.url) as history:
             rows = history.read(data.table, columns=needed, revisions=revisions, **chosen)
         if underlying is not None:
             rows = rows[_of_underlying(table, rows, underlying)].reset_index(drop=True)
@@ -108,7 +112,7 @@ class TableReader(BaseReader):
     def discover(self, **kwargs: Any) -> pd.DataFrame:
         """The newest row of every instrument."""
         data = self.data
-        with open_history(_existing(data.url or default_store()), upkeep=False) as history:
+        with _opened(data.url) as history:
             return history.latest(data.table)
 
 
@@ -119,7 +123,7 @@ class QueryReader(BaseReader):
     output_instance = "pandas:DataFrame"
 
     def _read(self, data: StoredQuery, **params: Any) -> pd.DataFrame:
-        with open_history(_existing(data.url or default_store()), upkeep=False) as history:
+        with _opened(data.url) as history:
             return history.sql(data.query, **params)
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+import difflib
+import logging
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,7 @@ from workstation.history import queries
 from workstation.history.arrow_codec import (
     ORDER,
     encode,
+    identity_columns,
     is_keyed,
     numbers,
     stored_schema,
@@ -24,106 +28,105 @@ from workstation.history.arrow_codec import (
     to_frame,
 )
 from workstation.history.history import Capabilities, History, Time, to_ns
-from workstation.history.maintenance import Upkeep
+from workstation.history.leases import exclusive
+from workstation.history.maintenance import Maintenance
 from workstation.history.newest_rows import groups_of, last_written, newest
+from workstation.history.options import EmbeddedOptions
+from workstation.history.problems import problem, unknown_segment
+from workstation.history.retention import newest_credible, not_ahead
 from workstation.history.segments import extent, of_instruments
-from workstation.history.snapshot_reader import Pieces, SegmentGone
+from workstation.history.snapshot_reader import SegmentGone, SnapshotReader
+from workstation.history.written_times import in_nanoseconds
 from workstation.market.errors import HistoryError, QueryError, TableError
 from workstation.market.tables import HEALTH, NO_TIME, TABLES, Table
 from workstation.market.tables import table as declared
 
 
-@dataclass(frozen=True)
-class LakeOptions:
-    """How the embedded store behaves.
-
-    Attributes
-    ----------
-    roll_rows, roll_seconds
-        The log of a table becomes a segment at so many rows or so long after its oldest batch was written.
-    merge_segments
-        So many small segments in a row are merged into one by the background upkeep.
-    upkeep
-        Whether this process rolls and merges in the background; without it ``roll`` and ``compact`` do.
-    busy_seconds
-        How long to wait for another process that writes.
-    cache_bytes
-        Memory for decoded batches of the log.
-    check_bytes
-        ``sql`` compares the checksums of the segments it meets for the first time when they are together no
-        larger than this; above it only ``read`` (by page) and ``verify`` notice silently changed bytes.
-    """
-
-    roll_rows: int = 500_000
-    roll_seconds: float = 600.0
-    merge_segments: int = 8
-    upkeep: bool = True
-    busy_seconds: float = 30.0
-    cache_bytes: int = 128 << 20
-    check_bytes: int = 1 << 30
-
-
-class Lake(History):
+class EmbeddedHistory(History):
     """SQLite holds the newest batches and the manifest, Parquet the rest; any number of processes share it.
 
     Parameters
     ----------
     folder
-        Where it lives, made when it does not exist. It must be on a local disk.
+        Where it lives, made when it does not exist (unless ``mode`` says otherwise). It must be on a local disk.
     options
-        ``LakeOptions`` by keyword.
+        ``EmbeddedOptions`` by keyword.
     """
 
     def __init__(self, folder: Path, **options: Any) -> None:
         try:
-            self.options = LakeOptions(**options)
+            self.options = EmbeddedOptions(**options)
         except TypeError as error:
-            known = ", ".join(LakeOptions.__dataclass_fields__)
+            known = ", ".join(EmbeddedOptions.__dataclass_fields__)
             raise HistoryError(f"{error}; the embedded history knows {known}") from error
         self.folder = folder.expanduser().absolute()
-        self.url = f"lake://{self.folder}"
+        self.url = f"embedded://{self.folder}"
         self.capabilities = Capabilities(
             notes="SQL dialect of DataFusion; newest row per key in keyed tables"
         )
-        self._pieces = Pieces(self.folder, self.options.busy_seconds, self.options.cache_bytes)
+        self._pieces = SnapshotReader(self.folder, self.options)
+        self.read_only = self._pieces.read_only
         self._manifest = self._pieces.manifest
-        self._upkeep = Upkeep(self._pieces, self.options)
+        self._upkeep = Maintenance(self._pieces, self.options)
         self._newest: dict[str, dict[int, pa.Table]] = {}
+        self._unheard: set[tuple[str, str]] = set()
+        self._outliers: dict[str, str] = {}
+        self._begin()
+
+    def _begin(self) -> None:
+        """Keep clear of segments the manifest does not know, and say that they are there."""
+        if self._manifest.behind:
+            log.warning("%s is behind what was written; see problems()", self.folder)
+        unknown = self._pieces.unknown()
+        if unknown:
+            log.warning(
+                "%d segments in %s are not in its manifest and are left alone; `workstation history repair %s` takes "
+                "them in", len(unknown), self.folder, self.folder,
+            )  # fmt: skip
+            if not self.read_only:
+                self._pieces.reserve_unknown(unknown)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (_reopen, (self.folder, self.options))
 
     def __repr__(self) -> str:
-        return f"Lake({str(self.folder)!r})"
+        return f"EmbeddedHistory({str(self.folder)!r})"
 
     # -- writing ------------------------------------------------------------------------------------------
 
     def write(self, table: str, frame: pd.DataFrame) -> int:
         """Keep a batch; returns, once it is on disk, how many rows were new.
 
-        A row whose ``seq`` (other than 0), ``event_ns`` and instrument are stored already is the same row
-        written again, and is left out: a writer that was cut off may repeat its last batches.
+        A row whose ``seq`` (above 0), ``event_ns`` and instrument are stored already is the same row written again, and
+        is left out: a writer that was cut off may repeat its last batches. Rows that no hub numbered get a negative
+        ``seq`` that counts up in order of writing, so that ties within a nanosecond keep their order everywhere.
+        Datetimes are converted by their unit and zone.
 
         Raises
         ------
         TableError
             The batch does not fit the table.
         HistoryError
-            The disk is full, not writable, or another process holds the store; nothing of the batch was kept.
+            The disk is full, not writable, or another process holds the store; nothing of the batch was kept. A
+            roll that fails afterwards is a row of ``problems``, never an error of the write.
         """
         schema = declared(table)
-        batch = _without_repeats(to_arrow(schema, schema.conform(frame)))
+        batch = _without_repeats(schema, to_arrow(schema, schema.conform(in_nanoseconds(schema, frame))))
         if batch.num_rows == 0:
             return 0
         reach = extent(batch)
-        blob = encode(batch)
+        unnumbered = bool((numbers(batch, "seq") <= 0).any())
+        blob = None if unnumbered else encode(batch)
         with self._manifest.change(f"write {table}") as connection:
             overlap = self._manifest.seq_overlap(connection, table, reach)
             if overlap.segments or overlap.log:
                 fresh = self._pieces.unseen(schema, batch, overlap, reach)
                 if fresh.num_rows < batch.num_rows:
-                    batch, blob = fresh, encode(fresh)
+                    batch, blob = fresh, None
+            if unnumbered:
+                batch = _numbered(batch, self._manifest.next_row(connection, table))
             if batch.num_rows:
+                blob = encode(batch) if blob is None else blob
                 self._manifest.append(connection, table, extent(batch), blob)
         self._upkeep.wrote(table, batch.num_rows)
         return int(batch.num_rows)
@@ -169,12 +172,26 @@ class Lake(History):
         parts = self._pieces.read(schema, needed, to_ns(start), to_ns(end))
         if names is not None:
             parts = [of_instruments(part, names) for part in parts]
+        if names is not None and not any(part.num_rows for part in parts):
+            self._tell_unheard(table, names)
         if not parts:
             return schema.empty()[wanted]
         rows = pa.concat_tables(parts)
         if not revisions:
             rows = last_written(schema, rows)
         return to_frame(schema, time_sorted(rows).select(wanted))
+
+    def _tell_unheard(self, table: str, names: Sequence[str]) -> None:
+        """Warn, once each, of instruments of which the table holds no row at all."""
+        asked = [name for name in names if (table, name) not in self._unheard]
+        if not asked or table not in set(self.tables()["name"]):
+            return
+        held = self.sql(f"SELECT DISTINCT instrument FROM {table}")["instrument"].astype("str").tolist()
+        for name in set(asked) - set(held):
+            self._unheard.add((table, name))
+            near = difflib.get_close_matches(name, held, 3)
+            hint = f"; near it: {', '.join(near)}" if near else ""
+            warnings.warn(f"{self.folder} holds no row of {name!r} in {table}{hint}", stacklevel=3)
 
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
         """The answer to one SELECT over the tables; all of them are of one moment.
@@ -192,7 +209,7 @@ class Lake(History):
         Examples
         --------
         >>> import tempfile
-        >>> history = Lake(Path(tempfile.mkdtemp()))
+        >>> history = EmbeddedHistory(Path(tempfile.mkdtemp()))
         >>> rows = pd.DataFrame({"event_ns": [0, 5, 10**9], "instrument": "X", "price": [1.0, 2.0, 3.0], "size": 1.0})
         >>> history.write("trades", rows)
         3
@@ -205,6 +222,8 @@ class Lake(History):
         sources = [declared(name) for name in queries.tables_in(query)]
         for _ in range(_ATTEMPTS):
             with self._pieces.hold([table.name for table in sources]) as view:
+                if self._pieces.set_aside_wrong(view.segments):
+                    continue
                 if self._pieces.set_aside_unsound(view.segments, self.options.check_bytes):
                     continue
                 try:
@@ -272,15 +291,27 @@ class Lake(History):
         return self._upkeep.compact(table)
 
     def retain(self, table: str, seconds: float, now: Time | None = None) -> int:
-        """Forget rows with ``event_ns < now - seconds``; ``now`` defaults to the table's newest row."""
+        """Forget rows with ``event_ns < now - seconds``; returns how many.
+
+        ``now`` defaults to the table's newest row that is not ahead of the clock. A few rows far after all others
+        (a print with a wrong date) are no measure either: both are told by ``problems`` and the rows before them count.
+
+        Raises
+        ------
+        HistoryError
+            ``now`` is ahead of the clock, or ``seconds`` is negative or no number.
+        """
         schema = declared(table)
-        reference = to_ns(now)
+        if not seconds >= 0:
+            raise HistoryError(f"cannot keep {seconds!r} seconds of {table}; give 0 or more")
+        span_ns, reference = int(seconds * 1e9), to_ns(now)
         if reference is None:
-            sizes = self.tables().set_index("name")
-            if table not in sizes.index:
-                return 0
-            reference = int(sizes.loc[table, "last_event_ns"])
-        return self._upkeep.retain(schema, reference - int(seconds * 1e9))
+            reference, told = newest_credible(self, schema, span_ns)
+            if told:
+                self._outliers[table] = told
+        else:
+            not_ahead(table, reference)
+        return 0 if reference is None else self._upkeep.retain(schema, reference - span_ns)
 
     def verify(self) -> pd.DataFrame:
         """Read every page of every segment and batch, set aside what is damaged; returns ``problems()``."""
@@ -289,39 +320,37 @@ class Lake(History):
         return self.problems()
 
     def problems(self) -> pd.DataFrame:
-        """What was found damaged and set aside, as ``health`` rows: channel is the table, detail names the piece.
+        """What is wrong with the store, as ``health`` rows: channel is the table, detail names the piece and the remedy.
 
-        While the background upkeep fails (a full disk), a last row with channel ``upkeep`` says why.
+        What was damaged and set aside; segments the manifest does not know (they are left where they are); that a
+        write-ahead log was lost; rows retention does not go by. While rolling or merging fails (a full disk), a row
+        with channel ``upkeep`` says why.
         """
         found = [
-            {
-                "event_ns": found_ns,
-                "feed": "history",
-                "channel": name,
-                "event": "failed",
-                "start_ns": first_ns,
-                "end_ns": last_ns,
-                "count": rows,
-                "recoverable": False,
-                "detail": f"{piece}: {reason}",
-            }
+            problem(name, rows, first_ns, last_ns, f"{piece}: {reason}", found_ns=found_ns)
             for name, piece, rows, first_ns, last_ns, found_ns, reason in self._pieces.damaged()
         ]
+        if self._manifest.behind and self.read_only:
+            detail = f"history.sqlite ends {self._manifest.behind} batches before the last one written"
+            found.append(problem("history.sqlite", 0, NO_TIME, NO_TIME, detail))
+        found.extend(unknown_segment(self.folder, path) for path in self._pieces.unknown())
+        found.extend(problem(name, 0, NO_TIME, NO_TIME, text, True) for name, text in self._outliers.items())
         if self._upkeep.failure:
-            found.append(
-                {
-                    "event_ns": time.time_ns(),
-                    "feed": "history",
-                    "channel": "upkeep",
-                    "event": "failed",
-                    "start_ns": NO_TIME,
-                    "end_ns": NO_TIME,
-                    "count": 0,
-                    "recoverable": True,
-                    "detail": self._upkeep.failure,
-                }
-            )
+            found.append(problem("upkeep", 0, NO_TIME, NO_TIME, self._upkeep.failure, True))
         return HEALTH.conform(pd.DataFrame(found)) if found else HEALTH.empty()
+
+    @property
+    def spill_folder(self) -> Path | None:
+        """Where a recorder leaves what the store would not take."""
+        return None if self.read_only else self.folder / "spill"
+
+    @contextmanager
+    def alone(self, work: str) -> Iterator[None]:
+        """Wait until no other process does the same work on this store, and keep it so meanwhile."""
+        if self.read_only:
+            raise HistoryError(f"the history {self.folder} was opened to read only; {work} needs to write")
+        with exclusive(self.folder / f"{work}.lock", wait=True):
+            yield
 
     def close(self) -> None:
         """Stop the upkeep and close the files; may be called more than once."""
@@ -329,22 +358,37 @@ class Lake(History):
         self._manifest.close()
 
 
+log = logging.getLogger("workstation.history")
+
 _ATTEMPTS = 20
+FIRST_UNNUMBERED = -(1 << 62)
+"""``seq`` of a table's first row when no hub numbered it; the next ones count up from here."""
 
 
-def _reopen(folder: Path, options: LakeOptions) -> Lake:
-    return Lake(folder, **asdict(options))
+def open_embedded(place: str, **options: Any) -> EmbeddedHistory:
+    """The store in a folder."""
+    return EmbeddedHistory(Path(place), **options)
 
 
-def _without_repeats(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with one row per (seq, event_ns, instrument) where seq is not 0."""
+def _numbered(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
+    """The batch with a negative ``seq`` in order of writing where no hub gave one."""
     seq = numbers(batch, "seq")
-    if len(seq) < 2 or (np.diff(seq) > 0).all() or not seq.any():
+    running = FIRST_UNNUMBERED + first_row + np.arange(len(seq), dtype=np.int64)
+    place = batch.schema.get_field_index("seq")
+    return batch.set_column(place, batch.schema.field(place), pa.array(np.where(seq > 0, seq, running)))
+
+
+def _reopen(folder: Path, options: EmbeddedOptions) -> EmbeddedHistory:
+    return EmbeddedHistory(folder, **asdict(options))
+
+
+def _without_repeats(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
+    """The batch with one row per identity where a hub numbered it."""
+    seq = numbers(batch, "seq")
+    if len(seq) < 2 or (np.diff(seq) > 0).all() or not (seq > 0).any():
         return batch
-    identity = {"seq": seq, "event_ns": numbers(batch, "event_ns")}
-    if "instrument" in batch.schema.names:
-        identity["instrument"] = batch.column("instrument").indices.fill_null(-1).to_numpy()
-    repeated = pd.DataFrame(identity).duplicated().to_numpy() & (seq > 0)
+    identity = to_frame(table, pa.Table.from_batches([batch]).select(identity_columns(table)))
+    repeated = identity.duplicated().to_numpy() & (seq > 0)
     return batch.filter(pa.array(~repeated)) if repeated.any() else batch
 
 

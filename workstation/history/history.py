@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -97,7 +99,7 @@ class History(ABC):
 
     @abstractmethod
     def retain(self, table: str, seconds: float, now: Time | None = None) -> int:
-        """Forget rows older than ``seconds`` before ``now`` (default: the newest row); returns rows forgotten."""
+        """Forget rows older than ``seconds`` before ``now`` (default: the newest row that is not ahead of the clock)."""
 
     @abstractmethod
     def compact(self, table: str | None = None) -> int:
@@ -106,6 +108,15 @@ class History(ABC):
     @abstractmethod
     def problems(self) -> pd.DataFrame:
         """What was found damaged and set aside, as rows of the ``health`` table."""
+
+    @property
+    def spill_folder(self) -> Path | None:
+        """A local folder where a recorder may leave what the store would not take; None where there is none."""
+        return None
+
+    def alone(self, work: str) -> AbstractContextManager[None]:
+        """Wait until no other process does the same work on this store, and keep it so meanwhile."""
+        return nullcontext()
 
     @abstractmethod
     def close(self) -> None:

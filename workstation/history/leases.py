@@ -6,12 +6,15 @@ lease is younger than its leaving. Leases are files with an ``flock``, so that a
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+_NOT_HERE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.ENOSPC, errno.EDQUOT)
 
 
 def _try_lock(descriptor: int) -> bool:
@@ -47,7 +50,9 @@ class Leases:
         """Announce a read that begins at or after this generation of the manifest."""
         try:
             path, descriptor = self._open(generation)
-        except PermissionError:
+        except OSError as error:
+            if error.errno not in _NOT_HERE:
+                raise
             # A reader that may not write here: it asks again when a file has gone from under it.
             yield
             return
@@ -72,16 +77,19 @@ class Leases:
     def oldest(self) -> int | None:
         """Generation of the oldest living lease, None when nobody reads; removes those of dead processes."""
         living = []
-        for path in list(self._folder.iterdir()):
+        for path in list(self._folder.iterdir()) if self._folder.is_dir() else []:
+            generation = path.name.partition("-")[0]
+            if not generation.isdigit():
+                continue  # not one of ours
             try:
                 descriptor = os.open(path, os.O_RDWR)
-            except FileNotFoundError:
+            except (FileNotFoundError, IsADirectoryError):
                 continue
             try:
                 if _try_lock(descriptor):
                     path.unlink(missing_ok=True)
                 else:
-                    living.append(int(path.name.partition("-")[0]))
+                    living.append(int(generation))
             finally:
                 os.close(descriptor)
         return min(living, default=None)

@@ -4,38 +4,41 @@ from __future__ import annotations
 
 import ctypes
 import logging
+import re
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 
 import pyarrow as pa
 
 from workstation.history import arrow_codec as columns
 from workstation.history.leases import exclusive
 from workstation.history.manifest_records import Segment
-from workstation.history.segments import extent, write_segment
-from workstation.history.snapshot_reader import Batch, Pieces
+from workstation.history.options import EmbeddedOptions
+from workstation.history.segments import extent, footer_of, new_draft, write_segment
+from workstation.history.snapshot_reader import Batch, SnapshotReader
 from workstation.market.errors import HistoryError, in_words
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared
 
-if TYPE_CHECKING:
-    from workstation.history.embedded import LakeOptions
-
 log = logging.getLogger("workstation.history")
 
 _BACKLOG = 4
+_RETRY_SECONDS = 5.0
+"""How long a writer that outruns the background waits after a failed roll before it rolls itself again."""
+_UNFINISHED = re.compile(r"-?\d+-[0-9a-f]{32}\.tmp")
 
 
-class Upkeep:
+class Maintenance:
     """The only writer of segments; one process at a time, by a lock file.
 
     The background thread starts with the first write. A writer that outruns it by four segments rolls itself.
     """
 
-    def __init__(self, pieces: Pieces, options: LakeOptions) -> None:
+    def __init__(self, pieces: SnapshotReader, options: EmbeddedOptions) -> None:
         self._pieces, self._manifest, self._options = pieces, pieces.manifest, options
         self._lock_path = pieces.folder / "upkeep.lock"
         self._pending: dict[str, int] = {}
@@ -43,13 +46,17 @@ class Upkeep:
         self._thread: threading.Thread | None = None
         self._stop = False
         self._untidy = True
+        self._not_before = 0.0
         self.failure = ""
-        """Why the last background pass failed, empty when it did not."""
+        """Why the last roll or background pass failed, empty when it did not."""
 
     # -- background ---------------------------------------------------------------------------------------
 
     def wrote(self, table: str, rows: int) -> None:
-        """Count rows that went into the log; starts and wakes the background when there is work."""
+        """Count rows that went into the log; starts and wakes the background when there is work.
+
+        The rows are durable: a roll that fails here is told as a problem and tried again, it fails no write.
+        """
         if not self._options.upkeep:
             return
         with self._wake:
@@ -59,8 +66,12 @@ class Upkeep:
                 self._thread.start()
             if pending >= self._options.roll_rows:
                 self._wake.notify()
-        if pending >= _BACKLOG * self._options.roll_rows:
-            self.roll(table)
+        if pending >= _BACKLOG * self._options.roll_rows and time.monotonic() >= self._not_before:
+            try:
+                self.roll(table)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the rows are kept and the write has succeeded
+                self._not_before = time.monotonic() + _RETRY_SECONDS
+                self._tell(error)
 
     def _run(self) -> None:
         while True:
@@ -76,19 +87,21 @@ class Upkeep:
         try:
             with exclusive(self._lock_path, wait=False) as mine:
                 if mine:
+                    self._clear_drafts()
                     work()
                     self.failure = ""
                     return
-        except (
-            Exception
-        ) as error:  # the log would grow for ever behind a dead thread: it is told and tried again
+        except Exception as error:  # noqa: BLE001 - told and tried again: the log grows behind a dead thread
             if not self._stop:
-                self.failure = in_words(error)
-                log.warning("upkeep of %s failed, trying again: %s", self._pieces.folder, self.failure)
-                log.debug("upkeep: the failure", exc_info=error)
+                self._tell(error)
         with self._wake:
             if not self._stop:
                 self._wake.wait(timeout=0.5)
+
+    def _tell(self, error: Exception) -> None:
+        self.failure = in_words(error)
+        log.warning("maintenance of %s failed, trying again: %s", self._pieces.folder, self.failure)
+        log.debug("maintenance: the failure", exc_info=error)
 
     def _due(self) -> None:
         if self._untidy:
@@ -123,7 +136,7 @@ class Upkeep:
 
     def roll(self, table: str | None = None) -> int:
         """Turn the whole log of a table (or all) into segments; returns the rows that moved."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             names = [name for name, _, _ in self._manifest.log_state() if table in (None, name)]
             return sum(self._roll_table(name, whole=True) for name in names)
 
@@ -140,9 +153,12 @@ class Upkeep:
 
     def _roll_batches(self, table: Table, batches: Sequence[Batch]) -> int:
         rows = _ordered(pa.concat_tables(self._pieces.batch_rows(table, batches)))
-        added = write_segment(self._pieces.segments, table, rows, batches[0].logged.first_row)
+        first, last = batches[0].logged, batches[-1].logged
         ids = [batch.logged.id for batch in batches]
+        draft = new_draft(table, rows, first.first_row, last.first_row + last.rows)
+        self._manifest.plan(draft, batches=ids)
         try:
+            added = write_segment(self._pieces.segments, table, rows, draft)
             with self._manifest.change(f"roll {table.name}") as connection:
                 if self._manifest.forget_batches(connection, ids) != len(ids):
                     raise HistoryError(
@@ -159,7 +175,7 @@ class Upkeep:
 
     def compact(self, table: str | None = None) -> int:
         """Merge neighbouring small segments of a table (or all); returns how many were merged."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             merged = self._merge(table, 2)
             self._sweep()
             return merged
@@ -185,22 +201,31 @@ class Upkeep:
 
     def _replace(self, table: Table, old: Sequence[Segment], rows: pa.Table | None) -> None:
         """Swap segments for one with these rows (None: for nothing)."""
-        added = []
-        if rows is not None and rows.num_rows:
-            added.append(write_segment(self._pieces.segments, table, rows, old[0].first_row))
+        added, ids = [], [segment.id for segment in old]
         try:
+            if rows is not None and rows.num_rows:
+                left = [file for _, file, _ in self._manifest.retired() if file.startswith(f"{table.name}/")]
+                replaced = [segment.file for segment in old] + left
+                draft = new_draft(table, rows, old[0].first_row, self._end_row(old[-1]), replaced)
+                self._manifest.plan(draft, segments=ids)
+                added.append(write_segment(self._pieces.segments, table, rows, draft))
             with self._manifest.change(f"replace segments of {table.name}") as connection:
-                if not self._manifest.swap(connection, add=added, retire=[segment.id for segment in old]):
+                if not self._manifest.swap(connection, add=added, retire=ids):
                     raise HistoryError(f"a segment of {table.name} was set aside meanwhile; ask again")
         except BaseException:
             self._untidy = True
             raise
 
+    def _end_row(self, segment: Segment) -> int:
+        """The running number after a segment's last row."""
+        footer = footer_of(self._pieces.segments / segment.file)
+        return segment.first_row + segment.rows if footer is None else footer.end_row
+
     # -- forgetting ---------------------------------------------------------------------------------------
 
     def retain(self, table: Table, first_kept_ns: int) -> int:
         """Forget rows of a table with event_ns before a moment; returns how many."""
-        with exclusive(self._lock_path, wait=True):
+        with self._exclusively():
             forgotten = 0
             with self._pieces.hold([table.name], None, first_kept_ns) as view:
                 for segment in view.segments:
@@ -245,13 +270,48 @@ class Upkeep:
             self._manifest.erase([id for id, _ in free])
 
     def tidy(self) -> None:
-        """Delete what a crash left behind (call it alone among all processes)."""
-        known = self._manifest.files()
-        for path in self._pieces.segments.glob("*/*"):
-            if f"{path.parent.name}/{path.name}" not in known:
+        """Delete what this store left unfinished (call it alone among all processes).
+
+        That is a file still under its unfinished name, and a segment that was begun and never came into the manifest
+        while everything it is made of is still there. Any other file is left and told by ``problems``.
+        """
+        self._clear_drafts()
+        for path in self._pieces.segments.glob("*/*.tmp"):
+            if _UNFINISHED.fullmatch(path.name):
                 path.unlink(missing_ok=True)
         self._untidy = False
         self._sweep()
+
+    def _clear_drafts(self) -> None:
+        """Settle what a crash left begun, before anything it is made of moves on."""
+        drafts = self._manifest.drafts()
+        for file, all_held in drafts:
+            if all_held and self._sources_exist(file):
+                (self._pieces.segments / file).unlink(missing_ok=True)
+        if drafts:
+            self._manifest.forget_drafts([file for file, _ in drafts])
+
+    @contextmanager
+    def _exclusively(self) -> Iterator[None]:
+        """Alone among all processes that change which segments there are."""
+        if self._pieces.read_only:
+            raise HistoryError(f"the history {self._pieces.folder} was opened to read only")
+        with exclusive(self._lock_path, wait=True):
+            self._clear_drafts()
+            yield
+
+    def _sources_exist(self, file: str) -> bool:
+        """Whether the files whose rows a begun segment holds are all there."""
+        path: Path = self._pieces.segments / file
+        try:
+            footer = footer_of(path)
+        except FileNotFoundError:
+            return True
+        except (pa.ArrowException, OSError):
+            return False
+        held = self._manifest.live_files()
+        replaced = footer.replaces if footer is not None else ()
+        return all((self._pieces.segments / one).exists() for one in replaced if one in held)
 
 
 def give_back_memory() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import queue
 import sqlite3
 import threading
@@ -9,34 +10,16 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from workstation.history.manifest_records import Extent, Logged, Moment, Segment
+from workstation.history.connections import read_only_connection
+from workstation.history.manifest_records import Draft, Extent, Logged, Moment, Segment
+from workstation.history.manifest_schema import ADVICE, FORMAT, MANIFEST, SCHEMA, WITNESS
+from workstation.history.witness import Witness
 from workstation.market.errors import HistoryError
-
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS heads (
-    table_name TEXT PRIMARY KEY, next_row INTEGER NOT NULL, last_seq INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS log (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, first_seq INTEGER NOT NULL,
-    last_seq INTEGER NOT NULL, written_ns INTEGER NOT NULL, checksum INTEGER NOT NULL, bytes INTEGER NOT NULL,
-    batch BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS log_by_time ON log (table_name, last_ns);
-CREATE TABLE IF NOT EXISTS segments (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, file TEXT NOT NULL UNIQUE,
-    first_row INTEGER NOT NULL, rows INTEGER NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
-    first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, bytes INTEGER NOT NULL, checksum INTEGER NOT NULL,
-    retired INTEGER);
-CREATE INDEX IF NOT EXISTS segments_by_time ON segments (table_name, last_ns);
-CREATE TABLE IF NOT EXISTS quarantine (
-    id INTEGER PRIMARY KEY AUTOINCREMENT, table_name TEXT NOT NULL, piece TEXT NOT NULL, rows INTEGER NOT NULL,
-    first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, found_ns INTEGER NOT NULL, reason TEXT NOT NULL);
-"""
-
+from workstation.market.instants import NO_TIME
 
 _LOGGED = "id, table_name, first_row, rows, first_ns, last_ns, written_ns, checksum, bytes"
 _SEGMENT = "id, table_name, file, first_row, rows, first_ns, last_ns, first_seq, last_seq, bytes, checksum"
@@ -51,16 +34,25 @@ def _between(start: int | None, end: int | None) -> tuple[int, int]:
 class Manifest:
     """Transactions on the SQLite file. Thread-safe; any number of processes."""
 
-    def __init__(self, path: Path, *, busy_seconds: float = 30.0) -> None:
-        self._path, self._busy = path, busy_seconds
+    def __init__(self, path: Path, *, busy_seconds: float = 30.0, read_only: bool = False) -> None:
+        self._path, self._busy, self.read_only = path, busy_seconds, read_only
         self._lock = threading.Lock()
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._closed = False
+        self._witness = Witness(path.with_name(WITNESS))
+        self._last_logged = 0
         with self._named("open"):
             self._writer = self._connect()
-            self._create()
+            if read_only:
+                self._check_format()
+            else:
+                self._create()
+        self.behind = self._batches_lost()
+        """Batches that were committed and that this manifest does not know."""
 
     def _connect(self) -> sqlite3.Connection:
+        if self.read_only:
+            return read_only_connection(self._path, self._busy)
         connection = sqlite3.connect(
             self._path, timeout=self._busy, isolation_level=None, check_same_thread=False
         )
@@ -78,17 +70,40 @@ class Manifest:
             raise HistoryError(
                 f"{self._path}: SQLite gives {mode!r} in place of WAL; the folder must be on a local disk"
             )
-        made = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'meta'").fetchone()[0]
+        made = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'drafts'").fetchone()[0]
         if not made:
             self._writer.executescript(
-                f"BEGIN IMMEDIATE; {_SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
+                f"BEGIN IMMEDIATE; {SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
                 "ON CONFLICT DO NOTHING; COMMIT;"
             )
+        self._check_format()
+
+    def _check_format(self) -> None:
         found = self._value(self._writer, "format")
         if found != FORMAT:
             raise HistoryError(
                 f"{self._path} has format {found}, this version reads {FORMAT}; use another folder"
             )
+
+    def _batches_lost(self) -> int:
+        """How far the manifest is behind the witness; told once for good, then the count goes on after the lost ones."""
+        witnessed = self._witness.read()
+        with self.reading("open") as connection:
+            lost = witnessed - _last_logged(connection)
+        if lost <= 0 or self.read_only:
+            return max(lost, 0)
+        reason = (
+            f"it ends {lost} batches before the last one written: its write-ahead log ({MANIFEST}-wal) was lost, or an "
+            "older file was put in its place; what those batches held is lost where no segment holds it. "
+            f"`workstation history repair {self._path.parent}` takes in the segments it does not know"
+        )
+        with self.change("tell of a lost log") as connection:
+            if _last_logged(connection) >= witnessed:
+                return 0
+            connection.execute("DELETE FROM sqlite_sequence WHERE name = 'log'")
+            connection.execute("INSERT INTO sqlite_sequence (name, seq) VALUES ('log', ?)", (witnessed,))
+            self.quarantine(connection, MANIFEST, MANIFEST, (0, NO_TIME, NO_TIME), reason)
+        return lost
 
     @contextmanager
     def _named(self, action: str) -> Iterator[None]:
@@ -97,8 +112,10 @@ class Manifest:
             yield
         except sqlite3.Error as error:
             text = str(error)
-            advice = next((a for word, a in _ADVICE.items() if word in text), "nothing of it was kept")
+            advice = next((a for word, a in ADVICE.items() if word in text), "nothing of it was kept")
             raise HistoryError(f"cannot {action} in {self._path}: {text}; {advice}") from error
+        except UnicodeDecodeError as error:
+            raise HistoryError(f"cannot {action} in {self._path}: {error}; {ADVICE['malformed']}") from error
 
     @staticmethod
     def _value(connection: sqlite3.Connection, name: str) -> int:
@@ -111,6 +128,12 @@ class Manifest:
         with self._lock, self._named(action):
             if self._closed:
                 raise HistoryError(f"cannot {action}: the history {self._path.parent} is closed")
+            if self.read_only:
+                raise HistoryError(
+                    f"cannot {action}: the history {self._path.parent} was opened to read only; open it with mode 'a' "
+                    "where this user may write"
+                )
+            self._last_logged = 0
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
@@ -123,6 +146,8 @@ class Manifest:
                 if self._writer.in_transaction:
                     self._writer.rollback()
                 raise
+            if self._last_logged:
+                self._witness.write(self._last_logged)
 
     @contextmanager
     def reading(self, action: str = "read") -> Iterator[sqlite3.Connection]:
@@ -140,8 +165,8 @@ class Manifest:
             finally:
                 if connection.in_transaction:
                     connection.rollback()
-                if self._closed:
-                    connection.close()
+                if self._closed or self.read_only:
+                    connection.close()  # the next reader looks anew whether a writer is at work
                 else:
                     self._idle.put(connection)
 
@@ -152,22 +177,31 @@ class Manifest:
 
     # -- the log ------------------------------------------------------------------------------------------
 
+    def next_row(self, connection: sqlite3.Connection, table: str) -> int:
+        """Running number of the next row of a table."""
+        head = connection.execute("SELECT next_row FROM heads WHERE table_name = ?", (table,)).fetchone()
+        return int(head[0]) if head else 0
+
+    def reserve(self, connection: sqlite3.Connection, table: str, next_row: int, last_seq: int) -> None:
+        """Let a table's running and sequence numbers go on no earlier than here (inside ``change``)."""
+        connection.execute(
+            "INSERT INTO heads VALUES (?, ?, ?) ON CONFLICT (table_name) DO UPDATE SET "
+            "next_row = max(next_row, excluded.next_row), last_seq = max(last_seq, excluded.last_seq)",
+            (table, next_row, last_seq),
+        )
+
     def append(self, connection: sqlite3.Connection, table: str, extent: Extent, batch: Any) -> None:
         """Put a batch at the end of a table's log (inside ``change``)."""
-        head = connection.execute("SELECT next_row FROM heads WHERE table_name = ?", (table,)).fetchone()
-        first_row = head[0] if head else 0
+        first_row = self.next_row(connection, table)
         view = memoryview(batch)
-        connection.execute(
+        added = connection.execute(
             "INSERT INTO log (table_name, first_row, rows, first_ns, last_ns, first_seq, last_seq, written_ns, "
             "checksum, bytes, batch) VALUES (?,?,?,?,?,?,?,?,?,?,?)",
             (table, first_row, extent.rows, extent.first_ns, extent.last_ns, extent.first_seq, extent.last_seq,
              time.time_ns(), zlib.crc32(view), view.nbytes, view),
         )  # fmt: skip
-        connection.execute(
-            "INSERT INTO heads VALUES (?, ?, ?) ON CONFLICT (table_name) DO UPDATE SET "
-            "next_row = excluded.next_row, last_seq = max(last_seq, excluded.last_seq)",
-            (table, first_row + extent.rows, extent.last_seq),
-        )
+        self._last_logged = int(added.lastrowid or 0)
+        self.reserve(connection, table, first_row + extent.rows, extent.last_seq)
 
     def replace_batch(self, connection: sqlite3.Connection, id: int, extent: Extent, batch: Any) -> None:
         """Give a logged batch fewer rows (inside ``change``)."""
@@ -184,7 +218,7 @@ class Manifest:
         return sum(connection.execute("DELETE FROM log WHERE id = ?", (id,)).rowcount for id in ids)
 
     def seq_overlap(self, connection: sqlite3.Connection, table: str, extent: Extent) -> Moment:
-        """Pieces that may hold a row with the sequence number and time of a row in this extent."""
+        """SnapshotReader that may hold a row with the sequence number and time of a row in this extent."""
         head = connection.execute("SELECT last_seq FROM heads WHERE table_name = ?", (table,)).fetchone()
         if head is None or extent.last_seq == 0 or extent.first_seq > head[0]:
             return Moment((), ())
@@ -260,7 +294,7 @@ class Manifest:
     ) -> bool:
         """Bring segments in and others out (inside ``change``); False when one to retire is gone already.
 
-        The ``id`` of a segment to add is not looked at.
+        The ``id`` of a segment to add is not looked at; it is a draft no longer.
         """
         connection.execute("UPDATE meta SET value = value + 1 WHERE name = 'generation'")
         generation = self._value(connection, "generation")
@@ -277,7 +311,31 @@ class Manifest:
                 (new.table, new.file, new.first_row, new.rows, new.first_ns, new.last_ns, new.first_seq,
                  new.last_seq, new.bytes, new.checksum),
             )  # fmt: skip
+            connection.execute("DELETE FROM drafts WHERE file = ?", (new.file,))
         return True
+
+    def plan(self, draft: Draft, *, batches: Sequence[int] = (), segments: Sequence[int] = ()) -> None:
+        """Record a segment before its file is written, and the batches and segments that hold its rows meanwhile."""
+        sources = json.dumps({"batches": list(batches), "segments": list(segments)})
+        with self.change("begin a segment") as connection:
+            connection.execute("INSERT INTO drafts VALUES (?, ?)", (draft.file, sources))
+
+    def drafts(self) -> list[tuple[str, bool]]:
+        """(file, whether everything it is made of is still in the manifest) of every segment that was begun."""
+        with self.reading() as connection:
+            found = connection.execute("SELECT file, sources FROM drafts").fetchall()
+            return [(file, _all_held(connection, json.loads(sources))) for file, sources in found]
+
+    def forget_drafts(self, files: Iterable[str]) -> None:
+        """Take drafts out of the manifest."""
+        with self.change("tidy") as connection:
+            connection.executemany("DELETE FROM drafts WHERE file = ?", [(file,) for file in files])
+
+    def holds(self, id: int) -> bool:
+        """Whether a segment is in the manifest and has not left."""
+        with self.reading() as connection:
+            found = connection.execute("SELECT 1 FROM segments WHERE id = ? AND retired IS NULL", (id,))
+            return found.fetchone() is not None
 
     def retired(self) -> list[tuple[int, str, int]]:
         """(id, file, generation) of the segments that left."""
@@ -286,10 +344,18 @@ class Manifest:
                 "SELECT id, file, retired FROM segments WHERE retired IS NOT NULL"
             ).fetchall()
 
-    def files(self) -> set[str]:
-        """Every file the manifest knows, those that left included."""
+    def live_files(self) -> set[str]:
+        """Files of the segments that have not left."""
         with self.reading() as connection:
-            return {row[0] for row in connection.execute("SELECT file FROM segments")}
+            return {row[0] for row in connection.execute("SELECT file FROM segments WHERE retired IS NULL")}
+
+    def files(self) -> set[str]:
+        """Every file the manifest knows: those that left and those begun included."""
+        with self.reading() as connection:
+            known = {row[0] for row in connection.execute("SELECT file FROM segments")}
+            if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'drafts'").fetchone():
+                known.update(row[0] for row in connection.execute("SELECT file FROM drafts"))
+            return known
 
     def erase(self, ids: Sequence[int]) -> None:
         """Forget segments whose files are deleted."""
@@ -330,6 +396,7 @@ class Manifest:
                 except queue.Empty:
                     break
             self._writer.close()
+            self._witness.close()
 
 
 def _logged(
@@ -341,16 +408,19 @@ def _logged(
         logged = Logged(*row)
         if (logged.id, logged.checksum) not in known:
             blob = connection.execute("SELECT batch FROM log WHERE id = ?", (logged.id,)).fetchone()
-            logged = Logged(*row, batch=blob[0])
+            logged = replace(logged, batch=blob[0])
         yield logged
 
 
-_ADVICE = {
-    "full": "nothing of this write was kept, what was acknowledged is safe; free space and write again",
-    "readonly": "the folder or file is not writable; open it where this user may write",
-    "read-only": "the folder or file is not writable; open it where this user may write",
-    "unable to open": "check that the folder exists and that this user may write there",
-    "locked": "another process has held the store too long; is it stopped in a debugger?",
-    "malformed": "the file is damaged; move it aside and restore from the segments or a backup",
-    "not a database": "this is not a history; choose another folder",
-}
+def _last_logged(connection: sqlite3.Connection) -> int:
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'log'").fetchone()
+    return int(row[0]) if row else 0
+
+
+def _all_held(connection: sqlite3.Connection, sources: dict[str, list[int]]) -> bool:
+    def held(query: str, ids: list[int]) -> bool:
+        return all(connection.execute(query, (id,)).fetchone() for id in ids)
+
+    return held("SELECT 1 FROM log WHERE id = ?", sources["batches"]) and held(
+        "SELECT 1 FROM segments WHERE id = ? AND retired IS NULL", sources["segments"]
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import zlib
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ class Logged:
     written_ns: int
     checksum: int
     bytes: int
-    batch: bytes | None = None
+    batch: builtins.bytes | None = None
 
     @property
     def damaged(self) -> bool:
@@ -53,6 +54,19 @@ class Segment:
     last_seq: int
     bytes: int
     checksum: int
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A segment about to be written.
+
+    ``end_row`` is the running number after its last row; ``replaces`` names the files whose rows it holds.
+    """
+
+    file: str
+    first_row: int
+    end_row: int
+    replaces: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

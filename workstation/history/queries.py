@@ -32,6 +32,8 @@ class Source:
 
     table: Table
     files: list[Path] = field(default_factory=list)
+    with_nan: list[Path] = field(default_factory=list)
+    """Segments of earlier versions, which hold NaN where a number is unknown."""
     log: list[pa.RecordBatch] = field(default_factory=list)
 
 
@@ -45,12 +47,23 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
-def _stored(table: Table, names: Sequence[str]) -> str:
-    """Columns of segments; a text of the key that an older segment does not hold is empty, as it is in ``read``."""
+def _stored(table: Table, schema: pa.Schema, *, with_nan: bool) -> str:
+    """Columns of segments as they are read.
+
+    A text of the key that an older segment does not hold is empty, as it is in ``read``; an unknown number is NULL, in older
+    segments it was NaN.
+    """
     words = {name for name in table.key if name in table.by_name and table.by_name[name].kind == "category"}
-    return ", ".join(
-        f'coalesce("{name}", \'\') AS "{name}"' if name in words else f'"{name}"' for name in names
-    )
+    columns = []
+    for column in schema:
+        name = f'"{column.name}"'
+        if column.name in words:
+            columns.append(f"coalesce({name}, '') AS {name}")
+        elif with_nan and pa.types.is_floating(column.type):
+            columns.append(f"CASE WHEN isnan({name}) THEN NULL ELSE {name} END AS {name}")
+        else:
+            columns.append(name)
+    return ", ".join(columns)
 
 
 def _register(context: SessionContext, source: Source, folder: Path) -> None:
@@ -61,14 +74,17 @@ def _register(context: SessionContext, source: Source, folder: Path) -> None:
     rows = source.log or [pa.RecordBatch.from_pylist([], schema=schema)]
     context.register_record_batches(f"_{table.name}_log", [rows])
     parts.append(f"SELECT {columns} FROM _{table.name}_log")
-    if source.files:
+    for kind, files in (("segments", source.files), ("with_nan", source.with_nan)):
+        if not files:
+            continue
         # DataFusion reads a folder, the manifest names files: a folder of links to exactly those.
-        links = folder / table.name
+        links = folder / f"{table.name}_{kind}"
         links.mkdir()
-        for path in source.files:
+        for path in files:
             (links / path.name).symlink_to(path)
-        context.register_parquet(f"_{table.name}_segments", links, schema=schema)
-        parts.append(f"SELECT {_stored(table, schema.names)} FROM _{table.name}_segments")
+        context.register_parquet(f"_{table.name}_{kind}", links, schema=schema)
+        shown = _stored(table, schema, with_nan=kind == "with_nan")
+        parts.append(f"SELECT {shown} FROM _{table.name}_{kind}")
     shown = f"{_quoted(table.names)}, arrow_cast(event_ns, 'Timestamp(Nanosecond, None)') AS time"
     union = " UNION ALL ".join(parts)
     if not is_keyed(table):
@@ -97,15 +113,38 @@ def _value(name: str, value: Any) -> Any:
 def run(query: str, params: Mapping[str, Any], sources: Sequence[Source]) -> pd.DataFrame:
     """Answer one read-only query over the sources."""
     values = {name: _value(name, value) for name, value in params.items()}
-    context = SessionContext(SessionConfig().with_information_schema(False))
+    config = SessionConfig().with_information_schema(False)
+    if any(source.with_nan for source in sources):
+        # Parquet's statistics leave NaN out: by them DataFusion takes a column of one number and NaN for a constant.
+        config = config.set("datafusion.execution.collect_statistics", "false")
+    context = SessionContext(config)
     try:
         with tempfile.TemporaryDirectory(prefix="history-") as folder:
             for source in sources:
                 _register(context, source, Path(folder))
             return _to_pandas(context.sql_with_options(query, _READ_ONLY, param_values=values))
-    except Exception as error:
-        reason = str(error).strip().splitlines()[0]
-        raise QueryError(f"{reason}; in: {query.strip()[:200]}") from error
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException as error:  # a panic in DataFusion is no Exception
+        raise QueryError(_in_words(str(error).strip(), query)) from error
+
+
+_REMEDIES = {
+    "No field named": "the columns of a table are in `workstation.market.tables.TABLES[name].describe()`",
+    "not found": "the tables are those of `workstation.market.tables.TABLES`, and `<table>_revisions` of keyed ones",
+    "timestamp": "write a time as TIMESTAMP '2026-03-20T04:00:00', or pass it: time >= to_timestamp_nanos($start)",
+    "Timestamp": "write a time as TIMESTAMP '2026-03-20T04:00:00', or pass it: time >= to_timestamp_nanos($start)",
+    "DDL not supported": "history is only read by SQL; rows come in by `write`",
+    "DML not supported": "history is only read by SQL; rows come in by `write`",
+    "Statement not supported": "history is only read by SQL; rows come in by `write`",
+    "placeholder": "give every $name of the query as an argument of that name",
+}
+
+
+def _in_words(reason: str, query: str) -> str:
+    """DataFusion's whole answer, what to do about it, and the query."""
+    remedy = next((f"; {advice}" for word, advice in _REMEDIES.items() if word in reason), "")
+    return f"the query cannot be answered: {reason}{remedy}; in: {query.strip()[:500]}"
 
 
 def _to_pandas(answer: DataFrame) -> pd.DataFrame:

@@ -297,7 +297,8 @@ class Recorder:
 
     def _next(self) -> list[_Waiting]:
         """The oldest batches, as many as one write should hold; they stay in the queue until they are durable."""
-        chunk, rows = [], 0
+        chunk: list[_Waiting] = []
+        rows = 0
         for one in self._queue:
             if chunk and rows + one.rows > self.options.batch_rows * 4:
                 break

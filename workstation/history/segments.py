@@ -1,11 +1,14 @@
-"""Parquet segments: time-sorted, written once, never changed."""
+"""Parquet segments: time-sorted, written once, never changed; each says in its footer which one it is."""
 
 from __future__ import annotations
 
+import json
 import os
+import time
 import uuid
 import zlib
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workstation.history.arrow_codec import align, numbers
-from workstation.history.manifest_records import Extent, Segment
+from workstation.history.arrow_codec import align, nulls_for_nan, numbers
+from workstation.history.manifest_records import Draft, Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 
@@ -39,15 +42,66 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_segment(folder: Path, table: Table, rows: pa.Table, first_row: int) -> Segment:
-    """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
-    home = folder / table.name
-    home.mkdir(exist_ok=True)
+@dataclass(frozen=True)
+class Footer:
+    """What a segment says of itself, so that a lost manifest can be made anew from the files.
+
+    ``first_row`` and ``end_row`` bound the running numbers of its rows; ``replaces`` names files whose rows it holds.
+    """
+
+    id: str
+    table: str
+    first_row: int
+    end_row: int
+    rows: int
+    first_ns: int
+    last_ns: int
+    first_seq: int
+    last_seq: int
+    created_ns: int
+    replaces: tuple[str, ...] = ()
+
+
+class WrongSegment(pa.ArrowInvalid):  # type: ignore[misc]
+    """A file is a segment, but not the one the manifest means."""
+
+
+def new_draft(
+    table: Table, rows: pa.Table, first_row: int, end_row: int, replaces: Sequence[str] = ()
+) -> Draft:
+    """A segment to write for these time-sorted rows, under a name of its own."""
     first = int(rows.column("event_ns")[0].as_py())
-    final = home / f"{first}-{uuid.uuid4().hex}.parquet"
-    draft = final.with_suffix(".tmp")
+    return Draft(f"{table.name}/{first}-{uuid.uuid4().hex}.parquet", first_row, end_row, tuple(replaces))
+
+
+def id_of(file: str) -> str:
+    """The id in a segment's file name."""
+    return Path(file).stem.rpartition("-")[2]
+
+
+def _without_empty_levels(rows: pa.Table) -> pa.Table:
+    """Columns without a null are written as such: Parquet then keeps no level per value, and reading is faster."""
+    fields = [
+        field.with_nullable(column.null_count > 0)
+        for field, column in zip(rows.schema, rows.columns, strict=True)
+    ]
+    return pa.Table.from_arrays(rows.columns, schema=pa.schema(fields))
+
+
+def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> Segment:
+    """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
+    final = folder / draft.file
+    reach = extent(rows)
+    footer = Footer(
+        id_of(draft.file), table.name, draft.first_row, draft.end_row, reach.rows, reach.first_ns, reach.last_ns,
+        reach.first_seq, reach.last_seq, time.time_ns(), draft.replaces,
+    )  # fmt: skip
+    told = {_FOOTER: json.dumps(asdict(footer)).encode(), _NULLS: b"1"}
+    rows = _without_empty_levels(nulls_for_nan(rows)).replace_schema_metadata(told)
+    unfinished = final.with_suffix(".tmp")
     try:
-        with draft.open("wb") as file:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        with unfinished.open("wb") as file:
             pq.write_table(
                 rows,
                 file,
@@ -59,22 +113,77 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, first_row: int) ->
             )
             file.flush()
             os.fsync(file.fileno())
-        size, checksum = draft.stat().st_size, _checksum(draft)
-        draft.rename(final)
-        sync_folder(home)
+        size, checksum = unfinished.stat().st_size, checksum_of(unfinished)
+        unfinished.rename(final)
+        sync_folder(final.parent)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        unfinished.unlink(missing_ok=True)
         raise HistoryError(
-            f"cannot write a segment of {table.name} in {home}: {error}; its rows stay in the log, nothing is lost"
+            f"cannot write a segment of {table.name} in {final.parent}: {error}; its rows stay in the log, "
+            "nothing is lost"
         ) from error
-    reach = extent(rows)
     return Segment(
-        0, table.name, f"{table.name}/{final.name}", first_row, reach.rows, reach.first_ns, reach.last_ns,
+        0, table.name, draft.file, draft.first_row, reach.rows, reach.first_ns, reach.last_ns,
         reach.first_seq, reach.last_seq, size, checksum,
     )  # fmt: skip
 
 
-def _checksum(path: Path) -> int:
+_FOOTER, _NULLS = b"workstation.segment", b"workstation.nulls"
+
+
+def footer_of(path: Path) -> Footer | None:
+    """What a segment says of itself; None for one that an earlier version wrote.
+
+    Raises
+    ------
+    pyarrow.ArrowException, OSError
+        The file is no Parquet file.
+    """
+    return _footer(pq.read_metadata(path).metadata or {})
+
+
+def _footer(metadata: dict[bytes, bytes]) -> Footer | None:
+    told = metadata.get(_FOOTER)
+    if told is None:
+        return None
+    fields = json.loads(told)
+    return Footer(**{**fields, "replaces": tuple(fields["replaces"])})
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a look at a file's footer gave: why it is not the manifest's segment, and whether unknown numbers are null in it."""
+
+    problem: str
+    nulls: bool
+
+
+def identify(path: Path, segment: Segment) -> Identity:
+    """Compare a file's footer with what the manifest says of the segment.
+
+    Raises
+    ------
+    pyarrow.ArrowException, OSError
+        The file is no Parquet file.
+    """
+    with pq.ParquetFile(path) as file:
+        return Identity(_difference(file, segment), _NULLS in (file.metadata.metadata or {}))
+
+
+def _difference(file: pq.ParquetFile, segment: Segment) -> str:
+    footer = _footer(file.metadata.metadata or {})
+    if footer is None:
+        found = file.metadata.num_rows
+        return (
+            "" if found == segment.rows else f"it holds {found} rows in place of {segment.rows}: another file"
+        )
+    if (footer.id, footer.table) != (id_of(segment.file), segment.table):
+        return f"it is segment {footer.id} of {footer.table}, another file under this name"
+    return ""
+
+
+def checksum_of(path: Path) -> int:
+    """CRC-32 of a file's bytes."""
     checksum = 0
     with path.open("rb") as file:
         while block := file.read(1 << 20):
@@ -98,10 +207,23 @@ def _groups(file: pq.ParquetFile, start: int | None, end: int | None) -> list[in
 
 
 def read_segment(
-    path: Path, table: Table, columns: Sequence[str], start: int | None = None, end: int | None = None
+    path: Path,
+    table: Table,
+    columns: Sequence[str],
+    start: int | None = None,
+    end: int | None = None,
+    segment: Segment | None = None,
 ) -> pa.Table:
-    """Columns of the rows in [start, end); row groups outside are not read, page checksums are verified."""
+    """Columns of the rows in [start, end); row groups outside are not read, page checksums are verified.
+
+    Raises
+    ------
+    WrongSegment
+        The file is not the ``segment`` of the manifest.
+    """
     with pq.ParquetFile(path, page_checksum_verification=True) as file:
+        if segment is not None and (difference := _difference(file, segment)):
+            raise WrongSegment(difference)
         held = [name for name in columns if name in file.schema_arrow.names]
         groups = _groups(file, start, end)
         rows = align(table, file.read_row_groups(groups, columns=held), columns)
@@ -117,7 +239,7 @@ def damage(path: Path, segment: Segment) -> str:
         size = path.stat().st_size
         if size != segment.bytes:
             return f"it has {size} bytes in place of {segment.bytes}"
-        return "" if _checksum(path) == segment.checksum else "its checksum does not match"
+        return "" if checksum_of(path) == segment.checksum else "its checksum does not match"
     except FileNotFoundError:
         return "the file is missing"
     except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -20,8 +21,10 @@ from workstation.history import arrow_codec as columns
 from workstation.history.leases import Leases
 from workstation.history.manifest import Manifest
 from workstation.history.manifest_records import Extent, Logged, Moment, Segment
+from workstation.history.manifest_schema import MANIFEST
+from workstation.history.options import EmbeddedOptions
 from workstation.history.queries import Source
-from workstation.history.segments import damage, read_segment
+from workstation.history.segments import Identity, damage, footer_of, identify, read_segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared
@@ -49,26 +52,31 @@ class View:
     batches: tuple[Batch, ...]
 
 
-class Pieces:
+class SnapshotReader:
     """Folder, manifest, leases and the cache of decoded batches of one store."""
 
-    def __init__(self, folder: Path, busy_seconds: float, cache_bytes: int) -> None:
+    def __init__(self, folder: Path, options: EmbeddedOptions) -> None:
         self.folder = folder
         self.segments, self.quarantine = folder / "segments", folder / "quarantine"
         readers = folder / "readers"
-        try:
-            for path in (folder, self.segments, self.quarantine, readers):
-                path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise HistoryError(
-                f"cannot keep a history in {folder}: {error}; choose a folder to write to"
-            ) from error
-        self.manifest = Manifest(folder / "history.sqlite", busy_seconds=busy_seconds)
+        self.read_only = _read_only(folder, options.mode)
+        if not self.read_only:
+            try:
+                for path in (folder, self.segments, self.quarantine, readers):
+                    path.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise HistoryError(
+                    f"cannot keep a history in {folder}: {error}; choose a folder to write to"
+                ) from error
+        self.manifest = Manifest(
+            folder / MANIFEST, busy_seconds=options.busy_seconds, read_only=self.read_only
+        )
         self.leases = Leases(readers)
         self._cache: OrderedDict[tuple[int, int], pa.Table] = OrderedDict()
-        self._cached_bytes, self._cache_limit = 0, cache_bytes
+        self._cached_bytes, self._cache_limit = 0, options.cache_bytes
         self._lock = threading.Lock()
         self._sound: set[int] = set()
+        self._identities: dict[int, tuple[tuple[int, int, int], Identity]] = {}
         self._unrecorded: dict[str, tuple[Any, ...]] = {}
 
     # -- one moment ---------------------------------------------------------------------------------------
@@ -85,7 +93,9 @@ class Pieces:
             held = dict(self._cache)
         with self.leases.hold(self.manifest.generation()):
             moment = self.manifest.moment(tables, start, end, held, with_log=with_log)
-            yield View(moment.segments, tuple(self._decoded(moment.log, held, once)))
+            segments = tuple(s for s in moment.segments if s.file not in self._unrecorded)
+            logged = [one for one in moment.log if f"log/{one.id}" not in self._unrecorded]
+            yield View(segments, tuple(self._decoded(logged, held, once)))
 
     def _decoded(
         self, logged: Iterable[Logged], held: dict[tuple[int, int], pa.Table], once: bool
@@ -102,7 +112,6 @@ class Pieces:
             yield Batch(one, rows)
 
     def _decode(self, one: Logged) -> pa.Table | None:
-        assert one.batch is not None
         reason = "its checksum does not match" if one.damaged else ""
         if not reason:
             try:
@@ -154,7 +163,7 @@ class Pieces:
         """Columns of a segment's rows in [start, end); None when it is damaged, which sets it aside."""
         path = self.segments / segment.file
         try:
-            return read_segment(path, table, names, start, end)
+            return read_segment(path, table, names, start, end, segment)
         except (pa.ArrowException, OSError) as error:
             if (
                 isinstance(error, OSError)
@@ -191,18 +200,49 @@ class Pieces:
 
     def source(self, table: Table, view: View) -> Source:
         """The table's part of a view as DataFusion takes it."""
-        files = [self.segments / segment.file for segment in view.segments if segment.table == table.name]
+        files: list[Path] = []
+        with_nan: list[Path] = []
+        for segment in view.segments:
+            if segment.table == table.name:
+                nulls = self._identity(segment).nulls
+                (files if nulls else with_nan).append(self.segments / segment.file)
         batches = [b for rows in self.batch_rows(table, view.batches) for b in rows.to_batches()]
-        return Source(table, files, batches)
+        return Source(table, files, with_nan, batches)
+
+    def _identity(self, segment: Segment) -> Identity:
+        """What the footer of a segment's file says; read again when the file is another one."""
+        path = self.segments / segment.file
+        state = path.stat()
+        seen = (state.st_ino, state.st_size, state.st_mtime_ns)
+        known = self._identities.get(segment.id)
+        if known is None or known[0] != seen:
+            known = self._identities[segment.id] = (seen, identify(path, segment))
+        return known[1]
+
+    def set_aside_wrong(self, segments: Iterable[Segment]) -> int:
+        """Set aside segments whose file is gone, unreadable or another one by its footer; returns how many."""
+        count = 0
+        for segment in segments:
+            try:
+                reason = self._identity(segment).problem
+            except FileNotFoundError:
+                reason = "the file is missing"
+            except pa.ArrowException as error:
+                reason = str(error)
+            if reason:
+                count += 1
+                with suppress(SegmentGone):
+                    self.set_aside(segment, reason)
+        return count
 
     def unseen(self, table: Table, batch: pa.RecordBatch, overlap: Moment, reach: Extent) -> pa.RecordBatch:
         """The rows of a batch that no overlapping piece holds; rows with seq 0 are always new."""
-        names = ["seq", "event_ns", *(("instrument",) if "instrument" in table.names else ())]
+        names = columns.identity_columns(table)
         start, end = reach.first_ns, reach.last_ns + 1
         parts = [columns.align(table, table.arrow.empty_table(), names)]
         for segment in overlap.segments:
             with suppress(pa.ArrowException, OSError):  # a damaged one is set aside by the next reader
-                parts.append(read_segment(self.segments / segment.file, table, names, start, end))
+                parts.append(read_segment(self.segments / segment.file, table, names, start, end, segment))
         parts.extend(columns.decode(table, one.batch).select(names) for one in overlap.log if not one.damaged)
         stored = pa.concat_tables(parts)
         known = pd.MultiIndex.from_frame(columns.to_frame(table, stored))
@@ -217,6 +257,11 @@ class Pieces:
         path = self.segments / segment.file
         if not path.exists():
             reason = "the file is missing"
+        if self.read_only:
+            if not self.manifest.holds(segment.id):
+                raise SegmentGone(segment.file)
+            self._remember(segment.table, segment.file, segment, reason)
+            return
         try:
             with self.manifest.change("set aside a damaged segment") as connection:
                 gone = connection.execute(
@@ -227,6 +272,7 @@ class Pieces:
                 extent = (segment.rows, segment.first_ns, segment.last_ns)
                 self.manifest.quarantine(connection, segment.table, segment.file, extent, reason)
             if path.exists():
+                self.quarantine.mkdir(exist_ok=True)
                 path.rename(self.quarantine / path.name)
         except SegmentGone:
             raise
@@ -258,7 +304,11 @@ class Pieces:
 
     def _set_aside_batch(self, one: Logged, reason: str) -> None:
         piece = f"log/{one.id}"
+        if self.read_only:
+            self._remember(one.table, piece, one, reason)
+            return
         try:
+            self.quarantine.mkdir(exist_ok=True)
             (self.quarantine / f"{one.table}-{one.id}.arrow").write_bytes(one.batch or b"")
             with self.manifest.change("set aside a damaged batch") as connection:
                 if self.manifest.forget_batches(connection, [one.id]):
@@ -275,6 +325,42 @@ class Pieces:
     def damaged(self) -> list[tuple[Any, ...]]:
         """(table, piece, rows, first_ns, last_ns, found_ns, reason) of every damaged piece."""
         return [*self.manifest.quarantined(), *self._unrecorded.values()]
+
+    def unknown(self) -> list[Path]:
+        """Segment files in the folder that the manifest does not know: left alone until they are repaired."""
+        found = sorted(self.segments.glob("*/*.parquet"))
+        if not found:
+            return []
+        known = self.manifest.files()
+        return [path for path in found if f"{path.parent.name}/{path.name}" not in known and path.exists()]
+
+    def reserve_unknown(self, paths: Iterable[Path]) -> None:
+        """Let running and sequence numbers go on after those of segments the manifest does not know."""
+        for path in paths:
+            try:
+                footer = footer_of(path)
+            except (pa.ArrowException, OSError):
+                continue  # told by problems(); it has no numbers to keep clear of
+            if footer is not None:
+                with self.manifest.change("go on after unknown segments") as connection:
+                    self.manifest.reserve(connection, footer.table, footer.end_row, footer.last_seq)
+
+
+def _read_only(folder: Path, mode: str) -> bool:
+    """Whether the store is only read: asked for, or because nothing can be written there."""
+    if mode not in ("a", "r+", "r"):
+        raise HistoryError(f"mode {mode!r}; known are 'a', 'r+' and 'r'")
+    manifest = folder / MANIFEST
+    there = manifest.exists() or any((folder / "segments").glob("*/*.parquet"))
+    if mode != "a" and not there:
+        raise HistoryError(f"there is no history in {folder}; mode 'a' makes one")
+    if mode == "r":
+        if not manifest.exists():
+            raise HistoryError(
+                f"{manifest} is missing, its segments are there; `workstation history repair {folder}` makes it anew"
+            )
+        return True
+    return manifest.exists() and not (os.access(folder, os.W_OK) and os.access(manifest, os.W_OK))
 
 
 def _within(rows: pa.Table, start: int | None, end: int | None) -> pa.Table:

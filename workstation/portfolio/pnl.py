@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -335,7 +335,6 @@ class PnlSnapshots(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The state by leg and instrument name."""
         return {
-            "parameters": asdict(self.parameters),
             "ledger": self._ledger.snapshot(),
             "latest": self._latest.snapshot(),
             "prices": self._prices.snapshot(),
@@ -349,20 +348,7 @@ class PnlSnapshots(Engine):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a ``snapshot()``.
-
-        Raises
-        ------
-        ValueError
-            It was made with other parameters: names them.
-        """
-        mine, theirs = asdict(self.parameters), state["parameters"]
-        for name, value in mine.items():
-            if theirs.get(name) != value:
-                raise ValueError(
-                    f"PnlSnapshots: the snapshot was made with {name}={theirs.get(name)!r}, this engine has {value!r}; "
-                    "make one with the snapshot's parameters"
-                )
+        """Go on from a ``snapshot()``."""
         self._reset()
         self._ledger.restore(state["ledger"])
         self._latest.restore(state["latest"])

@@ -1,38 +1,60 @@
-"""Recorded files into history, once each, with every rejected row counted by reason."""
+"""Recorded files into history: every row once, whatever files hold it, with every rejected row counted by reason."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from workstation.feeds.files import FORMATS, Rejections, read
 from workstation.history import History
-from workstation.market.errors import FrameError, TableError
+from workstation.history.row_identity import contents
+from workstation.history.spill import Spill
+from workstation.market.errors import FrameError, in_words
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, table
+from workstation.research.known_rows import KnownRows
 
 WRITE_ROWS = 50_000
 """Rows gathered before a write, so that thousands of small files do not become thousands of small batches."""
+FILES_BETWEEN_FLUSHES = 200
+ROWS_IN_MEMORY = 1_000_000
+"""Rows of a file that wait in memory until it has been read to its end; more of them wait on disk."""
+_WAITING_BYTES = 1 << 50
 
 
 @dataclass
 class Imported:
-    """What an import did: files read, files known already, rows per table, rows set aside, files that failed."""
+    """What an import did.
+
+    Attributes
+    ----------
+    files, known
+        Files read to their end, and files not read because their content was imported the same way before.
+    rows
+        Rows written per table.
+    known_rows
+        Rows per table that were in history already, and were not written again.
+    rejections
+        Rows set aside, by reason.
+    failures
+        Files of which nothing was written, with the reason.
+    """
 
     files: int = 0
     known: int = 0
     rows: dict[str, int] = field(default_factory=dict)
+    known_rows: dict[str, int] = field(default_factory=dict)
     rejections: Rejections = field(default_factory=Rejections)
     failures: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +67,7 @@ def import_files(
     again: bool = False,
     **options: Any,
 ) -> Imported:
-    """Read files of one format into history.
+    """Read files of one format into history, every row once.
 
     Parameters
     ----------
@@ -58,7 +80,7 @@ def import_files(
     progress
         Called with the file and the rows written of it, at each file's end.
     again
-        Read a file although its content was imported before.
+        Read a file although its content was imported before, with the same format and options.
     options
         What the format needs beyond the file.
 
@@ -66,59 +88,170 @@ def import_files(
     ------
     FrameError
         There is no such format, or no such file.
+    HistoryError
+        The store does not take the rows (a full disk); what it took stays, and the next import goes on from there.
 
     Returns
     -------
     Imported
-        Counts; a file that cannot be read at all is named in ``failures``, the others go on. What was imported and
-        what was set aside also stands in the ``health`` table (feed ``import``).
+        Counts; a file that cannot be read to its end, for whatever reason, is named in ``failures`` and leaves nothing, the
+        others go on. What was imported and what was set aside also stands in the ``health`` table (feed ``import``).
 
     Notes
     -----
-    An import that is cut off leaves the rows it had written. ``importing`` rows of ``health`` name the files they are
-    of, and the next import of such a file writes only what is missing.
+    A row is known by venue, instrument and trade id; without an id by all it says, counted: of three equal rows in a file
+    two are known when history holds two. So overlapping, growing, repeated and recompressed files, and imports cut off at
+    any moment, add nothing twice and lose nothing. Rows get a ``seq`` in the order of the file.
     """
     if format_name not in FORMATS:
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
-    done = Imported()
-    known = set() if again else _named(history, "imported")
-    cut_off = _named(history, "importing") - _named(history, "imported")
-    writer = _Writer(history, done)
-    for path in expand(paths):
-        digest = _digest(path)
-        if digest in known:
-            done.known += 1
-            continue
-        rejections, before = Rejections(), sum(done.rows.values())
-        writer.begin(f"sha256:{digest} {path.name}", format_name)
-        written_before = Written(history) if digest in cut_off else None
+    files = expand(paths)
+    with history.alone("import"):
+        return _Import(history, format_name, options, again).run(files, progress)
+
+
+class _Import:
+    """One run over some files."""
+
+    def __init__(self, history: History, format_name: str, options: dict[str, Any], again: bool) -> None:
+        self._format, self._options = format_name, options
+        self._way = _way(format_name, options)
+        self._met = set() if again else _imported(history)
+        self._done = Imported()
+        self._writer = _Writer(history, self._done)
+        self._known = KnownRows(history, self._writer.write)
+
+    def run(self, files: Sequence[Path], progress: Callable[[Path, int], None] | None) -> Imported:
+        """Import them one by one; what is complete is written, also when a later file is interrupted."""
         try:
-            for name, frame in read(format_name, path, rejections, **options):
-                if written_before:
-                    writer.write(name)
-                    frame = written_before.missing(name, TABLES[name].conform(frame))
-                writer.add(name, frame)
-        except (FrameError, TableError, OSError, ValueError, BadZipFile) as error:
-            done.failures[str(path)] = str(error)
-            writer.health("rejected", format_name, 1, f"{path.name}: {error}")
-            continue
-        written = sum(done.rows.values()) - before
+            for number, path in enumerate(files, start=1):
+                written = self._file(path)
+                if written is not None and progress:
+                    progress(path, written)
+                if number % FILES_BETWEEN_FLUSHES == 0:
+                    self._writer.flush()
+            self._writer.instruments()
+        finally:
+            self._writer.flush()
+        return self._done
+
+    def _file(self, path: Path) -> int | None:
+        """Rows written of a file; None when it is known or failed."""
+        with ExitStack() as stack:
+            staged = _Staged(stack)
+            rejections = Rejections()
+            try:
+                name = f"sha256:{_digest(path)}+{self._way}"
+                if name in self._met:
+                    self._done.known += 1
+                    return None
+                self._stage(path, staged, rejections)
+            except MemoryError:
+                self._failed(path, "it needs more memory than there is; split it, or free some")
+                return None
+            except (KeyboardInterrupt, SystemExit):
+                raise
+            except BaseException as error:  # noqa: BLE001 - whatever a reader meets (a panic in Rust is no Exception)
+                self._failed(path, in_words(error))
+                return None
+            written = self._write(path, staged)
+            self._report(path, rejections)
+            self._writer.health("imported", self._format, written, f"{name} {path.name}")
+            self._met.add(name)
+            self._done.files += 1
+            return written
+
+    def _stage(self, path: Path, staged: _Staged, rejections: Rejections) -> None:
+        """Read a file to its end before anything of it is written."""
+        before = _state(path)
+        for name, frame in read(self._format, path, rejections, **self._options):
+            staged.add(name, frame)
+        if _state(path) != before:
+            raise FrameError(f"{path.name} changed while it was read; import it when it is complete")
+
+    def _failed(self, path: Path, reason: str) -> None:
+        self._done.failures[str(path)] = reason
+        self._writer.health("rejected", self._format, 1, f"{path.name}: {reason}")
+
+    def _write(self, path: Path, staged: _Staged) -> int:
+        """Write the rows that history does not hold."""
+        written = 0
+        for name in staged.tables():
+            frames = staged.frames(name)
+            verdict = self._known.judge(name, frames)
+            at = 0
+            for frame in frames:
+                new = verdict.new[at : at + len(frame)]
+                at += len(frame)
+                kept = frame if new.all() else frame[new].reset_index(drop=True)
+                if len(kept):
+                    self._writer.add(name, kept)
+                    written += len(kept)
+            if verdict.known:
+                self._done.known_rows[name] = self._done.known_rows.get(name, 0) + verdict.known
+            if verdict.conflicts:
+                again = Rejections()
+                again.add(
+                    f"the id of a stored row of {name}, with another price or size",
+                    verdict.conflicts,
+                    verdict.example,
+                )
+                self._report(path, again)
+        return written
+
+    def _report(self, path: Path, rejections: Rejections) -> None:
         for reason, count in rejections.counts.items():
             example = rejections.examples[reason]
-            done.rejections.add(reason, count, example)
-            writer.health("rejected", format_name, count, f"{path.name}: {reason}; first: {example}")
+            self._done.rejections.add(reason, count, example)
+            self._writer.health("rejected", self._format, count, f"{path.name}: {reason}; first: {example}")
         for remark, count in rejections.notes.items():
             example = rejections.examples[remark]
-            done.rejections.note(remark, count, example)
-            writer.health("unknown", format_name, count, f"{path.name}: {remark}; first: {example}")
-        writer.health("imported", format_name, written, f"sha256:{digest} {path.name}")
-        known.add(digest)
-        done.files += 1
-        if progress:
-            progress(path, written)
-    writer.instruments()
-    writer.flush()
-    return done
+            self._done.rejections.note(remark, count, example)
+            self._writer.health("unknown", self._format, count, f"{path.name}: {remark}; first: {example}")
+
+
+class _Staged:
+    """All rows of one file, in file order, until it has been read to its end; many of them wait on disk."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._parts: dict[str, list[pd.DataFrame | Path]] = {}
+        self._rows = 0
+        self._spill: Spill | None = None
+
+    def add(self, name: str, frame: pd.DataFrame) -> None:
+        """Take the next rows of a table."""
+        self._rows += len(frame)
+        part: pd.DataFrame | Path = TABLES[name].conform(frame)
+        if self._rows > ROWS_IN_MEMORY:
+            if self._spill is None:
+                folder = self._stack.enter_context(TemporaryDirectory(prefix="import-"))
+                self._spill = Spill(Path(folder), _WAITING_BYTES)
+            part = self._spill.put(name, frame)
+        self._parts.setdefault(name, []).append(part)
+
+    def tables(self) -> list[str]:
+        """Names of the tables the file gave rows of."""
+        return list(self._parts)
+
+    def frames(self, name: str) -> _Frames:
+        """The rows of a table."""
+        return _Frames(name, self._parts[name], self._spill)
+
+
+class _Frames:
+    """Frames of one table in file order, read from disk where they wait there; can be iterated again."""
+
+    def __init__(self, name: str, parts: Sequence[pd.DataFrame | Path], spill: Spill | None) -> None:
+        self._name, self._parts, self._spill = name, parts, spill
+
+    def __iter__(self) -> Iterator[pd.DataFrame]:
+        for part in self._parts:
+            if isinstance(part, pd.DataFrame):
+                yield part
+            else:
+                assert self._spill is not None
+                yield self._spill.get(self._name, part)
 
 
 def expand(paths: Iterable[str | Path]) -> list[Path]:
@@ -144,72 +277,44 @@ def _digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _named(history: History, event: str) -> set[str]:
-    """Digests that ``health`` rows of this event name."""
+def _state(path: Path) -> tuple[int, int]:
+    found = path.stat()
+    return found.st_size, found.st_mtime_ns
+
+
+def _way(format_name: str, options: Mapping[str, Any]) -> str:
+    """Format and options of an import in short: what a mapping file says counts, not where it lies."""
+    said = {name: _said(value) for name, value in options.items()}
+    text = json.dumps([format_name, said], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _said(value: Any) -> Any:
+    if isinstance(value, str | Path) and str(value) and Path(value).is_file():
+        return _digest(Path(value))
+    return value
+
+
+def _imported(history: History) -> set[str]:
+    """Names, by content and way of importing, of the files that were imported to their end."""
     if "health" not in set(history.tables()["name"]):
         return set()
     health = history.read("health", columns=["feed", "event", "detail"])
-    rows = health[(health["feed"] == "import") & (health["event"] == event)]
-    return {detail.split(" ")[0].removeprefix("sha256:") for detail in rows["detail"]}
-
-
-class Written:
-    """What of a file an import that was cut off had written, by content."""
-
-    def __init__(self, history: History) -> None:
-        self._history = history
-        self._met: dict[str, Counter[int]] = {}
-        self._given: dict[str, Counter[int]] = {}
-
-    def missing(self, name: str, frame: pd.DataFrame) -> pd.DataFrame:
-        """The rows that were not in history, counting equal rows of the file one by one.
-
-        What was given before must be written by now: it is told from what was there by its number.
-        """
-        if not len(frame):
-            return frame
-        there = self._there(name, frame["event_ns"].to_numpy())
-        met, given = (counts.setdefault(name, Counter()) for counts in (self._met, self._given))
-        there.subtract(given)
-        wanted = np.ones(len(frame), dtype=np.bool_)
-        contents = _contents(frame).tolist()
-        for row, content in enumerate(contents):
-            met[content] += 1
-            wanted[row] = met[content] > there[content]
-        given.update(content for content, new in zip(contents, wanted.tolist(), strict=True) if new)
-        return frame[wanted].reset_index(drop=True)
-
-    def _there(self, name: str, times: npt.NDArray[np.int64]) -> Counter[int]:
-        """Rows of the span of these times that no hub numbered, as often as they are there."""
-        if name not in set(self._history.tables()["name"]):
-            return Counter()
-        held = self._history.read(name, start=int(times.min()), end=int(times.max()) + 1, revisions=True)
-        return Counter(_contents(held[held["seq"] == 0]).tolist())
-
-
-def _contents(rows: pd.DataFrame) -> npt.NDArray[np.uint64]:
-    """A hash per row of all it says."""
-    plain = rows.drop(columns="seq")
-    texts = {name: plain[name].astype("str") for name in plain if plain[name].dtype == "category"}
-    return pd.util.hash_pandas_object(plain.assign(**texts), index=False).to_numpy()
+    rows = health[(health["feed"] == "import") & (health["event"] == "imported")]
+    return {detail.split(" ")[0] for detail in rows["detail"]}
 
 
 class _Writer:
     """Writes rows in batches of a good size.
 
-    They keep ``seq`` 0: no hub accepted them, so a replay puts them in the order of their ``event_ns``, whatever the
-    order in which files were imported.
+    No hub numbered them: the store gives them a ``seq`` below 0 in the order of writing, and a replay puts them in the
+    order of their ``event_ns``, whatever the order in which files were imported.
     """
 
     def __init__(self, history: History, done: Imported) -> None:
         self._history, self._done = history, done
         self._waiting: dict[str, list[pd.DataFrame]] = {}
-        self._begun: list[tuple[str, str]] = []
         self._codes: set[int] = set()
-
-    def begin(self, file: str, channel: str) -> None:
-        """The rows that come are of this file."""
-        self._begun.append((file, channel))
 
     def add(self, name: str, frame: pd.DataFrame) -> None:
         if "instrument" in frame.columns and name != "instruments":
@@ -221,10 +326,6 @@ class _Writer:
             self.write(name)
 
     def health(self, event: str, channel: str, count: int, detail: str) -> None:
-        self._waiting.setdefault("health", []).append(self._told(event, channel, count, detail))
-
-    @staticmethod
-    def _told(event: str, channel: str, count: int, detail: str) -> pd.DataFrame:
         row = {
             "event_ns": [time.time_ns()],
             "feed": "import",
@@ -233,29 +334,34 @@ class _Writer:
             "count": count,
             "detail": detail,
         }
-        return table("health").conform(pd.DataFrame(row))
+        self._waiting.setdefault("health", []).append(table("health").conform(pd.DataFrame(row)))
 
     def instruments(self) -> None:
-        """The terms of every instrument met, so that the store explains itself."""
+        """The terms of every instrument met that the store does not hold, so that it explains itself."""
         self._codes.discard(-1)
-        if self._codes:
-            terms = INSTRUMENT_TERMS.describe(REGISTRY.names(sorted(self._codes)).tolist())
-            terms = terms[terms["kind"] != ""]
-            terms = terms.assign(event_ns=np.where(terms["event_ns"] > 0, terms["event_ns"], time.time_ns()))
-            self.add("instruments", table("instruments").conform(terms))
+        if not self._codes:
+            return
+        terms = INSTRUMENT_TERMS.describe(REGISTRY.names(sorted(self._codes)).tolist())
+        terms = table("instruments").conform(terms[terms["kind"] != ""].reset_index(drop=True))
+        self.write("instruments")
+        held = self._history.latest("instruments")
+        without = ("seq", "event_ns", "seen_ns")
+        new = ~np.isin(contents(terms, without), contents(held, without))
+        terms = terms[new].reset_index(drop=True)
+        if len(terms):
+            self.add(
+                "instruments",
+                terms.assign(event_ns=np.where(terms["event_ns"] > 0, terms["event_ns"], time.time_ns())),
+            )
 
     def write(self, name: str) -> None:
         """Make durable what waits of a table."""
-        if not self._waiting.get(name):
-            return
-        if self._begun and name != "health":
-            begun, self._begun = self._begun, []
-            told = [self._told("importing", channel, 0, file) for file, channel in begun]
-            self._history.write("health", TABLES["health"].concat(told))
-        waiting, self._waiting[name] = self._waiting[name], []
-        self._history.write(name, TABLES[name].concat(waiting))
+        waiting = self._waiting.get(name)
+        if waiting:
+            self._history.write(name, TABLES[name].concat(waiting))
+            self._waiting[name] = []
 
     def flush(self) -> None:
-        ordered: Sequence[str] = sorted(self._waiting, key=lambda name: name == "health")
-        for name in ordered:
+        """Make all durable, the rows before what is told of them."""
+        for name in sorted(self._waiting, key=lambda name: name == "health"):
             self.write(name)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import warnings
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,6 +17,10 @@ from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.streams.hub import Hub
+
+
+class ReplayWarning(UserWarning):
+    """A replay derived nothing from what it played."""
 
 
 def replay(
@@ -49,6 +55,11 @@ def replay(
     RuntimeError
         An engine threw; the reason names it and the table.
 
+    Warns
+    -----
+    ReplayWarning
+        No engine derived a row; the message says what was played.
+
     Examples
     --------
     >>> trades = pd.DataFrame({"event_ns": [1, 2_000_000_000], "instrument": "X", "price": [1.0, 2.0], "size": 1.0})
@@ -64,17 +75,29 @@ def replay(
     hub.attach("replay", sorted(made), lambda table, frame: made[table].append(frame))
     tape = Tape(recording, start=start, end=end, tables=tuple(tables), speed="max")
     with ThreadPoolExecutor(1, thread_name_prefix="replay") as thread:
-        thread.submit(asyncio.run, _play(tape, hub)).result()
+        played = thread.submit(asyncio.run, _play(tape, hub)).result()
     _raise_failures(hub)
+    if not any(made.values()):
+        rows = ", ".join(f"{count:,} {name}" for name, count in sorted(played.items())) or "no rows"
+        warnings.warn(
+            f"nothing was derived: {rows} were played, and the engines make {', '.join(sorted(made))} of other tables or of "
+            "more rows",
+            ReplayWarning,
+            stacklevel=2,
+        )
     return {table: TABLES[table].concat(frames) for table, frames in made.items()}
 
 
-async def _play(tape: Tape, hub: Hub) -> None:
+async def _play(tape: Tape, hub: Hub) -> Counter[str]:
+    """Play to the end; returns the rows of each table."""
+    played: Counter[str] = Counter()
     await tape.connect()
     INSTRUMENT_TERMS.register(await tape.instruments())
     async for batch in tape.batches():
         hub.publish(batch.table, batch.frame)
+        played[batch.table] += len(batch.frame)
     await tape.close()
+    return played
 
 
 def _raise_failures(hub: Hub) -> None:

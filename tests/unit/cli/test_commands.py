@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -159,3 +160,63 @@ def test_compiling_names_an_engine_that_does_not_run(
     assert result.exit_code != 0
     told = " ".join(result.output.split())
     assert "Spikes did not run: ValueError: no compiler" in told
+
+
+def test_a_replay_of_a_mistyped_history_makes_none(tmp_path: Path, runner: CliRunner) -> None:
+    missing = tmp_path / "mistyped"
+    arguments = ["replay", "--from", "2026-03-20", "--to", "2026-03-21", "--history", str(missing)]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "there is no history" in result.output
+    assert not missing.exists()
+
+
+def test_a_replay_that_derives_nothing_says_what_it_played(tmp_path: Path, runner: CliRunner) -> None:
+    with open_history(str(tmp_path / "store")) as history:
+        times = pd.date_range("2026-03-20", periods=50, freq="s")
+        history.write(
+            "quotes", pd.DataFrame({"event_ns": times, "instrument": "BTC/USDT", "bid": 1.0, "ask": 2.0})
+        )
+    arguments = ["replay", "--from", "2026-03-20", "--to", "2026-03-21", "--history", str(tmp_path / "store")]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 0
+    assert "nothing was derived" in result.output
+    assert "50 quotes" in result.output
+
+
+def test_a_damaged_file_is_named_and_the_others_come_in(tmp_path: Path, runner: CliRunner) -> None:
+    (tmp_path / "a.csv").write_text(SNAPSHOT)
+    (tmp_path / "b.csv").write_bytes(b"\x00\xff" * 500)
+    arguments = [
+        "import",
+        "table",
+        str(tmp_path),
+        "--mapping",
+        "deribit_snapshots",
+        "--history",
+        str(tmp_path / "s"),
+    ]
+    result = runner.invoke(app, arguments)
+    assert result.exit_code == 1
+    assert "1 files: 3 marks" in result.output
+    assert "b.csv" in result.output
+    assert "Aborted" not in result.output
+    repeated = runner.invoke(app, [*arguments, "--again"])
+    assert "3 marks" in repeated.output.split("not written again:")[1]
+
+
+def test_a_store_is_looked_at_and_repaired(store: Path, runner: CliRunner) -> None:
+    assert "marks" in runner.invoke(app, ["history", "tables", str(store)]).output
+    assert runner.invoke(app, ["history", "compact", str(store)]).exit_code == 0
+    assert runner.invoke(app, ["history", "verify", str(store)]).exit_code == 0
+    (store / "history.sqlite").unlink()
+    told = runner.invoke(app, ["history", "tables", str(store)])
+    assert told.exit_code == 1
+    assert "workstation history repair" in told.output
+    repaired = runner.invoke(app, ["history", "repair", str(store)])
+    assert repaired.exit_code == 0
+    assert "taken in" in repaired.output
+    with open_history(str(store)) as history:
+        assert len(history.read("marks")) == 3
+    assert runner.invoke(app, ["history", "problems", str(store)]).exit_code == 0
+    assert runner.invoke(app, ["history", "retain", "marks", "30", str(store)]).exit_code == 0

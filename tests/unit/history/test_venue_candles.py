@@ -13,7 +13,7 @@ from workstation.history import open_history
 from workstation.history.queries import Source, run
 from workstation.history.warm_start import candles as recent_candles
 from workstation.market.tables import CANDLES
-from workstation.views.spacetime.history_loader import Past
+from workstation.views.spacetime.history_loader import HistoryLoader
 
 MINUTE = 60 * 10**9
 T = pd.Timestamp("2026-03-20T14:30Z").value
@@ -36,7 +36,7 @@ def test_one_series_of_two_venues(tmp_path: Path, rolled: bool) -> None:
         history.roll("candles")
     assert len(history.read("candles")) == len(history.latest("candles")) == 2
     for one in (
-        Past(history.sql).candles(CALL, MINUTE, T, T + 1),
+        HistoryLoader(history.sql).candles(CALL, MINUTE, T, T + 1),
         recent_candles(history, MINUTE, 10, {"option"}),
     ):
         assert one[["high", "low", "volume", "venue"]].values.tolist() == [[1.2, 0.8, 200.0, ""]]

@@ -69,6 +69,7 @@ class Merge:
             np.concatenate([frame[name].to_numpy(dtype=np.int64) for frame in frames])
             for name in ("event_ns", "seq")
         )
+        seq = np.maximum(seq, 0)  # below 0: the order of writing, which the rows come in already
         clock = self._clocks(event, seq)
         order = np.lexsort((row, rank, seq, clock))
         if before_ns is not None:

@@ -1,0 +1,139 @@
+"""Commands on a store: what it holds, what is wrong with it, repair, merging and forgetting."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.table import Table as RichTable
+
+from workstation.cli.answers import console, fail, settings_of
+from workstation.market.errors import HistoryError, WorkstationError
+
+history_app = typer.Typer(help="Look at the history, repair it, merge and forget.", no_args_is_help=True)
+
+StoreArgument = Annotated[
+    str, typer.Argument(metavar="[STORE]", help="A path or an embedded:// URL. Default: the settings'.")
+]
+
+
+def _url(store: str) -> str:
+    return store or settings_of().history
+
+
+def _print(frame: pd.DataFrame, title: str) -> None:
+    table = RichTable(*frame.columns, title=title)
+    for row in frame.itertuples(index=False):
+        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+    console.print(table)
+
+
+def _print_problems(problems: pd.DataFrame) -> None:
+    if problems.empty:
+        console.print("Nothing is damaged or missing.")
+        return
+    for row in problems.itertuples(index=False):
+        console.print(
+            f"[bold red]{row.channel}[/] ({row.count:,} rows) {row.detail}", highlight=False, soft_wrap=True
+        )
+    raise typer.Exit(1)
+
+
+def _open(store: str, mode: str) -> Any:
+    from workstation.history import open_history
+
+    return open_history(_url(store), upkeep=False, mode=mode)
+
+
+@history_app.command()
+def tables(store: StoreArgument = "") -> None:
+    """Rows, first and last time, bytes and segments of every table."""
+    try:
+        with _open(store, "r") as history:
+            held = history.tables()
+    except WorkstationError as error:
+        fail(error)
+    else:
+        for name in ("first_event_ns", "last_event_ns"):
+            held[name] = pd.to_datetime(held[name], utc=True).dt.strftime("%Y-%m-%d %H:%M:%S")
+        _print(held.rename(columns={"first_event_ns": "first", "last_event_ns": "last"}), _url(store))
+
+
+@history_app.command()
+def problems(store: StoreArgument = "") -> None:
+    """What was found damaged, missing or unknown; ends with 1 when there is something."""
+    try:
+        with _open(store, "r") as history:
+            found = history.problems()
+    except WorkstationError as error:
+        fail(error)
+    else:
+        _print_problems(found)
+
+
+@history_app.command()
+def verify(store: StoreArgument = "") -> None:
+    """Read every page of every segment and batch, set aside what is damaged; ends with 1 when there is something."""
+    try:
+        with _open(store, "r+") as history:
+            found = history.verify()
+    except WorkstationError as error:
+        fail(error)
+    else:
+        _print_problems(found)
+
+
+@history_app.command()
+def repair(store: StoreArgument = "") -> None:
+    """Make the manifest agree with the segments: lost, damaged and older manifests, unknown segments.
+
+    Nothing is deleted: what is left out is kept in the store's quarantine folder. Stop what writes to the store first.
+    """
+    from workstation.history import folder_of
+    from workstation.history.repair import repair as repair_store
+
+    try:
+        folder = folder_of(_url(store))
+        if folder is None:
+            raise HistoryError(f"{_url(store)} is in no folder; only the embedded history is repaired here")
+        done = repair_store(folder)
+    except (WorkstationError, OSError) as error:
+        fail(error)
+    else:
+        if done.empty:
+            console.print("The manifest agrees with the segments; nothing was to be done.")
+        else:
+            _print(done, f"Repair of {_url(store)}")
+
+
+@history_app.command()
+def compact(store: StoreArgument = "") -> None:
+    """Write the log into segments and merge small ones."""
+    try:
+        with _open(store, "r+") as history:
+            history.roll()
+            merged = history.compact()
+    except WorkstationError as error:
+        fail(error)
+    else:
+        console.print(f"{merged} segments merged.")
+
+
+@history_app.command()
+def retain(
+    table: Annotated[str, typer.Argument(help="Name of the table.")],
+    days: Annotated[float, typer.Argument(help="Days to keep before the newest row.")],
+    store: StoreArgument = "",
+) -> None:
+    """Forget rows of a table older than so many days before its newest row that is not ahead of the clock."""
+    try:
+        with _open(store, "r+") as history:
+            forgotten = history.retain(table, days * 86_400)
+            told = history.problems()
+    except WorkstationError as error:
+        fail(error)
+    else:
+        console.print(f"{forgotten:,} rows of {table} forgotten.")
+        for detail in told.loc[(told["channel"] == table) & told["recoverable"], "detail"]:
+            console.print(detail, highlight=False, soft_wrap=True)
