@@ -37,7 +37,7 @@ class Markers(NamedTuple):
     """
 
     columns: dict[str, np.ndarray]
-    count: int
+    count: int  # type: ignore[assignment] # a tuple's own count is not used
 
     def after(self, seen: int) -> dict[str, np.ndarray]:
         """The columns of those that came after the first ``seen``."""
