@@ -129,9 +129,9 @@ def install(page_handler: type[DocHandler], counted: Callable[[Any], Any]) -> No
     if any(pattern[1] is page_handler for pattern in per_app_patterns):
         return
     if usable("early head"):
-        for place, (route, handler) in enumerate(per_app_patterns):
+        for index, (route, handler) in enumerate(per_app_patterns):
             if handler is DocHandler:
-                per_app_patterns[place] = (route, page_handler)
+                per_app_patterns[index] = (route, page_handler)
     if usable("files before sessions"):
         StaticFileHandler.get = counted(StaticFileHandler.get)  # type: ignore[method-assign]
     # The tests check documents; here the check would cost every session.

@@ -52,11 +52,11 @@ def data_gaps(health: pd.DataFrame, instrument: str, venues: frozenset[str], new
         return []
     rows = health.to_dict("records")
     found = []
-    for place in np.flatnonzero(np.isin(events, _BREAKS)):
-        row = rows[place]
+    for index in np.flatnonzero(np.isin(events, _BREAKS)):
+        row = rows[index]
         if _concerns(row, instrument, venues):
             start = row["start_ns"] if row["start_ns"] != NO_TIME else row["event_ns"]
-            mended = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, int(place))
+            mended = row["end_ns"] if row["end_ns"] != NO_TIME else _end(rows, int(index))
             end = newest_ns if mended is None else mended
             found.append(_gap(row, int(start), int(max(end, start)), mended is None))
     return _apart(sorted(found))
@@ -87,12 +87,12 @@ def _concerns(row: dict[Hashable, Any], instrument: str, venues: frozenset[str])
     return not venues or not feed or feed in venues
 
 
-def _end(rows: list[dict[Hashable, Any]], place: int) -> int | None:
+def _end(rows: list[dict[Hashable, Any]], index: int) -> int | None:
     """When the feed was heard again, as the hole it tells of ends or it says itself; none: it has not been."""
-    if rows[place]["event"] == "gap":
-        return int(rows[place]["event_ns"])
-    for later in rows[place + 1 :]:
-        if later["feed"] != rows[place]["feed"]:
+    if rows[index]["event"] == "gap":
+        return int(rows[index]["event_ns"])
+    for later in rows[index + 1 :]:
+        if later["feed"] != rows[index]["feed"]:
             continue
         if later["event"] == "gap" and later["end_ns"] != NO_TIME:
             return int(later["end_ns"])

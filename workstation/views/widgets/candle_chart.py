@@ -107,7 +107,7 @@ class CandleChart:
         self.forming = FormingCandle(self.figure, self.volume, self._painter)
         self.candle_renderers += self.forming.candle
         if not self.tag_on_axis:
-            bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
+            bodies = [self.candle_renderers[index] for index in (1, 3, -1)]
             self.figure.add_tools(*map(_candle_hover, bodies))
         self._lines = LevelLines(self.figure, self._painter, on_axis=self.tag_on_axis)
         self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")

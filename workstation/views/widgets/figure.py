@@ -146,7 +146,7 @@ def update_source(source: ColumnDataSource, columns: dict[str, np.ndarray], kept
     for name, values in columns.items():
         places = np.flatnonzero(_differ(source.data[name][first:], values[:shared])).tolist()
         if places:
-            changed[name] = [(first + place, values[place]) for place in places]
+            changed[name] = [(first + index, values[index]) for index in places]
     if changed:
         source.patch(changed)
     if len(x) > shared:
