@@ -86,10 +86,10 @@ class Peer:
         position = np.where(self.call, self.held, -self.held)
         spot = self.spot
         values = (
-            gamma * position * spot**2 * 0.01,
-            delta * position * spot,
-            -density * d2 / self.vol * position * spot * 0.01,
-            density * d2 / (2 * years) * position * spot / 365,
+            gamma * position * self.forward**2 * 0.01,
+            delta * position * self.forward,
+            -density * d2 / self.vol * position * self.forward * 0.01,
+            density * d2 / (2 * years) * position * self.forward / 365,
         )
         _, expiry = np.unique(self.expiry_ns, return_inverse=True)
         strikes, strike = np.unique(self.strike, return_inverse=True)
@@ -100,8 +100,8 @@ class Peer:
         d1 = np.log(moved / self.strike) / spread + spread / 2
         curve = (
             (np.exp(-0.5 * d1 * d1) * 0.3989422804014327 / (moved * spread))
-            @ position
-            * (spot * shifts) ** 2
+            @ (position * self.forward**2)
+            * shifts**2
             * 0.01
         )
         at = np.flatnonzero(np.signbit(curve[1:]) != np.signbit(curve[:-1]))

@@ -20,11 +20,13 @@ import pandas as pd
 
 from workstation.feeds.files.lean import read
 from workstation.feeds.files.reading import Rejections
+from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.candles.engine import Candles, candles
 from workstation.indicators.ticks.intensity import Intensity
 from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
+from workstation.indicators.ticks.windows import TickWindowSet
 from workstation.market.engine import Engine
 from workstation.market.tables import TABLES, TRADES
 from workstation.numerics.moving_averages import ema, sma, zlma
@@ -124,12 +126,13 @@ def kernels(rows: int) -> None:
 
 def engines() -> list[Engine]:
     """Three smoothings of intensity with its buffer, spikes, four reversals, six candle lengths."""
-    smoothed = Intensity(smoothing=("sma", "ema", "zlma"), every="1s")
+    reader = TradeReader()
+    windows = TickWindowSet(reader)
     return [
-        smoothed,
-        Spikes(beside=smoothed),
-        Reversals(beside=smoothed),
-        Candles(every=LENGTHS),
+        Intensity(smoothing=("sma", "ema", "zlma"), every="1s", windows=windows),
+        Spikes(windows=windows),
+        Reversals(windows=windows),
+        Candles(every=LENGTHS, reader=reader),
     ]
 
 

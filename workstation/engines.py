@@ -12,12 +12,13 @@ from workstation.exposure.levels import Levels
 from workstation.exposure.snapshots import ChainSnapshotsParameters
 from workstation.exposure.wall_alerts import WallAlerts, WallAlertsParameters
 from workstation.flow.large_trades import LargeTrades, LargeTradesParameters
+from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.candles.parameters import CandlesParameters
 from workstation.indicators.ticks.intensity import Intensity
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
-from workstation.indicators.ticks.windows import TickWindowParameters
+from workstation.indicators.ticks.windows import TickWindowParameters, TickWindowSet
 from workstation.market.engine import Engine
 from workstation.portfolio.pnl import PnlSnapshots, PnlSnapshotsParameters
 from workstation.pricing.surface_engine import Surface, SurfaceParameters
@@ -90,8 +91,9 @@ def standard_engines(
     changes: dict[str, Any] = {"every": candles, "lateness": lateness}
     bars = replace(own.candles, **{name: value for name, value in changes.items() if value is not None})
     shared = _values(own.exposure, ChainSnapshotsParameters)
+    reader = TradeReader()
     return [
-        Candles(bars),
+        Candles(bars, reader),
         ExposureBook(**shared),
         Levels(**shared),
         Cascade(own.exposure),
@@ -99,14 +101,18 @@ def standard_engines(
         WallAlerts(own.wall_alerts),
         *([Surface(own.surface)] if surface else []),
         PnlSnapshots(own.pnl),
-        *(_tick_indicators(own) if ticks else []),
+        *(_tick_indicators(own, reader) if ticks else []),
     ]
 
 
-def _tick_indicators(own: EngineParameters) -> list[Engine]:
-    shared = _values(own.ticks, TickWindowParameters)
-    first = Intensity(every=own.intensity_every, **shared)
-    return [first, Spikes(beside=first, **shared), Reversals(beside=first, **shared)]
+def _tick_indicators(own: EngineParameters, reader: TradeReader) -> list[Engine]:
+    """Intensity, spikes and reversals over the same tick windows, which are measured once."""
+    shared, windows = _values(own.ticks, TickWindowParameters), TickWindowSet(reader)
+    return [
+        Intensity(every=own.intensity_every, windows=windows, **shared),
+        Spikes(windows=windows, **shared),
+        Reversals(windows=windows, **shared),
+    ]
 
 
 def _values(parameters: Any, kind: type) -> dict[str, Any]:

@@ -106,25 +106,41 @@ def _leg(draw: st.DrawFn) -> dict[str, object]:
 
 
 def _fill(draw: st.DrawFn) -> dict[str, object]:
-    return _leg(draw) | {
-        "side": draw(among((-1, 1))),
-        "price": draw(among((0.01, 0.02, 90.0))),
-        "size": draw(among((0.1, 0.2, 1.0))),
-        "fee": draw(among((np.nan, 0.0003, -0.0001))),
-        "fee_currency": draw(among(("", "BTC", "USDT"))),
-        "kind": draw(among(("trade", "trade", "", "funding", "settlement", "liquidation"))),
-        "index": draw(among((np.nan, 99_500.0))),
-        "fill_id": draw(among(("", "", "1", "2"))),
+    return (
+        _leg(draw)
+        | {
+            "side": draw(among((-1, 1))),
+            "price": draw(among((0.01, 0.02, 90.0))),
+            "size": draw(among((0.1, 0.2, 1.0))),
+            "fee": draw(among((np.nan, 0.0003, -0.0001))),
+            "fee_currency": draw(among(("", "BTC", "USDT"))),
+            "kind": draw(among(("trade", "trade", "", "funding", "settlement", "liquidation", "gift"))),
+            "index": draw(among((np.nan, 99_500.0))),
+            "fill_id": draw(among(("", "", "1", "2"))),
+        }
+        | _side(draw)
+    )
+
+
+def _side(draw: st.DrawFn) -> dict[str, object]:
+    """Side and margin mode, mostly of a net position."""
+    return {
+        "position_side": draw(among(("", "", "", "long", "short"))),
+        "margin_mode": draw(among(("", "", "cross", "isolated"))),
     }
 
 
 def _position(draw: st.DrawFn) -> dict[str, object]:
-    return _leg(draw) | {
-        "quantity": draw(among((-2.0, 0.0, 0.3))),
-        "entry": draw(among((0.01, 95.0))),
-        "mark": draw(among((np.nan, 0.02))),
-        "index": draw(among((np.nan, 99_000.0))),
-    }
+    return (
+        _leg(draw)
+        | {
+            "quantity": draw(among((-2.0, 0.0, 0.3))),
+            "entry": draw(among((0.01, 95.0))),
+            "mark": draw(among((np.nan, 0.02))),
+            "index": draw(among((np.nan, 99_000.0))),
+        }
+        | _side(draw)
+    )
 
 
 def _instrument(draw: st.DrawFn) -> dict[str, object]:

@@ -78,13 +78,14 @@ def plain_delta(frame: pd.DataFrame, move: float, vol: float, days: float) -> fl
     kept = expiry > asof
     left_ns = expiry - asof - days * 86_400e9
     years = np.where(left_ns > 0, np.maximum(left_ns / YEAR_NS, 5 / (365 * 1440)), 1e-12)
-    forward = frame["forward"].where(kept).groupby(expiry).transform("median") * (1 + move)
+    now = frame["forward"].where(kept).groupby(expiry).transform("median")
+    forward, per_spot = now * (1 + move), np.where(left_ns > 0, now / frame["index"].median(), 1.0)
     sigma = np.maximum(frame["mark_iv"] + vol, np.minimum(frame["mark_iv"], 0.01))
     spread = sigma * np.sqrt(years)
     strike, call = parts["strike"].astype(float), parts["right"] == "C"
     delta = norm.cdf(np.log(forward / strike) / spread + spread / 2) - ~call
     held = frame["open_interest"] * np.where(call, 1, -1)
-    return float((delta * held)[kept & (frame["mark_iv"] > 0)].sum())
+    return float((delta * per_spot * held)[kept & (frame["mark_iv"] > 0)].sum())
 
 
 @pytest.mark.parametrize("currency", ["BTC", "ETH"])

@@ -97,7 +97,13 @@ def test_delta_exposure_of_every_deribit_snapshot(
         gaps = []
         for given, rows in snapshots[underlying]:
             ours = float(exposure(given, sign_model=sign_model)["dex"].sum())
-            each = rows["delta"] * rows["open_interest"] * float(given["spot"])
+            days = pd.to_datetime(given["expiry"].values).strftime("%y%m%d")
+            forward = (
+                rows.index.to_series()
+                .str.extract(r"-(\d{6})-")[0]
+                .map(dict(zip(days, given["forward"].values, strict=True)))
+            )
+            each = rows["delta"] * rows["open_interest"] * forward
             theirs = float((each * np.where(rows["right"] == "C", call, put)).sum())
             gaps.append((ours - theirs) / float(each.abs().sum()))
         apart = np.abs(gaps)
@@ -159,7 +165,7 @@ def test_delta_exposure_of_the_full_tickers_of_2021(crypto: Path) -> None:
     given = chain(marks, underlying="BTC", stale_after_s=1e9)
     assert given.attrs["contracts"] + sum(given.attrs["dropped"].values()) == marks["instrument"].nunique()
     both = exposure(given, sign_model="calls_long")["dex"]
-    theirs = priced["delta"].abs() * priced["open_interest"] * float(given["spot"])
+    theirs = priced["delta"].abs() * priced["open_interest"] * priced["forward"]
     gap = float(both.sum()) / float(theirs.sum()) - 1.0
     print(f"\n2021: our dex / venue's - 1 = {gap:.1e} over {len(priced)} contracts")
     assert abs(gap) < 2e-3

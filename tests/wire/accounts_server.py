@@ -198,6 +198,10 @@ def _binance(path: str, query: dict[str, str]) -> Any:
                 "type": "LIMIT", "liquidity": "TAKER", "time": T0, "priceScale": 1, "quantityScale": 2, "optionSide": "CALL", "quoteAsset": "USDT",
             }
         ],
+        "eapi/v1/exchangeInfo": {
+            "timezone": "UTC",
+            "optionSymbols": [{"symbol": option, "underlying": "BTCUSDT", "unit": 1, "quoteAsset": "USDT"}],
+        },
         "eapi/v1/exerciseRecord": [
             {
                 "id": "112", "currency": "USDT", "symbol": "BTC-260320-68000-C", "exercisePrice": "68000", "markPrice": "70000", "quantity": "0.3",
@@ -226,6 +230,7 @@ _VENUES: dict[str, tuple[str, Callable[[web.Request], bool], Callable[[str, dict
     "okx": ("/api/v5/", _okx_signed, _okx),
     "binance": ("/", _binance_signed, _binance),
 }
+_PUBLIC = ("public/instruments", "eapi/v1/exchangeInfo")
 _REFUSALS: dict[str, tuple[int, Any]] = {
     "deribit": (400, {"jsonrpc": "2.0", "error": {"code": 13004, "message": "invalid_credentials"}}),
     "bybit": (200, {"retCode": 10003, "retMsg": "API key is invalid.", "result": {}, "time": T0}),
@@ -245,12 +250,15 @@ class AccountsServer:
         How often each ``venue/path`` was asked and signed rightly.
     drop
         Venues whose positions are gone.
+    alter
+        ``venue/path`` -> changes an answer's body before it is sent.
     """
 
     def __init__(self) -> None:
         self.misbehave: dict[str, list[tuple[int, dict[str, str], bytes]]] = {}
         self.calls: Counter[str] = Counter()
         self.drop: set[str] = set()
+        self.alter: dict[str, Callable[[Any], None]] = {}
         self._runner: web.AppRunner | None = None
         self.port = 0
 
@@ -291,13 +299,15 @@ class AccountsServer:
             status, headers, body = waiting.pop(0)
             return web.Response(status=status, headers=headers, body=body, content_type="application/json")
         path = request.path.removeprefix(f"/{venue}").removeprefix(prefix)
-        if path != "public/instruments" and not self._is_signed(venue, signed, request):
+        if path not in _PUBLIC and not self._is_signed(venue, signed, request):
             status, refusal = _REFUSALS[venue]
             return web.json_response(refusal, status=status)
         self.calls[f"{venue}/{path}"] += 1
         body = made(path, dict(parse_qsl(request.query_string)))
         if venue in self.drop and path == "account/positions":
             body["data"] = []
+        if f"{venue}/{path}" in self.alter:
+            self.alter[f"{venue}/{path}"](body)
         return web.Response(body=json.dumps(body).encode(), content_type="application/json")
 
     @staticmethod

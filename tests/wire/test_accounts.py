@@ -179,6 +179,96 @@ async def test_malformed_json_is_rejected_and_the_rest_goes_on(server: AccountsS
     )
 
 
+def _position_rows(venue: str, body: Any) -> list[Any]:
+    """The positions of an answer's body."""
+    rows: list[Any] = body if venue == "binance" else body["data"] if venue == "okx" else body["result"]
+    return rows["list"] if isinstance(rows, dict) else rows
+
+
+PATHS = {
+    "deribit": ("get_positions", "instrument_name"),
+    "bybit": ("v5/position/list", "symbol"),
+    "okx": ("account/positions", "instId"),
+    "binance": ("fapi/v3/positionRisk", "symbol"),
+}
+
+
+@pytest.mark.parametrize("odd", ["币安人生USDT", "", None, 7, "A&B"])
+@pytest.mark.parametrize("venue", VENUES)
+async def test_one_odd_symbol_costs_no_other_position_and_is_told(
+    server: AccountsServer, venue: str, odd: Any
+) -> None:
+    path, symbol = PATHS[venue]
+
+    def alter(body: Any) -> None:
+        rows = _position_rows(venue, body)
+        if rows:
+            rows.insert(0, {**rows[0], symbol: odd})
+
+    server.alter[f"{venue}/{path}"] = alter
+    got = await polled(Accounts(venues={venue: server.options(venue, currencies=["BTC", "USDT"])}))
+    held = got["positions"]
+    assert (
+        dict(zip(held["instrument"].astype(str), held["quantity"].round(12), strict=True)) == POSITIONS[venue]
+    )
+    assert set(got["health"]["event"]) == {"rejected"} and len(got["health"]) == 1
+    if odd:
+        assert str(odd) in got["health"]["detail"].iloc[0]
+
+
+async def test_what_cannot_be_read_is_told_once_and_summed(server: AccountsServer) -> None:
+    feed = Accounts(venues={"binance": server.options("binance")})
+    server.alter["binance/fapi/v3/balance"] = lambda body: body.extend({"asset": f"X{n}"} for n in range(500))
+    try:
+        await feed.connect()
+        await feed.subscribe()
+        first: dict[str, pd.DataFrame] = dict(await feed.snapshot())
+        second: dict[str, pd.DataFrame] = dict(await feed.snapshot())
+    finally:
+        await feed.close()
+    assert len(first["health"]) == 1 and first["health"]["count"].tolist() == [500]
+    assert "X0" in first["health"]["detail"].iloc[0] and len(first["health"]["detail"].iloc[0]) < 2_500
+    assert "health" not in second and "balances" in second
+
+
+async def test_a_closed_side_comes_once_more_for_that_side_alone(server: AccountsServer) -> None:
+    both = [
+        {"symbol": "BTCUSDT", "positionSide": "LONG", "positionAmt": "1", "entryPrice": "69000"},
+        {"symbol": "BTCUSDT", "positionSide": "SHORT", "positionAmt": "-0.4", "entryPrice": "71000"},
+    ]
+    feed = Accounts(venues={"binance": server.options("binance")})
+    server.alter["binance/fapi/v3/positionRisk"] = lambda body: body.__setitem__(slice(None), both)
+    try:
+        await feed.connect()
+        await feed.subscribe(["positions"])
+        await feed.snapshot()
+        del both[0]
+        later = dict(await feed.snapshot())["positions"]
+        again = dict(await feed.snapshot())["positions"]
+    finally:
+        await feed.close()
+    perp = later[later["instrument"].astype(str) == SWAP]
+    assert dict(zip(perp["position_side"].astype(str), perp["quantity"], strict=True)) == {
+        "short": -0.4,
+        "long": 0.0,
+    }
+    assert not again["position_side"].astype(str).eq("long").any()
+
+
+async def test_a_position_that_cannot_be_read_is_not_told_as_gone(server: AccountsServer) -> None:
+    feed = Accounts(venues={"okx": server.options("okx")})
+    try:
+        await feed.connect()
+        await feed.subscribe(["positions"])
+        await feed.snapshot()
+        server.alter["okx/account/positions"] = lambda body: body["data"][0].update(pos="many")
+        got: dict[str, pd.DataFrame] = dict(await feed.snapshot())
+    finally:
+        await feed.close()
+    assert got["positions"]["quantity"].ne(0.0).all() and len(got["positions"]) == 1
+    assert "'many' is no number" in got["health"]["detail"].iloc[0]
+
+
 async def test_one_venue_failing_does_not_stop_the_others(server: AccountsServer) -> None:
     venues = {venue: server.options(venue) for venue in ("okx", "deribit")}
     feed = Accounts(venues=venues)

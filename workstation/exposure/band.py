@@ -14,6 +14,7 @@ from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.exposure.zero_gamma import REACH, STEP, WIDE_REACH, net_gex_curve
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 LEVELS: dict[str, str] = {
     "net_gex": "USD per 1 % move",
@@ -82,9 +83,9 @@ def band(
         "sign_model": ("sign_model", np.array(names, dtype=object), {"units": ""}),
         "curve_spot": ("curve_spot", spots, {"units": "USD"}),
     }
-    attrs = ledger(contracts, "band", basis)
+    attrs = ledger(contracts, "band", basis, np.stack(sizes).ravel())
     attrs["sign_model"] = "band over " + ", ".join(names)
-    return xr.Dataset(data, coords=coords, attrs=attrs)
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(attrs))
 
 
 def _level(found: KeyLevels, name: str) -> float:

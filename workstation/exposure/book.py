@@ -9,10 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workstation.exposure.signs import positions
+from workstation.exposure.signs import positions, unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 UNITS: dict[str, str] = {
     "gex": "USD per 1 % move",
@@ -25,23 +26,26 @@ AMOUNTS: dict[str, str] = {"open_interest": "contracts", "volume_24h": "contract
 
 
 def contract_gex(contracts: ContractArrays, position: Floats) -> Floats:
-    """gex of each contract given dealers' position in underlying units: gamma . position . S^2 . 0.01, shape (n,)."""
-    spot = contracts.spot
-    return contracts.greeks["gamma"] * position * (spot * spot * 0.01)
+    """gex of each contract given dealers' position in underlying units: gamma . position . F^2 . 0.01, shape (n,).
+
+    Gamma is discounted and with respect to the forward. Forwards move with spot in proportion, so this is the gamma in spot
+    times S^2.
+    """
+    return np.asarray(contracts.greeks["gamma"] * position * (np.square(contracts.forward) * 0.01))
 
 
 def contract_exposures(contracts: ContractArrays, position: Floats) -> dict[str, Floats]:
     """Exposure of each contract given dealers' position in underlying units, arrays of shape (n,).
 
-    gex: see ``contract_gex``; dex = delta . position . S; vanna_exposure = vanna . position . S . 0.01;
-    charm_exposure = charm . position . S / 365.
+    gex: see ``contract_gex``; dex = delta . position . F, the delta in spot times S; vanna_exposure = vanna . position .
+    F . 0.01; charm_exposure = charm . position . F / 365. The greeks are discounted. NaN where the position is.
     """
-    greeks, spot = contracts.greeks, contracts.spot
+    greeks, forward = contracts.greeks, contracts.forward
     return {
         "gex": contract_gex(contracts, position),
-        "dex": greeks["delta"] * position * spot,
-        "vanna_exposure": greeks["vanna"] * position * (spot * 0.01),
-        "charm_exposure": greeks["charm"] * position * (spot / 365.0),
+        "dex": greeks["delta"] * position * forward,
+        "vanna_exposure": greeks["vanna"] * position * (forward * 0.01),
+        "charm_exposure": greeks["charm"] * position * (forward / 365.0),
     }
 
 
@@ -70,7 +74,8 @@ def exposure(
     xarray.Dataset
         Dims (expiry, strike): gex, dex, vanna_exposure, charm_exposure, each with its call_* and put_* part (the parts add
         up to the whole, all signed by the model), and open interest and volume by right. NaN where the chain
-        has no contract. attrs: the ledger.
+        has no contract, and where the amount of none of a cell's contracts is known; 0 for a right that is not listed.
+        attrs: the ledger; ``net_gex_reason`` says so when no amount at all is known.
 
     Raises
     ------
@@ -102,19 +107,19 @@ def exposure(
 
     for name, values in contract_exposures(contracts, position).items():
         call, put = cells.sums(values)
-        place(name, call + put, UNITS[name])
+        place(name, cells.total(call, put, values), UNITS[name])
         place(f"call_{name}", call, UNITS[name])
         place(f"put_{name}", put, UNITS[name])
     for name, units in AMOUNTS.items():
-        call, put = cells.sums(np.nan_to_num(getattr(contracts, name)))
+        call, put = cells.sums(getattr(contracts, name))
         place(f"call_{name}", call, units)
         place(f"put_{name}", put, units)
     data["spot"] = ((), contracts.spot, {"units": "USD"})
     coords = {
-        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"time_zone": "UTC"}),
         "strike": ("strike", strikes, {"units": "USD"}),
     }
-    return xr.Dataset(data, coords=coords, attrs=ledger(contracts, sign_model, basis))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(ledger(contracts, sign_model, basis, position)))
 
 
 def flow_of(chain: xr.Dataset, flow: npt.ArrayLike | xr.DataArray | None) -> Floats | None:
@@ -132,8 +137,10 @@ def flow_of(chain: xr.Dataset, flow: npt.ArrayLike | xr.DataArray | None) -> Flo
     return np.asarray(np.nan_to_num(values[~np.isnan(gamma.to_numpy())]), dtype=np.float64)
 
 
-def ledger(contracts: ContractArrays, sign_model: str, basis: str) -> dict[str, Any]:
-    """Conventions, sources, ages and what was left out of an exposure."""
+def ledger(
+    contracts: ContractArrays, sign_model: str, basis: str, position: Floats | None = None
+) -> dict[str, Any]:
+    """Conventions, sources, ages and what was left out of an exposure; given the positions, why they say nothing."""
     return {
         "underlying": contracts.underlying,
         "asof_ns": contracts.asof_ns,
@@ -143,6 +150,7 @@ def ledger(contracts: ContractArrays, sign_model: str, basis: str) -> dict[str, 
         "units": dict(UNITS),
         "spot": contracts.spot,
         **contracts.ledger,
+        **({} if position is None else {"net_gex_reason": unknown_reason(position, basis)}),
     }
 
 
@@ -193,12 +201,10 @@ def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, n
         "strike": cells.strike,
         "call_gex": call_gex,
         "put_gex": put_gex,
-        "gex": call_gex + put_gex,
+        "gex": cells.total(call_gex, put_gex, values["gex"]),
     }
     for name in ("dex", "vanna_exposure", "charm_exposure"):
-        call, put = cells.sums(values[name])
-        columns[name] = call + put
+        columns[name] = cells.totals(values[name])
     for name in AMOUNTS:
-        amount = getattr(contracts, name)
-        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(np.where(np.isnan(amount), 0.0, amount))
+        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(getattr(contracts, name))
     return columns

@@ -16,9 +16,9 @@ from workstation.exposure.book import ledger
 from workstation.exposure.cascade import CascadeScales, cascade_risk
 from workstation.exposure.levels import priced_levels
 from workstation.exposure.scenario import forced_flow_grid
+from workstation.exposure.signs import unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.flow.traded_terms import TimedSums, TradedTerms
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.latest import OPTION
@@ -155,9 +155,14 @@ class Cascade(ChainSnapshots):
         }
         if found.zero.reason:
             reasons["below_zero_gamma"] = found.zero.reason
+        if unknown := unknown_reason(position, basis):
+            reasons |= dict.fromkeys(
+                ("below_zero_gamma", "forced_selling_1pct", "forced_selling_3pct", "put_wall_distance"),
+                unknown,
+            )
         risk = cascade_risk(**inputs, scales=self.parameters.scales, reasons=reasons)
         told = {
-            **ledger(contracts, sign_model, basis),
+            **ledger(contracts, sign_model, basis, position),
             "inputs": inputs,
             "scales": asdict(self.parameters.scales),
         }
@@ -215,7 +220,7 @@ class Cascade(ChainSnapshots):
         held = {
             name: {
                 **asdict(kept),
-                "codes": [[str(known) for known in REGISTRY.names(codes)] for codes in kept.codes],
+                "codes": [self._latest.keys(codes) for codes in kept.codes],
             }
             for name, kept in self._held.items()
         }
@@ -234,5 +239,5 @@ class Cascade(ChainSnapshots):
         self._volume.restore(state["volume"])
         self._liquidated.restore(state["liquidated"])
         for name, kept in state["held"].items():
-            codes = [REGISTRY.codes(names).astype(np.int64) for names in kept["codes"]]
+            codes = [self._latest.places(keys) for keys in kept["codes"]]
             self._held[name] = _Held(list(kept["times"]), list(kept["spots"]), codes, list(kept["units"]))

@@ -19,20 +19,23 @@ MINUTE_NS = 60_000_000_000
 
 
 class Change(NamedTuple):
-    """Net gex now less then (USD per 1 % move), the strike whose gex changed most, and when then was (None: never)."""
+    """Net gex now less then (USD per 1 % move), the strike whose gex changed most, when then was, and why there is none."""
 
     net_gex: float
     strike: float
     since_ns: int | None
+    reason: str = ""
 
 
-UNKNOWN = Change(float("nan"), float("nan"), None)
+def unknown(reason: str) -> Change:
+    """No change, and why."""
+    return Change(float("nan"), float("nan"), None, reason)
 
 
 def most_changed_strike(*, now: tuple[Floats, Floats], then: tuple[Floats, Floats], spot: float) -> float:
     """The strike with the largest change in size, each snapshot as (strikes ascending, gex).
 
-    A strike that one snapshot lacks counts as zero there. Of equals the nearer to ``spot``, then the lower; NaN when nothing changed.
+    A strike that one snapshot lacks counts as zero there; one whose gex is unknown is passed over. Of equals the nearer to ``spot``, then the lower; NaN when nothing changed.
     """
     return float(_most_changed(*now, *then, spot))
 
@@ -46,8 +49,6 @@ def _most_changed(strikes: Any, gex: Any, strikes_then: Any, gex_then: Any, spot
         older = j < strikes_then.size and (i == strikes.size or strikes_then[j] <= strikes[i])
         strike = strikes[i] if newer else strikes_then[j]
         size = abs((gex[i] if newer else 0.0) - (gex_then[j] if older else 0.0))
-        if np.isnan(size):
-            return np.nan
         if size > largest or (size == largest and size > 0.0 and abs(strike - spot) < abs(found - spot)):
             largest, found = size, strike
         i += newer
@@ -75,17 +76,31 @@ class GexHistory:
     def changes(
         self, *, asof_ns: int, net_gex: float, strikes: Floats, gex: Floats, spot: float = float("nan")
     ) -> list[Change]:
-        """Change over each of ``MINUTES``, against the latest snapshot at or before that many minutes ago."""
+        """Change over each m of ``MINUTES``, against the latest snapshot at or before m minutes ago.
+
+        There is none where net gex is unknown now, no snapshot is that old, or the latest that is lies more than 2 m
+        minutes back: a change over one minute never spans hours.
+        """
         found = []
         for minutes in MINUTES:
             at = bisect_right(self._times, asof_ns - minutes * MINUTE_NS) - 1
-            if at < 0 or np.isnan(net_gex):
-                found.append(UNKNOWN)
+            if reason := self._reason(at, minutes, asof_ns, net_gex):
+                found.append(unknown(reason))
                 continue
             net_then, strikes_then, gex_then = self._kept[at]
             strike = most_changed_strike(now=(strikes, gex), then=(strikes_then, gex_then), spot=spot)
             found.append(Change(net_gex - net_then, strike, self._times[at]))
         return found
+
+    def _reason(self, at: int, minutes: int, asof_ns: int, net_gex: float) -> str:
+        if np.isnan(net_gex):
+            return "net gex is not known"
+        if at < 0:
+            return f"no snapshot is {minutes} min old"
+        age_ns = asof_ns - self._times[at]
+        if age_ns > 2 * minutes * MINUTE_NS:
+            return f"the latest snapshot {minutes} min ago or before is {age_ns / MINUTE_NS:.1f} min old"
+        return ""
 
     def snapshot(self) -> dict[str, Any]:
         """The snapshots kept."""
@@ -122,7 +137,8 @@ def change(exposures: pd.DataFrame, asof_ns: int | None = None) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row per underlying, sign model and basis: event_ns, net_gex, change_{m}m and change_strike_{m}m for m
-        in ``MINUTES``: now less the latest snapshot at or before m minutes ago; NaN when there is none.
+        in ``MINUTES``: now less the latest snapshot at or before m minutes ago; NaN when there is none or it is older than
+        2 m minutes, and ``change_reason_{m}m`` says which.
 
     Examples
     --------
@@ -144,17 +160,21 @@ def change(exposures: pd.DataFrame, asof_ns: int | None = None) -> pd.DataFrame:
         moves = history.changes(asof_ns=asof, net_gex=net, strikes=strikes, gex=gex)
         for minutes, moved in zip(MINUTES, moves, strict=True):
             row[f"change_{minutes}m"], row[f"change_strike_{minutes}m"] = moved.net_gex, moved.strike
+            row[f"change_reason_{minutes}m"] = moved.reason
         found.append(row)
-    names = [f"change{part}_{m}m" for m in MINUTES for part in ("", "_strike")]
+    names = [f"change{part}_{m}m" for m in MINUTES for part in ("", "_strike", "_reason")]
     return pd.DataFrame(found, columns=[*keys, "event_ns", "net_gex", *names])
 
 
 def _snapshots(rows: pd.DataFrame) -> Iterator[tuple[int, float, Floats, Floats]]:
     """Instant, net gex, strikes ascending and gex by strike of each snapshot, in order of time."""
-    by_strike = rows.groupby(["event_ns", "strike"], sort=True)["gex"].sum()
+    by_strike = rows.groupby(["event_ns", "strike"], sort=True)["gex"].sum(min_count=1)
     event_ns = by_strike.index.get_level_values("event_ns").to_numpy(dtype=np.int64)
     strike = by_strike.index.get_level_values("strike").to_numpy(dtype=np.float64)
     gex = by_strike.to_numpy(dtype=np.float64)
     edges = [0, *(np.flatnonzero(np.diff(event_ns)) + 1), len(gex)]
     for start, stop in pairwise(edges):
-        yield int(event_ns[start]), float(gex[start:stop].sum()), strike[start:stop], gex[start:stop]
+        part = gex[start:stop]
+        known = part[~np.isnan(part)]
+        net = float(known.sum()) if known.size else float("nan")
+        yield int(event_ns[start]), net, strike[start:stop], part

@@ -19,6 +19,7 @@ from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
 from workstation.pricing.cells import distinct
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 DAY_YEARS = 1.0 / 365.0
 
@@ -43,17 +44,21 @@ def key_levels(contracts: ContractArrays, *, position: Floats) -> KeyLevels:
     strikes = contracts.cells.strikes
     call_gex, put_gex = contracts.cells.sums_by_strike(gex)
     call, put = np.abs(call_gex), np.abs(put_gex)
-    net = float(gex.sum())
+    net = float(gex.sum()) if gex.size else float("nan")
+    if np.isnan(net):
+        known = gex[~np.isnan(gex)]
+        net = float(known.sum()) if known.size else float("nan")
+        call, put = np.nan_to_num(call), np.nan_to_num(put)
     spot = contracts.spot
     return KeyLevels(
-        net_gex=net if len(contracts) else float("nan"),
+        net_gex=net,
         zero=zero_gamma(contracts, position=position, net_gex=net),
         call_wall=wall(strikes=strikes, sizes=np.where(strikes >= spot, call, 0.0), spot=spot),
         put_wall=wall(strikes=strikes, sizes=np.where(strikes <= spot, put, 0.0), spot=spot),
         absolute_wall=wall(strikes=strikes, sizes=call + put, spot=spot),
         atm_iv=atm_iv(contracts),
         strikes=strikes,
-        gex=call_gex + put_gex,
+        gex=contracts.cells.total_by_strike(call_gex, put_gex, gex),
     )
 
 
@@ -127,7 +132,8 @@ def levels(
     xarray.Dataset
         Scalars spot, net_gex, zero_gamma, zero_gamma_reason, call_wall, put_wall, absolute_wall, atm_iv;
         ``crossings`` (crossing); the curve ``net_gex_curve`` over ``curve_spot``, which at spot is net_gex
-        itself. NaN where a level does not exist. attrs: the ledger.
+        itself. NaN where a level does not exist, and all of them where no contract's amount is known: ``zero_gamma_reason``
+        and ``net_gex_reason`` in attrs, the ledger, say so.
 
     Examples
     --------
@@ -157,12 +163,12 @@ def levels(
         "net_gex_curve": ("curve_spot", found.zero.net_gex, gex),
     }
     coords = {"curve_spot": ("curve_spot", found.zero.spots, usd)}
-    return xr.Dataset(data, coords=coords, attrs=_ledger(contracts, sign_model, basis))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(_ledger(contracts, sign_model, basis, position)))
 
 
-def _ledger(contracts: ContractArrays, sign_model: str, basis: str) -> dict[str, Any]:
+def _ledger(contracts: ContractArrays, sign_model: str, basis: str, position: Floats) -> dict[str, Any]:
     return {
-        **ledger(contracts, sign_model, basis),
+        **ledger(contracts, sign_model, basis, position),
         "zero_gamma": "sticky strike, forwards move with spot, nearest crossing of the curve",
         "walls": "by size of gex summed over expiries, ties to the nearer strike",
     }
@@ -191,7 +197,7 @@ class Levels(ChainSnapshots):
 
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         sign_model, basis = self.parameters.sign_model, self.parameters.basis
-        _, found = priced_levels(contracts, sign_model=sign_model, basis=basis, flow=flow)
+        position, found = priced_levels(contracts, sign_model=sign_model, basis=basis, flow=flow)
         history = self._history.setdefault(contracts.underlying, GexHistory())
         row: dict[str, Any] = {
             "spot": contracts.spot,
@@ -216,9 +222,10 @@ class Levels(ChainSnapshots):
         for minutes, change in zip(MINUTES, changes, strict=True):
             row[f"change_{minutes}m"], row[f"change_strike_{minutes}m"] = change.net_gex, change.strike
         history.add(contracts.asof_ns, found.net_gex, found.strikes, found.gex)
-        told = _ledger(contracts, sign_model, basis)
+        told = _ledger(contracts, sign_model, basis, position)
         told["crossings"] = found.zero.crossings
         told["change_since_ns"] = {str(m): c.since_ns for m, c in zip(MINUTES, changes, strict=True)}
+        told["change_reason"] = {str(m): c.reason for m, c in zip(MINUTES, changes, strict=True) if c.reason}
         row["ledger"] = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         return {name: [value] for name, value in row.items()}
 

@@ -10,6 +10,7 @@ import xarray as xr
 
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 WALLS = 5
 """How many strikes of support and of resistance are named."""
@@ -80,11 +81,11 @@ def open_interest(chain: xr.Dataset, *, walls: int = WALLS) -> xr.Dataset:
         data[name] = ("rank", _padded(strikes, walls), {"units": "USD"})
         data[f"{name}_open_interest"] = ("rank", _padded(amounts, walls), _CONTRACTS)
     coords: dict[str, Any] = {
-        "expiry": ("expiry", grid.expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "expiry": ("expiry", grid.expiries.astype("datetime64[ns]"), {"time_zone": "UTC"}),
         "strike": ("strike", grid.strikes, {"units": "USD"}),
         "rank": ("rank", np.arange(1, walls + 1), {"units": "1"}),
     }
-    return xr.Dataset(data, coords=coords, attrs=_ledger(contracts))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(_ledger(contracts)))
 
 
 def payouts(*, strikes: Floats, call: Floats, put: Floats) -> Floats:

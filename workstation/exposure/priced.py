@@ -20,20 +20,20 @@ KEPT = 16
 """Chains kept: as many underlyings as may tick at one instant."""
 _STATE = (
     "values", "times", "published_ns", "kind", "underlying", "expiry_ns", "strike", "is_call", "multiplier",
-    "inverse", "american",
+    "inverse", "american", "code", "venue",
 )  # fmt: skip
 
 
 class _Kept(NamedTuple):
     question: tuple[str, int, float]
-    names: list[str]
+    names: tuple[list[str], list[str]]
     state: list[npt.NDArray[Any]]
     contracts: ContractArrays
 
     def answers(self, question: tuple[str, int, float], latest: LatestMarks) -> bool:
         return (
             self.question == question
-            and self.names == latest.underlyings
+            and self.names == (latest.underlyings, latest.venues)
             and all(_same(kept, getattr(latest, name)) for kept, name in zip(self.state, _STATE, strict=True))
         )
 
@@ -64,5 +64,8 @@ def priced(latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s:
         latest, underlying=underlying, asof_ns=asof_ns, stale_after_s=stale_after_s, names=GREEKS
     )
     state = [getattr(latest, name).copy() for name in _STATE]
-    _kept = (_Kept(question, list(latest.underlyings), state, found), *_kept[: KEPT - 1])
+    _kept = (
+        _Kept(question, (list(latest.underlyings), list(latest.venues)), state, found),
+        *_kept[: KEPT - 1],
+    )
     return found

@@ -14,6 +14,7 @@ from workstation.exposure.signs import positions
 from workstation.pricing.black import delta_profile
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
+from workstation.pricing.ledger import to_attrs
 
 DAY_NS = 86_400_000_000_000
 YEAR_DAYS = 365.0
@@ -34,7 +35,7 @@ class ForcedFlow:
     Attributes
     ----------
     book_delta
-        Dealers' delta there, underlying units; ``book_delta_now`` is today's.
+        Dealers' delta with respect to spot there, underlying units; ``book_delta_now`` is today's.
     expired
         Contracts whose expiry lies within each of ``days``.
     """
@@ -61,7 +62,8 @@ def forced_flow(
 ) -> xr.Dataset:
     """Dealers' forced flow if spot, vol and time moved: minus the change of the book's delta, times the new spot.
 
-    Every contract is priced anew: forwards move with spot in proportion, the vol of each contract is its own plus the
+    Every contract is priced anew: forwards move with spot in proportion, so the delta in spot is that in the forward times
+    F / S; the vol of each contract is its own plus the
     move (sticky strike), discount factors keep their rate. A contract that expires within the horizon is in the book with
     its intrinsic delta: 1, -1 or 0 per unit, a half at the strike itself.
 
@@ -119,7 +121,7 @@ def forced_flow(
         "spot_move": ("spot_move", spots, {"units": "1"}),
         "scenario_spot": ("spot_move", contracts.spot * (1.0 + spots), _USD),
     }
-    return xr.Dataset(data, coords=coords, attrs=_ledger(contracts, sign_model, basis))
+    return xr.Dataset(data, coords=coords, attrs=to_attrs(_ledger(contracts, sign_model, basis, position)))
 
 
 def forced_flow_grid(
@@ -134,10 +136,10 @@ def forced_flow_grid(
     shape = (days.size, vol_moves.size, spot_moves.size)
     left = _years_left(contracts, days)
     expired = np.count_nonzero(left == 0.0, axis=1)
-    if not len(contracts) or not contracts.spot > 0:
+    if not contracts.spot > 0 or np.isnan(position).all():
         nothing = np.full(shape, np.nan)
         return ForcedFlow(*(nothing,) * 6, float("nan"), expired)
-    held = np.flatnonzero(position)
+    held = np.flatnonzero(np.nan_to_num(position))
     book, left, size = _Held(contracts, held), left[:, held], position[held]
     vols = np.maximum(book.vol + vol_moves[:, None], np.minimum(book.vol, LOWEST_VOL))
     now = book.delta(book.weights(size, book.years), book.years, book.vol, np.zeros(1)).item()
@@ -150,9 +152,9 @@ def forced_flow_grid(
     delta[still] = now
     spot = contracts.spot * (1.0 + spot_moves)
     greeks = {name: contracts.greeks[name][held] * size for name in ("gamma", "charm", "vanna")}
-    by_spot = (greeks["gamma"] @ book.forward) * spot_moves
-    by_time = (book.years - left) @ greeks["charm"]
-    by_vol = (vols - book.vol) @ greeks["vanna"]
+    by_spot = (greeks["gamma"] @ (book.forward * book.per_spot)) * spot_moves
+    by_time = (book.years - left) @ (greeks["charm"] * book.per_spot)
+    by_vol = (vols - book.vol) @ (greeks["vanna"] * book.per_spot)
     whole = (now - delta) * spot
     gamma, charm, vanna = (
         np.broadcast_to(-change * spot, shape)
@@ -176,12 +178,14 @@ class _Held:
     def __init__(self, contracts: ContractArrays, held: npt.NDArray[np.int64]) -> None:
         self.forward, self.strike = contracts.forward[held], contracts.strike[held]
         self.years, self.vol = contracts.years[held], contracts.vol[held]
+        self.per_spot = self.forward / contracts.spot
         self._is_call = contracts.is_call[held]
         self._rate = -np.log(contracts.discount[held]) / self.years
 
     def weights(self, size: Floats, years: Floats) -> Floats:
-        """Dealers' position, discounted over the years left."""
-        return np.asarray(size * np.exp(-self._rate * years), dtype=np.float64)
+        """Dealers' position per delta in spot, discounted over the years left; at expiry the forward is the spot."""
+        per_spot = np.where(years > 0.0, self.per_spot, 1.0)
+        return np.asarray(size * per_spot * np.exp(-self._rate * years), dtype=np.float64)
 
     def delta(self, weights: Floats, years: Floats, vol: Floats, spot_moves: Floats) -> Floats:
         """Summed delta over the moves of spot, underlying units."""
@@ -212,8 +216,8 @@ def _moves(name: str, values: npt.ArrayLike, *, lowest: float, closed: bool) -> 
     return moves
 
 
-def _ledger(contracts: ContractArrays, sign_model: str, basis: str) -> dict[str, Any]:
-    told = ledger(contracts, sign_model, basis)
+def _ledger(contracts: ContractArrays, sign_model: str, basis: str, position: Floats) -> dict[str, Any]:
+    told = ledger(contracts, sign_model, basis, position)
     told["units"] = dict.fromkeys(("forced_flow", *PARTS), "USD, positive = dealers buy")
     told["scenario"] = (
         "full re-pricing: forwards move with spot, each vol shifted in parallel (sticky strike, floor 1 %), discount rates "

@@ -16,6 +16,10 @@ SIGN_MODELS: tuple[str, ...] = get_args(SignModel)
 BASES: tuple[str, ...] = get_args(Basis)
 _SIGNS = {"calls_long": (1.0, -1.0), "calls_short": (-1.0, 1.0), "short_all": (-1.0, -1.0)}
 """Sign of a call and of a put."""
+_UNKNOWN = {
+    "open_interest": "the open interest of no contract is known",
+    "volume": "the 24 h volume of no contract is known",
+}
 
 
 def check(sign_model: str, basis: str) -> None:
@@ -45,7 +49,7 @@ def signs(*, is_call: npt.ArrayLike, sign_model: str) -> Floats:
 def positions(
     contracts: ContractArrays, *, sign_model: str, basis: str, flow: npt.ArrayLike | None = None
 ) -> Floats:
-    """Dealers' signed position in each contract, in underlying units, shape (n,); 0 where the amount is unknown.
+    """Dealers' signed position in each contract, in underlying units, shape (n,); NaN where the amount is unknown.
 
     For ``flow`` it is minus the signed taker ``flow`` (contracts, aligned with ``contracts``) and the basis
     has no part in it; for the other models the sign times open interest or 24 h volume.
@@ -63,5 +67,9 @@ def positions(
     else:
         held = contracts.open_interest if basis == "open_interest" else contracts.volume_24h
         amount = signs(is_call=contracts.is_call, sign_model=sign_model) * held
-    position = amount * contracts.multiplier
-    return np.where(np.isnan(position), 0.0, position)
+    return np.asarray(amount * contracts.multiplier, dtype=np.float64)
+
+
+def unknown_reason(position: Floats, basis: str) -> str:
+    """Why nothing can be said of a whole book: not one contract's amount is known; empty where one is or there is none."""
+    return _UNKNOWN[basis] if position.size and np.isnan(position).all() else ""

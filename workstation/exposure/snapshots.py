@@ -55,7 +55,7 @@ class _Shown:
 class ChainSnapshots(ChainTimer[_Shown]):
     """Takes snapshots of chains on the event-time timer of ``ChainTimer``; a snapshot's ``event_ns`` is the tick."""
 
-    inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "trades", "instruments")
+    inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "quotes", "trades", "instruments")
     parameters: ChainSnapshotsParameters
     on_priced: Callable[[LatestMarks, ContractArrays], None] | None = None
     """Is told of every chain when it is priced, before its rows; what it is told must not be changed."""
@@ -74,26 +74,37 @@ class ChainSnapshots(ChainTimer[_Shown]):
 
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         super()._take(rows, table)
-        if self.parameters.sign_model != "flow" or not len(rows):
-            return
-        if table == "marks":
-            codes = np.unique(np.asarray(rows["instrument"].array.codes)).astype(np.int64)
-            self._flow.published(codes, self._latest.published_ns[codes])
-        elif table == "trades":
+        if self.parameters.sign_model == "flow" and table == "trades" and len(rows):
             self._flow.take(rows)
+
+    def _taken(self, slots: npt.NDArray[Any]) -> None:
+        if self.parameters.sign_model == "flow":
+            published_ns = self._latest.published_ns[slots]
+            order = np.argsort(published_ns, kind="stable")
+            self._flow.published(self._latest.code[slots[order]], published_ns[order])
 
     def _look(self, underlying: str, tick_ns: int) -> _Shown:
         stale_after_s = self.parameters.stale_after_s
         found = priced(self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=stale_after_s)
         if self.on_priced is not None:
             self.on_priced(self._latest, found)
-        flow = self._flow.of(found.codes) if self.parameters.sign_model == "flow" else None
+        flow = self._flow_of(found.codes) if self.parameters.sign_model == "flow" else None
         columns = self._rows(found, flow)
         return _Shown(underlying, tick_ns, len(next(iter(columns.values()))), columns)
 
+    def _flow_of(self, codes: npt.NDArray[np.int64]) -> Floats:
+        """Flow of each contract; of one that several venues list it stands once, at the first."""
+        flow = self._flow.of(codes)
+        _, first = np.unique(codes, return_index=True)
+        if first.size == codes.size:
+            return flow
+        once = np.zeros_like(flow)
+        once[first] = flow[first]
+        return once
+
     def _expired(self, codes: npt.NDArray[np.int64]) -> None:
         super()._expired(codes)
-        self._flow.forget(codes)
+        self._flow.forget(self._latest.code[codes])
 
     def _joined(self, looks: list[_Shown]) -> pd.DataFrame:
         shown, rows = looks, sum(part.rows for part in looks)

@@ -14,6 +14,7 @@ STEP = 0.0025
 REACH = 0.20
 WIDE_REACH = 0.50
 NO_CONTRACT = "no contract is priced"
+UNKNOWN = "the position in no contract is known"
 NO_EXPOSURE = "net gex is zero over the whole grid"
 NO_CROSSING = "net gex does not change sign within 50 % of spot"
 DUST = 1e-12
@@ -75,9 +76,10 @@ def zero_gamma(contracts: ContractArrays, *, position: Floats, net_gex: float) -
     still. The grid is spot +-20 % in steps of 0.25 % of spot, widened to +-50 % when there is no crossing. At
     spot the curve is ``net_gex`` itself.
     """
-    if not len(contracts) or not contracts.spot > 0:
+    if not len(contracts) or not contracts.spot > 0 or np.isnan(net_gex):
         empty = np.empty(0)
-        return ZeroGamma(empty, empty, empty, float("nan"), NO_CONTRACT)
+        reason = UNKNOWN if len(contracts) and np.isnan(net_gex) else NO_CONTRACT
+        return ZeroGamma(empty, empty, empty, float("nan"), reason)
     inner, outer = round(REACH / STEP), round(WIDE_REACH / STEP)
     steps = np.arange(-inner, inner + 1)
     curve = net_gex_curve(contracts, position=position, steps=steps)
@@ -101,7 +103,10 @@ def _spots(contracts: ContractArrays, steps: npt.NDArray[np.int64]) -> Floats:
 
 
 def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDArray[np.int64]) -> Floats:
-    """Net gex re-priced at spot times 1 + ``STEP`` each step, USD per 1 % move; vols and time stand still."""
+    """Net gex re-priced at spot times 1 + ``STEP`` each step, USD per 1 % move; vols and time stand still.
+
+    A contract whose position is unknown (NaN) has no part.
+    """
     moves = STEP * steps
     profile = gamma_profile(
         shifts=moves,
@@ -109,6 +114,6 @@ def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDA
         strikes=contracts.strike,
         years=contracts.years,
         vols=contracts.vol,
-        weights=position * contracts.discount,
+        weights=np.nan_to_num(position) * contracts.discount * np.square(contracts.forward),
     )
-    return np.asarray(profile * (contracts.spot * (1.0 + moves)) ** 2 * 0.01, dtype=np.float64)
+    return np.asarray(profile * np.square(1.0 + moves) * 0.01, dtype=np.float64)

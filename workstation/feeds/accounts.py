@@ -5,18 +5,19 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
+from workstation.feeds.accounts.reading import Reading, Request, Row, Unread, Venue, answer_of, key_of
+from workstation.feeds.accounts.wire import Account, Answer, Wire
 from workstation.feeds.binance import account as binance
 from workstation.feeds.bybit import account as bybit
 from workstation.feeds.deribit import account as deribit
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.okx import account as okx
-from workstation.feeds.venue_kit.account_calls import Account, Answer, Wire
-from workstation.feeds.venue_kit.account_rows import Reading, Request, Row, Venue, answer_of
-from workstation.market.errors import FeedError, FrameError, SymbolError
+from workstation.market.errors import FeedError, FrameError, SymbolError, TableError
+from workstation.market.symbology import unified
 from workstation.market.tables import INSTRUMENTS, TABLES
 
 VENUES: Mapping[str, Venue] = {
@@ -30,12 +31,26 @@ PAGES = 50
 """Answers asked for in one poll of one call."""
 OVERLAP_MS = 60_000
 """How far before the newest fill the next poll begins; repeats are taken out."""
+TELL_AGAIN_S = 600.0
+"""How long what cannot be read is not told again while it stays the same."""
+WORDS = 300
+"""Characters told of one item."""
+NAMED = 5
+"""Items named in one health row; the others are counted."""
 _ORDER = ("frames", "positions", "fills", "balances", "health")
 _NOTES = (
     "Not tried on the live venues: calls and answers follow the venues' public documentation and are proved against a local "
     "server. Less certain: the sign of Deribit's funding, the price of OKX's delivery bills and the sign of Binance's option fees. "
-    "Binance's futures trades and coin-margined futures are not read; Deribit's delivery fees neither."
+    "Bybit's executions tell the position's side only through closedSize, OKX's fills not the margin mode. Binance's futures trades and coin-margined futures are not read; Deribit's delivery fees neither."
 )
+
+
+class _Told(NamedTuple):
+    """An answer that was understood as JSON."""
+
+    request: Request
+    seen_ns: int
+    content: Any
 
 
 class _Polled:
@@ -48,7 +63,9 @@ class _Polled:
         self.reading = Reading(account.venue, account.account)
         self.since_ms = since_ms
         self.not_before = 0.0
-        self.held: set[str] = set()
+        self.held: set[tuple[str, ...]] = set()
+        self.said: dict[str, tuple[str, float]] = {}
+        """Channel -> what was last told of it, and when."""
         self.seen: set[tuple[Any, ...]] = set()
 
     @property
@@ -81,8 +98,9 @@ class Accounts(Feed):
     Notes
     -----
     A first poll gives positions before fills: the positions are the start, fills from then on move them, older fills
-    count for fees and funding (see ``workstation.portfolio.ledger``). A position that is gone comes once more with quantity
-    0. An answer that cannot be read is a ``rejected`` health row; its frame is kept. Not tried on the live venues: see
+    count for fees and funding (see ``workstation.portfolio.ledger``). Long and short of one contract, cross and isolated are rows
+    of their own; one that is gone comes once more with quantity 0. What cannot be read, an answer or an item of one, costs nothing else:
+    it is summed in one ``rejected`` health row per call, again when it changes or after ten minutes; its frame is kept. Not tried on the live venues: see
     ``capabilities.notes``.
 
     Examples
@@ -126,6 +144,7 @@ class Accounts(Feed):
             before = known.get(each.label)
             if before is not None:
                 each.since_ms, each.held, each.seen = before.since_ms, before.held, before.seen
+                each.said = before.said
             first = next(call for call in self._calls(each) if call.channel == "balances")
             await each.wire.ask(first)
             self._heard_ns = time.monotonic_ns()
@@ -194,34 +213,45 @@ class Accounts(Feed):
     async def _poll_one(self, each: _Polled, rows: dict[str, list[Row]]) -> None:
         """All calls of one account; its rows are added only when every call was answered."""
         made: dict[str, list[Row]] = {table: [] for table in _ORDER}
-        told_all = True
+        told: list[_Told] = []
+        unread: dict[str, list[Unread]] = {}
         for call in self._calls(each):
             if call.channel in self._wanted:
-                told_all &= await self._pages(each, call, made)
+                await self._pages(each, call, made, told, unread)
+        # positions first: they tell which contracts are held on both sides, which some fills do not
+        for answer in sorted(told, key=lambda one: CHANNELS.index(one.request.channel)):
+            self._read(each, answer, made, unread)
         made["fills"] = _fresh(each, made["fills"])
-        if "positions" in self._wanted and told_all:
-            made["positions"] += _gone(each, made["positions"])
+        if "positions" in self._wanted:
+            made["positions"] += _gone(each, made["positions"], unread)
+        made["health"] += _rejected(each, unread)
         for table, found in made.items():
             rows[table] += found
 
-    async def _pages(self, each: _Polled, call: Request, made: dict[str, list[Row]]) -> bool:
-        """A call and the pages after it; whether all of it could be read."""
+    async def _pages(
+        self,
+        each: _Polled,
+        call: Request,
+        made: dict[str, list[Row]],
+        told: list[_Told],
+        unread: dict[str, list[Unread]],
+    ) -> None:
+        """A call and the pages after it."""
         request: Request | None = call
         for _ in range(PAGES):
             if request is None:
-                return True
+                return
             answer = await self._ask(each, request, made)
             try:
-                told = answer_of(answer.payload)
-                for terms in each.venue.terms(request.method, told, each.reading):
-                    self._read(each, terms, answer_of((await self._ask(each, terms, made)).payload), made)
-                self._read(each, request, told, made)
-                params = each.venue.more(request.method, told, request.params)
-            except (FrameError, SymbolError, KeyError, TypeError, AttributeError, IndexError) as error:
-                made["health"].append(
-                    _notice("rejected", f"{each.label} {request.method}", f"{type(error).__name__}: {error}")
-                )
-                return False
+                content = answer_of(answer.payload)
+                told.append(_Told(request, answer.seen_ns, content))
+                for terms in each.venue.terms(request.method, content, each.reading):
+                    sizes = await self._ask(each, terms, made)
+                    self._read(each, _Told(terms, sizes.seen_ns, answer_of(sizes.payload)), made, unread)
+                params = each.venue.more(request.method, content, request.params)
+            except FrameError as error:
+                unread.setdefault(request.method, []).append(Unread("", str(error)))
+                return
             request = None if params is None else request._replace(params=params)
         raise FeedError(f"{each.label}: {call.method} is longer than {PAGES} answers; shorten lookback_days")
 
@@ -235,12 +265,64 @@ class Accounts(Feed):
         return answer
 
     @staticmethod
-    def _read(each: _Polled, request: Request, told: Any, made: dict[str, list[Row]]) -> None:
-        for table, found in each.venue.decoders[request.method](told, each.reading).items():
-            made[table] += found
+    def _read(
+        each: _Polled, answer: _Told, made: dict[str, list[Row]], unread: dict[str, list[Unread]]
+    ) -> None:
+        """Rows of an answer; what cannot be read of it goes to ``unread`` by its call."""
+        method, reading, aside = (
+            answer.request.method,
+            each.reading,
+            unread.setdefault(answer.request.method, []),
+        )
+        reading.seen_ns, reading.unread = answer.seen_ns, aside
+        try:
+            for table, found in each.venue.decoders[method](answer.content, reading).items():
+                made[table] += _fitting(table, found, aside)
+        except (FrameError, SymbolError) as error:
+            aside.append(Unread("", str(error)))
 
 
-def _notice(event: str, channel: str, detail: str) -> Row:
+def _fitting(table: str, rows: list[Row], aside: list[Unread]) -> list[Row]:
+    """Rows the table takes; each of the others is set aside."""
+    if not rows:
+        return rows
+    try:
+        TABLES[table].conform(pd.DataFrame(rows))
+    except TableError as error:
+        if len(rows) == 1:
+            aside.append(Unread(str(rows[0].get("instrument", "")), str(error)))
+            return []
+        middle = len(rows) // 2
+        return _fitting(table, rows[:middle], aside) + _fitting(table, rows[middle:], aside)
+    return rows
+
+
+def _rejected(each: _Polled, unread: Mapping[str, Sequence[Unread]]) -> list[Row]:
+    """One health row per call with items that cannot be read, unless the same was told a short while ago."""
+    rows, now = [], time.monotonic()
+    for method, items in unread.items():
+        if not items:
+            each.said.pop(method, None)
+            continue
+        kinds = list(dict.fromkeys(_in_words(item) for item in items))
+        more = f"; and {len(kinds) - NAMED} more kinds" if len(kinds) > NAMED else ""
+        detail = f"{len(items)} not read: " + "; ".join(kinds[:NAMED]) + more
+        before, at = each.said.get(method, ("", 0.0))
+        if before != detail or now - at >= TELL_AGAIN_S:
+            each.said[method] = (detail, now)
+            rows.append(_notice("rejected", f"{each.label} {method}", detail, len(items)))
+    return rows
+
+
+def _in_words(item: Unread) -> str:
+    """What is wrong with an item, its name in front, cut to a length that fits a health row."""
+    words = (
+        item.problem if not item.symbol or item.symbol in item.problem else f"{item.symbol}: {item.problem}"
+    )
+    return words if len(words) <= WORDS else f"{words[:WORDS]}..."
+
+
+def _notice(event: str, channel: str, detail: str, count: int = 1) -> Row:
     now = time.time_ns()
     return {
         "event_ns": now,
@@ -248,7 +330,7 @@ def _notice(event: str, channel: str, detail: str) -> Row:
         "feed": Accounts.name,
         "channel": channel,
         "event": event,
-        "count": 1,
+        "count": count,
         "detail": detail,
     }
 
@@ -257,7 +339,8 @@ def _fresh(each: _Polled, fills: list[Row]) -> list[Row]:
     """Fills not given before, by time; the next poll begins shortly before the newest."""
     kept = []
     for fill in sorted(fills, key=lambda row: row["event_ns"]):
-        key = (fill["instrument"], fill["kind"], fill["side"], fill["fill_id"])
+        side, mode = fill.get("position_side", ""), fill.get("margin_mode", "")
+        key = (fill["instrument"], fill["kind"], fill["side"], fill["fill_id"], side, mode)
         if key not in each.seen:
             each.seen.add(key)
             kept.append(fill)
@@ -266,10 +349,27 @@ def _fresh(each: _Polled, fills: list[Row]) -> list[Row]:
     return kept
 
 
-def _gone(each: _Polled, positions: list[Row]) -> list[Row]:
-    """Positions there were at the last poll and are no more, with quantity 0."""
-    now = {row["instrument"] for row in positions}
-    gone = sorted(each.held - now)
-    each.held = now
+def _gone(each: _Polled, positions: list[Row], unread: Mapping[str, Sequence[Unread]]) -> list[Row]:
+    """Positions there were at the last poll and are no more, each with quantity 0; what was not read is not gone."""
+    now = {key_of(row) for row in positions}
+    currencies = each.account.currencies or each.venue.currencies
+    asked = {call.method for call in each.venue.requests(currencies, 0) if call.channel == "positions"}
+    aside = [item for method in asked for item in unread.get(method, ())]
+    names = {_named(item, each.reading.venue) for item in aside}
+    kept = {key for key in each.held - now if "" in names or key[0] in names}
+    gone = sorted(each.held - now - kept)
+    each.held = now | kept
     time_ns = each.reading.seen_ns
-    return [each.reading.row(time_ns, name) | {"quantity": 0.0} for name in gone]
+    return [
+        each.reading.row(time_ns, name)
+        | {"quantity": 0.0, "account": account, "position_side": side, "margin_mode": mode}
+        for name, account, side, mode in gone
+    ]
+
+
+def _named(item: Unread, venue: str) -> str:
+    """The instrument of an item that was not read: empty where it may be any, its own text where it is none of ours."""
+    try:
+        return unified(item.symbol, venue) if item.symbol else ""
+    except SymbolError:
+        return item.symbol

@@ -217,7 +217,7 @@ class Lake(History):
     def latest(self, table: str) -> pd.DataFrame:
         """The newest state: per group the newest row by (event_ns, seq), sorted like a read.
 
-        Groups are the instrument; for candles instrument and length; for quotes instrument and exchange; for
+        Groups are the instrument; for candles instrument, length and venue; for quotes instrument and exchange; for
         positions, pnl and balances their account; for levels underlying, sign model and basis. ``exposures``
         gives every row of the newest snapshot of each underlying, sign model and basis.
         """

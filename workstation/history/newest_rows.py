@@ -10,9 +10,9 @@ from workstation.history.arrow_codec import ORDER, is_keyed, numbers, to_frame
 from workstation.market.tables import Table
 
 _GROUPS = {
-    "candles": ("instrument", "every_ns"),
+    "candles": ("instrument", "every_ns", "venue"),
     "quotes": ("instrument", "exchange"),
-    "positions": ("instrument", "venue", "account"),
+    "positions": ("instrument", "venue", "account", "position_side", "margin_mode"),
     "pnl": ("instrument", "venue", "account"),
     "balances": ("venue", "account", "currency"),
     "levels": ("underlying", "sign_model", "basis"),

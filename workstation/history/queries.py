@@ -45,6 +45,14 @@ def _quoted(names: Sequence[str]) -> str:
     return ", ".join(f'"{name}"' for name in names)
 
 
+def _stored(table: Table, names: Sequence[str]) -> str:
+    """Columns of segments; a text of the key that an older segment does not hold is empty, as it is in ``read``."""
+    words = {name for name in table.key if name in table.by_name and table.by_name[name].kind == "category"}
+    return ", ".join(
+        f'coalesce("{name}", \'\') AS "{name}"' if name in words else f'"{name}"' for name in names
+    )
+
+
 def _register(context: SessionContext, source: Source, folder: Path) -> None:
     table = source.table
     schema = stored_schema(table)
@@ -60,7 +68,7 @@ def _register(context: SessionContext, source: Source, folder: Path) -> None:
         for path in source.files:
             (links / path.name).symlink_to(path)
         context.register_parquet(f"_{table.name}_segments", links, schema=schema)
-        parts.append(f"SELECT {columns} FROM _{table.name}_segments")
+        parts.append(f"SELECT {_stored(table, schema.names)} FROM _{table.name}_segments")
     shown = f"{_quoted(table.names)}, arrow_cast(event_ns, 'Timestamp(Nanosecond, None)') AS time"
     union = " UNION ALL ".join(parts)
     if not is_keyed(table):

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from workstation.history.history import History
+from workstation.indicators.candles.venue_candles import across_venues
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CANDLES, EXPOSURES, TradeFlag
 
@@ -71,7 +72,7 @@ def candles(history: History, span_ns: int, kept: int, kinds: Collection[str]) -
         INSTRUMENT_TERMS.describe(rows["instrument"].unique()).set_index("instrument")["kind"].astype("str")
     )
     wanted = rows["instrument"].astype("str").map(kind).isin(kinds)
-    return CANDLES.conform(rows.loc[wanted, list(CANDLES.names)])
+    return across_venues(CANDLES.conform(rows.loc[wanted, list(CANDLES.names)]))
 
 
 def flow_of_the_day(history: History) -> PastFlow | None:

@@ -40,8 +40,8 @@ def parsed_fields(name: str) -> dict[str, Any]:
     Notes
     -----
     The multiplier is a convention: 100 for US options (unknown for adjusted roots), 1 for crypto options, spot and
-    equities; perpetuals and futures differ from venue to venue and stay unknown. OKX's options (0.01) come
-    registered by their feed.
+    equities; perpetuals and futures differ from venue to venue and stay unknown. Whoever reads OKX, whose
+    contracts are 0.01 BTC or 0.1 ETH, brings sizes in coins, or registers the multiplier.
 
     Examples
     --------
@@ -163,8 +163,6 @@ class InstrumentTerms:
                 name = record["instrument"]
                 code = self._registry.code(name)
                 self._registered[name] = record
-                if known(record.get("kind")):
-                    self._registry.told_kinds[name] = str(record["kind"])
                 if code < len(self._described):
                     self._described.put(code, name, record)
 

@@ -38,8 +38,6 @@ class InstrumentRegistry:
         self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
         self._issued: WeakValueDictionary[int, pd.Index[Any]] = WeakValueDictionary()
         self._issued[id(self._dtype.categories)] = self._dtype.categories
-        self.told_kinds: dict[str, str] = {}
-        """Kinds that were told of instruments, by name; terms in full are in ``instrument_terms``."""
 
     def __len__(self) -> int:
         return len(self._names)

@@ -7,3 +7,5 @@ from types import MappingProxyType
 
 PUBLIC_DELAY_S: Mapping[str, float] = MappingProxyType({"cboe": 900.0})
 """Seconds by which a venue's free data is late by rule. Source: Cboe's delayed quotes page, 15 minutes."""
+CONSOLIDATED = frozenset({"opra", "equs", "dbeq", "cta", "utp"})
+"""``venue`` of rows that are of all venues of a consolidated feed together. Source: Databento's list of publishers."""

@@ -14,7 +14,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from workstation.numerics.rolling import Floats, column
+from workstation.numerics.rolling import Floats, column, reach_of
 from workstation.numerics.simd import (
     LANES,
     forward_weights,
@@ -179,7 +179,7 @@ def sma(values: npt.ArrayLike, length: int = 20, *, out: Floats | None = None) -
     [nan, 1.5, 2.5, 4.0]
     """
     array, written = _in_and_out(values, length, out)
-    window_sums(array, int(length), 1.0 / length, written)
+    window_sums(array, reach_of(array, length), 1.0 / length, written)
     return written
 
 

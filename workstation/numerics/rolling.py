@@ -120,13 +120,20 @@ def reciprocals(window: int) -> Any:
 
 
 def column(values: npt.ArrayLike, window: int, name: str = "window") -> Floats:
-    """One-dimensional float64 values, contiguous; ``ValueError`` for anything else or a window below 1."""
+    """One-dimensional float64 values, contiguous, NaN where masked; ``ValueError`` for anything else or a window below 1."""
+    if isinstance(values, np.ma.MaskedArray):
+        values = np.ma.filled(values.astype(np.float64), np.nan)
     array = np.ascontiguousarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"values must be one-dimensional, got shape {array.shape}")
     if int(window) != window or window < 1:
         raise ValueError(f"{name} must be a whole number of at least 1, got {window!r}")
     return array
+
+
+def reach_of(array: Floats, window: int) -> int:
+    """The window, no longer than it takes to hold more values than there are: then every result is NaN."""
+    return min(int(window), array.size + 1)
 
 
 def rolling_sum(values: npt.ArrayLike, window: int) -> Floats:
@@ -151,7 +158,7 @@ def rolling_sum(values: npt.ArrayLike, window: int) -> Floats:
     """
     array = column(values, window)
     out = np.empty(array.size)
-    window_sums(array, int(window), 1.0, out)
+    window_sums(array, reach_of(array, window), 1.0, out)
     return out
 
 
@@ -181,7 +188,8 @@ def rolling_moments(values: npt.ArrayLike, window: int) -> tuple[Floats, Floats]
     """Mean and population standard deviation in one pass."""
     array = column(values, window)
     means, deviations = np.empty(array.size), np.empty(array.size)
-    _moments(array, int(window), reciprocals(int(window)), means, deviations)
+    reach = reach_of(array, window)
+    _moments(array, reach, reciprocals(reach), means, deviations)
     return means, deviations
 
 
@@ -210,5 +218,5 @@ def rolling_min(values: npt.ArrayLike, window: int) -> Floats:
 def _extreme(values: npt.ArrayLike, window: int, sign: float) -> Floats:
     array = column(values, window)
     out = np.empty(array.size)
-    _largest(array, int(window), sign, out)
+    _largest(array, reach_of(array, window), sign, out)
     return out

@@ -19,7 +19,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from workstation.indicators.batch.instrument_state import Field
 from workstation.numerics.simd import (
     LANES,
     any_of_eight,
@@ -36,6 +35,7 @@ from workstation.numerics.simd import (
     summed_forward,
     turned,
 )
+from workstation.numerics.state_arrays import Field
 
 TOTAL, SQUARE, TAIL_PIVOT = range(3)
 HEAD_FIELDS = 3

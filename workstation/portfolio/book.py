@@ -11,7 +11,7 @@ from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS
 from workstation.portfolio.greeks import UNITS, usd_greeks
 from workstation.portfolio.ledger import Floats
-from workstation.portfolio.positions import CUMULATIVE, LEG
+from workstation.portfolio.positions import CONTRACT, CUMULATIVE, LEG, named
 from workstation.portfolio.valuation import Quoted, Terms, quoted, terms_of, unrealised
 from workstation.pricing.latest import LatestMarks
 
@@ -25,7 +25,8 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     Parameters
     ----------
     held
-        From ``positions``, or rows of the ``positions`` table as the venues tell them (of several per leg the newest).
+        From ``positions``, or rows of the ``positions`` table as the venues tell them (of several per position the newest). Long and
+        short of one contract, cross and isolated, are legs of their own: ``net`` sums them.
     marks
         Rows of the ``marks`` table, perpetuals and futures too; of each instrument the newest known fields up to ``asof_ns`` count.
     asof_ns
@@ -34,7 +35,7 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     Returns
     -------
     pandas.DataFrame
-        venue, account, instrument, underlying, kind, settle_currency, inverse, asof_ns, quantity, entry; ``mark``, ``forward``,
+        venue, account, instrument, position_side, margin_mode, underlying, kind, settle_currency, inverse, asof_ns, quantity, entry; ``mark``, ``forward``,
         ``index``, ``iv``, ``years`` and ``rate`` (USD per settle currency); ``value_usd`` (of futures the unrealised PnL),
         ``unrealised`` (settle currency), ``unrealised_usd`` at the index; the greeks of ``greeks.UNITS``; what ``positions`` says of
         realised PnL, funding and fees. NaN where the market is unknown; attrs["units"] tells units.
@@ -60,9 +61,38 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     return book_of(newest, terms, market, asof)
 
 
+NETTED = ("quantity", "value_usd", "unrealised", "unrealised_usd", *UNITS)
+"""What of a book is summed over the positions of one contract."""
+
+
+def net(book: pd.DataFrame) -> pd.DataFrame:
+    """One row per venue, account and instrument: the sums over its sides and margin modes.
+
+    Parameters
+    ----------
+    book
+        From ``book``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        venue, account, instrument and the sums of ``NETTED``, in the units of ``book``; NaN where one of its positions is unknown.
+
+    Examples
+    --------
+    >>> perp = "BTC/USDT:USDT"
+    >>> held = pd.DataFrame({"event_ns": 0, "instrument": perp, "position_side": ["long", "short"], "quantity": [1.0, -0.4],
+    ...                      "entry": [69_000.0, 71_000.0]})
+    >>> net(book(held, pd.DataFrame({"event_ns": [0], "instrument": perp, "mark": 70_000.0, "index": 70_000.0})))[
+    ...     ["quantity", "unrealised", "delta"]].values.tolist()
+    [[0.6, 1400.0, 42000.0]]
+    """
+    columns = [name for name in NETTED if name in book]
+    return book.groupby(CONTRACT, sort=False)[columns].sum(skipna=False).reset_index()
+
+
 def _newest(held: pd.DataFrame) -> pd.DataFrame:
-    known = {name: held[name].astype("str") if name in held else "" for name in LEG}
-    frame = held.assign(**known)
+    frame = named(held)
     if "event_ns" in frame:
         frame = frame.sort_values("event_ns", kind="stable")
     return frame.drop_duplicates(LEG, keep="last").sort_index().reset_index(drop=True)

@@ -39,7 +39,7 @@ from workstation.market.tables import FILLS, NO_TIME
 from workstation.portfolio.book import MARKET, worth
 from workstation.portfolio.greeks import slopes
 from workstation.portfolio.ledger import Floats, Ledger
-from workstation.portfolio.positions import LEG, seeded
+from workstation.portfolio.positions import LEG, named, seeded
 from workstation.portfolio.valuation import Quoted, Terms, terms_of, unrealised
 
 PARTS = (
@@ -180,7 +180,8 @@ def explain(
     Returns
     -------
     pandas.DataFrame
-        One row per leg and the row ``total`` in the end: ``PARTS``, which add up to ``total``, in USD.
+        One row per leg and the row ``total`` in the end: ``PARTS``, which add up to ``total``, in USD. The row ``total`` sums the legs that
+        are known; attrs["unpriced"] names the others.
 
     Raises
     ------
@@ -207,7 +208,7 @@ def explain(
         ledger.take(FILLS.conform(flows), rates)
     # the ledger holds the legs of `before` in its order, then those the flows opened
     names = pd.DataFrame(ledger.keys, columns=LEG)
-    last = names.merge(after.assign(**{name: after[name].astype("str") for name in LEG}), on=LEG, how="left")
+    last = names.merge(named(after), on=LEG, how="left")
     _check(ledger, last)
     terms = terms_of([key[2] for key in ledger.keys])
     opening = _padded(before, len(ledger))
@@ -217,9 +218,12 @@ def explain(
     frame = pd.DataFrame(parts)
     index = [" ".join(filter(None, key)) for key in ledger.keys]
     frame.index = pd.Index(index, dtype="str")
-    frame.loc["total"] = frame.sum(skipna=False)
+    whole = np.asarray(frame.notna().to_numpy(dtype=bool).all(axis=1), dtype=bool)
+    frame.loc["total"] = frame[whole].sum() if whole.any() or not len(frame) else np.nan
     frame.attrs["units"] = dict.fromkeys((*PARTS, "total"), "USD")
     frame.attrs["legs"] = count
+    frame.attrs["unpriced"] = [name for name, told in zip(index, whole, strict=True) if not told]
+    frame.attrs["set_aside"] = dict(ledger.set_aside)
     return frame
 
 

@@ -71,7 +71,7 @@ def usd_greeks(terms: Terms, quantity: Floats, entry: Floats, market: Quoted) ->
 def totals(book: pd.DataFrame) -> pd.DataFrame:
     """Sums of a book by underlying, in USD at the index (``pa_delta`` in the underlying's coin, coin-margined legs only).
 
-    A leg with an unknown number makes its sum NaN.
+    What is known is summed, and what is not is counted and named; NaN where no leg of an underlying is known.
 
     Parameters
     ----------
@@ -81,7 +81,8 @@ def totals(book: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per underlying: the greeks of ``UNITS``, value_usd, unrealised_usd.
+        One row per underlying: the greeks of ``UNITS``, value_usd, unrealised_usd; ``legs`` held, how many of them are ``unpriced`` (a
+        number of theirs is missing in a sum) and their names, ``missing``.
     """
     columns = [name for name in UNITS if name != "pa_delta"] + ["value_usd", "unrealised_usd"]
     held = book[book["quantity"] != 0.0]
@@ -89,8 +90,15 @@ def totals(book: pd.DataFrame) -> pd.DataFrame:
     found = _sums(held[columns], by_name)
     coin = held["inverse"].to_numpy(dtype=bool)
     adjusted = _sums(held.loc[coin, ["pa_delta"]], by_name[coin])["pa_delta"]
-    return found.assign(pa_delta=adjusted.reindex(found.index).to_numpy())
+    unknown = held[columns].isna().any(axis=1) | (held["pa_delta"].isna() & held["inverse"].astype(bool))
+    names = held["instrument"].astype("str")[unknown].groupby(by_name[unknown]).agg(", ".join)
+    return found.assign(
+        pa_delta=adjusted.reindex(found.index).to_numpy(),
+        legs=by_name.value_counts().reindex(found.index).to_numpy(dtype=np.int64),
+        unpriced=unknown.groupby(by_name).sum().reindex(found.index).to_numpy(dtype=np.int64),
+        missing=names.reindex(found.index).fillna("").astype("str").to_numpy(),
+    )
 
 
 def _sums(columns: pd.DataFrame, by_name: pd.Series[str]) -> pd.DataFrame:
-    return columns.groupby(by_name).sum(skipna=False)
+    return columns.groupby(by_name).sum(min_count=1)

@@ -1,7 +1,7 @@
 """Average cost: fills in, amounts, entries and realised PnL by leg out.
 
-A leg is one instrument in one account of one venue. What a fill does to it is one kernel, so that the whole
-history at once and the live engine book alike.
+A leg is one position: an instrument in one account of one venue, and its side and margin mode where the venue keeps
+them apart. What a fill does to it is one kernel, so that the whole history at once and the live engine book alike.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from workstation.market.tables import NO_TIME
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
-Key = tuple[str, str, str]
-"""venue, account, instrument."""
+Key = tuple[str, str, str, str, str]
+"""venue, account, instrument, position_side, margin_mode."""
 
 USD_LIKE = frozenset({"USD", "USDC", "USDT", "FDUSD", "BUSD", "TUSD", "USDE"})
 """Currencies counted as one US dollar."""
@@ -29,6 +29,9 @@ TRADE, SETTLEMENT, FUNDING = 0, 1, 2
 KINDS: Mapping[str, int] = {
     "": TRADE, "trade": TRADE, "liquidation": TRADE, "settlement": SETTLEMENT, "funding": FUNDING,
 }  # fmt: skip
+_NAMES = ("venue", "account", "position_side", "margin_mode")
+MOST_REASONS = 20
+"""Reasons counted apart."""
 DUST = 1e-9
 """What is left of an amount after a closing fill counts as nothing below this share of the fill."""
 
@@ -112,14 +115,21 @@ class Ledger:
     Attributes
     ----------
     keys
-        (venue, account, instrument) of each leg, in the order they came.
+        (venue, account, instrument, position_side, margin_mode) of each leg, in the order they came.
     state
         Float64 array (fields, legs); rows as ``FIELDS``.
     settled_ns, adopted_ns
         Int64 by leg: when it was settled, and up to when fills are contained in an adopted position.
+    set_aside
+        Reason -> how many fills were not booked for it.
+    taken
+        Legs of the fills booked last.
 
     Notes
     -----
+    Venues whose fills do not say side or margin mode: such a fill belongs to the one leg of its contract that fits; where
+    several do, it makes a leg of its own, so that the contract's sum is right. A fill of unknown kind or side, or of a size or
+    price that is none, is set aside and counted.
     Realised PnL, fees and funding turn into USD at the index of their own moment and are not revalued after; what
     the coin so gained is worth later is the balance's matter. A settlement closes the whole leg. A fill seen before
     (same leg, kind, side and ``fill_id``) changes nothing; a fill without ``fill_id`` is always new. A fill without a fee has none;
@@ -129,6 +139,9 @@ class Ledger:
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self._places: dict[Key, int] = {}
+        self.set_aside: dict[str, int] = {}
+        self.taken: Times = np.empty(0, dtype=np.int64)
+        self._moved: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
         self._seen: set[str] = set()
         self.state: Floats = np.empty((len(FIELDS), 0))
         self.adopted_ns: Times = np.empty(0, dtype=np.int64)
@@ -147,39 +160,86 @@ class Ledger:
         values: Floats = self.state[FIELDS.index(field)]
         return values
 
-    def legs(self, frame: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """The leg of each row; new ones are opened."""
+    def legs(self, frame: pd.DataFrame, told: bool = False) -> npt.NDArray[np.int64]:
+        """The leg of each row; new ones are opened.
+
+        Parameters
+        ----------
+        frame
+            Conformed rows of ``fills``, or of ``positions`` when ``told``.
+        told
+            The rows say what they are whole: a side that is empty is a net position.
+        """
         instrument = frame["instrument"].array
-        columns = [np.asarray(frame[name].array.codes, dtype=np.int64) for name in ("venue", "account")]
+        columns = [np.asarray(frame[name].array.codes, dtype=np.int64) for name in _NAMES]
         codes = np.asarray(instrument.codes, dtype=np.int64)
-        triples, place = np.unique(np.stack([*columns, codes]), axis=1, return_inverse=True)
-        first = np.full(triples.shape[1], len(frame), dtype=np.int64)
+        groups, place = np.unique(np.stack([*columns, codes]), axis=1, return_inverse=True)
+        place = place.reshape(-1)
+        first = np.full(groups.shape[1], len(frame), dtype=np.int64)
         np.minimum.at(first, place, np.arange(len(frame)))
-        found = np.empty(triples.shape[1], dtype=np.int64)
+        found = np.empty(groups.shape[1], dtype=np.int64)
         for each in np.argsort(first, kind="stable"):
             row = int(first[each])
-            found[each] = self._leg(
-                (str(frame["venue"].iloc[row]), str(frame["account"].iloc[row]), str(instrument[row]))
-            )
-        return np.asarray(found[place.reshape(-1)])
+            venue, account, side, mode = (str(frame[name].iloc[row]) for name in _NAMES)
+            key = (venue, account, str(instrument[row]), side, mode)
+            found[each] = self._told_leg(key) if told else self._fill_leg(key)
+        return np.asarray(found[place])
 
-    def _leg(self, key: Key) -> int:
+    def _fill_leg(self, key: Key) -> int:
+        """The leg of a fill: what it does not say of side and mode may be anything."""
         at = self._places.get(key)
-        if at is None:
-            at = self._places[key] = len(self.keys)
-            self.keys.append(key)
-            terms = INSTRUMENT_TERMS.describe([key[2]]).iloc[0]
-            fresh = np.zeros((len(FIELDS), 1))
-            fresh[[ENTRY, SETTLED_PRICE, SETTLED_INDEX]] = np.nan
-            self.state = np.concatenate((self.state, fresh), axis=1)
-            self.adopted_ns = np.append(self.adopted_ns, NO_TIME)
-            self.settled_ns = np.append(self.settled_ns, NO_TIME)
-            future = str(terms["kind"]) in ("perpetual", "future")
-            self.harmonic = np.append(self.harmonic, bool(terms["inverse"]) and future)
-            self.codes = np.append(self.codes, REGISTRY.codes([key[2]]))
-            self.settle.append(str(terms["settle_currency"]))
-            self.underlying.append(str(terms["underlying"]))
-            self.settlement_source.append("")
+        if at is not None:
+            return at
+        fitting = [
+            leg
+            for leg, known in self._same_contract(key)
+            if key[3] in ("", known[3]) and (key[4] in ("", known[4]) or not known[4])
+        ]
+        if len(fitting) == 1:
+            self._places[key] = fitting[0]
+            return fitting[0]
+        at = self._open(key)
+        if fitting:
+            # fills that may be contained in any of these positions are contained in this leg too
+            self.adopted_ns[at] = self.adopted_ns[fitting].max()
+        return at
+
+    def _told_leg(self, key: Key) -> int:
+        """The leg of a position a venue tells of: one that fills made of the contract without side or mode explains it."""
+        at = self._places.get(key)
+        if at is not None:
+            return at
+        for leg, known in self._same_contract(key):
+            if self._moved[leg] and known[3] in ("", key[3]) and (known[4] in ("", key[4]) or not key[4]):
+                return leg
+        return self._open(key)
+
+    def explains(self, key: Key) -> bool:
+        """Whether fills made the position a venue tells of under this key."""
+        return any(
+            self._moved[leg] and known[3] in ("", key[3]) and (known[4] in ("", key[4]) or not key[4])
+            for leg, known in self._same_contract(key)
+        )
+
+    def _same_contract(self, key: Key) -> list[tuple[int, Key]]:
+        return [(leg, known) for leg, known in enumerate(self.keys) if known[:3] == key[:3]]
+
+    def _open(self, key: Key) -> int:
+        at = self._places[key] = len(self.keys)
+        self.keys.append(key)
+        terms = INSTRUMENT_TERMS.describe([key[2]]).iloc[0]
+        fresh = np.zeros((len(FIELDS), 1))
+        fresh[[ENTRY, SETTLED_PRICE, SETTLED_INDEX]] = np.nan
+        self.state = np.concatenate((self.state, fresh), axis=1)
+        self.adopted_ns = np.append(self.adopted_ns, NO_TIME)
+        self.settled_ns = np.append(self.settled_ns, NO_TIME)
+        self._moved = np.append(self._moved, False)
+        future = str(terms["kind"]) in ("perpetual", "future")
+        self.harmonic = np.append(self.harmonic, bool(terms["inverse"]) and future)
+        self.codes = np.append(self.codes, REGISTRY.codes([key[2]]))
+        self.settle.append(str(terms["settle_currency"]))
+        self.underlying.append(str(terms["underlying"]))
+        self.settlement_source.append("")
         return at
 
     def take(self, fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> None:
@@ -192,13 +252,11 @@ class Ledger:
         rates
             Currency -> USD, for rows that carry no index.
         """
+        fills, self.taken = self._bookable(fills), self.taken[:0]
         if not len(fills):
             return
-        leg = self.legs(fills)
-        kinds = _words(fills["kind"])
-        unknown = [word for word in set(kinds) if word not in KINDS]
-        if unknown:
-            raise ValueError(f"fills.kind {unknown[0]!r}: choose of {', '.join(filter(None, KINDS))}")
+        leg, kinds = self.legs(fills), _words(fills["kind"])
+        self.taken = leg
         fresh = ~self._repeated(fills, leg, kinds)
         fills, leg, kinds = fills[fresh], leg[fresh], kinds[fresh]
         kind = np.array([KINDS[word] for word in kinds], dtype=np.int8)
@@ -218,11 +276,32 @@ class Ledger:
             fills["size"].to_numpy(), settle, owing, np.where(fee == 0.0, 0.0, fee * priced), self.harmonic,
             self.adopted_ns, self.settled_ns, self.state,
         )  # fmt: skip
+        self._moved[leg[kind != FUNDING]] = True
         settled = np.flatnonzero(kind == SETTLEMENT)
         rows = fills.iloc[settled]
         for at, source, at_ns in zip(leg[settled], rows["fill_id"], rows["event_ns"], strict=True):
             if self.settled_ns[at] == at_ns:
                 self.settlement_source[at] = source if source.startswith("index at ") else "venue"
+
+    def _bookable(self, fills: pd.DataFrame) -> pd.DataFrame:
+        """The fills that can be booked; the others are counted in ``set_aside``."""
+        kinds = _words(fills["kind"])
+        known = np.array([word in KINDS for word in kinds], dtype=bool)
+        trade = np.array([KINDS.get(word) == TRADE for word in kinds], dtype=bool)
+        side, numbers = fills["side"].to_numpy(), fills[["price", "size"]].to_numpy()
+        sided = ~trade | (np.abs(side) == 1)
+        sized = np.isfinite(numbers).all(axis=1) & (numbers[:, 1] >= 0.0)
+        if known.all() and sided.all() and sized.all():
+            return fills
+        reasons = [f"fill of unknown kind {word!r}" for word in kinds[~known]]
+        reasons += ["trade that is neither bought nor sold"] * int((known & ~sided).sum())
+        reasons += ["fill of a price or size that is none"] * int((known & sided & ~sized).sum())
+        for reason in reasons:
+            said = reason in self.set_aside or len(self.set_aside) < MOST_REASONS
+            reason = reason if said else "fill of another unknown kind"
+            self.set_aside[reason] = self.set_aside.get(reason, 0) + 1
+        booked: pd.DataFrame = fills[known & sided & sized]
+        return booked
 
     def _repeated(self, fills: pd.DataFrame, leg: npt.NDArray[np.int64], kinds: Any) -> npt.NDArray[np.bool_]:
         named = fills["fill_id"].to_numpy() != ""
@@ -239,13 +318,12 @@ class Ledger:
         return "|".join(self.keys[leg])
 
     def adopt(self, positions: pd.DataFrame) -> None:
-        """Open the legs no fill has mentioned from rows of the ``positions`` table; others stay as they are.
+        """Open the legs no fill has moved from rows of the ``positions`` table; others stay as they are.
 
         Fills of such a leg up to the row's time are contained in it: they count for fees and funding only.
         """
-        known = len(self.keys)
-        for row, at in enumerate(self.legs(positions)):
-            if at < known or self.adopted_ns[at] != NO_TIME:
+        for row, at in enumerate(self.legs(positions, told=True)):
+            if self._moved[at] or self.adopted_ns[at] != NO_TIME:
                 continue
             told = positions.iloc[row]
             quantity, entry = float(told["quantity"]), float(told["entry"])
@@ -264,6 +342,9 @@ class Ledger:
         """The state by leg."""
         return {
             "keys": list(self.keys),
+            "places": dict(self._places),
+            "moved": self._moved.copy(),
+            "set_aside": dict(self.set_aside),
             "seen": sorted(self._seen),
             "state": self.state.copy(),
             "adopted_ns": self.adopted_ns.copy(),
@@ -275,7 +356,9 @@ class Ledger:
         """Go on from a ``snapshot()``."""
         self.__init__()  # type: ignore[misc]
         for key in state["keys"]:
-            self._leg((key[0], key[1], key[2]))
+            self._open(tuple(key))
+        self._places, self._moved = dict(state["places"]), state["moved"].copy()
+        self.set_aside = dict(state["set_aside"])
         self._seen = set(state["seen"])
         self.state = state["state"].copy()
         self.adopted_ns, self.settled_ns = state["adopted_ns"].copy(), state["settled_ns"].copy()

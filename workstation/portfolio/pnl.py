@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -60,12 +60,16 @@ class PnlSnapshotsParameters:
 
 
 class PnlSnapshots(Engine):
-    """Live PnL: one row per leg that is open or changed, and one of the whole book, per timer tick.
+    """Live PnL: one row per contract that is open or changed, and one of the whole book, per timer tick.
 
     When a row moves the watermark to or past a tick, the state before that row is shown as of the first such tick, if
     anything arrived about the book since the last. All columns count since the first fill; the explain is made from tick to
     tick and added up, so that the difference of two rows explains the time between them. What
-    greeks cannot be had for (no vol known) goes to the residual; a leg without a mark has NaN and so has the book.
+    greeks cannot be had for (no vol known) goes to the residual. A leg without a mark has NaN; the book's row is the sum of the
+    legs that are known, and ``unpriced()`` names the others.
+
+    Legs are positions: long and short of one contract, cross and isolated, each have their own average cost; a contract's row
+    is their sum. Fills of unknown kind are set aside: see ``set_aside``.
 
     Positions are those the fills make. A row of ``positions`` opens a leg no fill has mentioned (fills up to its time
     are then contained in it) and gives mark and index where ``marks``, ``quotes`` and ``trades`` have none. Before
@@ -96,6 +100,8 @@ class PnlSnapshots(Engine):
         self._nothing = PNL.empty()
         self._ledger, self._latest, self._prices = Ledger(), LatestMarks(), LegPrices()
         self._terms: Terms = terms_of([])
+        self._contracts: dict[tuple[str, ...], int] = {}
+        self._contract: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
         self._watermark_ns = NO_TIME
         self._fresh = False
         self._shown: Floats = np.zeros((len(PARTS), 0))
@@ -161,7 +167,7 @@ class PnlSnapshots(Engine):
     def _take_fills(self, rows: pd.DataFrame) -> None:
         self._ledger.take(rows, self._rates())
         self._grow()
-        self._changed[np.unique(self._ledger.legs(rows))] = True
+        self._changed[np.unique(self._ledger.taken)] = True
         self._prices.take(rows, "fills")
         self._fresh = True
 
@@ -172,12 +178,19 @@ class PnlSnapshots(Engine):
         legs, known = len(self._ledger), self._changed.size
         if legs == known:
             return
-        self._terms = terms_of([key[2] for key in self._ledger.keys])
+        self._describe()
         self._prices.grow(self._ledger.codes)
         self._changed = np.append(self._changed, np.ones(legs - known, dtype=bool))
         self._shown = np.concatenate((self._shown, np.zeros((len(PARTS), legs - known))), axis=1)
         self._at_expiry = np.append(self._at_expiry, np.full(legs - known, np.nan))
         self._index_ns = np.append(self._index_ns, np.full(legs - known, NO_TIME))
+
+    def _describe(self) -> None:
+        """Terms of the legs, and which contract each belongs to."""
+        keys = self._ledger.keys
+        self._terms = terms_of([key[2] for key in keys])
+        places = [self._contracts.setdefault(key[:3], len(self._contracts)) for key in keys]
+        self._contract = np.array(places, dtype=np.int64)
 
     # -- expiry -------------------------------------------------------------------------------------------
 
@@ -207,8 +220,9 @@ class PnlSnapshots(Engine):
                 index=index, strike=terms.strike[one], is_call=terms.is_call[one],
                 is_option=terms.is_option[one], inverse=terms.inverse[one],
             )  # fmt: skip
-            venue, account, instrument = self._ledger.keys[leg]
+            venue, account, instrument, side, mode = self._ledger.keys[leg]
             fill = {
+                "position_side": side, "margin_mode": mode,
                 "event_ns": [int(terms.expiry_ns[leg])], "instrument": instrument, "venue": venue, "account": account, "side": 0,
                 "price": price, "size": 0.0, "kind": "settlement", "index": index, "fill_id": source_of(int(self._index_ns[leg])),
             }  # fmt: skip
@@ -269,7 +283,7 @@ class PnlSnapshots(Engine):
         return self._rows(tick_ns, shown, now, total)
 
     def _rows(self, tick_ns: int, legs: npt.NDArray[np.int64], now: State, total: Floats) -> pd.DataFrame:
-        """Rows of the legs named, then of the whole book."""
+        """Rows of the contracts the legs named belong to, then of the whole book: the sum of the legs that are known."""
         values = {COLUMNS[part]: self._shown[row] for row, part in enumerate(PARTS)} | {
             "total": total,
             "realised": now.realised_usd + now.settled_usd,
@@ -277,17 +291,29 @@ class PnlSnapshots(Engine):
             "funding": now.funding_usd,
             "fees": now.fees_usd,
         }
-        keys = [self._ledger.keys[leg] for leg in legs]
+        known = ~np.isnan(total)
+        shown = np.unique(self._contract[legs])
+        names = list(self._contracts)
+        first = [int(np.argmax(self._contract == place)) for place in shown]
         columns: dict[str, Any] = {
-            "event_ns": np.full(legs.size + 1, tick_ns),
+            "event_ns": np.full(shown.size + 1, tick_ns),
             "instrument": REGISTRY.categorical(
-                np.append(self._ledger.codes[legs], np.int32(-1)).astype(np.int32)
+                np.append(self._ledger.codes[first], np.int32(-1)).astype(np.int32)
             ),
-            "venue": [key[0] for key in keys] + [""],
-            "account": [key[1] for key in keys] + [""],
+            "venue": [names[place][0] for place in shown] + [""],
+            "account": [names[place][1] for place in shown] + [""],
         }
-        columns |= {name: np.append(each[legs], each.sum()) for name, each in values.items()}
+        for name, each in values.items():
+            whole = each[known].sum() if known.any() else each.sum()
+            columns[name] = np.append(self._by_contract(each)[shown], whole)
         return PNL.batch(columns)
+
+    def _by_contract(self, values: Floats) -> Floats:
+        if len(self._contracts) == values.size:
+            return values
+        summed = np.zeros(len(self._contracts))
+        np.add.at(summed, self._contract, values)
+        return summed
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -295,9 +321,21 @@ class PnlSnapshots(Engine):
         """Positions now, as ``workstation.portfolio.positions.positions`` gives them."""
         return positions_of(self._ledger, self._watermark_ns)
 
+    @property
+    def set_aside(self) -> dict[str, int]:
+        """Reason -> how many fills were not booked for it."""
+        return dict(self._ledger.set_aside)
+
+    def unpriced(self) -> list[str]:
+        """Open legs whose PnL is not known now: venue, account, instrument, side and margin mode."""
+        state = self._state(self._watermark_ns)
+        unknown = (state.quantity != 0.0) & np.isnan(state.total(self._terms))
+        return [" ".join(filter(None, self._ledger.keys[leg])) for leg in np.flatnonzero(unknown)]
+
     def snapshot(self) -> dict[str, Any]:
         """The state by leg and instrument name."""
         return {
+            "parameters": asdict(self.parameters),
             "ledger": self._ledger.snapshot(),
             "latest": self._latest.snapshot(),
             "prices": self._prices.snapshot(),
@@ -311,11 +349,24 @@ class PnlSnapshots(Engine):
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a ``snapshot()``."""
+        """Go on from a ``snapshot()``.
+
+        Raises
+        ------
+        ValueError
+            It was made with other parameters: names them.
+        """
+        mine, theirs = asdict(self.parameters), state["parameters"]
+        for name, value in mine.items():
+            if theirs.get(name) != value:
+                raise ValueError(
+                    f"PnlSnapshots: the snapshot was made with {name}={theirs.get(name)!r}, this engine has {value!r}; "
+                    "make one with the snapshot's parameters"
+                )
         self._reset()
         self._ledger.restore(state["ledger"])
         self._latest.restore(state["latest"])
-        self._terms = terms_of([key[2] for key in self._ledger.keys])
+        self._describe()
         self._prices.restore(state["prices"], self._ledger.codes)
         self._watermark_ns, self._fresh = state["watermark_ns"], state["fresh"]
         self._shown, self._changed = state["shown"].copy(), state["changed"].copy()

@@ -21,15 +21,18 @@ import pandas as pd
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import FILLS, NO_TIME, POSITIONS
-from workstation.portfolio.ledger import FIELDS, Floats, Ledger
+from workstation.portfolio.ledger import FIELDS, KINDS, Floats, Ledger
 
 CUMULATIVE = ("realised", "realised_usd", "settled_usd", "funding_usd", "fees_usd")
 """What a position has gained since its first fill; fees are negative when paid."""
-LEG = ["venue", "account", "instrument"]
+LEG = ["venue", "account", "instrument", "position_side", "margin_mode"]
+"""What names a position: long and short of one contract, cross and isolated, are two."""
+CONTRACT = LEG[:3]
+"""What names a contract held: the sum of its positions is the net quantity."""
 
 
 def positions(fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> pd.DataFrame:
-    """Positions after all fills, one row per venue, account and instrument; closed ones with quantity 0.
+    """Positions after all fills, one row per venue, account, instrument, side and margin mode; closed ones with quantity 0.
 
     Parameters
     ----------
@@ -43,7 +46,13 @@ def positions(fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> 
     pandas.DataFrame
         The columns of the ``positions`` table (mark, index and unrealised unknown), then ``realised`` (settle currency, trades and
         settlements), ``realised_usd`` (trades), ``settled_usd``, ``funding_usd``, ``fees_usd``, ``settled_price``,
-        ``settled_index``, ``settled_ns`` and ``settlement_source`` (venue, or which index).
+        ``settled_index``, ``settled_ns`` and ``settlement_source`` (venue, or which index). attrs["set_aside"]: reason -> fills not
+        booked.
+
+    Raises
+    ------
+    ValueError
+        There are fills and none of them can be booked.
 
     Examples
     --------
@@ -55,20 +64,57 @@ def positions(fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> 
     ledger = Ledger()
     rows = FILLS.conform(fills)
     ledger.take(rows, rates)
+    if len(rows) and not len(ledger):
+        raise ValueError(
+            f"no fill can be booked: {', '.join(ledger.set_aside)}; kinds are {', '.join(filter(None, KINDS))}"
+        )
     newest = int(rows["event_ns"].max()) if len(rows) else 0
     return positions_of(ledger, newest)
 
 
+def current(fills: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
+    """Positions as the fills make them, then those the venues tell of that no fill has moved (the newest row of each).
+
+    Parameters
+    ----------
+    fills
+        Rows of the ``fills`` table in the order they happened.
+    told
+        Rows of the ``positions`` table.
+
+    Returns
+    -------
+    pandas.DataFrame
+        As ``positions``; what only fills can tell is NaN in the rows of the venues.
+
+    Examples
+    --------
+    >>> leg = {"event_ns": [1, 1], "instrument": "BTC/USDT:USDT", "margin_mode": "cross", "position_side": ["long", "short"]}
+    >>> told = pd.DataFrame({**leg, "quantity": [1.0, -0.4], "entry": 70_000.0})
+    >>> current(FILLS.empty(), told)["quantity"].tolist()
+    [1.0, -0.4]
+    """
+    ledger = Ledger()
+    rows = FILLS.conform(fills)
+    ledger.take(rows)
+    made = named(positions_of(ledger, int(rows["event_ns"].max()) if len(rows) else 0))
+    newest = named(POSITIONS.conform(told)).sort_values("event_ns", kind="stable")
+    newest = newest.drop_duplicates(LEG, keep="last")
+    keys = newest[LEG].itertuples(index=False, name=None)
+    newest = newest[np.array([not ledger.explains(key) for key in keys], dtype=bool)]
+    parts = [part for part in (made, newest) if len(part)]
+    found = pd.concat(parts, ignore_index=True) if parts else made
+    found.attrs["set_aside"] = dict(ledger.set_aside)
+    return found
+
+
 def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
     """A ledger's legs as ``positions`` gives them."""
-    venues, accounts, instruments = (
-        [key[part] for key in ledger.keys] for part in range(3)
-    )  # fmt: skip
-    known: dict[str, Any] = {
+    named = {
+        name: pd.Series([key[part] for key in ledger.keys], dtype="str") for part, name in enumerate(LEG)
+    }
+    known: dict[str, Any] = named | {
         "event_ns": np.full(len(ledger), asof_ns),
-        "instrument": pd.Series(instruments, dtype="str"),
-        "venue": pd.Series(venues, dtype="str"),
-        "account": pd.Series(accounts, dtype="str"),
         "quantity": ledger.quantity(),
         "entry": ledger.row("entry").copy(),
         "settle_currency": pd.Series(ledger.settle, dtype="str"),
@@ -76,13 +122,22 @@ def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
     frame = POSITIONS.conform(pd.DataFrame(known))
     added = {name: ledger.row(name).copy() for name in (*CUMULATIVE, "settled_price", "settled_index")}
     source = pd.Series(ledger.settlement_source, dtype="str")
-    return frame.assign(**added, settled_ns=ledger.settled_ns.copy(), settlement_source=source)
+    made = frame.assign(**added, settled_ns=ledger.settled_ns.copy(), settlement_source=source)
+    made.attrs["set_aside"] = dict(ledger.set_aside)
+    return made
+
+
+def named(frame: pd.DataFrame) -> pd.DataFrame:
+    """A frame whose ``LEG`` columns are text; those it does not have are empty."""
+    return frame.assign(
+        **{name: frame[name].astype("str").fillna("") if name in frame else "" for name in LEG}
+    )
 
 
 def seeded(held: pd.DataFrame) -> Ledger:
     """A ledger that goes on from positions: their quantities and entries, nothing realised yet."""
     ledger = Ledger()
-    rows = POSITIONS.conform(held[[*LEG, "quantity", "entry"]].assign(event_ns=0))
+    rows = POSITIONS.conform(named(held)[[*LEG, "quantity", "entry"]].assign(event_ns=0))
     if len(rows):
         ledger.adopt(rows)
     ledger.adopted_ns[:] = NO_TIME
@@ -150,7 +205,8 @@ def _settlement(held: pd.Series[Any], terms: pd.Series[Any], index: float, at_ns
     )
     return {
         "event_ns": int(terms["expiry_ns"]), "instrument": str(held["instrument"]), "venue": str(held["venue"]),
-        "account": str(held["account"]), "side": -1 if held["quantity"] > 0 else 1, "price": float(price[0]),
+        "account": str(held["account"]), "position_side": str(held.get("position_side", "")),
+        "margin_mode": str(held.get("margin_mode", "")), "side": -1 if held["quantity"] > 0 else 1, "price": float(price[0]),
         "size": abs(float(held["quantity"])), "kind": "settlement", "index": index, "fill_id": source_of(at_ns),
     }  # fmt: skip
 
@@ -174,14 +230,16 @@ def settlement_price(
 
 
 def reconcile(held: pd.DataFrame, told: pd.DataFrame, tolerance: float = 1e-6) -> pd.DataFrame:
-    """Legs where the fills and the venue disagree: venue, account, instrument, quantity, told, difference.
+    """Contracts where the fills and the venue disagree: venue, account, instrument, quantity, told, difference.
+
+    Sides and margin modes of one contract are summed, for not every venue's fills tell them.
 
     Parameters
     ----------
     held
         From ``positions``.
     told
-        Rows of the ``positions`` table as the venues told them; of several per leg the newest counts.
+        Rows of the ``positions`` table as the venues told them; of several per position the newest counts.
     tolerance
         Share of the larger quantity that is no difference.
 
@@ -191,11 +249,9 @@ def reconcile(held: pd.DataFrame, told: pd.DataFrame, tolerance: float = 1e-6) -
     >>> reconcile(held, held.assign(event_ns=1, quantity=1.5))["difference"].tolist()
     [0.5]
     """
-    ours = held.assign(**{name: held[name].astype("str") for name in LEG}).groupby(LEG)["quantity"].sum()
-    newest = told.assign(**{name: told[name].astype("str") for name in LEG}).sort_values(
-        "event_ns", kind="stable"
-    )
-    theirs = newest.groupby(LEG)["quantity"].last()
+    ours = named(held).groupby(CONTRACT)["quantity"].sum()
+    newest = named(told).sort_values("event_ns", kind="stable").drop_duplicates(LEG, keep="last")
+    theirs = newest.groupby(CONTRACT)["quantity"].sum()
     both = pd.concat([ours.rename("quantity"), theirs.rename("told")], axis=1).fillna(0.0)
     both["difference"] = both["told"] - both["quantity"]
     far = both["difference"].abs() > tolerance * both[["quantity", "told"]].abs().max(axis=1)
@@ -203,9 +259,12 @@ def reconcile(held: pd.DataFrame, told: pd.DataFrame, tolerance: float = 1e-6) -
 
 
 __all__ = [
+    "CONTRACT",
     "CUMULATIVE",
     "FIELDS",
     "LEG",
+    "current",
+    "named",
     "positions",
     "positions_of",
     "reconcile",

@@ -102,9 +102,24 @@ class Cells:
         return self._by_strike[0]
 
     def sums(self, values: Floats) -> tuple[Floats, Floats]:
-        """Sum of contracts' values over the calls and over the puts of each cell, each of shape (m,)."""
+        """Sum of contracts' values over the calls and over the puts of each cell, each of shape (m,).
+
+        Unknown (NaN) values have no part; a side of which all are unknown is NaN, one without contracts 0.
+        """
         calls, puts = _sums(self._slot, values, self.strike.size)
         return calls, puts
+
+    def totals(self, values: Floats) -> Floats:
+        """Sum of contracts' values of each cell, both rights, shape (m,); NaN where only unknown values are."""
+        return self.total(*self.sums(values), values)
+
+    def total(self, calls: Floats, puts: Floats, values: Floats) -> Floats:
+        """``totals`` from the two ``sums``."""
+        return _total(calls, puts, self.cell, values)
+
+    def total_by_strike(self, calls: Floats, puts: Floats, values: Floats) -> Floats:
+        """The same from the two ``sums_by_strike``, over all expiries."""
+        return _total(calls, puts, self._by_strike[1] >> 1, values)
 
     def sums_by_strike(self, values: Floats) -> tuple[Floats, Floats]:
         """The same of each of ``strikes``, over all expiries."""
@@ -112,13 +127,32 @@ class Cells:
         return calls, puts
 
 
+def _total(calls: Floats, puts: Floats, cell: Places, values: Floats) -> Floats:
+    total = calls + puts
+    if not np.isnan(total).any():
+        return np.asarray(total)
+    known = np.zeros(calls.size, dtype=bool)
+    known[cell[~np.isnan(values)]] = True
+    return np.where(known, np.nan_to_num(calls) + np.nan_to_num(puts), np.nan)
+
+
 @numba.njit(cache=True)
 def _sums(slot: Any, values: Any, size: int) -> Any:
-    """Sums of the even and of the odd slots."""
-    calls, puts = np.zeros(size), np.zeros(size)
+    """Sums of the even and of the odd slots; NaN where only unknown values are."""
+    calls, puts, unknown = np.zeros(size), np.zeros(size), False
     for i in range(slot.size):
-        if slot[i] & 1:
-            puts[slot[i] >> 1] += values[i]
+        value = values[i]
+        if value != value:
+            unknown = True
+        elif slot[i] & 1:
+            puts[slot[i] >> 1] += value
         else:
-            calls[slot[i] >> 1] += values[i]
+            calls[slot[i] >> 1] += value
+    if unknown:
+        known = np.zeros(2 * size, np.bool_)
+        for i in range(slot.size):
+            known[slot[i]] |= values[i] == values[i]
+        for i in range(slot.size):
+            if not known[slot[i]]:
+                (puts if slot[i] & 1 else calls)[slot[i] >> 1] = np.nan
     return calls, puts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ import xarray as xr
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME
+from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME, QUOTES
 from workstation.pricing.contracts import (
     GREEKS,
     IV_SOURCES,
@@ -22,11 +23,13 @@ from workstation.pricing.contracts import (
     contracts,
 )
 from workstation.pricing.forward import SOURCES
-from workstation.pricing.latest import OPTION, TERMS, LatestMarks
+from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
+from workstation.pricing.ledger import from_attrs, to_attrs
 
 DIMS = ("expiry", "strike", "right")
 UNITS: dict[str, str] = {
     "instrument": "",
+    "venue": "",
     "bid": "premium currency",
     "ask": "premium currency",
     "bid_size": "contracts",
@@ -45,20 +48,23 @@ UNITS: dict[str, str] = {
     "charm": "1 per year",
     "vomma": "USD per 1.00 vol squared",
     "open_interest": "contracts",
-    "open_interest_ns": "ns since 1970 UTC",
+    "open_interest_ns": "ns from 1970, UTC",
     "volume_24h": "contracts",
     "multiplier": "underlying units per contract",
     "inverse": "bool",
-    "event_ns": "ns since 1970 UTC",
-    "quote_ns": "ns since 1970 UTC",
-    "expiry_ns": "ns since 1970 UTC",
+    "event_ns": "ns from 1970, UTC",
+    "quote_ns": "ns from 1970, UTC",
+    "expiry_ns": "ns from 1970, UTC",
     "years": "years, ACT/365",
     "forward": "USD",
     "discount": "1",
+    "forward_error": "USD, standard error",
+    "discount_error": "1, standard error",
     "forward_source": "",
     "spot": "USD",
 }
 _QUOTED = ("bid", "ask", "bid_size", "ask_size", "mark", "bid_iv", "ask_iv")
+_BY_EXPIRY = ("forward", "discount", "forward_error", "discount_error")
 _VENUE = ("delta", "gamma", "vega", "theta", "rho")
 _BY_CONTRACT = ("open_interest", "open_interest_ns", "volume_24h", "multiplier", "inverse", "event_ns")
 UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
@@ -66,17 +72,20 @@ UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
 
 def chain(
     marks: pd.DataFrame,
-    asof_ns: int | None = None,
+    asof_ns: int | str | pd.Timestamp | None = None,
     underlying: str | None = None,
     *,
     stale_after_s: float = STALE_AFTER_S,
+    quotes: pd.DataFrame | None = None,
+    venue: str | None = None,
 ) -> xr.Dataset:
-    """The chain of one underlying, priced from the newest marks at or before an instant.
+    """The chain of one underlying, priced from the newest marks and quotes at or before an instant.
 
     Greeks are Black-76 of the USD value per unit of underlying, with respect to the expiry's forward, from
-    mark_iv, else from the vol implied by mark or mid. The forward is the venue's, else a listed future's
+    mark_iv, else from the vol implied by mark or mid (``iv_source``). The forward is the venue's, else a listed future's
     mark (rows of ``kind`` future in ``marks``), else put-call parity's, else the index. The discount factor is 1, except where
     parity on cash premiums of european options measures one; with it delta is D N(d1). No interest rate is looked up.
+    Spot is the index where it is in step with the quotes (``spot_source``, ``spot_flag``), else what parity implies.
 
     Parameters
     ----------
@@ -86,11 +95,18 @@ def chain(
         columns where the frame has them, else from the instrument registry. Rows need no order: of one
         instrument the newest row counts, for each group of fields it carries.
     asof_ns
-        Instant (UTC ns); default: the newest ``event_ns``.
+        Instant (UTC ns, ISO text or Timestamp; a text without a zone is UTC); default: that of the newest price or vol of
+        the underlying's options.
     underlying
         Which one, when ``marks`` holds several.
     stale_after_s
         Contracts whose newest price or vol is older are left out and counted.
+    quotes
+        Rows of ``quotes``: they price the options of venues that send neither mark nor vol. ``marks`` may then hold no more
+        than open interest, or nothing.
+    venue
+        The chain of one venue; default: of all, combined. A contract that several venues list is priced from each one's own
+        rows and forward, never from who spoke last; attrs ``venues`` and ``combined`` say so.
 
     Returns
     -------
@@ -102,7 +118,7 @@ def chain(
     Raises
     ------
     ValueError
-        Several underlyings and none named, or one that is not there.
+        Several underlyings and none named, or one that is not there; a venue without rows; an instant that is none.
     TableError
         The frame does not fit, or holds no option.
 
@@ -115,18 +131,79 @@ def chain(
     [0.5384, -0.4616]
     """
     rows, terms = _split(marks)
-    if not len(rows):
-        raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark")
-    asof = int(rows["event_ns"].max()) if asof_ns is None else int(asof_ns)
-    upto = rows["event_ns"].to_numpy() <= asof
-    latest = LatestMarks()
+    quoted = QUOTES.empty() if quotes is None else QUOTES.conform(quotes)
+    if venue is not None:
+        rows, quoted = _of_venue(rows, quoted, venue)
+    if not len(rows) and not len(quoted):
+        raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark or quote")
+    asof = None if asof_ns is None else instant_ns(asof_ns)
+    latest = _latest(rows, quoted, terms, asof)
+    name = _choose(latest, underlying)
+    if asof is None:
+        asof = _quotes_ns(latest, name, rows, quoted)
+        if len(rows) and int(rows["event_ns"].max()) > asof:
+            latest = _latest(_in_step(rows, asof), quoted, terms, None)
+    return dataset(latest, contracts(latest, underlying=name, asof_ns=asof, stale_after_s=stale_after_s))
+
+
+def instant_ns(instant: int | str | pd.Timestamp) -> int:
+    """UTC ns of an instant said as ns, ISO text or Timestamp; without a zone it is UTC.
+
+    Examples
+    --------
+    >>> instant_ns("2026-03-20"), instant_ns("2026-03-20T09:30-04:00") - instant_ns("2026-03-20")
+    (1773964800000000000, 48600000000000)
+    """
+    if isinstance(instant, int | np.integer) and not isinstance(instant, bool):
+        return int(instant)
+    problem = (
+        f"asof_ns: {instant!r} is no instant; give UTC ns, ISO text like '2026-03-20T14:30Z' or a Timestamp"
+    )
+    if not isinstance(instant, str | pd.Timestamp | np.datetime64 | dt.datetime):
+        raise ValueError(problem)
+    try:
+        moment = pd.Timestamp(instant)
+    except ValueError as error:
+        raise ValueError(problem) from error
+    if pd.isna(moment):
+        raise ValueError(problem)
+    moment = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+    return int(moment.as_unit("ns").value)
+
+
+def _latest(
+    rows: pd.DataFrame, quoted: pd.DataFrame, terms: pd.DataFrame | None, asof: int | None
+) -> LatestMarks:
+    """What is known at an instant (None: at the end)."""
+    latest = LatestMarks(by_venue=True)
     if terms is not None:
         latest.describe(terms)
-    latest.take(rows if upto.all() else rows[upto])
-    return dataset(
-        latest,
-        contracts(latest, underlying=_choose(latest, underlying), asof_ns=asof, stale_after_s=stale_after_s),
-    )
+    for part, take in ((rows, latest.take), (quoted, latest.take_quotes)):
+        upto = np.ones(len(part), dtype=bool) if asof is None else part["event_ns"].to_numpy() <= asof
+        take(part if upto.all() else part[upto])
+    return latest
+
+
+def _in_step(rows: pd.DataFrame, quotes_ns: int) -> pd.DataFrame:
+    """Rows of marks with nothing but open interest and volume later than the quotes: an index of later is of another moment."""
+    later = rows["event_ns"].to_numpy() > quotes_ns
+    moving = [name for name in FIELDS if name not in ("open_interest", "volume_24h")]
+    return rows.assign(**{name: rows[name].where(~later) for name in moving})
+
+
+def _quotes_ns(latest: LatestMarks, underlying: str, *tables: pd.DataFrame) -> int:
+    """When the newest price or vol of an underlying's options happened; without one, the newest row."""
+    of = latest.underlying == latest.underlyings.index(underlying)
+    newest = int(latest.priced_ns()[of & (latest.kind == OPTION)].max(initial=NO_TIME))
+    return newest if newest > NO_TIME else max(int(part["event_ns"].max()) for part in tables if len(part))
+
+
+def _of_venue(rows: pd.DataFrame, quoted: pd.DataFrame, venue: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    at = [part["venue"].astype("str") for part in (rows, quoted)]
+    if not any((names == venue).any() for names in at):
+        known = sorted({name for names in at for name in names.unique().tolist() if name})
+        raise ValueError(f"no row of venue {venue!r}; there are {', '.join(known) or 'none that name one'}")
+    return rows[at[0] == venue], quoted[at[1] == venue]
 
 
 def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
@@ -134,10 +211,12 @@ def _split(marks: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame | None]:
     rows = MARKS.conform(marks.drop(columns=own))
     if not own:
         return rows, None
-    terms = pd.DataFrame({"instrument": rows["instrument"].astype("str")})
+    terms = pd.DataFrame(
+        {"instrument": rows["instrument"].astype("str"), "venue": rows["venue"].astype("str")}
+    )
     for name in own:
         terms[name] = marks[name].to_numpy()
-    terms = terms.drop_duplicates("instrument", keep="last", ignore_index=True)
+    terms = terms.drop_duplicates(["instrument", "venue"], keep="last", ignore_index=True)
     described = INSTRUMENT_TERMS.describe(terms["instrument"].tolist())
     for name in TERMS:
         if name not in own:
@@ -182,12 +261,13 @@ def _choose(latest: LatestMarks, underlying: str | None) -> str:
 
 def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     """The view of priced contracts for people: one cell per expiry, strike and right."""
-    columns: dict[str, npt.NDArray[Any]] = {name: latest.field(name)[priced.codes] for name in _QUOTED}
-    columns |= {f"venue_{name}": latest.field(name)[priced.codes] for name in _VENUE}
+    columns: dict[str, npt.NDArray[Any]] = {name: latest.field(name)[priced.slots] for name in _QUOTED}
+    columns |= {f"venue_{name}": latest.field(name)[priced.slots] for name in _VENUE}
     columns |= {name: getattr(priced, name) for name in _BY_CONTRACT}
     columns |= priced.greeks
     columns["mark_iv"] = priced.vol
-    columns["quote_ns"] = latest.time("quote")[priced.codes]
+    columns["quote_ns"] = latest.time("quote")[priced.slots]
+    columns["venue"] = priced.venue
     columns["instrument"] = REGISTRY.names(priced.codes)
     columns["iv_source"] = np.array(IV_SOURCES, dtype=object)[priced.iv_source]
     expiries, row = np.unique(priced.expiry_ns, return_inverse=True)
@@ -205,9 +285,9 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
         data[name] = ("expiry", values, {"units": UNITS[name]})
     data["spot"] = ((), priced.spot, {"units": UNITS["spot"]})
     coords = {
-        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"units": "UTC"}),
+        "expiry": ("expiry", expiries.astype("datetime64[ns]"), {"time_zone": "UTC"}),
         "strike": ("strike", strikes, {"units": "USD"}),
-        "right": ("right", np.array(["C", "P"]), {"units": ""}),
+        "right": ("right", np.array(["C", "P"], dtype=object), {"units": ""}),
     }
     asof = str(pd.Timestamp(priced.asof_ns, unit="ns", tz="UTC").isoformat())
     attrs = {"underlying": priced.underlying, "asof_ns": priced.asof_ns, "asof": asof, **priced.ledger}
@@ -215,7 +295,15 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     attrs["greeks"] = (
         "Black-76 of the USD value, per unit of underlying, with respect to the expiry's forward"
     )
-    return xr.Dataset(data, coords=coords, attrs=attrs)
+    return savable(xr.Dataset(data, coords=coords, attrs=to_attrs(attrs)))
+
+
+def savable(found: xr.Dataset) -> xr.Dataset:
+    """The same Dataset, with its instants in ns encoded as float64 in files: netCDF 3 has no 64-bit integers."""
+    for name in found.variables:
+        if found[name].dtype == np.int64:
+            found[name].encoding["dtype"] = "float64"
+    return found
 
 
 def _missing(dtype: np.dtype[Any]) -> Any:
@@ -231,6 +319,8 @@ def _by_expiry(
         "years": priced.years[first],
         "forward": priced.forward[first],
         "discount": priced.discount[first],
+        "forward_error": priced.forward_error[first],
+        "discount_error": priced.discount_error[first],
         "forward_source": np.array(SOURCES, dtype=object)[priced.forward_source[first]],
     }
 
@@ -262,6 +352,10 @@ def _summed(values: Floats, owner: npt.NDArray[np.int64]) -> Floats:
 
 def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     """The priced contracts of a chain Dataset, flat again: the inverse of ``dataset`` as far as exposure needs."""
+    if not isinstance(chain_, xr.Dataset):
+        raise ValueError(
+            f"not a chain: a {type(chain_).__name__}; make one with workstation.pricing.chain.chain"
+        )
     missing = [
         name for name in ("gamma", "delta", "mark_iv", "strike", "spot") if name not in chain_.variables
     ]
@@ -272,37 +366,42 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     variables = chain_.variables
     row, column, side = np.nonzero(~np.isnan(variables["gamma"].transpose(*DIMS).to_numpy()))
 
-    def cells(name: str) -> Any:
-        return variables[name].transpose(*DIMS).to_numpy()[row, column, side]
+    def cells(name: str, dtype: Any = None) -> Any:
+        found = variables[name].transpose(*DIMS).to_numpy()[row, column, side]
+        return found if dtype is None else found.astype(dtype)
 
+    told = cells("venue").tolist() if "venue" in variables else [""] * row.size
+    venue_names = tuple(sorted({"", *told}))
+    venue_ids = np.array([venue_names.index(name) for name in told], dtype=np.int16)
     expiry = {
-        name: variables[name].to_numpy()
-        for name in ("expiry_ns", "years", "forward", "discount", "forward_source")
+        name: variables[name].to_numpy() for name in ("expiry_ns", "years", *_BY_EXPIRY, "forward_source")
     }
     return ContractArrays(
         underlying=str(chain_.attrs.get("underlying", "")),
         asof_ns=int(chain_.attrs["asof_ns"]),
         spot=float(variables["spot"]),
         codes=REGISTRY.codes(cells("instrument").tolist()).astype(np.int64),
-        event_ns=cells("event_ns"),
-        expiry_ns=expiry["expiry_ns"][row],
+        venue_ids=venue_ids,
+        venue_names=venue_names,
+        slots=np.full(row.size, -1, dtype=np.int64),
+        event_ns=cells("event_ns", np.int64),
+        expiry_ns=expiry["expiry_ns"][row].astype(np.int64),
         years=expiry["years"][row],
         strike=variables["strike"].to_numpy()[column],
         is_call=variables["right"].to_numpy()[side] == "C",
         multiplier=cells("multiplier"),
-        inverse=cells("inverse"),
-        forward=expiry["forward"][row],
-        discount=expiry["discount"][row],
+        inverse=cells("inverse", bool),
+        **{name: expiry[name][row] for name in _BY_EXPIRY},
         vol=cells("mark_iv"),
         forward_source=_places(SOURCES, expiry["forward_source"])[row],
         iv_source=_places(IV_SOURCES, cells("iv_source")),
         open_interest=cells("open_interest"),
-        open_interest_ns=cells("open_interest_ns"),
+        open_interest_ns=cells("open_interest_ns", np.int64),
         volume_24h=cells("volume_24h"),
         greeks={name: cells(name) for name in GREEKS},
         ledger={
             key: value
-            for key, value in chain_.attrs.items()
+            for key, value in from_attrs(chain_.attrs).items()
             if key not in ("underlying", "asof_ns", "asof", "greeks", "merged")
         },
     )

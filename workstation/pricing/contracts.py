@@ -13,8 +13,15 @@ import numpy.typing as npt
 from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
-from workstation.pricing.cells import Cells
-from workstation.pricing.forward import SOURCES, Forwards, forwards, newest_per_group
+from workstation.pricing.cells import Cells, distinct
+from workstation.pricing.forward import (
+    SOURCES,
+    Forwards,
+    filled_with_index,
+    forwards,
+    joined,
+    newest_per_group,
+)
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import (
     FIELDS,
@@ -25,6 +32,7 @@ from workstation.pricing.latest import (
     OPTION,
     LatestMarks,
 )
+from workstation.pricing.spot import Spot, spot_in_step
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -33,7 +41,12 @@ Codes = npt.NDArray[np.int64]
 STALE_AFTER_S = 900.0
 _LONGEST_S = 1e9
 """Older than thirty years is older than any mark."""
-IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "implied from mid")
+DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
+IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid")
+"""Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward."""
+COMBINED = (
+    "open interest of all venues in underlying units, each priced from its own venue's quotes and forward"
+)
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
 
@@ -46,14 +59,18 @@ class ContractArrays:
     ----------
     underlying, asof_ns, spot
         Name, instant of the snapshot (UTC ns), index in USD.
-    codes
-        Registry code of each contract.
+    codes, venue_ids, venue_names
+        Registry code of each contract, and which of the names is the venue whose row it is; the empty name: all venues share it.
+    slots
+        Where its newest state stands in ``LatestMarks``.
     event_ns
         When its newest price or vol happened.
     expiry_ns, years, strike, is_call, multiplier, inverse
         Terms; ``years`` is ACT/365 from ``asof_ns``, floored at five minutes.
     forward, discount, vol
         What it was priced with: USD, 1, annual decimal.
+    forward_error, discount_error
+        Standard errors of ``forward`` and ``discount``; NaN where they are not measured.
     forward_source, iv_source
         Indices into ``SOURCES`` and ``IV_SOURCES``.
     open_interest, open_interest_ns, volume_24h
@@ -69,6 +86,9 @@ class ContractArrays:
     asof_ns: int
     spot: float
     codes: Codes
+    venue_ids: npt.NDArray[np.int16]
+    venue_names: tuple[str, ...]
+    slots: Codes
     event_ns: Times
     expiry_ns: Times
     years: Floats
@@ -79,6 +99,8 @@ class ContractArrays:
     forward: Floats
     discount: Floats
     vol: Floats
+    forward_error: Floats
+    discount_error: Floats
     forward_source: npt.NDArray[np.int8]
     iv_source: npt.NDArray[np.int8]
     open_interest: Floats
@@ -89,6 +111,11 @@ class ContractArrays:
 
     def __len__(self) -> int:
         return len(self.codes)
+
+    @property
+    def venue(self) -> npt.NDArray[Any]:
+        """Name of the venue of each contract."""
+        return np.array(self.venue_names, dtype=object)[self.venue_ids]
 
     @cached_property
     def cells(self) -> Cells:
@@ -117,29 +144,37 @@ def contracts(
     limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
     told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = _newest_index(latest, known, limit_ns)
-    curve = _forwards(latest, live, told, known[latest.kind[known] == FUTURE], index, limit_ns)
+    venues = latest.venue[live]
     expiry_ns = latest.expiry_ns[live]
-    group = np.searchsorted(curve.expiry_ns, expiry_ns)
-    forward, discount = curve.forward[group], curve.discount[group]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
-    vol, iv_source = _vols(latest, live, told, forward, discount, years)
+    curve, group = _curve(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
     priced_ns = latest.priced_ns()[live]
+    spot = spot_in_step(
+        index=index,
+        index_ns=index_ns,
+        quotes_ns=int(priced_ns.max(initial=NO_TIME)),
+        curve=curve,
+        years=_first_of(group, years, curve.expiry_ns.size),
+    )
+    curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
+    forward, discount = curve.forward[group], curve.discount[group]
+    vol, iv_source = _vols(latest, live, told, forward, discount, years)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
-    codes = live[keep]
-    spot, spot_source = _spot(index, curve)
+    slots = live[keep]
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
-    open_interest, published_ns = latest.field("open_interest")[codes], latest.published_ns[codes]
+    open_interest, published_ns = latest.field("open_interest")[slots], latest.published_ns[slots]
     ledger = {
-        "spot_source": spot_source,
-        "spot_age_s": _age_s(asof_ns, index_ns) if spot_source == "index" else None,
+        **_spot_ledger(spot, asof_ns, index_ns),
         "forward_source": _counts(SOURCES, curve.source),
-        "discount": "measured by put-call parity" if (curve.discount != 1.0).any() else "1",
+        "discount": DISCOUNTS if np.isfinite(curve.discount_error).any() else "1",
         "iv_source": _counts(IV_SOURCES, iv_source[keep]),
         **_ages(priced_ns[keep], published_ns, asof_ns),
-        "coverage": _coverage(latest, codes, live),
-        "contracts": len(codes),
+        "coverage": _coverage(latest, slots, live),
+        **_venue_ledger(latest.venues, venues[keep]),
+        "contracts": len(slots),
         "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
+        "open_interest_known": _share_known(open_interest),
         "dropped": {
             "expired": options.size - live.size,
             **dict(zip(REASONS[1:], dropped[1:], strict=True)),
@@ -148,9 +183,9 @@ def contracts(
         "stale_after_s": stale_after_s,
     }
     terms = {
-        "strike": latest.strike[codes],
+        "strike": latest.strike[slots],
         "years": years[keep],
-        "is_call": latest.is_call[codes],
+        "is_call": latest.is_call[slots],
         "forward": forward[keep],
         "discount": discount[keep],
         "vol": vol[keep],
@@ -158,17 +193,22 @@ def contracts(
     return ContractArrays(
         underlying=underlying,
         asof_ns=asof_ns,
-        spot=spot,
-        codes=codes,
+        spot=spot.value,
+        codes=latest.code[slots],
+        venue_ids=venues[keep],
+        venue_names=tuple(latest.venues),
+        slots=slots,
         event_ns=priced_ns[keep],
         expiry_ns=expiry_ns[keep],
-        multiplier=latest.multiplier[codes],
-        inverse=latest.inverse[codes],
+        multiplier=latest.multiplier[slots],
+        inverse=latest.inverse[slots],
+        forward_error=curve.forward_error[group][keep],
+        discount_error=curve.discount_error[group][keep],
         forward_source=curve.source[group][keep],
         iv_source=iv_source[keep],
         open_interest=open_interest,
         open_interest_ns=published_ns,
-        volume_24h=latest.field("volume_24h")[codes],
+        volume_24h=latest.field("volume_24h")[slots],
         greeks=_greeks(terms, names),
         ledger=ledger,
         **terms,
@@ -242,27 +282,74 @@ def fresh_quotes(
 
 
 def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
+    """The newest index; of several venues the median of each one's newest."""
     index = fresh_fields(latest, codes, ("index",), limit_ns)["index"]
     index_ns = latest.time("index")[codes]
-    value = newest_per_group(
-        groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
-    )
-    return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
+    planes = latest.venue[codes]
+    if not planes.size or (planes == planes[0]).all():
+        value = newest_per_group(
+            groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
+        )
+        return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
+    venues, group = distinct(planes.astype(np.int64))
+    values = newest_per_group(groups=group, times=index_ns, values=index, count=venues.size)
+    values = values[~np.isnan(values)]
+    return float(np.median(values)) if values.size else np.nan, int(index_ns[index > 0].max(initial=NO_TIME))
 
 
-def _spot(index: float, curve: Forwards) -> tuple[float, str]:
-    if index > 0:
-        return index, "index"
-    positive = curve.forward[curve.forward > 0]
-    return (float(positive[0]), "forward of the nearest expiry") if positive.size else (float("nan"), "none")
+def _curve(
+    latest: LatestMarks, live: Codes, years: Floats, told: dict[str, Floats], listed: Codes, limit_ns: int
+) -> tuple[Forwards, npt.NDArray[np.intp]]:
+    """Forwards of every expiry of every venue, each from its own venue's rows, and the place of each contract's."""
+    planes = latest.venue[live]
+    if not planes.size or (planes == planes[0]).all():
+        curve = _forwards(latest, live, years, told, listed, limit_ns)
+        return curve, np.searchsorted(curve.expiry_ns, latest.expiry_ns[live])
+    parts: list[Forwards] = []
+    group = np.zeros(live.size, dtype=np.intp)
+    for plane in np.unique(planes):
+        at = np.flatnonzero(planes == plane)
+        own = {name: values[at] for name, values in told.items()}
+        futures = listed[latest.venue[listed] == plane]
+        curve = _forwards(latest, live[at], years[at], own, futures, limit_ns)
+        group[at] = sum(part.expiry_ns.size for part in parts) + np.searchsorted(
+            curve.expiry_ns, latest.expiry_ns[live[at]]
+        )
+        parts.append(curve)
+    return joined(parts), group
+
+
+def _venue_ledger(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
+    """How many contracts are of each venue's rows, and how several are combined."""
+    counts = np.bincount(venues, minlength=len(names)).tolist()
+    present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
+    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
+    return told | ({"combined": COMBINED} if len(present) > 1 else {})
+
+
+def _first_of(group: npt.NDArray[Any], values: Floats, count: int) -> Floats:
+    """A value of each group; those of one group are equal."""
+    found = np.full(count, np.nan)
+    found[group] = values
+    return found
+
+
+def _spot_ledger(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
+    """What the ledger says of spot; the index that was set aside is named."""
+    told: dict[str, Any] = {
+        "spot_source": spot.source,
+        "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
+        "spot_flag": spot.flag,
+    }
+    return told | ({"spot_index": spot.given} if spot.flag else {})
 
 
 def _forwards(
     latest: LatestMarks,
     live: Codes,
+    years: Floats,
     told: dict[str, Floats],
     listed: Codes,
-    index: float,
     limit_ns: int,
 ) -> Forwards:
     mark = fresh_fields(latest, listed, ("mark",), limit_ns)["mark"]
@@ -270,6 +357,7 @@ def _forwards(
     futures = {int(latest.expiry_ns[listed[row]]): float(mark[row]) for row in order if mark[row] > 0}
     return forwards(
         expiry_ns=latest.expiry_ns[live],
+        years=years,
         venue=told["forward"],
         venue_ns=latest.time("forward")[live],
         strike=latest.strike[live],
@@ -279,7 +367,6 @@ def _forwards(
         bid=told["bid"],
         ask=told["ask"],
         futures=futures,
-        index=index,
     )
 
 
@@ -328,6 +415,11 @@ def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
     total = float(np.nansum(units[live]))
     part = total if kept.size == live.size else float(np.nansum(units[kept]))
     return part / total if total > 0 else float("nan")
+
+
+def _share_known(values: Floats) -> float:
+    """Share of values that are known; NaN of none."""
+    return 1.0 - np.count_nonzero(np.isnan(values)) / values.size if values.size else float("nan")
 
 
 def _ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:

@@ -2,111 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
 from workstation.pricing.cells import distinct
+from workstation.pricing.parity import UNKNOWN, Line, Parity, drawn_to_pool, line, liquid_strikes, parity
 
 Floats = npt.NDArray[np.float64]
 
 SOURCES: tuple[str, ...] = ("none", "venue", "future", "parity", "index")
 """Where a forward came from, by code; the first that is known in this order is taken."""
-NEAR_STRIKES = 21
-"""Parity looks at no more than this many strikes, those nearest the money."""
+PARITY = SOURCES.index("parity")
 _NEVER = np.iinfo(np.int64).min
-WIDEST = 2.0 + 1e-9
-"""Widest spread of a liquid strike, in lower quartiles of the spread; the margin lets equal spreads be equal."""
-
-
-class Parity(NamedTuple):
-    """Forward and discount factor implied by put-call parity; NaN forward when nothing can be said."""
-
-    forward: float
-    discount: float
-
-
-def parity(
-    *,
-    strikes: npt.ArrayLike,
-    call_bids: npt.ArrayLike,
-    call_asks: npt.ArrayLike,
-    put_bids: npt.ArrayLike,
-    put_asks: npt.ArrayLike,
-    inverse: bool = False,
-    discount: float | None = None,
-) -> Parity:
-    """Forward of one expiry from put-call parity, the median over its liquid strikes.
-
-    A strike is liquid when call and put both have a two-sided, uncrossed quote, and the two spreads together are
-    at most twice the lower quartile of the ``NEAR_STRIKES`` strikes with the smallest \\|call - put\\|. For premiums
-    in cash, C - P = D (F - K): D is minus the median slope between pairs of liquid strikes (Theil-Sen), kept only when there are at least five
-    strikes and 0.8 <= D <= 1.05, else 1; F is the median of K + (C - P) / D. For premiums in
-    coin (``inverse``), c - p = 1 - K / F needs no discount.
-
-    Parity holds for european options. For american ones it is an approximation near the money, and the slope says
-    nothing about rates: give them ``discount`` 1.
-
-    Parameters
-    ----------
-    strikes, call_bids, call_asks, put_bids, put_asks
-        Shape (n,), one row per strike; quotes in premium currency, NaN where empty.
-    inverse
-        Whether premiums are in coin.
-    discount
-        Discount factor where it is known; None to measure it.
-
-    Returns
-    -------
-    Parity
-        NaN forward when no strike is liquid.
-
-    Examples
-    --------
-    >>> quotes = dict(call_bids=[11.9, 4.9], call_asks=[12.1, 5.1], put_bids=[1.9, 4.9], put_asks=[2.1, 5.1])
-    >>> parity(strikes=[90.0, 100.0], **quotes)
-    Parity(forward=100.0, discount=1.0)
-    """
-    strike = np.asarray(strikes, dtype=np.float64)
-    bid_call, ask_call, bid_put, ask_put = (
-        np.asarray(quote, dtype=np.float64) for quote in (call_bids, call_asks, put_bids, put_asks)
-    )
-    with np.errstate(invalid="ignore"):
-        liquid = (bid_call > 0) & (ask_call >= bid_call) & (bid_put > 0) & (ask_put >= bid_put)
-    if not liquid.any():
-        return Parity(float("nan"), 1.0)
-    gap = (0.5 * (bid_call + ask_call - bid_put - ask_put))[liquid]
-    strike = strike[liquid]
-    width = (ask_call - bid_call + ask_put - bid_put)[liquid]
-    near = np.argsort(np.abs(gap), kind="stable")[:NEAR_STRIKES]
-    near = near[width[near] <= WIDEST * np.quantile(width[near], 0.25)]
-    gap, strike = gap[near], strike[near]
-    if inverse:
-        return Parity(float(np.median(strike / (1.0 - gap))), 1.0)
-    discount = _discount(strike, gap) if discount is None else discount
-    return Parity(float(np.median(strike + gap / discount)), discount)
-
-
-def _discount(strike: Floats, gap: Floats) -> float:
-    if strike.size < 5:
-        return 1.0
-    left, right = np.triu_indices(strike.size, 1)
-    apart = strike[right] != strike[left]
-    slopes = (gap[right] - gap[left])[apart] / (strike[right] - strike[left])[apart]
-    discount = -float(np.median(slopes)) if slopes.size else 1.0
-    return discount if 0.8 <= discount <= 1.05 else 1.0
 
 
 @dataclass(frozen=True)
 class Forwards:
-    """Forward of each of m expiries (``expiry_ns`` ascending) with its discount factor and source."""
+    """Forward of each of m expiries (``expiry_ns`` ascending) with its discount factor, their standard errors and the source.
+
+    An error is NaN where the number is not measured: the venue's, a listed future's, the index, a discount of 1.
+    """
 
     expiry_ns: npt.NDArray[np.int64]
     forward: Floats
     discount: Floats
+    forward_error: Floats
+    discount_error: Floats
     source: npt.NDArray[np.int8]
 
 
@@ -150,6 +75,7 @@ def _newest(group: Any, time: Any, value: Any, count: int) -> Any:
 def forwards(
     *,
     expiry_ns: npt.NDArray[np.int64],
+    years: Floats,
     venue: Floats,
     venue_ns: npt.NDArray[np.int64],
     strike: Floats,
@@ -159,44 +85,82 @@ def forwards(
     bid: Floats,
     ask: Floats,
     futures: dict[int, float],
-    index: float,
 ) -> Forwards:
     """One forward per expiry of the contracts given, the best source known.
 
     ``venue`` is the venue's own forward of each contract, the newest of an expiry counts; ``futures`` is the
-    listed future's mark by expiry instant; then parity on ``bid`` and ``ask``; then ``index``. Discount factors
-    are 1 except where parity on cash premiums of european options measures one.
+    listed future's mark by expiry instant; then parity on ``bid`` and ``ask``; then none. Discount factors
+    are 1 except where parity on cash premiums of european options measures them: each is drawn to the rate that the other
+    expiries tell, by precision (``parity.drawn_to_pool``).
     """
     expiries, group = distinct(expiry_ns)
     forward = newest_per_group(groups=group, times=venue_ns, values=venue, count=expiries.size)
     source = np.where(np.isnan(forward), 0, 1).astype(np.int8)
-    discount = np.ones(expiries.size)
-    for row in np.flatnonzero(source == 0):
+    numbers = np.column_stack((np.ones(expiries.size), np.full((expiries.size, 2), np.nan)))
+    lines: dict[int, Line] = {}
+    for row in np.flatnonzero(source == 0).tolist():
         listed = futures.get(int(expiries[row]), float("nan"))
         if listed > 0:
             forward[row], source[row] = listed, 2
             continue
         at = group == row
-        implied = _parity_of(strike[at], is_call[at], inverse[at], american[at], bid[at], ask[at])
+        implied = _implied(strike[at], is_call[at], inverse[at], american[at], bid[at], ask[at])
+        if isinstance(implied, Line):
+            lines[row] = implied
+        elif implied.forward > 0:
+            forward[row], source[row], numbers[row] = implied.forward, 3, implied[1:]
+    if lines:
+        _draw(lines, _years_of(group, years, expiries.size), forward, source, numbers)
+    discount, forward_error, discount_error = numbers[:, 0], numbers[:, 1], numbers[:, 2]
+    return Forwards(expiries, forward, discount, forward_error, discount_error, source)
+
+
+def joined(parts: list[Forwards]) -> Forwards:
+    """Forwards of several venues one after the other."""
+    names = [field.name for field in fields(Forwards)]
+    return Forwards(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
+
+
+def filled_with_index(curve: Forwards, index: float) -> Forwards:
+    """The same, with the index as the forward of expiries that have none."""
+    missing = (curve.source == 0) & (index > 0)
+    if not missing.any():
+        return curve
+    source = np.where(missing, SOURCES.index("index"), curve.source).astype(np.int8)
+    return replace(curve, forward=np.where(missing, index, curve.forward), source=source)
+
+
+def _years_of(group: npt.NDArray[Any], years: Floats, count: int) -> Floats:
+    found = np.full(count, np.nan)
+    found[group] = years
+    return found
+
+
+def _draw(lines: dict[int, Line], years: Floats, forward: Floats, source: Any, numbers: Floats) -> None:
+    """Put the forwards of the expiries whose lines are known into their rows."""
+    rows = list(lines)
+    for row, implied in zip(rows, drawn_to_pool(list(lines.values()), years[rows]), strict=True):
         if implied.forward > 0:
-            (forward[row], discount[row]), source[row] = implied, 3
-        elif index > 0:
-            forward[row], source[row] = index, 4
-    return Forwards(expiries, forward, discount, source)
+            forward[row], source[row], numbers[row] = implied.forward, 3, implied[1:]
 
 
-def _parity_of(strike: Floats, is_call: Any, inverse: Any, american: Any, bid: Floats, ask: Floats) -> Parity:
+def _implied(
+    strike: Floats, is_call: Any, inverse: Any, american: Any, bid: Floats, ask: Floats
+) -> Line | Parity:
+    """What parity says of an expiry: the line of its quotes where the discount is to be measured."""
     coin = bool(inverse.mean() > 0.5) if inverse.size else False
     same = inverse == coin
     calls, puts = np.flatnonzero(is_call & same), np.flatnonzero(~is_call & same)
     strikes, call_rows, put_rows = np.intersect1d(strike[calls], strike[puts], return_indices=True)
     call, put = calls[call_rows], puts[put_rows]
-    return parity(
-        strikes=strikes,
-        call_bids=bid[call],
-        call_asks=ask[call],
-        put_bids=bid[put],
-        put_asks=ask[put],
-        inverse=coin,
-        discount=1.0 if american.any() else None,
-    )
+    quotes: dict[str, Any] = {
+        "strikes": strikes,
+        "call_bids": bid[call],
+        "call_asks": ask[call],
+        "put_bids": bid[put],
+        "put_asks": ask[put],
+    }
+    if coin or american.any():
+        return parity(**quotes, inverse=coin, discount=1.0 if american.any() else None)
+    liquid = liquid_strikes(**quotes)
+    return line(*liquid) if liquid[0].size else UNKNOWN

@@ -57,6 +57,12 @@ _CLOSE: Final = (
     3e-5  # relative length of a step after which the next error, its fourth power, is below rounding
 )
 
+# At the money, below a total volatility of 1e-6, ``narrow`` takes over.
+_NARROW_LOG_PRICE: Final = math.log(4e-7)
+_NARROW_MONEYNESS: Final = 5e-6
+_LOG_ROOT_TWO_PI: Final = 0.5 * math.log(2.0 * math.pi)
+_ROOT_HALF_PI: Final = math.sqrt(0.5 * math.pi)
+
 # Codes of ImpliedReason.
 SOLVED: Final = 0
 NOT_FINITE: Final = 1
@@ -130,6 +136,29 @@ def search(moneyness: float, target: float, low: bool, guess: float) -> float:
 
 
 @array_kernel
+def narrow(moneyness: float, log_price: float) -> float:
+    """Total volatility of a narrow distribution at the money, where the general formula is all cancellation.
+
+    For s below 1e-6, p exp(-a/2) = s (phi(h) - h Phi(-h)) with h = a/s to a share of s^2. The logarithm of the right side is
+    concave in ln s: Newton's steps stay left of the root once they are there.
+    """
+    goal = log_price - 0.5 * moneyness + _LOG_ROOT_TWO_PI
+    if moneyness == 0.0:
+        return math.exp(goal)
+    far = max(log(moneyness) - goal, 0.5)
+    total = max(goal, log(moneyness) - 0.5 * log(2.0 * far + 1.0))
+    for _ in range(_MOST_STEPS):
+        h = moneyness / math.exp(total)
+        mills, _far = erfcx_pair(h * _SQRT_HALF, h * _SQRT_HALF)
+        left = 1.0 - h * _ROOT_HALF_PI * mills
+        step = (goal - total + 0.5 * h * h - log(left)) * left
+        total += step
+        if abs(step) <= 4.0 * _EPSILON * abs(total):
+            break
+    return math.exp(total)
+
+
+@array_kernel
 def guess_table() -> Floats:
     """ln s on the grid, flat, price roots running fastest."""
     table = np.empty(MONEYNESS_POINTS * PRICE_POINTS)
@@ -156,7 +185,10 @@ def reason(price: float, forward: float, strike: float, years: float, call: bool
     noise = _ROUNDINGS * _EPSILON * intrinsic
     found = SOLVED
     found = ABOVE_BOUND if otm >= smaller * (1.0 - _ROUNDINGS * _EPSILON) else found
-    found = NO_TIME_VALUE if otm <= max(noise, smaller * _SMALLEST_PRICE) else found
+    smallest = (
+        smaller * _SMALLEST_PRICE * math.sqrt(max(years, 1.0))
+    )  # a smaller one's annual vol is no float
+    found = NO_TIME_VALUE if otm <= max(noise, smallest) else found
     found = BELOW_INTRINSIC if (otm < -noise) | (price < 0.0) else found
     found = EXPIRED if years <= 0.0 else found
     positive = (forward > 0.0) & (strike > 0.0) & (discount > 0.0)
@@ -290,4 +322,6 @@ def fill_implied(
         for i in range(size):
             if not row[i] <= _CLOSE and per_root[i] == per_root[i]:
                 guess[i] = search(moneyness[i], target[i], low[i] > 0.0, guess[i])
+            if target[i] < _NARROW_LOG_PRICE and moneyness[i] < _NARROW_MONEYNESS and low[i] > 0.0:
+                guess[i] = narrow(moneyness[i], target[i])
             out[start + i] = guess[i] * per_root[i]

@@ -11,8 +11,9 @@ import pandas as pd
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import MARKS, NO_TIME
-from workstation.market.tables.frames import arrays_of
+from workstation.market.tables import MARKS, NO_TIME, QUOTES
+from workstation.market.tables.frames import array_of, arrays_of
+from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
 Times = npt.NDArray[np.int64]
@@ -41,9 +42,12 @@ TERMS: tuple[str, ...] = (
     "inverse",
     "style",
 )
+_QUOTE_FIELDS = ("bid", "ask", "bid_size", "ask_size")
 UNKNOWN, OTHER, OPTION, FUTURE, NO_TERMS = -1, 0, 1, 2, 3
 """Kinds: never asked, neither option nor future, option, future, an option whose terms are not usable."""
 
+_TERM_ARRAYS = ("kind", "underlying", "expiry_ns", "strike", "is_call", "multiplier", "inverse", "american")
+_IDENTITY = ("seen", "code", "venue")
 _ROW = {field: row for row, field in enumerate(FIELDS)}
 _TIME_ROW = {group: row for row, group in enumerate(GROUP_NAMES)}
 _EDGES = np.cumsum([0, *(len(group) for group in GROUPS.values())])
@@ -51,6 +55,8 @@ _OPEN_INTEREST = GROUP_NAMES.index("open_interest")
 _PLACES = [MARKS.names.index(field) for field in FIELDS]
 _INSTRUMENT, _EVENT_NS = MARKS.names.index("instrument"), MARKS.names.index("event_ns")
 _PUBLISHED_NS = MARKS.names.index("open_interest_ns")
+_VENUE = MARKS.names.index("venue")
+_QUOTE, _MODEL = GROUP_NAMES.index("quote"), GROUP_NAMES.index("model")
 _KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
 
 
@@ -83,6 +89,25 @@ def _absorb(
                     published[code] = published_ns[i]
 
 
+@numba.njit(cache=True)
+def _absorb_quotes(
+    event_ns: Any, slots: Any, sources: Any, rows: Any, values: Any, times: Any, source: Any, seen: Any
+) -> None:
+    """Newest quotes, rows of fields by slot; of one exchange only until a consolidated one (source 1) comes."""
+    for i in range(slots.size):
+        slot = slots[i]
+        beside = sources[i] != 1 and source[slot] != 0 and source[slot] != sources[i]
+        better = sources[i] == 1 and source[slot] > 1
+        if beside or (event_ns[i] < times[slot] and not better):
+            continue
+        source[slot] = sources[i]
+        seen[slot] = True
+        times[slot] = event_ns[i]
+        values[:, slot] = np.nan
+        for field in range(rows.shape[0]):
+            values[field, slot] = rows[field, i]
+
+
 def _distinct(codes: npt.NDArray[Any]) -> Codes:
     """The codes that are known, each once, ascending."""
     ordered = np.sort(codes).astype(np.int32, copy=False)
@@ -100,6 +125,12 @@ class LatestMarks:
     leaves the price as it was. Rows older than what is known of a group change nothing. Arrays are indexed by
     the registry's codes and grow with it; ``seen`` says of which instruments anything is known.
 
+    With ``by_venue`` the arrays are indexed by slots instead, one per instrument and venue: what two venues say of one
+    contract stands side by side. Contracts with a clearing house behind them are one whoever quotes them: by venue are those
+    whose name carries a settlement currency (``BTC/USD:BTC-...``). ``code`` is the registry code of each slot.
+
+    Of an option whose venue sends neither mark nor vol, ``take_quotes`` makes the quote of rows of ``quotes``.
+
     Examples
     --------
     >>> from workstation.market.tables import MARKS
@@ -111,9 +142,12 @@ class LatestMarks:
     (0.5, 9.0)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, by_venue: bool = False) -> None:
+        self.by_venue = by_venue
         self.underlyings: list[str] = []
+        self.venues: list[str] = [""]
         self._ids: dict[str, int] = {}
+        self._places = Slots()
         self._allocate(0)
 
     def _allocate(self, size: int) -> None:
@@ -129,6 +163,9 @@ class LatestMarks:
         self.multiplier = np.full(size, np.nan)
         self.inverse = np.zeros(size, dtype=bool)
         self.american = np.zeros(size, dtype=bool)
+        self.code = np.arange(size) if not self.by_venue else np.full(size, -1, dtype=np.int64)
+        self.venue = np.zeros(size, dtype=np.int16)
+        self.source = np.zeros(size, dtype=np.int32)
 
     def _grow(self, needed: int) -> None:
         held = self.kind.size
@@ -156,12 +193,12 @@ class LatestMarks:
         return newest
 
     def take(self, marks: pd.DataFrame) -> Codes:
-        """Absorb conformed ``marks`` rows; gives the codes they were about."""
+        """Absorb conformed ``marks`` rows; gives the codes (``by_venue``: slots) they were about."""
         arrays = arrays_of(marks)
         codes = arrays[_INSTRUMENT].codes
         if not codes.size:
             return np.empty(0, dtype=np.int32)
-        self._grow(int(codes.max()) + 1)
+        codes = self._slots(codes, arrays[_VENUE])
         rows = np.empty((len(FIELDS), codes.size))
         for row, place in enumerate(_PLACES):
             rows[row] = arrays[place]
@@ -173,31 +210,108 @@ class LatestMarks:
         self._learn(touched)
         return touched
 
+    def take_quotes(self, quotes: pd.DataFrame) -> Codes:
+        """Absorb conformed ``quotes`` rows of options whose venue sends neither mark nor vol; gives what they were about.
+
+        A quote of one exchange (``exchange`` is told) counts while there is no other, never beside the consolidated one.
+        """
+        codes = array_of(quotes, QUOTES.places["instrument"]).codes
+        wanted = np.flatnonzero(self._places.options(codes)) if codes.size else codes
+        if not wanted.size:
+            return np.empty(0, dtype=np.int32)
+        arrays = dict(zip(QUOTES.names, arrays_of(quotes), strict=True))
+        slots = self._slots(codes[wanted], arrays["venue"][wanted])
+        without = np.flatnonzero(self.times[_MODEL, slots] == NO_TIME)
+        if not without.size:
+            return np.empty(0, dtype=np.int32)
+        wanted, slots = wanted[without], slots[without]
+        touched = _distinct(slots)
+        self._learn(touched)
+        sources = self._places.sources(arrays["exchange"][wanted])
+        rows = np.stack([arrays[name][wanted] for name in _QUOTE_FIELDS])
+        first, last = int(_EDGES[_QUOTE]), int(_EDGES[_QUOTE + 1])
+        quote_ns = self.times[_QUOTE]
+        _absorb_quotes(
+            arrays["event_ns"][wanted],
+            slots,
+            sources,
+            rows,
+            self.values[first:last],
+            quote_ns,
+            self.source,
+            self.seen,
+        )
+        return touched
+
+    def _slots(self, codes: npt.NDArray[Any], venues: Any) -> npt.NDArray[Any]:
+        """Where each row's instrument, at its venue, stands."""
+        if not self.by_venue:
+            self._grow(int(codes.max(initial=-1)) + 1)
+            return codes
+        planes = np.array([*(self._venue(str(name)) for name in venues.categories), 0], dtype=np.int16)
+        slots, added = self._places.slots(codes, planes[venues.codes])
+        if added:
+            start = self._places.count - len(added)
+            self._grow(self._places.count)
+            for place, (code, plane) in enumerate(added, start):
+                self.code[place], self.venue[place] = code, plane
+        return slots
+
+    def _venue(self, name: str) -> int:
+        if name not in self.venues:
+            self.venues.append(name)
+        return self.venues.index(name)
+
     def forget(self, codes: npt.NDArray[Any]) -> None:
         """Drop what is known of expired instruments; their terms stay."""
         self.values[:, codes] = np.nan
         self.times[:, codes] = NO_TIME
         self.published_ns[codes] = NO_TIME
         self.seen[codes] = False
+        self.source[codes] = 0
 
     def _learn(self, codes: Codes) -> None:
         kind = self.kind[codes]
         if not ((kind == UNKNOWN) | (kind == NO_TERMS)).any():
             return
         for code in codes[kind == NO_TERMS]:
-            if INSTRUMENT_TERMS.registered(str(REGISTRY.names([code])[0])) is not None:
+            if INSTRUMENT_TERMS.registered(str(REGISTRY.names([self.code[code]])[0])) is not None:
                 self.kind[code] = UNKNOWN
-        unknown = codes[self.kind[codes] == UNKNOWN]
+        unknown = self._as_told(codes[self.kind[codes] == UNKNOWN])
         if unknown.size:
-            self.describe(INSTRUMENT_TERMS.describe(list(REGISTRY.names(unknown))))
+            self._put_terms(unknown, INSTRUMENT_TERMS.describe(list(REGISTRY.names(self.code[unknown]))))
+
+    def _as_told(self, slots: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Give slots of a venue the terms told of no venue; gives those of which none are told."""
+        if not self.by_venue:
+            return slots
+        told = self._places.of_venues(self.code[slots])[0]
+        given = (told >= 0) & (told != slots) & (self.kind[told] != UNKNOWN)
+        for name in _TERM_ARRAYS:
+            array = getattr(self, name)
+            array[slots[given]] = array[told[given]]
+        return np.asarray(slots[~given])
 
     def describe(self, terms: pd.DataFrame) -> None:
-        """Take the terms of instruments: a frame with ``instrument`` and the columns of ``TERMS``."""
+        """Take the terms of instruments: a frame with ``instrument``, the columns of ``TERMS``, and ``venue`` where venues differ.
+
+        Terms that name no venue are those of every venue of the instrument so far.
+        """
         names = terms["instrument"].astype("str").to_numpy()
         codes = REGISTRY.codes(names)
         if not codes.size:
             return
-        self._grow(int(codes.max()) + 1)
+        self._places.tell_options(codes, terms["kind"].astype("str").to_numpy() == "option")
+        told = terms["venue"].astype("str").to_numpy() if "venue" in terms else np.full(codes.size, "")
+        slots = np.asarray(self._slots(codes, pd.Categorical(told)), dtype=np.int64)
+        self._put_terms(slots, terms)
+        for others in self._places.of_venues(codes)[1:] if self.by_venue else ():
+            rows = np.flatnonzero((others >= 0) & (told == ""))
+            if rows.size:
+                self._put_terms(others[rows], terms.iloc[rows])
+
+    def _put_terms(self, codes: npt.NDArray[Any], terms: pd.DataFrame) -> None:
+        """Terms of slots, row by row."""
         kinds = np.array([_KINDS.get(str(kind), OTHER) for kind in terms["kind"]], dtype=np.int8)
         kinds[self._unusable(kinds, terms)] = NO_TERMS
         for name in dict.fromkeys(str(value) for value in terms["underlying"]):
@@ -222,27 +336,41 @@ class LatestMarks:
         usable &= terms["underlying"].astype("str").to_numpy() != ""
         return (kinds == OPTION) & ~usable
 
+    def keys(self, slots: npt.NDArray[Any]) -> list[tuple[str, str]]:
+        """Instrument and venue of slots."""
+        names, planes = REGISTRY.names(self.code[slots]).tolist(), self.venue[slots].tolist()
+        return [(str(name), self.venues[plane]) for name, plane in zip(names, planes, strict=True)]
+
+    def places(self, keys: list[tuple[str, str]]) -> npt.NDArray[np.int64]:
+        """Slots of ``keys``."""
+        names = [name for name, _ in keys]
+        venues = pd.Categorical([venue for _, venue in keys])
+        return np.asarray(self._slots(REGISTRY.codes(names), venues), dtype=np.int64)
+
     def snapshot(self) -> dict[str, Any]:
         """The state by instrument name."""
-        known = np.flatnonzero(self.kind != UNKNOWN)
+        known = np.flatnonzero((self.kind != UNKNOWN) & (self.code >= 0))
         state: dict[str, Any] = {
             name: getattr(self, name)[..., known].copy()
             for name, array in self.__dict__.items()
-            if isinstance(array, np.ndarray) and name != "seen"
+            if isinstance(array, np.ndarray) and name not in _IDENTITY
         }
         state["underlyings"] = list(self.underlyings)
-        state["instruments"] = [str(name) for name in REGISTRY.names(known)]
+        state["instruments"] = [str(name) for name in REGISTRY.names(self.code[known])]
+        state["venues"] = [self.venues[plane] for plane in self.venue[known]]
+        state["sources"] = self._places.snapshot()
         return state
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         codes = REGISTRY.codes(state["instruments"])
-        self.underlyings = list(state["underlyings"])
+        self.underlyings, self.venues = list(state["underlyings"]), [""]
         self._ids = {name: row for row, name in enumerate(self.underlyings)}
+        self._places = Slots(state["sources"])
         self._allocate(0)
-        self._grow(int(codes.max(initial=-1)) + 1)
+        codes = np.asarray(self._slots(codes, pd.Categorical(state["venues"])), dtype=np.int64)
         for name, array in self.__dict__.items():
-            if isinstance(array, np.ndarray) and name != "seen":
+            if isinstance(array, np.ndarray) and name not in _IDENTITY:
                 array[..., codes] = state[name]
         self.seen[:] = (self.times > NO_TIME).any(axis=0)
 

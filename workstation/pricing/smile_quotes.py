@@ -113,7 +113,7 @@ class Choice:
 def quotes_of_contracts(latest: LatestMarks, priced: ContractArrays, *, stale_after_s: float) -> Quotes:
     """Quotes of priced contracts; a side older than ``stale_after_s`` is no quote."""
     quoted: dict[str, Any] = fresh_quotes(
-        latest, priced.codes, asof_ns=priced.asof_ns, stale_after_s=stale_after_s
+        latest, priced.slots, asof_ns=priced.asof_ns, stale_after_s=stale_after_s
     )
     names = ("expiry_ns", "years", "forward", "discount", "strike", "is_call", "inverse")
     terms: dict[str, Any] = {name: getattr(priced, name) for name in names}

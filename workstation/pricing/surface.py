@@ -11,8 +11,9 @@ import xarray as xr
 
 from workstation.pricing.arguments import numbers
 from workstation.pricing.black import GREEKS, greeks
-from workstation.pricing.chain import DIMS
+from workstation.pricing.chain import DIMS, savable
 from workstation.pricing.chain import UNITS as CHAIN_UNITS
+from workstation.pricing.ledger import from_attrs, to_attrs
 from workstation.pricing.smile import SVI
 from workstation.pricing.smile_quotes import LEFT_OUT, SmileParameters, quotes_of_chain
 from workstation.pricing.surface_slices import Slices, fit_slices
@@ -161,11 +162,14 @@ def surface(
         "strike": chain["strike"].to_numpy(),
         "right": chain["right"].to_numpy(),
     }
-    attrs = {**chain.attrs, **surface_ledger(slices, parameters, extrapolate=extrapolate)}
+    attrs = to_attrs(
+        {**from_attrs(chain.attrs), **surface_ledger(slices, parameters, extrapolate=extrapolate)}
+    )
     found = xr.Dataset(data, coords=coords, attrs=attrs)
     for name in found.variables:
-        found[name].attrs["units"] = UNITS[str(name)]
-    return found
+        unit = "time_zone" if str(name) == "expiry" else "units"
+        found[name].attrs[unit] = UNITS[str(name)]
+    return savable(found)
 
 
 def by_expiry(slices: Slices, *, extrapolate: bool = False) -> dict[str, npt.NDArray[Any]]:

@@ -13,6 +13,7 @@ import xarray as xr
 
 from workstation.market.tables import SURFACES
 from workstation.pricing.contracts import contracts
+from workstation.pricing.ledger import from_attrs
 from workstation.pricing.smile_quotes import SmileParameters, quotes_of_contracts
 from workstation.pricing.surface import SKEW, by_expiry, surface_ledger
 from workstation.pricing.surface_slices import fit_slices
@@ -81,7 +82,11 @@ def surface_rows(found: xr.Dataset) -> pd.DataFrame:
     [[0.5, 5.0]]
     """
     columns = {name: found[name].to_numpy() for name in _COLUMNS}
-    plain = {key: value for key, value in found.attrs.items() if key not in ("underlying", "asof_ns", "asof")}
+    plain = {
+        key: value
+        for key, value in from_attrs(found.attrs).items()
+        if key not in ("underlying", "asof_ns", "asof")
+    }
     return _rows(columns, int(found.attrs["asof_ns"]), str(found.attrs["underlying"]), plain)
 
 

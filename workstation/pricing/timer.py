@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import numpy as np
@@ -70,7 +70,8 @@ class ChainTimer(Engine, Generic[Look]):
     ``event_ns`` over all inputs) to or past a tick, the state before that row is looked at as of the tick. An underlying is looked at
     only if
 
-    - marks of it arrived since the last look: at the first tick after them, however many the row skips; or
+    - marks of it arrived since the last look, or quotes of an option whose venue sends no marks: at the first tick after
+      them, however many the row skips; or
     - a contract of it expired since, and its newest price is not older than ``stale_after_s``: at the first
       tick at or after the expiry.
 
@@ -78,7 +79,7 @@ class ChainTimer(Engine, Generic[Look]):
     contracts are counted in the ledger of the look they first miss, then forgotten.
     """
 
-    inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "instruments")
+    inputs: ClassVar[tuple[str, ...]] = ("marks", "heartbeat", "quotes", "instruments")
 
     def __init__(self, parameters: TimerParameters) -> None:
         self._timer = parameters
@@ -86,7 +87,7 @@ class ChainTimer(Engine, Generic[Look]):
         self._reset()
 
     def _reset(self) -> None:
-        self._latest = LatestMarks()
+        self._latest = LatestMarks(by_venue=True)
         self._watermark_ns = NO_TIME
         self._fresh: set[str] = set()
 
@@ -132,14 +133,22 @@ class ChainTimer(Engine, Generic[Look]):
         return list(zip(crossed.tolist(), first.tolist(), last.tolist(), strict=True))
 
     def _take(self, rows: pd.DataFrame, table: str) -> None:
+        """Absorb rows of one of ``inputs``."""
         if not len(rows):
             return
-        if table == "marks":
-            codes = self._latest.take(rows)
-            rows_of = np.bincount(self._latest.underlying[codes] + 1)[1:]
-            self._fresh.update(self._latest.underlyings[place] for place in np.flatnonzero(rows_of))
+        if table in ("marks", "quotes"):
+            latest = self._latest
+            slots = latest.take(rows) if table == "marks" else latest.take_quotes(rows)
+            if not slots.size:
+                return
+            rows_of = np.bincount(latest.underlying[slots] + 1)[1:]
+            self._fresh.update(latest.underlyings[place] for place in np.flatnonzero(rows_of))
+            self._taken(slots)
         elif table == "instruments":
             self._latest.describe(terms_of(rows))
+
+    def _taken(self, slots: npt.NDArray[Any]) -> None:
+        """Something new is known of these slots of ``self._latest``."""
 
     def _tick(self, first_ns: int, last_ns: int) -> list[Look]:
         due: list[tuple[int, str, npt.NDArray[np.int64]]] = []
@@ -177,26 +186,44 @@ class ChainTimer(Engine, Generic[Look]):
         return set(ticks[ticks <= alive].tolist())
 
     def snapshot(self) -> dict[str, Any]:
-        """The whole state."""
+        """The whole state, and what it was made with."""
         return {
+            "parameters": _plain(self._timer),
             "latest": self._latest.snapshot(),
             "watermark_ns": self._watermark_ns,
             "fresh": sorted(self._fresh),
         }
 
+    def _refuse_other(self, told: dict[str, Any]) -> None:
+        own = _plain(self._timer)
+        differ = [name for name in (*own, *told) if own.get(name) != told.get(name)]
+        if differ:
+            name = differ[0]
+            raise ValueError(
+                f"{type(self).__name__}: the snapshot was made with other parameters: {name} was "
+                f"{told.get(name)!r}, here it is {own.get(name)!r}"
+            )
+
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a ``snapshot()``."""
+        """Go on from a ``snapshot()``; ``ValueError`` when it was made with other parameters."""
+        self._refuse_other(state["parameters"])
         self._reset()
         self._latest.restore(state["latest"])
         self._watermark_ns = int(state["watermark_ns"])
         self._fresh = set(state["fresh"])
 
 
+def _plain(parameters: Any) -> dict[str, Any]:
+    """Parameters by name."""
+    told: dict[str, Any] = asdict(parameters)
+    return told
+
+
 def terms_of(rows: pd.DataFrame) -> pd.DataFrame:
-    """Terms as the rows say, and as the registry knows where they do not."""
-    rows = rows.drop_duplicates("instrument", keep="last", ignore_index=True)
+    """Terms as the rows say of each instrument and venue, and as the registry knows where they do not."""
+    rows = rows.drop_duplicates(["instrument", "venue"], keep="last", ignore_index=True)
     terms = INSTRUMENT_TERMS.describe(rows["instrument"])
-    columns: dict[str, Any] = {"instrument": terms["instrument"]}
+    columns: dict[str, Any] = {"instrument": terms["instrument"], "venue": rows["venue"].astype("str")}
     for name in TERMS:
         said = zip(rows[name].tolist(), terms[name].tolist(), strict=True)
         columns[name] = pd.Series([own if known(own) else held for own, held in said], dtype=object)

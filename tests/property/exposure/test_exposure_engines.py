@@ -139,6 +139,6 @@ def test_snapshots_fall_on_ticks_and_never_go_back(tape: Tape) -> None:
     assert not rows.duplicated(["event_ns", "underlying"]).any()
     shown = joined(run(ExposureBook(every="10s"), tape))
     assert (shown["expiry_ns"] > shown["event_ns"]).all()
-    net = shown.groupby(["event_ns", "underlying"])["gex"].sum()
+    net = shown.groupby(["event_ns", "underlying"])["gex"].sum(min_count=1)
     told = rows[rows["contracts"] > 0].set_index(["event_ns", "underlying"])["net_gex"]
     np.testing.assert_allclose(net, told.reindex(net.index), rtol=1e-9, atol=1e-9)

@@ -41,6 +41,27 @@ def test_exactly_m_minutes_ago_counts() -> None:
     assert found["change_1m"].item() == 2.0
     found = change(pd.concat([snapshot(5.0 + 1e-9, {1.0: 1.0}), snapshot(6.0, {1.0: 3.0})]))
     assert np.isnan(found["change_1m"].item())
+    assert found["change_reason_1m"].item() == "no snapshot is 1 min old"
+
+
+@pytest.mark.parametrize("minutes", MINUTES)
+def test_an_older_snapshot_than_twice_the_span_does_not_count(minutes: int) -> None:
+    last = snapshot(0.0, {1.0: 1.0})
+    found = change(pd.concat([last, snapshot(2.0 * minutes, {1.0: 3.0})]))
+    assert found[f"change_{minutes}m"].item() == 2.0 and found[f"change_reason_{minutes}m"].item() == ""
+    found = change(pd.concat([last, snapshot(2.0 * minutes + 1e-6, {1.0: 3.0})]))
+    assert np.isnan(found[f"change_{minutes}m"].item()) and np.isnan(
+        found[f"change_strike_{minutes}m"].item()
+    )
+    assert "min old" in found[f"change_reason_{minutes}m"].item()
+
+
+def test_unknown_gex_has_no_part_and_all_unknown_has_no_change() -> None:
+    rows = [snapshot(0.0, {1.0: 1.0, 2.0: np.nan}), snapshot(1.0, {1.0: 4.0, 2.0: np.nan})]
+    found = change(pd.concat(rows)).iloc[0]
+    assert found[["net_gex", "change_1m", "change_strike_1m"]].tolist() == [4.0, 3.0, 1.0]
+    found = change(pd.concat([snapshot(0.0, {1.0: 1.0}), snapshot(1.0, {1.0: np.nan})])).iloc[0]
+    assert np.isnan(found["net_gex"]) and found["change_reason_1m"] == "net gex is not known"
 
 
 def test_asof_leaves_later_snapshots_out() -> None:
@@ -100,4 +121,4 @@ def test_history_goes_on_from_its_snapshot() -> None:
     history.add(1, float("nan"), np.array([]), np.array([]))
     again = GexHistory.of(history.snapshot())
     asked = {"asof_ns": MINUTE, "net_gex": 3.0, "strikes": np.array([5.0]), "gex": np.array([3.0])}
-    assert again.changes(**asked)[0] == history.changes(**asked)[0] == pytest.approx((2.0, 5.0, 0))
+    assert again.changes(**asked)[0] == history.changes(**asked)[0] == (2.0, 5.0, 0, "")

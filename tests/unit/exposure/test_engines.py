@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from workstation.exposure.book import ExposureBook, ExposureBookParameters, exposure
+from workstation.exposure.cascade_engine import Cascade
 from workstation.exposure.levels import Levels, LevelsParameters, levels
 from workstation.market.tables import EXPOSURES, HEARTBEAT, INSTRUMENTS, LEVELS, MARKS, TRADES, TradeFlag
 from workstation.pricing.chain import chain
@@ -176,7 +177,29 @@ def test_changes_over_minutes(make_marks: Make) -> None:
     )
     assert found["change_strike_1m"].iloc[1:].unique().tolist() == [100_000.0]
     assert found["change_10m"].isna().all()
-    assert json.loads(found["ledger"].iloc[-1])["change_since_ns"]["1"] == found["event_ns"].iloc[-2]
+    told = json.loads(found["ledger"].iloc[-1])
+    assert told["change_since_ns"]["1"] == found["event_ns"].iloc[-2]
+    assert told["change_reason"] == {m: f"no snapshot is {m} min old" for m in ("10", "15", "30")}
+
+
+def test_a_change_never_spans_a_gap(make_marks: Make) -> None:
+    engine = Levels(every="10s")
+    engine.update(marks_at(make_marks, 5), "marks")
+    engine.update(marks_at(make_marks, 4.8 * 3600, open_interest=7.0), "marks")
+    found = engine.update(beat(4.8 * 3600 + 10), "heartbeat")
+    assert found[[f"change_{m}m" for m in (1, 5, 10, 15, 30)]].isna().all(axis=None)
+    told = json.loads(found["ledger"].iloc[0])
+    assert told["change_reason"]["1"] == "the latest snapshot 1 min ago or before is 288.0 min old"
+
+
+def test_live_levels_of_unknown_open_interest_are_nan(make_marks: Make) -> None:
+    engines = Levels(every="10s"), ExposureBook(every="10s"), Cascade(every="10s")
+    for engine in engines:
+        engine.update(marks_at(make_marks, 5, open_interest=np.nan), "marks")
+    row, book, risk = (engine.update(beat(10), "heartbeat") for engine in engines)
+    assert np.isnan(row["net_gex"].item()) and "open interest of no contract" in row["ledger"].item()
+    assert book["gex"].isna().all() and book["call_open_interest"].isna().all()
+    assert "below_zero_gamma: the open interest of no contract is known" in risk["missing"].item()
 
 
 def test_flow_counts_takers_since_the_open_interest_of_the_day(make_marks: Make) -> None:
@@ -201,7 +224,7 @@ def test_flow_counts_takers_since_the_open_interest_of_the_day(make_marks: Make)
     held = rows.loc[rows["gex"] != 0]
     assert held["strike"].tolist() == [100_000.0]
     gamma = chain(make_marks(event_ns=START + SECOND), asof_ns=START + 10 * SECOND)["gamma"]
-    want = -3.0 * float(gamma.isel(expiry=0).sel(strike=1e5, right="C")) * 100_300.0**2 * 0.01
+    want = -3.0 * float(gamma.isel(expiry=0).sel(strike=1e5, right="C")) * 100_800.0**2 * 0.01
     assert held["call_gex"].item() == pytest.approx(want, rel=1e-12) and held["put_gex"].item() == 0.0
     engine.update(marks_at(make_marks, 11, open_interest_ns=published + 3600 * SECOND), "marks")
     assert (engine.update(beat(20), "heartbeat")["gex"] != 0).any()
@@ -265,8 +288,8 @@ def test_parameters() -> None:
         Levels(every="-1s")
     with pytest.raises(ValueError, match="stale_after_s"):
         Levels(stale_after_s=0.0)
-    with pytest.raises(ValueError, match="reads marks, heartbeat, trades, instruments, not 'quotes'"):
-        Levels().update(beat(1), "quotes")
+    with pytest.raises(ValueError, match="reads marks, heartbeat, quotes, trades, instruments, not 'fills'"):
+        Levels().update(beat(1), "fills")
 
 
 def test_inputs_are_not_changed(make_marks: Make) -> None:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from workstation.exposure.book import exposure
 from workstation.exposure.levels import levels, wall
-from workstation.exposure.zero_gamma import NO_CONTRACT, NO_CROSSING, NO_EXPOSURE, crossings
+from workstation.exposure.zero_gamma import NO_CONTRACT, NO_CROSSING, NO_EXPOSURE, UNKNOWN, crossings
 from workstation.pricing.chain import chain
 
 Make = Callable[..., pd.DataFrame]
@@ -27,9 +27,8 @@ def net_gex_at(frame: pd.DataFrame, spot: float) -> float:
     spread = frame["mark_iv"] * np.sqrt(years)
     d1 = np.log(forward / parts["strike"].astype(float)) / spread + spread / 2
     gamma = norm.pdf(d1) / (forward * spread)
-    return float(
-        (gamma * frame["open_interest"] * np.where(parts["right"] == "C", 1, -1)).sum() * spot**2 * 0.01
-    )
+    signed = frame["open_interest"] * np.where(parts["right"] == "C", 1, -1)
+    return float((gamma * forward**2 * signed).sum() * 0.01)
 
 
 def test_the_curve_is_net_gex_repriced(make_marks: Make) -> None:
@@ -155,5 +154,25 @@ def test_atm_iv_is_interpolated_at_the_forward_of_the_first_expiry_of_a_day(make
 
 def test_units_and_ledger(make_marks: Make) -> None:
     found = levels(chain(make_marks()), basis="volume")
-    assert all("units" in found[name].attrs for name in found.variables)
+    assert all("units" in found[name].attrs or name == "expiry" for name in found.variables)
     assert found.attrs["basis"] == "volume" and "sticky strike" in found.attrs["zero_gamma"]
+
+
+def test_unknown_open_interest_everywhere_has_no_level(make_marks: Make) -> None:
+    found = levels(chain(make_marks(open_interest=np.nan)))
+    for name in ("net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall"):
+        assert np.isnan(found[name].item()), name
+    assert found["zero_gamma_reason"].item() == UNKNOWN
+    assert found.attrs["net_gex_reason"] == "the open interest of no contract is known"
+    assert found["atm_iv"].item() > 0
+
+
+def test_a_contract_of_unknown_open_interest_has_no_part(make_marks: Make) -> None:
+    frame = make_marks()
+    part = frame.copy()
+    part.loc[[3, 12], "open_interest"] = np.nan
+    without = frame.assign(open_interest=part["open_interest"].fillna(0.0))
+    found, want = levels(chain(part)), levels(chain(without))
+    for name in ("net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall", "net_gex_curve"):
+        np.testing.assert_allclose(found[name], want[name], rtol=1e-12)
+    assert found.attrs["open_interest_known"] == 0.9

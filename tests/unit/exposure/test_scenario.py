@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import norm
 
+from workstation.exposure.book import exposure
 from workstation.exposure.scenario import DIMS, LOWEST_VOL, PARTS, forced_flow
 from workstation.exposure.signs import SIGN_MODELS
 from workstation.pricing.chain import chain
@@ -70,7 +71,9 @@ def test_the_grid_is_the_chain_priced_again_there(make_marks: Make, sign_model: 
             index=frame["index"] * (1 + move),
             open_interest=frame["open_interest"],
         )
-        delta = chain(there)["delta"].values.ravel()
+        priced = chain(there)
+        per_spot = priced["forward"] / priced["spot"]
+        delta = (priced["delta"] * per_spot).values.ravel()
         order = np.lexsort(
             (
                 ~frame["instrument"].str.endswith("C"),
@@ -185,7 +188,7 @@ def test_flow_and_volume_are_bases_too(make_marks: Make) -> None:
 
 def test_units_and_ledger(make_marks: Make) -> None:
     found = forced_flow(chain(make_marks()), spot_moves=np.linspace(-0.1, 0.1, 21), vol_moves=[0.0])
-    assert all("units" in found[name].attrs for name in found.variables)
+    assert all("units" in found[name].attrs or name == "expiry" for name in found.variables)
     assert found["forced_flow"].attrs["units"] == "USD"
     np.testing.assert_allclose(found["scenario_spot"], 100_300.0 * np.linspace(0.9, 1.1, 21))
     assert found.attrs["sign_model"] == "calls_long" and "sticky strike" in found.attrs["scenario"]
@@ -211,3 +214,18 @@ def test_nothing_priced_is_nan(make_marks: Make) -> None:
 def test_moves_out_of_range_are_named(make_marks: Make, moves: dict[str, object], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         forced_flow(chain(make_marks()), **moves)  # type: ignore[arg-type]
+
+
+def test_one_percent_of_spot_is_the_gex(make_marks: Make) -> None:
+    book = chain(make_marks())
+    moved = forced_flow(book, spot_moves=[1e-6], vol_moves=[0.0])["gamma_flow"].item()
+    assert moved == pytest.approx(-float(exposure(book)["gex"].sum()) * 1e-4, rel=1e-5)
+    now = forced_flow(book, spot_moves=[0.0], vol_moves=[0.0])
+    assert now["book_delta_now"].item() * now["spot"].item() == pytest.approx(
+        float(exposure(book)["dex"].sum()), rel=1e-12
+    )
+
+
+def test_unknown_open_interest_everywhere_forces_nothing_known(make_marks: Make) -> None:
+    found = forced_flow(chain(make_marks(open_interest=np.nan)), spot_moves=[-0.01], vol_moves=[0.0])
+    assert np.isnan(found["forced_flow"].item()) and found.attrs["net_gex_reason"]

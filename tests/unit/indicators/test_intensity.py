@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from workstation.indicators.ticks.intensity import Intensity, intensity
+from workstation.indicators.ticks.windows import TickWindowSet
 from workstation.market.tables import HEALTH, HEARTBEAT, INTENSITY, NO_TIME, TRADES, TradeFlag
 
 SECOND = 10**9
@@ -103,8 +104,9 @@ def test_thinned_rows_are_the_last_of_each_interval() -> None:
 def test_engines_that_look_seldom_and_often_share_their_windows() -> None:
     """Levels of ticks nobody looks at are not made; with someone who looks at every tick, all are."""
     ticks = trades(50, event_ns=(np.arange(50) * 0.7 * SECOND).astype(np.int64))
-    seldom = Intensity(every="5s", **SHORT)
-    often = Intensity(beside=seldom, **SHORT)
+    windows = TickWindowSet()
+    seldom = Intensity(every="5s", windows=windows, **SHORT)
+    often = Intensity(windows=windows, **SHORT)
     assert often._windows is seldom._windows
     thinned = INTENSITY.concat([seldom.update(ticks), seldom.in_progress()])
     pd.testing.assert_frame_equal(thinned, intensity(ticks, every="5s", **SHORT), check_exact=True)

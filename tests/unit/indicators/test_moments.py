@@ -7,8 +7,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from workstation.indicators.batch.instrument_state import RowArrays
 from workstation.numerics.rolling_moments import MARGIN, WindowState, span, window_fields, window_moments
+from workstation.numerics.state_arrays import RowArrays
 
 ROW = 1
 """The window is one of several."""

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from workstation.market.errors import TableError
-from workstation.market.instruments import InstrumentRegistry
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import LIQUIDATIONS, MARKS, QUOTES, TABLES, TRADES, Table
 
 TRADE = {"event_ns": [1, 2], "instrument": "BTC/USD:BTC", "price": [5.0, 5.0], "size": [1.0, 1.0]}
@@ -59,7 +60,11 @@ def test_what_is_possible_passes(value: float) -> None:
 def test_a_price_below_zero_is_the_instruments_affair(name: str, never: bool) -> None:
     frame = pd.DataFrame(TRADE | {"instrument": name, "price": [5.0, -37.63]})
     assert TRADES.conform(frame, InstrumentRegistry())["price"].tolist() == [5.0, -37.63]
-    found = [(column, rows.tolist()) for column, rows, _ in TRADES.impossible(frame, InstrumentRegistry())]
+
+    def kinds(names: list[str]) -> list[str]:
+        return INSTRUMENT_TERMS.kinds(REGISTRY.codes(names))
+
+    found = [(column, rows.tolist()) for column, rows, _ in TRADES.impossible(frame, kinds)]
     assert found == ([("price", [False, True])] if never else [])
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from workstation.market.errors import FrameError
-from workstation.portfolio.paper import paper_fills
+from workstation.portfolio.paper import MOST_ROWS, paper_fills, replaced, without
 from workstation.portfolio.positions import positions
 
 HEAD = "time,venue,instrument,side,size,price,fee,fee_currency,kind"
@@ -87,3 +88,75 @@ def test_a_bad_head_is_named(tmp_path: Path, head: str, words: str) -> None:
 
 def test_an_empty_book_has_no_fills(tmp_path: Path) -> None:
     assert paper_fills(written(tmp_path)).empty
+
+
+GOOD = "2026-03-20T05:00:00Z,deribit,BTC-27MAR26-70000-C,buy,2,0.0310,0.0006,BTC,trade"
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        GOOD.replace("BTC-27MAR26-70000-C", "A&B"),
+        GOOD.replace("2026-03-20T05:00:00Z", "1889-03-20"),
+        GOOD.replace("2026-03-20T05:00:00Z", "9999-03-20"),
+        GOOD.replace(",buy,", ",hold,"),
+        GOOD.replace("0.0310", "inf"),
+        GOOD.replace(",trade", ",gift"),
+        GOOD + ",1,2",
+        GOOD.replace("deribit", '"deri"bit'),
+        "x",
+    ],
+)
+def test_one_bad_line_is_set_aside_with_its_number(tmp_path: Path, bad: str) -> None:
+    fills = paper_fills(written(tmp_path, GOOD, bad, GOOD))
+    assert fills["fill_id"].tolist() == ["book.csv:2", "book.csv:4"]
+    (told,) = fills.attrs["set_aside"]
+    assert told.startswith("book.csv, line 3")
+
+
+def test_a_quote_that_is_never_closed_costs_only_what_it_holds(tmp_path: Path) -> None:
+    fills = paper_fills(written(tmp_path, GOOD, '"open', GOOD))
+    assert len(fills) == 1 and "lines 3 to 4" in fills.attrs["set_aside"][0]
+
+
+def test_a_large_book_is_read_in_a_moment_and_a_larger_one_refused_in_words(tmp_path: Path) -> None:
+    begun = time.perf_counter()
+    assert len(paper_fills(written(tmp_path, *[GOOD] * 50_000))) == 50_000
+    assert time.perf_counter() - begun < 5.0  # half a second alone; a line at a time it took a minute
+    with pytest.raises(FrameError, match=r"more than 200,000 lines.*split it"):
+        paper_fills(written(tmp_path, *["x"] * (MOST_ROWS + 1)))
+
+
+def test_a_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "book.csv"
+    path.write_bytes(HEAD.encode() + b"\n\xff\xfe")
+    with pytest.raises(FrameError, match=r"book\.csv is not UTF-8"):
+        paper_fills(path)
+
+
+def test_a_side_and_a_margin_mode_may_be_given(tmp_path: Path) -> None:
+    head = "time,venue,instrument,side,size,price,position_side,margin_mode"
+    lines = [
+        "2026-03-20,okx,BTC-USDT-SWAP,buy,1,69000,long,cross",
+        "2026-03-20,okx,BTC-USDT-SWAP,sell,0.4,71000,short,cross",
+        "2026-03-20,okx,BTC-USDT-SWAP,sell,0.4,71000,both,cross",
+    ]
+    fills = paper_fills(written(tmp_path, *lines, head=head))
+    held = positions(fills)
+    assert held[["position_side", "quantity"]].astype(str).values.tolist() == [
+        ["long", "1.0"],
+        ["short", "-0.4"],
+    ]
+    assert "line 4, column position_side: 'both' is not long, short or empty" in fills.attrs["set_aside"][0]
+
+
+def test_fills_can_be_taken_out_and_a_book_exchanged(tmp_path: Path) -> None:
+    fills = paper_fills(written(tmp_path, *LINES))
+    fewer = without(fills, ["book.csv:3"])
+    assert len(fewer) == len(fills) - 1 and "book.csv:3" not in set(fewer["fill_id"])
+    with pytest.raises(KeyError, match=r"book\.csv:99"):
+        without(fills, ["book.csv:99"])
+    new = paper_fills(written(tmp_path, GOOD.replace(",2,", ",7,")))
+    both = replaced(fills, new)
+    assert both.loc[both["venue"].astype(str) == "deribit", "size"].tolist() == [7.0]
+    assert set(both["venue"].astype(str)) == set(fills["venue"].astype(str))

@@ -61,7 +61,7 @@ def test_shape_prices_and_units() -> None:
     assert at(found, "open_interest", 100_000.0, "P") == 4.0
     assert found["years"].item() == pytest.approx(YEARS, rel=1e-12)
     assert found["expiry"].values[0] == np.datetime64("2026-12-25T08:00")
-    assert all("units" in found[name].attrs for name in found.variables)
+    assert all("units" in found[name].attrs or name == "expiry" for name in found.variables)
     assert set(found.data_vars) <= set(UNITS)
 
 
@@ -139,7 +139,7 @@ def test_missing_iv_is_implied_from_mark_then_mid_and_the_source_is_counted() ->
         ask=[nan, nan, nan, price[3] + 1e-4, price[4], nan],
     )
     found = chain(frame)
-    assert found.attrs["iv_source"] == {"mark_iv": 1, "implied from mark": 2, "implied from mid": 1}
+    assert found.attrs["iv_source"] == {"mark_iv": 1, "implied from mark": 2, "mid": 1}
     assert found.attrs["dropped"]["no_iv"] == 2
     for strike, right in ((90_000.0, "P"), (100_000.0, "C"), (100_000.0, "P")):
         assert at(found, "mark_iv", strike, right) == pytest.approx(0.6, abs=1e-9)
@@ -241,9 +241,7 @@ def test_a_forward_or_index_that_stands_still_is_not_used() -> None:
 def test_a_vol_that_stands_still_gives_way_to_a_fresh_quote() -> None:
     price = [coin_price(k, c, 0.6) for k in (90_000.0, 100_000.0, 110_000.0) for c in (True, False)]
     quotes = marks(event_ns=ASOF + 901 * SECOND, mark_iv=np.nan, bid=price, ask=price)
-    assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {
-        "implied from mid": 6
-    }
+    assert chain(pd.concat([marks(), quotes], ignore_index=True)).attrs["iv_source"] == {"mid": 6}
 
 
 def test_stale_limit_may_be_infinite() -> None:

@@ -15,19 +15,27 @@ from typing import Any
 from workstation.feeds.venue_kit.account_rows import (
     Reading,
     Request,
+    Row,
     Rows,
     Venue,
+    amount,
     balance,
+    each_row,
     funding,
+    listed,
     name_of,
     nanoseconds,
     number,
     position,
     settlement,
+    shown,
     side_of,
+    text,
     units,
+    whole,
+    word,
 )
-from workstation.market.errors import SymbolError
+from workstation.market.errors import FrameError, SymbolError
 
 POSITIONS, SUMMARIES = "privateGetGetPositions", "privateGetGetAccountSummaries"
 TRADES, SETTLED = "privateGetGetUserTradesByCurrencyAndTime", "privateGetGetSettlementHistoryByCurrency"
@@ -49,9 +57,14 @@ def requests(currencies: Sequence[str], since_ms: int) -> list[Request]:
 
 def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The next page of trades."""
-    if method != TRADES or not answer["result"].get("has_more") or not answer["result"]["trades"]:
+    if method != TRADES:
         return None
-    newest = int(answer["result"]["trades"][-1]["timestamp"])
+    rows = listed(answer, "result", "trades")
+    times = [row.get("timestamp") for row in rows if isinstance(row, dict)]
+    known = [int(str(time)) for time in times if str(time).isdecimal()]
+    if not known or not answer["result"].get("has_more"):
+        return None
+    newest = known[-1]
     if newest <= params["start_timestamp"]:
         newest = int(params["start_timestamp"]) + 1
     return {**params, "start_timestamp": newest}
@@ -59,79 +72,75 @@ def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, An
 
 def positions(answer: Any, reading: Reading) -> Rows:
     """``{"instrument_name":"BTC-PERPETUAL","kind":"future","direction":"buy","size":50,"size_currency":0.0067,"average_price":7440.18,...}``"""
-    rows = []
-    for held in answer["result"]:
-        if str(held.get("kind", "")).endswith("_combo") or held["direction"] == "zero":
-            continue
-        name = name_of(held["instrument_name"], "deribit")
-        entry = number(held["average_price"])
-        linear_future = held["kind"] == "future" and "_" in held["instrument_name"]
-        size = abs(number(held["size_currency" if linear_future else "size"]))
-        rows.append(
-            position(
-                reading,
-                name,
-                side_of(held["direction"]) * units(name, size, entry),
-                entry,
-                held.get("mark_price"),
-                held.get("index_price"),
-                held.get("floating_profit_loss"),
-            )
-        )
-    return {"positions": rows}
+
+    def read(held: Mapping[str, Any]) -> Row | None:
+        kind, symbol, direction = text(held, "kind"), text(held, "instrument_name"), text(held, "direction")
+        if kind.endswith("_combo") or direction == "zero":
+            return None
+        if kind not in ("option", "future"):
+            raise FrameError(f"kind {shown(kind)} is neither option nor future")
+        name, entry = name_of(symbol, "deribit"), number(held.get("average_price"))
+        linear_future = kind == "future" and "_" in symbol
+        size = abs(amount(held, "size_currency" if linear_future else "size"))
+        told = (held.get("mark_price"), held.get("index_price"), held.get("floating_profit_loss"))
+        return position(reading, name, side_of(direction) * units(name, size, entry), entry, told=told)
+
+    return {"positions": whole(each_row(listed(answer, "result"), reading, read, "instrument_name"))}
 
 
 def trades(answer: Any, reading: Reading) -> Rows:
     """``{"trade_id":"ETH-34066","instrument_name":"ETH-22FEB19-120-C","direction":"buy","amount":11,"price":0.04,"fee":0.0011,...}``"""
-    rows = []
-    for trade in answer["result"]["trades"]:
+
+    def read(trade: Mapping[str, Any]) -> Row | None:
         try:
-            name = name_of(trade["instrument_name"], "deribit")
+            name = name_of(trade.get("instrument_name"), "deribit")
         except SymbolError:
             if trade.get("legs") or trade.get("combo_id") == trade["instrument_name"]:
-                continue
+                return None
             raise
-        price = number(trade["price"])
-        rows.append(
-            reading.row(nanoseconds(trade["timestamp"]), name)
-            | {
-                "side": side_of(trade["direction"]),
-                "price": price,
-                "size": units(name, number(trade["amount"]), price),
-                "fee": number(trade.get("fee")),
-                "fee_currency": trade.get("fee_currency", ""),
-                "kind": "liquidation" if trade.get("liquidation") else "trade",
-                "index": number(trade.get("index_price")),
-                "fill_id": str(trade["trade_id"]),
-                "block_id": str(trade.get("block_trade_id") or trade.get("combo_trade_id") or ""),
-            }
-        )
-    return {"fills": rows}
+        price = amount(trade, "price")
+        return reading.row(nanoseconds(trade.get("timestamp")), name) | {
+            "side": side_of(trade.get("direction")),
+            "price": price,
+            "size": units(name, amount(trade, "amount"), price),
+            "fee": number(trade.get("fee")),
+            "fee_currency": word(trade.get("fee_currency")),
+            "kind": "liquidation" if trade.get("liquidation") else "trade",
+            "index": number(trade.get("index_price")),
+            "fill_id": text(trade, "trade_id"),
+            "block_id": word(trade.get("block_trade_id")) or word(trade.get("combo_trade_id")),
+        }
+
+    return {"fills": each_row(listed(answer, "result", "trades"), reading, read, "instrument_name")}
 
 
 def settled(answer: Any, reading: Reading) -> Rows:
     """``{"type":"delivery","timestamp":1550219814585,"instrument_name":"BTC-22FEB19-4000-C","position":0.1,"index_price":4100.5,...}``"""
-    rows = []
-    for event in answer["result"]["settlements"]:
-        if event["type"] not in ("delivery", "settlement"):
-            continue
-        name, at_ns = name_of(event["instrument_name"], "deribit"), nanoseconds(event["timestamp"])
-        held, index = number(event["position"]), number(event["index_price"])
-        fill_id = f"{event['type']}:{event['timestamp']}"
-        if event["type"] == "delivery":
-            rows.append(settlement(reading, at_ns, name, held, index, fill_id))
-        elif event.get("funding"):
-            rows.append(funding(reading, at_ns, name, -number(event["funding"]), fill_id, index=index))
-    return {"fills": rows}
+
+    def read(event: Mapping[str, Any]) -> Row | None:
+        kind = text(event, "type")
+        if kind not in ("delivery", "settlement"):
+            return None
+        name, at_ns = name_of(event.get("instrument_name"), "deribit"), nanoseconds(event.get("timestamp"))
+        fill_id = f"{kind}:{word(event['timestamp'])}"
+        if kind == "delivery":
+            held, index = amount(event, "position"), amount(event, "index_price")
+            return settlement(reading, at_ns, name, held, index, fill_id)
+        gained = number(event.get("funding"))
+        if gained != gained or gained == 0.0:
+            return None
+        return funding(reading, at_ns, name, -gained, fill_id, index=number(event.get("index_price")))
+
+    return {"fills": each_row(listed(answer, "result", "settlements"), reading, read, "instrument_name")}
 
 
 def balances(answer: Any, reading: Reading) -> Rows:
     """``{"summaries":[{"currency":"BTC","balance":0.9,"available_funds":0.8,"equity":0.95,...}]}``"""
-    rows = [
-        balance(reading, reading.seen_ns, each["currency"], each["balance"], each.get("available_funds"))
-        for each in answer["result"]["summaries"]
-    ]
-    return {"balances": rows}
+
+    def read(each: Mapping[str, Any]) -> Row:
+        return balance(reading, text(each, "currency"), amount(each, "balance"), each.get("available_funds"))
+
+    return {"balances": each_row(listed(answer, "result", "summaries"), reading, read, "currency")}
 
 
 VENUE = Venue(

@@ -15,7 +15,6 @@ not stated. JSON vega is per vol point and theta per day [not documented by the 
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +26,7 @@ import pandas as pd
 
 from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
-from workstation.feeds.files.chunks import lines_of, parsed
+from workstation.feeds.files.chunks import parsed
 from workstation.feeds.files.names import by_symbol, named
 from workstation.feeds.files.reading import Rejections, nanoseconds, whole
 from workstation.market.calendar import sessions
@@ -87,7 +86,7 @@ def _named(marks: pd.DataFrame, file: str, rejections: Rejections) -> pd.DataFra
 
 
 def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.DataFrame]:
-    lines = [line for group in lines_of(io.BytesIO(whole(path)), path.name) for line in group]
+    lines = whole(path).splitlines(keepends=True)
     title = [line.decode("utf-8-sig", "replace") for line in lines[:_TITLE_LINES]]
     title += [""] * (_TITLE_LINES - len(title))
     index, saved_ns = float(_number(path, title[1], "Last")), _saved(path, title[2])
@@ -97,7 +96,7 @@ def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.Data
         )
     header = ["expiry", *(f"c_{n}" for n in _SIDE), "strike", *(f"p_{n}" for n in _SIDE)]
     wanted = [name for name in header if name not in ("expiry", "strike", "c_net", "p_net")]
-    chunk = parsed(path.name, header, wanted, _TITLE_LINES + 1, lines[_TITLE_LINES:], rejections)
+    chunk = parsed(path.name, header, wanted, _TITLE_LINES + 1, b"".join(lines[_TITLE_LINES:]), rejections)
     kept = np.ones(len(chunk), dtype=np.bool_)
     columns: dict[str, Any] = {}
     for name in wanted if len(chunk) else []:

@@ -34,9 +34,18 @@ class Chunk:
     places: npt.NDArray[np.int64]
     file: str
     unit: str = "line"
+    next_place: int = 0
+    """Place of what follows in the file."""
 
     def __len__(self) -> int:
         return len(self.places)
+
+    def part(self, start: int, rows: int) -> Chunk:
+        """Some rows of it; all of them at no cost."""
+        if start == 0 and rows >= len(self):
+            return self
+        columns = {name: values.slice(start, rows) for name, values in self.columns.items()}
+        return Chunk(columns, self.places[start : start + rows], self.file, self.unit)
 
     def where(self, row: int) -> str:
         """Where a row stands in the file."""
@@ -100,49 +109,42 @@ def _need(path: Path, wanted: Sequence[str], found: Sequence[str], who: str, del
         )
 
 
-def lines_of(file: IO[bytes], name: str, longest: int = LONGEST_LINE) -> Iterator[list[bytes]]:
-    """Lines of a file with their ends, many at a time; ``FrameError`` for one that does not end."""
+def blocks_of(file: IO[bytes], name: str, longest: int = LONGEST_LINE) -> Iterator[bytes]:
+    """Whole lines of a file with their ends, some megabytes at a time; ``FrameError`` for a line that does not end."""
     rest = b""
-    while block := file.read(_BLOCK):
-        lines = (rest + block).splitlines(keepends=True) if rest else block.splitlines(keepends=True)
-        # ``splitlines`` of bytes ends lines at \n, \r and \r\n; a \r at a block's end may have its \n to come
-        rest = lines.pop() if not lines[-1].endswith(b"\n") else b""
-        if len(rest) > LONGEST_LINE:
-            raise FrameError(
-                f"{name}: no line end within {LONGEST_LINE:,} bytes; this is not a table in text"
-            )
-        if lines:
-            yield lines
+    while read := file.read(_BLOCK):
+        end = read.rfind(b"\n") + 1
+        if end:
+            yield rest + read[:end]
+            rest = read[end:]
+        else:
+            rest += read
+        if len(rest) > longest:
+            raise FrameError(f"{name}: no line end within {longest:,} bytes; this is not a file of lines")
     if rest:
-        yield [rest]
-
-
-def _grouped(file: IO[bytes], name: str, rows: int) -> Iterator[tuple[int, list[bytes]]]:
-    """Lines in groups of at most ``rows``, with the number of the first."""
-    held: list[bytes] = []
-    first = 1
-    for lines in lines_of(file, name):
-        held += lines
-        while len(held) > rows:
-            yield first, held[:rows]
-            first, held = first + rows, held[rows:]
-    if held:
-        yield first, held
+        yield rest
 
 
 def _delimited(
     path: Path, wanted: Sequence[str], rejections: Rejections, rows: int, delimiter: str, who: str
 ) -> Iterator[Chunk]:
     header: list[str] | None = None
+    first = 1
     with open_bytes(path) as file:
-        for first, lines in _grouped(file, path.name, rows + 1):
+        for body in blocks_of(file, path.name):
             if header is None:
-                header = _header(path, lines.pop(0), delimiter)
+                line = (
+                    body.splitlines(keepends=True)[0]
+                    if b"\r" in body
+                    else body[: body.find(b"\n") + 1 or None]
+                )
+                header = _header(path, line, delimiter)
                 _need(path, wanted, header, who, delimiter)
-                first += 1
-            chunk = parsed(path.name, header, wanted, first, lines, rejections, delimiter)
-            if len(chunk):
-                yield chunk
+                body, first = body[len(line) :], 2
+            chunk = parsed(path.name, header, wanted, first, body, rejections, delimiter)
+            first = chunk.next_place
+            for start in range(0, len(chunk), rows):
+                yield chunk.part(start, rows)
     if header is None:
         raise FrameError(f"{path.name}: an empty file; not even a line with the names of the columns")
 
@@ -163,31 +165,38 @@ def parsed(
     header: list[str],
     wanted: Sequence[str],
     first: int,
-    lines: list[bytes],
+    body: bytes,
     rejections: Rejections,
     delimiter: str = ",",
 ) -> Chunk:
-    """The wanted columns of lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
-    numbers = np.arange(first, first + len(lines))
-    body = b"".join(lines)
-    quick = body.isascii() and not any(mark in body for mark in (b'"', b"\0", b"\n\n", b"\n\r"))
-    quick &= not body.startswith((b"\n", b"\r"))
-    found = _table(_ended(body), header, wanted, delimiter, False) if quick and body else None
-    if found is None or found.num_rows != len(lines):
+    """The wanted columns of whole lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
+    found, count = None, body.count(b"\n") + (not body.endswith(b"\n"))
+    if body and _is_plain(body):
+        found = _table(_ended(body), header, wanted, delimiter, False)
+    numbers = np.arange(first, first + count)
+    if found is None or found.num_rows != count:
+        lines = body.splitlines(keepends=True)
+        count, numbers = len(lines), np.arange(first, first + len(lines))
         problems = [_problem(line, len(header), delimiter) for line in lines]
         for line, problem, number in zip(lines, problems, numbers, strict=True):
             if problem and problem != _BLANK:
                 rejections.add(problem, 1, f"{file}, line {number}: {line[:60]!r}")
         good = [place for place, problem in enumerate(problems) if not problem]
         if not good:
-            return Chunk({}, numbers[:0], file)
+            return Chunk({}, numbers[:0], file, next_place=first + count)
         numbers, body = numbers[good], b"".join([lines[place] for place in good])
         found = _table(_ended(body), header, wanted, delimiter, b'"' in body)
         if found is None or found.num_rows != len(numbers):
-            raise FrameError(
-                f"{file}: the {len(lines)} lines from line {first} on do not read as one row each"
-            )
-    return Chunk({name: found[name].combine_chunks() for name in dict.fromkeys(wanted)}, numbers, file)
+            raise FrameError(f"{file}: the {count} lines from line {first} on do not read as one row each")
+    columns = {name: found[name].combine_chunks() for name in dict.fromkeys(wanted)}
+    return Chunk(columns, numbers, file, next_place=first + count)
+
+
+def _is_plain(body: bytes) -> bool:
+    """Whether lines have nothing in them for which each must be looked at: no quote, NUL, blank line or lone return."""
+    if not body.isascii() or any(mark in body for mark in (b'"', b"\0", b"\n\n", b"\n\r")):
+        return False
+    return not body.startswith((b"\n", b"\r")) and body.count(b"\r") == body.count(b"\r\n")
 
 
 def _ended(body: bytes) -> bytes:

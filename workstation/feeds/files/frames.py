@@ -21,7 +21,7 @@ import pandas as pd
 
 from workstation.feeds.decoding import decoder_of
 from workstation.feeds.feed import Batch
-from workstation.feeds.files.chunks import lines_of
+from workstation.feeds.files.chunks import blocks_of
 from workstation.feeds.files.reading import END_NS, FIRST_NS, Rejections, open_bytes
 from workstation.market.errors import FrameError
 
@@ -71,10 +71,11 @@ def read(path: Path, rejections: Rejections, feed: str = "") -> Iterator[Batch]:
     decode = decoder_of(feed)
     lines = _Lines()
     with open_bytes(path) as file:
-        captured = (line for group in lines_of(file, path.name, LONGEST_FRAME) for line in group)
+        blocks = blocks_of(file, path.name, LONGEST_FRAME)
+        captured = (line for block in blocks for line in block.removesuffix(b"\n").split(b"\n"))
         for number, line in enumerate(captured, 1):
             _take(
-                line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r\n"),
+                line.removeprefix(b"\xef\xbb\xbf").rstrip(b"\r"),
                 f"{path.name}, line {number}",
                 lines,
                 rejections,

@@ -19,6 +19,8 @@ import pyarrow as pa
 
 from workstation.feeds.feed import Batch
 from workstation.market.errors import FrameError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, Table, table
 
 ROWS = 100_000
@@ -167,11 +169,15 @@ def possible(
         if schema.name == "instruments":
             strange &= (times != 0) & (times != NO_TIME)
         drop(strange, "time outside 1990-2100", "event_ns")
-    for column, mask, reason in schema.impossible(frame):
+    for column, mask, reason in schema.impossible(frame, _kinds):
         drop(mask, reason, column)
     if schema.name == "trades" and "size" in frame:
         drop(frame["size"].to_numpy(dtype=np.float64, na_value=np.nan) == 0, "a trade of size 0", "size")
     return frame if kept.all() else frame[kept]
+
+
+def _kinds(names: list[str]) -> list[str]:
+    return INSTRUMENT_TERMS.kinds(REGISTRY.codes(names))
 
 
 def open_text(path: Path) -> IO[str]:

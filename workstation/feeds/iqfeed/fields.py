@@ -112,9 +112,22 @@ def _date(data: Any, first: int, last: int) -> int:
 
 
 @numba.njit(cache=True)  # type: ignore[misc]
+def _no_such_time(data: Any, first: int, last: int) -> bool:
+    """Whether a time is written ``99:99:99``, with or without a fraction: none was there today."""
+    if last - first < 8 or (last - first > 8 and data[first + 8] != 46):
+        return False
+    same = True
+    for i in range(8):
+        same &= data[first + i] == (58 if i == 2 or i == 5 else 57)
+    for i in range(first + 9, last):
+        same &= 48 <= data[i] <= 57
+    return same
+
+
+@numba.njit(cache=True)  # type: ignore[misc]
 def _time(data: Any, first: int, last: int) -> int:
-    """``09:30:00.123456`` as us of the day; finer digits are cut."""
-    if first >= last:
+    """``09:30:00.123456`` as us of the day, finer digits are cut; -1 for none, which the venue also writes ``99:99:99``."""
+    if first >= last or _no_such_time(data, first, last):
         return -1
     if last - first < 8 or data[first + 2] != 58 or data[first + 5] != 58:
         return -2

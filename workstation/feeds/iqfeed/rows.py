@@ -86,8 +86,8 @@ def of_updates(
     if (rows := np.flatnonzero(updated | summed)).size:
         parts.append(Part("quotes", quotes(rows, codes, seen, fields, summed)))
     options = (NAMES.traits[lines.symbol[at]] & OPTION) != 0
-    if (rows := np.flatnonzero(summed & options)).size:
-        parts.append(Part("marks", marks(rows, codes, seen, fields)))
+    if (rows := np.flatnonzero((updated | summed) & options)).size:
+        parts.append(Part("marks", marks(rows, codes, seen, fields, summed)))
     return parts, at[printed & ~told]
 
 
@@ -95,12 +95,16 @@ def trades(
     rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields,
     layout: Layout,
 ) -> pd.DataFrame:  # fmt: skip
-    """Prints. The time is Eastern wall time of the print's own date; without a date the newest such time."""
+    """Prints. The time is Eastern wall time of the print's own date; without a date the newest such time.
+
+    The contents say what a print counts for: C is a qualified last, E a last of extended hours, O neither: it is volume alone.
+    """
     whole = {name: values[rows] for name, values in fields.whole.items()}
     seen = seen_ns[rows]
     side = _SIDES[np.clip(whole["aggressor"], -1, 3) + 1]
     text, flags = _conditions(whole["conditions"], layout)
     flags[(whole["contents"] & scan.EXTENDED) != 0] |= int(TradeFlag.EXTENDED_HOURS)
+    flags[(whole["contents"] & scan.TRADED) == scan.OTHER] |= int(TradeFlag.NO_PRICE)
     exchange, off = _markets(whole["market"], layout)
     flags[off] |= int(TradeFlag.OFF_EXCHANGE)
     event, day = _print_times(whole["day"], whole["time_us"], seen)
@@ -139,10 +143,8 @@ def quotes(
 ) -> pd.DataFrame:  # fmt: skip
     """Best bid and offer; the time is that of the side that changed, on the newest day it can be."""
     numbers = {name: values[rows] for name, values in fields.numbers.items()}
-    whole = {name: values[rows] for name, values in fields.whole.items()}
-    whole["contents"] = np.where(summed[rows], scan.BID | scan.ASK, whole["contents"])
     columns: dict[str, Any] = {
-        "event_ns": _quote_times(whole, seen_ns[rows]),
+        "event_ns": _times_of(rows, fields, seen_ns, summed),
         "seen_ns": seen_ns[rows],
         "instrument": REGISTRY.categorical(codes[rows]),
         **_best(numbers),
@@ -152,12 +154,16 @@ def quotes(
 
 
 def marks(
-    rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields
+    rows: npt.NDArray[np.intp], codes: npt.NDArray[np.int32], seen_ns: npt.NDArray[np.int64], fields: Fields,
+    summed: npt.NDArray[np.bool_],
 ) -> pd.DataFrame:  # fmt: skip
-    """Summaries of options: quote, last, volume and open interest as of now; the venue does not date the open interest."""
+    """Options' quotes with last, volume and open interest, of the time of the quote; the venue sends no vol and no mark.
+
+    Every line of an option carries all fields, an update of a quote as well as a summary. The open interest is not dated.
+    """
     numbers = {name: values[rows] for name, values in fields.numbers.items()}
     columns: dict[str, Any] = {
-        "event_ns": seen_ns[rows],
+        "event_ns": _times_of(rows, fields, seen_ns, summed),
         "seen_ns": seen_ns[rows],
         "instrument": REGISTRY.categorical(codes[rows]),
         **_best(numbers),
@@ -179,6 +185,15 @@ def _best(numbers: dict[str, npt.NDArray[np.float64]]) -> dict[str, npt.NDArray[
         best[side] = np.where(nobody, np.nan, price)
         best[f"{side}_size"] = np.where(nobody, np.nan, numbers[f"{side}_size"])
     return best
+
+
+def _times_of(
+    rows: npt.NDArray[np.intp], fields: Fields, seen_ns: npt.NDArray[np.int64], summed: npt.NDArray[np.bool_]
+) -> npt.NDArray[np.int64]:
+    """Times of the quotes of rows; a summary tells both sides."""
+    whole = {name: fields.whole[name][rows] for name in ("contents", "bid_us", "ask_us")}
+    whole["contents"] = np.where(summed[rows], scan.BID | scan.ASK, whole["contents"])
+    return _quote_times(whole, seen_ns[rows])
 
 
 def _quote_times(

@@ -8,39 +8,46 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-KEPT_ROOM = 100_000
-"""Rows up to which the room for a batch is kept for the next one."""
+SCRATCH_ROWS = 100_000
+"""Rows up to which scratch arrays are kept for the next batch."""
 
 
-class Runs(NamedTuple):
-    """Trades of a batch, those of one instrument after those of another, each in row order; by first trade.
+class TradeArrays(NamedTuple):
+    """Columns of trades, arrays of one length."""
 
-    ``rows``: their places in the batch; ``codes``: the registry code of each run; ``edges``: run i is ``edges[i]`` to
-    ``edges[i + 1]`` of ``rows`` and of the columns, which may be longer.
+    event_ns: npt.NDArray[np.int64]
+    price: npt.NDArray[np.float64]
+    size: npt.NDArray[np.float64]
+    side: npt.NDArray[np.int8]
+    flags: npt.NDArray[np.int32]
+
+
+class TradeGroups(NamedTuple):
+    """Trades of a batch grouped by instrument, groups by their first trade, each in row order.
+
+    ``rows``: their rows in the batch; ``codes``: the registry code of each group; ``offsets``: group i is ``offsets[i]`` to
+    ``offsets[i + 1]`` of ``rows`` and of ``trades``, which may be longer.
     """
 
     rows: npt.NDArray[np.int64]
     codes: npt.NDArray[np.int64]
-    edges: npt.NDArray[np.int64]
-    event_ns: npt.NDArray[np.int64]
-    price: npt.NDArray[np.float64]
-    size: npt.NDArray[np.float64]
-    flags: npt.NDArray[np.int32]
+    offsets: npt.NDArray[np.int64]
+    trades: TradeArrays
 
 
-class Ticks(NamedTuple):
-    """Those of the trades that are measured, by instrument.
+class TickGroups(NamedTuple):
+    """Those of the grouped trades that are measured.
 
-    ``places``: in the columns of ``Runs``; ``owners``: the state row of each run; ``rows``, ``edges``: as there.
+    ``positions``: in the columns of ``TradeGroups``; ``state_rows``: the state row of each group; ``rows``, ``offsets``: as there.
     """
 
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
-    owners: npt.NDArray[np.int64]
-    edges: npt.NDArray[np.int64]
+    state_rows: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
 
 
-class Room:
+class ScratchArrays:
     """Arrays to write a batch's results to, kept for the next batch unless they are for a whole history.
 
     Parameters
@@ -50,8 +57,8 @@ class Room:
 
     Examples
     --------
-    >>> room = Room(("int64", 0), ("float64", 4))
-    >>> [array.shape for array in room.of(10)], room.of(7)[0] is room.of(20)[0]
+    >>> scratch = ScratchArrays(("int64", 0), ("float64", 4))
+    >>> [array.shape for array in scratch.of(10)], scratch.of(7)[0] is scratch.of(20)[0]
     ([(20,), (4, 20)], True)
     """
 
@@ -64,19 +71,16 @@ class Room:
         """The arrays, each row at least so long; what is in them is of before."""
         if many <= self._size:
             return self._held
-        size = many if many > KEPT_ROOM else 2 * many
+        size = many if many > SCRATCH_ROWS else 2 * many
         made = tuple([np.empty((rows, size) if rows else size, dtype) for dtype, rows in self._layout])
-        if many <= KEPT_ROOM:
+        if many <= SCRATCH_ROWS:
             self._size, self._held = size, made
         return made
 
 
 @numba.njit(cache=True, nogil=True)
-def gather(
-    codes: Any, counts: Any, event_ns: Any, price: Any, size: Any, flags: Any, plain: bool,
-    rows: Any, owners: Any, edges: Any, event_out: Any, price_out: Any, size_out: Any, flags_out: Any,
-) -> int:  # fmt: skip
-    """Write the runs of a batch (a counting sort, whatever the number of codes); returns how many.
+def group_trades(codes: Any, counts: Any, trades: TradeArrays, plain: bool, out: TradeGroups) -> int:
+    """Write the groups of a batch (a counting sort, whatever the number of codes); returns how many.
 
     Parameters
     ----------
@@ -85,33 +89,37 @@ def gather(
     counts
         One 0 per code, as it is left again.
     plain
-        Whether no flag is set: then ``flags_out`` is not written to.
+        Whether no flag and no side is set: then those of ``out`` are not written to.
     """
-    runs = total = 0
+    groups = total = 0
+    grouped = out.trades
     for row in range(codes.size):
         code = np.uint64(codes[row])
         count = counts[code]
         if count == 0:
-            owners[runs] = codes[row]
-            runs += 1
+            out.codes[groups] = codes[row]
+            groups += 1
         counts[code] = count + 1
-    for run in range(runs):
-        edges[run] = total
-        total += counts[owners[run]]
-        counts[owners[run]] = edges[run]
-    edges[runs] = total
+    for group in range(groups):
+        out.offsets[group] = total
+        total += counts[out.codes[group]]
+        counts[out.codes[group]] = out.offsets[group]
+    out.offsets[groups] = total
     for row in range(codes.size):
         code = np.uint64(codes[row])
-        place = np.uint64(counts[code])
+        position = np.uint64(counts[code])
         counts[code] += 1
-        rows[place], event_out[place] = row, event_ns[row]
-        price_out[place], size_out[place] = price[row], size[row]
+        out.rows[position], grouped.event_ns[position] = row, trades.event_ns[row]
+        grouped.price[position], grouped.size[position] = trades.price[row], trades.size[row]
     if not plain:
         for done in range(total):
-            flags_out[done] = flags[rows[done]]
-    for run in range(runs):
-        counts[owners[run]] = 0
-    return runs
+            grouped.flags[done], grouped.side[done] = (
+                trades.flags[out.rows[done]],
+                trades.side[out.rows[done]],
+            )
+    for group in range(groups):
+        counts[out.codes[group]] = 0
+    return groups
 
 
 @numba.njit(cache=True, nogil=True)
@@ -143,15 +151,15 @@ def stretch(values: Any, row: int, stop: int, begin: int, limit: int, ordered: b
 @numba.njit(cache=True, nogil=True)
 def copy_to(to: Any, values: Any) -> None:
     """Write values to the begin of another array; a slice's assignment asks more than a short one takes."""
-    for place in range(values.size):
-        to[place] = values[place]
+    for position in range(values.size):
+        to[position] = values[position]
 
 
 @numba.njit(cache=True, nogil=True)
 def take_old(ring: Any, at: int, new: Any, old: Any) -> int:
     """Write for each new value the one that came as many values before it as the ring is long; the ring takes the new ones.
 
-    Returns the place of the next value in the ring.
+    Returns the position of the next value in the ring.
     """
     size, many = ring.size, new.size
     near = min(many, size)
@@ -171,14 +179,14 @@ def take_old(ring: Any, at: int, new: Any, old: Any) -> int:
 
 @numba.njit(cache=True, nogil=True)
 def in_row_order(rows: Any, batch_rows: int) -> Any:
-    """Places in ``rows`` (each at most once, below ``batch_rows``) that sort it."""
-    place_of = np.full(batch_rows, -1, dtype=np.int64)
-    for place in range(rows.size):
-        place_of[rows[place]] = place
+    """Positions in ``rows`` (each at most once, below ``batch_rows``) that sort it."""
+    position_of = np.full(batch_rows, -1, dtype=np.int64)
+    for position in range(rows.size):
+        position_of[rows[position]] = position
     order = np.empty(rows.size, dtype=np.int64)
     done = 0
-    for place in place_of:  # type: ignore[assignment]
-        if place >= 0:
-            order[done] = place
+    for position in position_of:  # type: ignore[assignment]
+        if position >= 0:
+            order[done] = position
             done += 1
     return order

@@ -10,11 +10,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.trade_batch import TradeColumns
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import extended
 
 
-class TradedOrder:
+class InstrumentOrder:
     """Registry codes in the order of first trades; never changed, so that engines that saw the same trades share one.
 
     What a batch means to it is found once for all of them.
@@ -26,8 +26,9 @@ class TradedOrder:
 
     Examples
     --------
-    >>> one = NOBODY.followed_by([7, 3])
-    >>> one is NOBODY.followed_by([7, 3]), one.codes.tolist()
+    >>> nobody = InstrumentOrder(np.empty(0, dtype=np.int32))
+    >>> one = nobody.followed_by([7, 3])
+    >>> one is nobody.followed_by([7, 3]), one.codes.tolist()
     (True, [7, 3])
     """
 
@@ -36,32 +37,33 @@ class TradedOrder:
         self.size = int(codes.size)
         self.row_of = np.full(int(codes.max()) + 1 if codes.size else 0, -1, dtype=np.int32)
         self.row_of[codes] = np.arange(codes.size, dtype=np.int32)
-        self._next: weakref.WeakValueDictionary[tuple[int, ...], TradedOrder] = weakref.WeakValueDictionary()
+        self._next: weakref.WeakValueDictionary[tuple[int, ...], InstrumentOrder] = (
+            weakref.WeakValueDictionary()
+        )
 
-    def followed_by(self, codes: list[int]) -> TradedOrder:
+    def followed_by(self, codes: list[int]) -> InstrumentOrder:
         """The order with further instruments."""
         if not codes:
             return self
         key = tuple(codes)
         order = self._next.get(key)
         if order is None:
-            order = self._next[key] = TradedOrder(np.concatenate((self.codes, np.array(codes, np.int32))))
+            order = self._next[key] = InstrumentOrder(np.concatenate((self.codes, np.array(codes, np.int32))))
         return order
 
-    def rows(self, columns: TradeColumns) -> tuple[TradedOrder, npt.NDArray[np.int32]]:
-        """The order after a batch, and the row of each trade in it: one for all when all are of one instrument."""
-        held: tuple[TradedOrder, npt.NDArray[np.int32]] | None = columns.found.get(self)
+    def rows(
+        self, codes: npt.NDArray[Any], found: dict[Any, Any]
+    ) -> tuple[InstrumentOrder, npt.NDArray[np.int32]]:
+        """The order after a batch, and the state row of each of its registry codes; ``found``: what has been found of the batch."""
+        held: tuple[InstrumentOrder, npt.NDArray[np.int32]] | None = found.get(self)
         if held is not None:
             return held
-        codes = columns.codes[:1] if columns.alone else columns.codes
-        if self.row_of.size < len(REGISTRY):
-            grown = np.full(len(REGISTRY) - self.row_of.size, -1, dtype=np.int32)
-            self.row_of = np.concatenate((self.row_of, grown))
+        self.row_of = extended(self.row_of, len(REGISTRY), -1)
         order, of = self, np.empty(codes.size, dtype=np.int32)
         if look_up(self.row_of, codes, of):
             order = self.followed_by(pd.unique(codes[of < 0]).astype(np.int64).tolist())
             of = order.row_of[codes]
-        columns.found[self] = order, of
+        found[self] = order, of
         return order, of
 
 
@@ -69,17 +71,8 @@ class TradedOrder:
 def look_up(row_of: Any, codes: Any, of: Any) -> bool:
     """Write the row of each code; whether any has none."""
     least = 0
-    for place in range(codes.size):
-        row = row_of[np.uint64(codes[place])]
-        of[place] = row
+    for position in range(codes.size):
+        row = row_of[np.uint64(codes[position])]
+        of[position] = row
         least = min(least, row)
     return least < 0
-
-
-NOBODY = TradedOrder(np.empty(0, dtype=np.int32))
-"""Where every engine begins."""
-
-
-def order_of(names: Any) -> TradedOrder:
-    """The order of instruments by name."""
-    return NOBODY.followed_by(REGISTRY.codes(names).tolist())

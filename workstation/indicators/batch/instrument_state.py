@@ -1,9 +1,8 @@
-"""State in arrays with one row per instrument, which grow as instruments come."""
+"""Which row of an engine's state is whose: the instruments it follows, in the order of their first trade."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import Table
+from workstation.numerics.state_arrays import extended
 
 NEW, NOT_FOLLOWED = -1, -2
 """What stands for a state row while an instrument has none yet, and when it gets none."""
@@ -26,14 +26,6 @@ def nothing(schema: Table) -> pd.DataFrame:
     if held is None or held.columns is not schema.index:
         held = _NOTHING[schema.name] = schema.empty()
     return held
-
-
-class Field(NamedTuple):
-    """One array of the state: values per instrument (0: one number, not a row of them), dtype, and what a new row holds."""
-
-    width: int
-    dtype: str = "float64"
-    empty: float = 0
 
 
 class InstrumentRows:
@@ -63,9 +55,7 @@ class InstrumentRows:
         return of
 
     def _make_room(self) -> None:
-        if self._row_of.size < len(REGISTRY):
-            grown = np.full(len(REGISTRY) - self._row_of.size, NEW, dtype=np.int64)
-            self._row_of = np.concatenate((self._row_of, grown))
+        self._row_of = extended(self._row_of, len(REGISTRY), NEW)
 
     def _admit(self, codes: npt.NDArray[np.int64]) -> None:
         kinds = INSTRUMENT_TERMS.kinds(codes)
@@ -84,44 +74,3 @@ class InstrumentRows:
         self._row_of = np.full(len(REGISTRY), NEW, dtype=np.int64)
         self._row_of[codes] = np.arange(codes.size)
         self.codes = codes
-
-
-class RowArrays:
-    """A named tuple of arrays, one row per instrument, doubled when there is no room."""
-
-    def __init__(self, kind: Any, layout: Mapping[str, Field]) -> None:
-        self._kind, self._layout = kind, layout
-        self.arrays: Any = kind(**{name: _blank(field, 0) for name, field in layout.items()})
-
-    def make_room(self, rows: int) -> Any:
-        """The arrays with at least so many rows."""
-        held = len(self.arrays[0])
-        if rows > held:
-            more = max(rows - held, held)
-            self.arrays = self._kind(
-                **{
-                    name: np.concatenate((getattr(self.arrays, name), _blank(field, more)))
-                    for name, field in self._layout.items()
-                }
-            )
-        return self.arrays
-
-    def forget(self, of: npt.NDArray[Any]) -> None:
-        """Blank rows."""
-        for name, field in self._layout.items():
-            getattr(self.arrays, name)[of] = field.empty
-
-    def snapshot(self, rows: int) -> dict[str, Any]:
-        """Copies of the first rows."""
-        return {name: getattr(self.arrays, name)[:rows].copy() for name in self._layout}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from a ``snapshot()``."""
-        self.arrays = self._kind(
-            **{name: np.array(state[name], dtype=field.dtype) for name, field in self._layout.items()}
-        )
-
-
-def _blank(field: Field, rows: int) -> npt.NDArray[Any]:
-    shape = (rows, field.width) if field.width else (rows,)
-    return np.full(shape, field.empty, dtype=field.dtype)

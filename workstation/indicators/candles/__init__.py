@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from workstation.indicators.callable_module import make_callable
 from workstation.indicators.candles.engine import Candles, candles
 
 __all__ = ["Candles", "candles"]
+
+make_callable(__name__)

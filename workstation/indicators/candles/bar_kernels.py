@@ -1,16 +1,18 @@
 """Kernels of the candles: bars, and closing them when the watermark passes them.
 
-State of one bar is a row of two arrays, ``bars`` (int64) and ``sums`` (float64), at ``instrument * slots + bar number modulo slots``. A bar's number is ``event_ns // every``.
+State of one bar is a row of two arrays, ``bars`` (int64) and ``sums`` (float64), at position ``instrument * slots + bar number
+modulo slots``. A bar's number is ``event_ns // every``.
 What is summed is summed in eight partial sums, the n-th trade of a bar in that of n modulo eight, and these are added when the bar
 comes out: it does not depend on how trades came in batches, and eight trades can be added at once.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from workstation.numerics.simd import LANES
 
@@ -19,6 +21,7 @@ OPEN, HIGH, LOW, CLOSE, BUY_VOLUME, SELL_VOLUME = range(6)
 VOLUME, PRICED_SIZE, TURNOVER = (6 + LANES * total for total in range(3))
 """The first of the partial sums of each."""
 BAR_FIELDS, SUM_FIELDS = 4, 6 + 3 * LANES
+BAR_BYTES = 8 * (BAR_FIELDS + SUM_FIELDS)
 VACANT = np.iinfo(np.int64).min
 """Bar number of a slot that holds none."""
 NEVER = np.iinfo(np.int64).max
@@ -30,129 +33,152 @@ DONE_COLUMNS = DONE_TRADES + 1
 """Of the numbers so many are columns of a candle."""
 
 
+class OpenBars(NamedTuple):
+    """Open bars of one length.
+
+    ``bars``: shape (instruments * slots or more, BAR_FIELDS); ``sums``: (the same, SUM_FIELDS); ``slots``: bars of one
+    instrument that may be open at once; ``every``, ``lateness``: ns; ``instruments``: how many have state.
+    """
+
+    bars: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.float64]
+    slots: int
+    every: int
+    lateness: int
+    instruments: int
+
+
+class ClosedBars(NamedTuple):
+    """Bars that come out, as columns: ``numbers`` (DONE_NUMBERS, n) and ``values`` (DONE_VALUES, n)."""
+
+    numbers: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+
+
 @numba.njit(cache=True, nogil=True)
-def begin_bar(bars: Any, sums: Any, place: int, number: int) -> None:
+def begin_bar(bars: Any, sums: Any, position: int, number: int) -> None:
     """An empty bar: no price yet, nothing traded."""
-    bars[place, NUMBER], bars[place, OPEN_NS], bars[place, CLOSE_NS], bars[place, TRADES] = (
-        number, NEVER, VACANT, 0,
-    )  # fmt: skip
+    bars[position, NUMBER], bars[position, OPEN_NS] = number, NEVER
+    bars[position, CLOSE_NS], bars[position, TRADES] = VACANT, 0
     for field in range(SUM_FIELDS):
-        sums[place, field] = np.nan if field <= CLOSE else 0.0
+        sums[position, field] = np.nan if field <= CLOSE else 0.0
 
 
 @numba.njit(cache=True, nogil=True)
-def total(sums: Any, place: Any, first: int) -> float:
+def total(sums: Any, position: Any, first: int) -> float:
     """What eight partial sums add up to."""
-    s = sums[place, first : first + LANES]
+    s = sums[position, first : first + LANES]
     return float(((s[0] + s[1]) + (s[2] + s[3])) + ((s[4] + s[5]) + (s[6] + s[7])))
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def put_bar(
-    bars: Any, sums: Any, place: Any, of: Any, every: int, at: int, done_numbers: Any, done_values: Any, done: int
-) -> None:  # fmt: skip
-    """Write a bar to the output."""
-    done_numbers[DONE_SEQ, done] = done_numbers[DONE_SEEN, done] = done_numbers[DONE_REVISION, done] = 0
-    done_numbers[DONE_BEGIN, done], done_numbers[DONE_EVERY, done] = bars[place, NUMBER] * every, every
-    done_numbers[DONE_OF, done], done_numbers[DONE_AT, done] = of, at
-    done_numbers[DONE_TRADES, done] = bars[place, TRADES]
+def put_bar(open_bars: OpenBars, position: Any, of: Any, at: int, closed: ClosedBars, done: int) -> None:
+    """Write the bar at a position, of instrument ``of``, as row ``done`` of the output; ``at``: the row that made it final."""
+    bars, sums, every = open_bars.bars, open_bars.sums, open_bars.every
+    numbers, values = closed.numbers, closed.values
+    numbers[DONE_SEQ, done] = numbers[DONE_SEEN, done] = numbers[DONE_REVISION, done] = 0
+    numbers[DONE_BEGIN, done], numbers[DONE_EVERY, done] = bars[position, NUMBER] * every, every
+    numbers[DONE_OF, done], numbers[DONE_AT, done] = of, at
+    numbers[DONE_TRADES, done] = bars[position, TRADES]
     for field in range(DONE_VOLUME):
-        done_values[field, done] = sums[place, field]
-    done_values[DONE_VOLUME, done] = total(sums, place, VOLUME)
-    done_values[DONE_BUY_VOLUME, done] = sums[place, BUY_VOLUME]
-    done_values[DONE_SELL_VOLUME, done] = sums[place, SELL_VOLUME]
-    size = total(sums, place, PRICED_SIZE)
-    done_values[DONE_VWAP, done] = total(sums, place, TURNOVER) / size if size > 0.0 else np.nan
+        values[field, done] = sums[position, field]
+    values[DONE_VOLUME, done] = total(sums, position, VOLUME)
+    values[DONE_BUY_VOLUME, done] = sums[position, BUY_VOLUME]
+    values[DONE_SELL_VOLUME, done] = sums[position, SELL_VOLUME]
+    size = total(sums, position, PRICED_SIZE)
+    values[DONE_VWAP, done] = total(sums, position, TURNOVER) / size if size > 0.0 else np.nan
 
 
 @numba.njit(cache=True, nogil=True)
-def open_bars(bars: Any, sums: Any) -> tuple[Any, Any, Any]:
-    """Places of the bars that are not final, and copies of their rows."""
-    places = np.flatnonzero(bars[:, NUMBER] != VACANT)
-    bars_out, sums_out = np.empty((places.size, BAR_FIELDS), np.int64), np.empty((places.size, SUM_FIELDS))
-    for done in range(places.size):
+def copy_open_bars(bars: Any, sums: Any) -> tuple[Any, Any, Any]:
+    """Positions of the bars that are not final, and copies of their rows."""
+    positions = np.flatnonzero(bars[:, NUMBER] != VACANT)
+    bars_out, sums_out = (
+        np.empty((positions.size, BAR_FIELDS), np.int64),
+        np.empty((positions.size, SUM_FIELDS)),
+    )
+    for done in range(positions.size):
         for field in range(BAR_FIELDS):
-            bars_out[done, field] = bars[places[done], field]
+            bars_out[done, field] = bars[positions[done], field]
         for field in range(SUM_FIELDS):
-            sums_out[done, field] = sums[places[done], field]
-    return places, bars_out, sums_out
+            sums_out[done, field] = sums[positions[done], field]
+    return positions, bars_out, sums_out
 
 
 @numba.njit(cache=True, nogil=True)
-def put_open_bars(
-    bars: Any, sums: Any, slots: int, instruments: int, every: int, done_numbers: Any, done_values: Any, done: int
-) -> int:  # fmt: skip
+def put_open_bars(open_bars: OpenBars, closed: ClosedBars, done: int) -> int:
     """Write the bars that are not final to the output, by (begin, instrument); returns how many rows it holds."""
-    places = np.flatnonzero(bars[: instruments * slots, NUMBER] != VACANT)
-    for place in places[np.argsort(bars[places, NUMBER], kind="mergesort")]:
-        put_bar(bars, sums, place, place // slots, every, 0, done_numbers, done_values, done)
+    bars, slots = open_bars.bars, open_bars.slots
+    positions = np.flatnonzero(bars[: open_bars.instruments * slots, NUMBER] != VACANT)
+    for position in positions[np.argsort(bars[positions, NUMBER], kind="mergesort")]:
+        put_bar(open_bars, position, position // slots, 0, closed, done)
         done += 1
     return done
 
 
 @numba.njit(cache=True, nogil=True)
-def take_bar(
-    bars: Any, sums: Any, place: Any, slots: int, every: int, at: int, done_numbers: Any, done_values: Any, done: int
-) -> int:  # fmt: skip
+def take_bar(open_bars: OpenBars, position: Any, at: int, closed: ClosedBars, done: int) -> int:
     """Move a bar to the output; returns how many rows it holds."""
-    put_bar(bars, sums, place, place // slots, every, at, done_numbers, done_values, done)
-    bars[place, NUMBER] = VACANT
+    put_bar(open_bars, position, position // open_bars.slots, at, closed, done)
+    open_bars.bars[position, NUMBER] = VACANT
     return done + 1
 
 
 @numba.njit(cache=True, nogil=True)
 def close_bars(
-    bars: Any, sums: Any, slots: int, instruments: int, every: int, lateness: int, watermark: int,
-    at: int, done_numbers: Any, done_values: Any, done: int,
-) -> tuple[int, int]:  # fmt: skip
+    open_bars: OpenBars, watermark: int, at: int, closed: ClosedBars, done: int
+) -> tuple[int, int]:
     """Move the bars the watermark has passed to the output, by (begin, instrument); ``at``: the row that moved it.
 
     Returns how many rows the output holds, and the watermark that closes the next bar.
     """
+    bars, every, lateness = open_bars.bars, open_bars.every, open_bars.lateness
+    last = open_bars.instruments * open_bars.slots
     earliest, latest, next_close, first = NEVER, VACANT, NEVER, -1
-    for place in range(instruments * slots):
-        number = bars[place, NUMBER]
+    for position in range(last):
+        number = bars[position, NUMBER]
         if number == VACANT:
             continue
         final = (number + 1) * every + lateness
         if final <= watermark:
-            first = place if first < 0 else first
+            first = position if first < 0 else first
             earliest, latest = min(earliest, number), max(latest, number)
         elif final < next_close:
             next_close = final
     if earliest == latest:  # as a rule
-        for place in range(first, instruments * slots):
-            if bars[place, NUMBER] == latest:
-                done = take_bar(bars, sums, place, slots, every, at, done_numbers, done_values, done)
+        for position in range(first, last):
+            if bars[position, NUMBER] == latest:
+                done = take_bar(open_bars, position, at, closed, done)
         return done, next_close
-    numbers = bars[: instruments * slots, NUMBER]
-    places = np.flatnonzero((numbers != VACANT) & (numbers <= latest))
-    for closing in places[np.argsort(numbers[places], kind="mergesort")]:
-        done = take_bar(bars, sums, closing, slots, every, at, done_numbers, done_values, done)
+    numbers = bars[:last, NUMBER]
+    positions = np.flatnonzero((numbers != VACANT) & (numbers <= latest))
+    for closing in positions[np.argsort(numbers[positions], kind="mergesort")]:
+        done = take_bar(open_bars, closing, at, closed, done)
     return done, next_close
 
 
 @numba.njit(cache=True, nogil=True)
 def put_in_order(
-    numbers: Any, values: Any, order: Any, codes: Any, numbers_out: Any, values_out: Any, revisions: Any, instruments: Any
-) -> None:  # fmt: skip
+    closed: ClosedBars, order: Any, codes: Any, out: ClosedBars, revisions: Any, instruments: Any
+) -> None:
     """Write the rows of the output in an order, as columns of a candle.
 
     Parameters
     ----------
-    numbers, values
-        As ``put_bar`` writes them.
+    closed
+        As ``put_bar`` writes it.
     codes
         Registry code of each row of the state.
-    numbers_out, values_out, revisions, instruments
-        Written: the ``int64`` columns, shape (DONE_COLUMNS, n), the ``float64`` ones, (DONE_VALUES, n), and (n,) each.
+    out, revisions, instruments
+        Written: of ``numbers`` the first DONE_COLUMNS, ``values``, and (n,) each.
     """
+    numbers, values, numbers_out, values_out = closed.numbers, closed.values, out.numbers, out.values
     for column in range(DONE_COLUMNS):
-        for place in range(order.size):
-            numbers_out[column, place] = numbers[column, order[place]]
+        for row in range(order.size):
+            numbers_out[column, row] = numbers[column, order[row]]
     for column in range(DONE_VALUES):
-        for place in range(order.size):
-            values_out[column, place] = values[column, order[place]]
-    for place in range(order.size):
-        revisions[place] = numbers[DONE_REVISION, order[place]]
-        instruments[place] = codes[numbers[DONE_OF, order[place]]]
+        for row in range(order.size):
+            values_out[column, row] = values[column, order[row]]
+    for row in range(order.size):
+        revisions[row] = numbers[DONE_REVISION, order[row]]
+        instruments[row] = codes[numbers[DONE_OF, order[row]]]

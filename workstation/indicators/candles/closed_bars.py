@@ -12,28 +12,30 @@ from workstation.indicators.batch.instrument_state import nothing
 from workstation.indicators.candles import bar_kernels as kernels
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES
+from workstation.market.tables.columns import unknowns
 from workstation.market.tables.frames import STACKED_ROWS
 
 
-class CandleRows:
-    """Room for bars, of which ``rows`` are taken.
+class CandleOutput:
+    """Scratch space for bars, of which ``rows`` are taken.
 
     Attributes
     ----------
-    numbers, values
+    columns
         Shape (columns, room), as ``kernels.put_bar`` writes them.
     """
 
     def __init__(self, room: int) -> None:
         self.rows = 0
         self.room = room
-        self.numbers = np.empty((kernels.DONE_NUMBERS, room), dtype=np.int64)
-        self.values = np.empty((kernels.DONE_VALUES, room))
+        self.columns = kernels.ClosedBars(
+            np.empty((kernels.DONE_NUMBERS, room), dtype=np.int64), np.empty((kernels.DONE_VALUES, room))
+        )
 
-    def add(self, of: int, bars: Any, sums: Any, every_ns: int, at: int, revision: int) -> None:
-        """Put the one bar of ``bars`` and ``sums``, amended ``revision`` times."""
-        kernels.put_bar(bars, sums, 0, of, every_ns, at, self.numbers, self.values, self.rows)
-        self.numbers[kernels.DONE_REVISION, self.rows] = revision
+    def add(self, of: int, bar: kernels.OpenBars, at: int, revision: int) -> None:
+        """Put the first of ``bar``, amended ``revision`` times."""
+        kernels.put_bar(bar, 0, of, at, self.columns, self.rows)
+        self.columns.numbers[kernels.DONE_REVISION, self.rows] = revision
         self.rows += 1
 
     def clear(self) -> None:
@@ -55,7 +57,7 @@ class CandleRows:
             return nothing(CANDLES)
         if several:
             return self._in_order(codes, rows, final)
-        numbers, values = self.numbers[:, :rows], self.values[:, :rows]
+        numbers, values = self.columns.numbers[:, :rows], self.columns.values[:, :rows]
         if rows <= STACKED_ROWS:
             numbers, values = numbers.copy(), values.copy()
         revisions = numbers[kernels.DONE_REVISION].astype(np.int32)
@@ -64,14 +66,13 @@ class CandleRows:
 
     def _in_order(self, codes: npt.NDArray[np.int32], rows: int, final: int) -> pd.DataFrame:
         order = np.arange(rows)
-        order[:final] = np.argsort(self.numbers[kernels.DONE_AT, :final], kind="stable")
-        numbers, values = (
-            np.empty((kernels.DONE_COLUMNS, rows), np.int64),
-            np.empty((kernels.DONE_VALUES, rows)),
+        order[:final] = np.argsort(self.columns.numbers[kernels.DONE_AT, :final], kind="stable")
+        out = kernels.ClosedBars(
+            np.empty((kernels.DONE_COLUMNS, rows), np.int64), np.empty((kernels.DONE_VALUES, rows))
         )
         revisions, instruments = np.empty(rows, np.int32), np.empty(rows, np.int32)
-        kernels.put_in_order(self.numbers, self.values, order, codes, numbers, values, revisions, instruments)
-        return _frame(numbers, values, revisions, instruments, final)
+        kernels.put_in_order(self.columns, order, codes, out, revisions, instruments)
+        return _frame(out.numbers, out.values, revisions, instruments, final)
 
 
 def _frame(numbers: Any, values: Any, revisions: Any, instruments: Any, final: int) -> pd.DataFrame:
@@ -81,4 +82,5 @@ def _frame(numbers: Any, values: Any, revisions: Any, instruments: Any, final: i
     stacks: dict[str, npt.NDArray[Any]] = {
         "int64": numbers, "float64": values, "int32": revisions.reshape(1, -1), "bool": closed,
     }  # fmt: skip
-    return CANDLES.stacked(stacks, {"instrument": REGISTRY.categorical(instruments)}, rows)
+    others = {"instrument": REGISTRY.categorical(instruments), "venue": unknowns("category", "", rows)}
+    return CANDLES.stacked(stacks, others, rows)

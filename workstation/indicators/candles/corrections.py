@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.indicators.batch.by_instrument import TradeArrays
 from workstation.indicators.candles import bar_kernels as kernels
 
 MARKS = 4
@@ -17,27 +18,23 @@ MARKS = 4
 _LONG_AGO = np.iinfo(np.int64).min
 
 
-class TradeRows(NamedTuple):
-    """Columns of trades in row order, arrays of one length; ``of``, the state row of the instrument, may be one for all."""
+class KeptRows(NamedTuple):
+    """Trades in row order; ``of``, the state row of the instrument, may be one for all; ``trade_id``: an extension array."""
 
     of: npt.NDArray[np.int32]
-    event_ns: npt.NDArray[np.int64]
-    price: npt.NDArray[np.float64]
-    size: npt.NDArray[np.float64]
-    side: npt.NDArray[np.int8]
-    flags: npt.NDArray[np.int32]
+    trades: TradeArrays
     trade_id: Any
 
 
-class OpenBars(NamedTuple):
-    """Bars that were open at some moment: their places in the state, ascending, and their rows of it."""
+class BarCopies(NamedTuple):
+    """Copies of the bars that were open at some moment: their positions in the state, ascending, and their rows of it."""
 
-    places: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
     bars: npt.NDArray[np.int64]
     sums: npt.NDArray[np.float64]
 
 
-NO_BARS = OpenBars(
+NO_BARS = BarCopies(
     np.empty(0, np.int64), np.empty((0, kernels.BAR_FIELDS), np.int64), np.empty((0, kernels.SUM_FIELDS))
 )
 
@@ -47,13 +44,13 @@ class _Batch:
     """A batch: its newest time, by length of bar which rows are in one (None: all), and the bars open before it, where marked."""
 
     newest_ns: int
-    trades: TradeRows
+    rows: KeptRows
     counted: npt.NDArray[np.bool_] | None
-    before: tuple[OpenBars, ...] | None
+    before: tuple[BarCopies, ...] | None
 
     def count_all(self, lengths: int, counted: bool) -> npt.NDArray[np.bool_]:
         """Say of all rows whether they are in a bar, shape (lengths, rows)."""
-        self.counted = np.full((lengths, self.trades.event_ns.size), counted)
+        self.counted = np.full((lengths, self.rows.trades.event_ns.size), counted)
         return self.counted
 
 
@@ -73,11 +70,11 @@ class KeptTrades:
         """Whether the next batch, which ends at ``newest_ns``, is to come with the bars open before it."""
         return not self._batches or newest_ns - self._marked_ns >= within_ns // MARKS
 
-    def add(self, trades: TradeRows, newest_ns: int, before: tuple[OpenBars, ...] | None = None) -> None:
+    def add(self, rows: KeptRows, newest_ns: int, before: tuple[BarCopies, ...] | None = None) -> None:
         """Hold a batch whose largest ``event_ns`` is ``newest_ns``, all its rows in a bar until told otherwise."""
         if before is not None:
             self._marked_ns = newest_ns
-        self._batches.append(_Batch(newest_ns, trades, None, before))
+        self._batches.append(_Batch(newest_ns, rows, None, before))
 
     def uncount(self) -> None:
         """No row of the newest batch is in a bar yet."""
@@ -110,29 +107,31 @@ class KeptTrades:
         """
         if not trade_id:
             return None
-        for place in range(len(self._batches) - 1, -1, -1):
-            batch = self._batches[place]
-            rows = np.flatnonzero((batch.trades.of == of) & (batch.trades.event_ns >= since_ns))
+        for held in range(len(self._batches) - 1, -1, -1):
+            batch = self._batches[held]
+            rows = np.flatnonzero((batch.rows.of == of) & (batch.rows.trades.event_ns >= since_ns))
             if batch.counted is not None:
                 rows = rows[batch.counted[length, rows]]
-            same = rows[np.asarray(batch.trades.trade_id[rows] == trade_id, dtype=bool)]
+            same = rows[np.asarray(batch.rows.trade_id[rows] == trade_id, dtype=bool)]
             if same.size:
                 counted = batch.counted if batch.counted is not None else batch.count_all(self._lengths, True)
                 counted[length, same[-1]] = False
-                for later in range(place + 1, len(self._batches)):
+                for later in range(held + 1, len(self._batches)):
                     self._batches[later].before = None
                 self._marked_ns = _LONG_AGO
-                return int(batch.trades.event_ns[same[-1]])
+                return int(batch.rows.trades.event_ns[same[-1]])
         return None
 
-    def bar(self, length: int, of: int, place: int, number: int, every_ns: int) -> tuple[OpenBars, TradeRows]:
-        """What makes a bar anew, at ``place`` in the state: itself at the newest mark, begun or not, and its counted trades since."""
+    def bar(
+        self, length: int, of: int, position: int, number: int, every_ns: int
+    ) -> tuple[BarCopies, KeptRows]:
+        """What makes a bar anew, at ``position`` in the state: itself at the newest mark, begun or not, and its counted trades since."""
         first = max(at for at, batch in enumerate(self._batches) if batch.before is not None)
         marked = (self._batches[first].before or self._none)[length]
-        at = int(np.searchsorted(marked.places, place))
+        at = int(np.searchsorted(marked.positions, position))
         known = (
-            at < marked.places.size
-            and marked.places[at] == place
+            at < marked.positions.size
+            and marked.positions[at] == position
             and marked.bars[at, kernels.NUMBER] == number
         )
         bars, sums = np.empty((1, kernels.BAR_FIELDS), np.int64), np.empty((1, kernels.SUM_FIELDS))
@@ -144,29 +143,30 @@ class KeptTrades:
         parts = []
         for held in range(first, len(self._batches)):
             batch = self._batches[held]
-            times = batch.trades.event_ns
-            of_bar = (batch.trades.of == of) & (times >= begin_ns) & (times < begin_ns + every_ns)
+            times = batch.rows.trades.event_ns
+            of_bar = (batch.rows.of == of) & (times >= begin_ns) & (times < begin_ns + every_ns)
             if batch.counted is not None:
                 of_bar = of_bar & batch.counted[length]
-            parts.append(_at(batch.trades, np.flatnonzero(of_bar)))
-        return OpenBars(np.array([place]), bars, sums), _joined(parts)
+            parts.append(_at(batch.rows, np.flatnonzero(of_bar)))
+        return BarCopies(np.array([position]), bars, sums), _joined(parts)
 
     @property
-    def _none(self) -> tuple[OpenBars, ...]:
+    def _none(self) -> tuple[BarCopies, ...]:
         return (NO_BARS,) * self._lengths
 
     def snapshot(self) -> dict[str, Any]:
         """All held columns, ids as a list, and the bars open before them."""
-        every = [_at(batch.trades, np.arange(batch.trades.event_ns.size)) for batch in self._batches]
-        held = _joined(every)._asdict()
+        every = [_at(batch.rows, np.arange(batch.rows.trades.event_ns.size)) for batch in self._batches]
+        held = _joined(every)
         counted = [
-            np.ones((self._lengths, batch.trades.event_ns.size), np.bool_) if batch.counted is None else batch.counted
+            np.ones((self._lengths, batch.rows.trades.event_ns.size), np.bool_) if batch.counted is None else batch.counted
             for batch in self._batches
         ]  # fmt: skip
         before = (self._batches[0].before if self._batches else None) or self._none
         return {
-            **held,
-            "trade_id": [str(name) for name in held["trade_id"]],
+            "of": held.of,
+            **held.trades._asdict(),
+            "trade_id": [str(name) for name in held.trade_id],
             "counted": np.concatenate([np.empty((self._lengths, 0), np.bool_), *counted], axis=1),
             "before": [{name: array.copy() for name, array in bars._asdict().items()} for bars in before],
         }
@@ -175,33 +175,35 @@ class KeptTrades:
         """Go on from a ``snapshot()``."""
         self._batches.clear()
         self._marked_ns = _LONG_AGO
-        columns = {name: np.array(state[name]) for name in TradeRows._fields if name != "trade_id"}
-        if not columns["of"].size:
+        if not len(state["of"]):
             return
-        rows = TradeRows(**columns, trade_id=pd.array(state["trade_id"], dtype="str"))
+        trades = TradeArrays(*(np.array(state[name]) for name in TradeArrays._fields))
+        rows = KeptRows(np.array(state["of"]), trades, pd.array(state["trade_id"], dtype="str"))
         before = tuple(
-            OpenBars(**{name: np.array(array) for name, array in bars.items()}) for bars in state["before"]
+            BarCopies(**{name: np.array(array) for name, array in bars.items()}) for bars in state["before"]
         )
-        self.add(rows, int(rows.event_ns.max()), before)
+        self.add(rows, int(trades.event_ns.max()), before)
         self._batches[0].counted = np.array(state["counted"])
 
 
-def _at(trades: TradeRows, rows: npt.NDArray[Any]) -> TradeRows:
+def _at(held: KeptRows, rows: npt.NDArray[Any]) -> KeptRows:
     """These rows of every column."""
-    of = trades.of[rows] if trades.of.size == trades.event_ns.size else np.repeat(trades.of, rows.size)
-    return TradeRows(of, *(column[rows] for column in trades[1:]))
+    trades = TradeArrays(*(column[rows] for column in held.trades))
+    of = held.of[rows] if held.of.size == held.trades.event_ns.size else np.repeat(held.of, rows.size)
+    return KeptRows(of, trades, held.trade_id[rows])
 
 
-_NONE = TradeRows(
-    np.empty(0, np.int32), np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int8),
-    np.empty(0, np.int32), pd.array([], dtype="str"),
-)  # fmt: skip
+_NONE = KeptRows(
+    np.empty(0, np.int32),
+    TradeArrays(np.empty(0, np.int64), np.empty(0), np.empty(0), np.empty(0, np.int8), np.empty(0, np.int32)),
+    pd.array([], dtype="str"),
+)
 
 
-def _joined(parts: list[TradeRows]) -> TradeRows:
+def _joined(parts: list[KeptRows]) -> KeptRows:
     if not parts:
         return _NONE
-    columns = dict(zip(TradeRows._fields, zip(*parts, strict=True), strict=True))
-    ids = pd.concat([pd.Series(part, copy=False) for part in columns.pop("trade_id")], ignore_index=True)
-    joined: dict[str, Any] = {name: np.concatenate(pieces) for name, pieces in columns.items()}
-    return TradeRows(**joined, trade_id=ids.array)
+    columns = zip(*(part.trades for part in parts), strict=True)
+    ids = pd.concat([pd.Series(part.trade_id, copy=False) for part in parts], ignore_index=True)
+    trades = TradeArrays(*(np.concatenate(column) for column in columns))
+    return KeptRows(np.concatenate([part.of for part in parts]), trades, ids.array)

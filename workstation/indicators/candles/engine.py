@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.instrument_order import NOBODY, order_of
 from workstation.indicators.batch.instrument_state import nothing
-from workstation.indicators.batch.trade_batch import TradeColumns, runs_of, trade_columns
-from workstation.indicators.candles.aggregation import NO_RUNS, TradeRuns, fold_lengths
-from workstation.indicators.candles.closed_bars import CandleRows
-from workstation.indicators.candles.corrections import KeptTrades, TradeRows
-from workstation.indicators.candles.open_bars import Bank
+from workstation.indicators.batch.trade_batch import TradeColumns, TradeReader, history, tell_late
+from workstation.indicators.candles.aggregation import NO_GROUPS, NO_STATE_ROWS, CandleBatch, fold_lengths
+from workstation.indicators.candles.closed_bars import CandleOutput
+from workstation.indicators.candles.corrections import KeptRows, KeptTrades
+from workstation.indicators.candles.open_bars import BarStore
 from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
 from workstation.indicators.candles.timeframe import Batch, CandleLength
-from workstation.market.engine import Engine
+from workstation.market.engine import Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES
 from workstation.market.tables.frames import STACKED_ROWS
+from workstation.numerics.typed_kernel import TypedKernel
+
+_FOLD_LENGTHS = TypedKernel(fold_lengths)
 
 
 class Candles(Engine):
@@ -33,6 +36,18 @@ class Candles(Engine):
 
     A cancel (``TradeFlag.CANCEL`` with the ``trade_id`` of the trade it takes back) amends: an open candle in
     place, a final one by a row with the next ``revision``; all NaN and 0 when nothing is left of it.
+
+    Parameters
+    ----------
+    parameters, **changes
+        ``CandlesParameters``, or its fields.
+    reader
+        One that other engines of the same trades have too: what they ask of a batch is then found once.
+
+    Attributes
+    ----------
+    ahead
+        Trades set aside because they are dated after they were received, see ``TradeReader.live``.
 
     Examples
     --------
@@ -50,25 +65,29 @@ class Candles(Engine):
     inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat")
     output: ClassVar[str] = "candles"
 
-    def __init__(self, parameters: CandlesParameters | None = None, **changes: Any) -> None:
+    def __init__(
+        self, parameters: CandlesParameters | None = None, reader: TradeReader | None = None, **changes: Any
+    ) -> None:
+        self._reader = reader or TradeReader()
         self.parameters = replace(parameters or CandlesParameters(), **changes)
         self._lateness_ns = nanoseconds(self.parameters.lateness)
         self._within_ns = nanoseconds(self.parameters.cancels_within)
+        self.ahead = 0
         self._reset()
 
     def _reset(self) -> None:
         self._watermark_ns = int(NO_TIME)
-        self._order = NOBODY
-        self._bank = Bank(self.parameters.lengths_ns, self._lateness_ns)
-        places = range(len(self.parameters.lengths_ns))
-        self._kept = KeptTrades(len(places))
-        self._lengths = [CandleLength(self._bank, place, self.parameters, self._kept) for place in places]
-        self._spare = CandleRows(0)
+        self._order = self._reader.first_order
+        self._store = BarStore(self.parameters.lengths_ns, self._lateness_ns)
+        lengths = range(len(self.parameters.lengths_ns))
+        self._kept = KeptTrades(len(lengths))
+        self._lengths = [CandleLength(self._store, length, self.parameters, self._kept) for length in lengths]
+        self._output = CandleOutput(0)
 
     @property
     def late(self) -> int:
         """Trades that came after their candle was final and are in no row of its length; of the length that lost most."""
-        return int(self._bank.late.max())
+        return int(self._store.late.max())
 
     @property
     def unmatched_cancels(self) -> int:
@@ -79,71 +98,74 @@ class Candles(Engine):
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take trades or heartbeats and give the candles they make final or amend."""
-        table = table or self.inputs[0]
-        if table not in self.inputs:
-            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         if not len(batch):
             return nothing(CANDLES)
         if table == "heartbeat":
-            done = CandleRows(self._open_room())
+            done = CandleOutput(self._open_room())
             for at, event_ns in enumerate(batch["event_ns"].tolist()):
                 self._watermark_ns = max(self._watermark_ns, event_ns)
                 for length in self._lengths:
                     length.advance(self._watermark_ns, at, done)
         else:
-            done = self._fold(trade_columns(batch))
+            columns = self._reader.live(batch)
+            self.ahead += columns.ahead
+            done = self._fold(columns)
         self._forget()
         return self._given(done, done.rows)
 
     def in_progress(self) -> pd.DataFrame:
         """Candles that are not final yet, ``closed`` False, by length, begin and first trade of their instrument."""
-        done = CandleRows(self._open_room())
+        done = CandleOutput(self._open_room())
         self._put_open(done)
         return self._given(done, 0)
 
     def whole(self, trades: pd.DataFrame) -> pd.DataFrame:
-        """Take a batch of trades and give the candles it makes final or amends, then those in progress."""
+        """Take a history of trades and give the candles it makes final or amends, then those in progress.
+
+        The rows are taken as they are, those that are dated after they were received too.
+        """
         if not len(trades):
             return self.in_progress()
-        done = self._fold(trade_columns(trades))
+        done = self._fold(self._reader.columns(conformed(TRADES, trades)))
         final = done.rows
         self._put_open(done)
         self._forget()
         return self._given(done, final)
 
-    def _given(self, done: CandleRows, final: int) -> pd.DataFrame:
+    def _given(self, done: CandleOutput, final: int) -> pd.DataFrame:
         return done.frame(self._order.codes, len(self._lengths) > 1, final)
 
     def _open_room(self) -> int:
-        return self._order.size * int(self._bank.slots.sum())
+        return self._order.size * int(self._store.slots.sum())
 
-    def _put_open(self, done: CandleRows) -> None:
+    def _put_open(self, done: CandleOutput) -> None:
         for length in self._lengths:
             length.put_open(done)
 
-    def _fold(self, columns: TradeColumns) -> CandleRows:
-        bank = self._bank
-        order, of = self._order.rows(columns)
+    def _fold(self, columns: TradeColumns) -> CandleOutput:
+        store = self._store
+        if not columns.event_ns.size:  # all of them void
+            return self._done(0)
+        codes = columns.codes[:1] if columns.alone else columns.codes
+        order, of = self._order.rows(codes, columns.found)
         if order is not self._order:
             self._order = order
-            bank.make_room(order.size)
-        trades = TradeRows(
-            of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, columns.trade_id
-        )
-        most, many, by_run = bank.plan(columns)
-        batch = Batch(columns, trades, self._runs(columns, many))
+            store.make_room(order.size)
+        most, many, by_group = store.plan(columns)
+        kept = KeptRows(of, columns.trades, columns.trade_id)
+        batch = Batch(columns, kept, self._arrays(columns, of, many))
         done = self._done(most)
         self._keep(batch)
         start = 0
         for cancel in columns.cancels.tolist():
-            self._fold_rows(batch, by_run, start, cancel, done)
+            self._fold_rows(batch, by_group, start, cancel, done)
             self._watermark_ns = max(self._watermark_ns, int(columns.event_ns[cancel]))
             whose, trade_id = int(of[cancel] if of.size > 1 else of[0]), str(columns.trade_id[cancel])
             for length in self._lengths:
                 length.advance(self._watermark_ns, cancel, done)
                 length.cancel(whose, trade_id, self._watermark_ns, cancel, done)
             start = cancel + 1
-        self._fold_rows(batch, by_run, start, columns.event_ns.size, done)
+        self._fold_rows(batch, by_group, start, columns.event_ns.size, done)
         return done
 
     def _keep(self, batch: Batch) -> None:
@@ -153,43 +175,41 @@ class Candles(Engine):
         newest_ns = batch.columns.newest_ns
         due = self._kept.is_mark_due(newest_ns, self._within_ns)
         before = tuple([length.open_bars() for length in self._lengths]) if due else None
-        self._kept.add(batch.trades, newest_ns, before)
+        self._kept.add(batch.kept, newest_ns, before)
         if batch.columns.cancels.size:
             self._kept.uncount()
 
-    def _fold_rows(self, batch: Batch, by_run: Any, start: int, stop: int, done: CandleRows) -> None:
+    def _fold_rows(self, batch: Batch, by_group: Any, start: int, stop: int, done: CandleOutput) -> None:
         """Fold the rows of a batch that lie between two cancels."""
         if start == stop:
             return
-        columns, bank, before_ns = batch.columns, self._bank, self._watermark_ns
-        lost = np.empty_like(bank.late)
-        newest_ns, done.rows = fold_lengths(
-            batch.trades.of, columns.event_ns, columns.price, columns.size, columns.side, columns.flags, batch.runs, by_run,
-            start, stop, columns.ordered, columns.plain, bank.every_ns, self._lateness_ns, self.parameters.volume_only,
-            self.parameters.no_aggressor, bank.bars, bank.sums, bank.edges, bank.slots, bank.instruments, before_ns,
-            bank.next_close, lost, done.numbers, done.values, done.rows,
+        columns, store, before_ns = batch.columns, self._store, self._watermark_ns
+        late = np.empty_like(store.late)
+        newest_ns, done.rows = _FOLD_LENGTHS(
+            batch.arrays, by_group, start, stop, store.bank(), self.parameters.rules, before_ns, store.next_close, late,
+            done.columns, done.rows,
         )  # fmt: skip
         self._watermark_ns = int(newest_ns)
-        if columns.cancels.size or lost.any():
-            for length, late in zip(self._lengths, lost.tolist(), strict=True):
-                length.count(batch, start, stop, before_ns, late)
+        if columns.cancels.size or late.any():
+            for length, many in zip(self._lengths, late.tolist(), strict=True):
+                length.count(batch, start, stop, before_ns, many)
 
-    def _runs(self, columns: TradeColumns, by_run: int) -> TradeRuns:
-        """The batch by instrument, where at least two lengths have enough trades of each in a bar."""
-        if columns.alone or not columns.ordered or columns.cancels.size or by_run < 2:
-            return NO_RUNS
-        runs = runs_of(columns)
-        side = columns.side if columns.plain else columns.side[runs.rows[: columns.side.size]]
-        return TradeRuns(runs.rows, self._order.row_of[runs.codes], *runs[2:], side)
+    def _arrays(self, columns: TradeColumns, of: npt.NDArray[np.int32], by_group: int) -> CandleBatch:
+        """The batch as kernels take it, by instrument where at least two lengths have enough trades of each in a bar."""
+        groups, state_rows = NO_GROUPS, NO_STATE_ROWS
+        if not columns.alone and columns.ordered and not columns.cancels.size and by_group >= 2:
+            groups = self._reader.groups(columns)
+            state_rows = self._order.row_of[groups.codes]
+        return CandleBatch(of, columns.trades, groups, state_rows, columns.ordered, columns.plain)
 
-    def _done(self, rows: int) -> CandleRows:
+    def _done(self, rows: int) -> CandleOutput:
         """Room for what a batch makes final; of batches that are not a whole history the same one again."""
         if rows > STACKED_ROWS:
-            return CandleRows(rows)
-        if rows > self._spare.room:
-            self._spare = CandleRows(min(2 * rows, STACKED_ROWS))
-        self._spare.clear()
-        return self._spare
+            return CandleOutput(rows)
+        if rows > self._output.room:
+            self._output = CandleOutput(min(2 * rows, STACKED_ROWS))
+        self._output.clear()
+        return self._output
 
     def _forget(self) -> None:
         """Let go of what no cancel can reach."""
@@ -204,7 +224,6 @@ class Candles(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
         return {
-            "parameters": asdict(self.parameters),
             "instruments": REGISTRY.names(self._order.codes).tolist(),
             "watermark_ns": self._watermark_ns,
             "kept": self._kept.snapshot(),
@@ -213,14 +232,10 @@ class Candles(Engine):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()`` of an engine with the same parameters."""
-        if state["parameters"] != asdict(self.parameters):
-            raise ValueError(
-                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
-            )
         self._reset()
-        self._order = order_of(state["instruments"])
+        self._order = self._reader.first_order.followed_by(REGISTRY.codes(state["instruments"]).tolist())
         self._watermark_ns = int(state["watermark_ns"])
-        self._bank.make_room(self._order.size)
+        self._store.make_room(self._order.size)
         self._kept.restore(state["kept"])
         for length, held in zip(self._lengths, state["lengths"], strict=True):
             length.restore(held)
@@ -232,7 +247,7 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``.
     every
         Length, such as ``"1s"``, ``"1min"``, ``"1h"``, or several of them.
     **parameters
@@ -257,8 +272,9 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     >>> candles(trades, every="10s")[["open", "high", "low", "close", "closed"]].values.tolist()
     [[5.0, 7.0, 5.0, 7.0, True], [6.0, 6.0, 6.0, 6.0, False]]
     """
-    known = TRADES.made(trades)
-    made = Candles(every=every, **parameters).whole(trades if known else TRADES.conform(trades))
-    if known and made[["volume", "vwap"]].isna().to_numpy().any():
+    engine, rows = Candles(every=every, **parameters), history(trades)
+    made = engine.whole(rows)
+    if rows is trades and made[["volume", "vwap"]].isna().to_numpy().any():
         TRADES.conform(trades)  # raises where a value that has to be there was written over since
+    tell_late("candles", engine.late)
     return made

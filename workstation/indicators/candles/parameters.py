@@ -6,34 +6,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from workstation.market.tables import TradeFlag
-
-VOLUME_ONLY = (
-    TradeFlag.BLOCK
-    | TradeFlag.COMBO
-    | TradeFlag.MULTI_LEG
-    | TradeFlag.STOCK_TIED
-    | TradeFlag.COMPRESSION
-    | TradeFlag.LATE
-    | TradeFlag.OUT_OF_SEQUENCE
-    | TradeFlag.AVERAGE_PRICE
-    | TradeFlag.ODD_LOT
-)
-"""Prints that count as volume but do not set a price: reported late or out of sequence, or at a price that is not the
-market's at that moment (negotiated blocks, legs of a package, averages), or too small to set the tape's last."""
-NO_AGGRESSOR = (
-    TradeFlag.COMBO
-    | TradeFlag.MULTI_LEG
-    | TradeFlag.STOCK_TIED
-    | TradeFlag.COMPRESSION
-    | TradeFlag.LATE
-    | TradeFlag.OUT_OF_SEQUENCE
-    | TradeFlag.AVERAGE_PRICE
-    | TradeFlag.AUCTION
-    | TradeFlag.CROSS
-    | TradeFlag.FLOOR
-)
-"""Prints whose side says nothing: they are in ``volume`` but neither in ``buy_volume`` nor ``sell_volume``."""
+from workstation.indicators.candles.aggregation import PrintRules
+from workstation.indicators.candles.bar_kernels import BAR_BYTES
+from workstation.market.conditions import NO_AGGRESSOR, VOLUME_ONLY
+from workstation.numerics.state_arrays import require_row_bytes
 
 
 @dataclass(frozen=True)
@@ -51,7 +27,8 @@ class CandlesParameters:
         A cancel takes back a trade at most so old (event time); older ones are counted in ``unmatched_cancels``. Trades
         are held so long; of older ones only what their candle needs.
     volume_only, no_aggressor
-        Bits of ``TradeFlag``; see ``VOLUME_ONLY`` and ``NO_AGGRESSOR``.
+        Bits of ``TradeFlag``: prints that set no price, and prints without an aggressor; see ``market.conditions``. Prints with
+        the flag ``VOID`` count for nothing, whatever is asked for.
     """
 
     every: str | tuple[str, ...] = "10s"
@@ -70,6 +47,14 @@ class CandlesParameters:
         for name in ("lateness", "cancels_within"):
             if nanoseconds(getattr(self, name)) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
+
+        slots = sum(nanoseconds(self.lateness) // length + 2 for length in self.lengths_ns)
+        require_row_bytes("lateness", repr(self.lateness), slots * BAR_BYTES)
+
+    @property
+    def rules(self) -> PrintRules:
+        """Which prints count for what, as kernels take it."""
+        return PrintRules(self.volume_only, self.no_aggressor)
 
     @property
     def lengths_ns(self) -> tuple[int, ...]:

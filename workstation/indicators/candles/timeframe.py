@@ -7,24 +7,24 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from workstation.indicators.batch.trade_batch import TradeColumns
-from workstation.indicators.candles import aggregation as folds
+from workstation.indicators.candles import aggregation
 from workstation.indicators.candles import bar_kernels as kernels
-from workstation.indicators.candles.closed_bars import CandleRows
-from workstation.indicators.candles.corrections import KeptTrades, OpenBars, TradeRows
-from workstation.indicators.candles.open_bars import Bank
+from workstation.indicators.candles.closed_bars import CandleOutput
+from workstation.indicators.candles.corrections import BarCopies, KeptRows, KeptTrades
+from workstation.indicators.candles.open_bars import BarStore
 from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
 
 
 class Batch(NamedTuple):
-    """A batch of trades: its columns, as they are kept, and by instrument (of no runs where that does not pay)."""
+    """A batch of trades: its columns, as they are kept for cancels, and as kernels take them."""
 
     columns: TradeColumns
-    trades: TradeRows
-    runs: folds.TradeRuns
+    kept: KeptRows
+    arrays: aggregation.CandleBatch
 
 
 class CandleLength:
-    """Bars of one length, the ``place``-th of a bank.
+    """Bars of one length, number ``length`` of a store.
 
     Attributes
     ----------
@@ -32,11 +32,11 @@ class CandleLength:
         See ``Candles``.
     """
 
-    def __init__(self, bank: Bank, place: int, parameters: CandlesParameters, kept: KeptTrades) -> None:
-        self.every_ns = parameters.lengths_ns[place]
+    def __init__(self, store: BarStore, length: int, parameters: CandlesParameters, kept: KeptTrades) -> None:
+        self.every_ns = parameters.lengths_ns[length]
         self.unmatched_cancels = 0
-        self._bank, self._place, self._slots = bank, place, int(bank.slots[place])
-        self._parameters = parameters
+        self._store, self._length, self._slots = store, length, int(store.slots[length])
+        self._rules = parameters.rules
         self._lateness_ns = nanoseconds(parameters.lateness)
         self._within_ns = nanoseconds(parameters.cancels_within)
         self._kept = kept
@@ -46,53 +46,48 @@ class CandleLength:
 
     def count(self, batch: Batch, start: int, stop: int, watermark_ns: int, lost: int) -> None:
         """Note which rows of a batch between two cancels came in time; ``watermark_ns`` is what it was before them."""
-        self._bank.late[self._place] += lost
+        self._store.late[self._length] += lost
         columns = batch.columns
         if self._within_ns and (lost or columns.cancels.size):
-            counted = self._kept.counted(self._place)
-            folds.are_in_time(
+            counted = self._kept.counted(self._length)
+            aggregation.are_in_time(
                 columns.event_ns, start, stop, self.every_ns, self._lateness_ns, watermark_ns, counted
             )
 
-    def advance(self, watermark_ns: int, at: int, done: CandleRows) -> None:
+    def advance(self, watermark_ns: int, at: int, done: CandleOutput) -> None:
         """Close what the watermark has passed, moved by row ``at`` of the batch."""
-        bank, place = self._bank, self._place
-        if watermark_ns >= bank.next_close[place]:
-            done.rows, bank.next_close[place] = kernels.close_bars(
-                *bank.of(place), self._slots, bank.instruments, self.every_ns, self._lateness_ns, watermark_ns, at,
-                done.numbers, done.values, done.rows,
-            )  # fmt: skip
+        store, length = self._store, self._length
+        if watermark_ns >= store.next_close[length]:
+            done.rows, store.next_close[length] = kernels.close_bars(
+                store.of(length), watermark_ns, at, done.columns, done.rows
+            )
 
-    def put_open(self, done: CandleRows) -> None:
+    def put_open(self, done: CandleOutput) -> None:
         """Write the bars in progress."""
-        done.rows = kernels.put_open_bars(
-            *self._bank.of(self._place), self._slots, self._bank.instruments, self.every_ns, done.numbers, done.values,
-            done.rows,
-        )  # fmt: skip
+        done.rows = kernels.put_open_bars(self._store.of(self._length), done.columns, done.rows)
 
     # -- cancels ------------------------------------------------------------------------------------------
 
-    def cancel(self, of: int, trade_id: str, watermark_ns: int, at: int, done: CandleRows) -> None:
+    def cancel(self, of: int, trade_id: str, watermark_ns: int, at: int, done: CandleOutput) -> None:
         """Take a trade back and make its candle anew."""
-        event_ns = self._kept.take_back(self._place, of, trade_id, watermark_ns - self._within_ns)
+        event_ns = self._kept.take_back(self._length, of, trade_id, watermark_ns - self._within_ns)
         if event_ns is None:
             self.unmatched_cancels += 1
             return
         number = event_ns // self.every_ns
-        place = of * self._slots + number % self._slots
-        made, left = self._kept.bar(self._place, of, place, number, self.every_ns)
-        folds.fold_alone(
-            left.event_ns, left.price, left.size, left.side, left.flags, 0, left.event_ns.size, 0,
-            self._parameters.volume_only, self._parameters.no_aggressor, made.bars, made.sums,
-        )  # fmt: skip
+        position = of * self._slots + number % self._slots
+        made, left = self._kept.bar(self._length, of, position, number, self.every_ns)
+        aggregation.fold_alone(
+            left.trades, 0, left.trades.event_ns.size, 0, made.bars, made.sums, self._rules
+        )
+        store = self._store.of(self._length)
         if (number + 1) * self.every_ns + self._lateness_ns > watermark_ns:
-            bars, sums = self._bank.of(self._place)
-            bars[place], sums[place] = made.bars[0], made.sums[0]
+            store.bars[position], store.sums[position] = made.bars[0], made.sums[0]
             if not made.bars[0, kernels.TRADES]:
-                bars[place, kernels.NUMBER] = kernels.VACANT
+                store.bars[position, kernels.NUMBER] = kernels.VACANT
             return
         revision = self._revisions[of, number] = self._revisions.get((of, number), 0) + 1
-        done.add(of, made.bars, made.sums, self.every_ns, at, revision)
+        done.add(of, store._replace(bars=made.bars, sums=made.sums), at, revision)
 
     def forget(self, reach_ns: int) -> None:
         """Let go of what was said of bars that no cancel can reach."""
@@ -100,32 +95,32 @@ class CandleLength:
             oldest = reach_ns // self.every_ns
             self._revisions = {key: n for key, n in self._revisions.items() if key[1] >= oldest}
 
-    def open_bars(self) -> OpenBars:
+    def open_bars(self) -> BarCopies:
         """Copies of the bars that are not final."""
-        bars, sums = self._bank.of(self._place)
-        return OpenBars(*kernels.open_bars(bars[: self._bank.instruments * self._slots], sums))
+        held = self._store.of(self._length)
+        return BarCopies(*kernels.copy_open_bars(held.bars[: held.instruments * held.slots], held.sums))
 
     # -- state --------------------------------------------------------------------------------------------
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state, by place of the instrument."""
-        bank, places = self._bank, self._bank.instruments * self._slots
-        bars, sums = bank.of(self._place)
+        held = self._store.of(self._length)
+        used = held.instruments * held.slots
         revisions = [[*key, n] for key, n in self._revisions.items()]
         return {
-            "bars": bars[:places].copy(),
-            "sums": sums[:places].copy(),
-            "next_close": int(bank.next_close[self._place]),
-            "late": int(bank.late[self._place]),
+            "bars": held.bars[:used].copy(),
+            "sums": held.sums[:used].copy(),
+            "next_close": int(self._store.next_close[self._length]),
+            "late": int(self._store.late[self._length]),
             "unmatched_cancels": self.unmatched_cancels,
             "revisions": np.array(revisions, dtype=np.int64).reshape(-1, 3),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from a ``snapshot()`` in a bank that has room for its instruments."""
-        bars, sums = self._bank.of(self._place)
-        places = self._bank.instruments * self._slots
-        bars[:places], sums[:places] = state["bars"], state["sums"]
-        self._bank.next_close[self._place], self._bank.late[self._place] = state["next_close"], state["late"]
+        """Go on from a ``snapshot()`` in a store that has room for its instruments."""
+        held, length = self._store.of(self._length), self._length
+        used = held.instruments * held.slots
+        held.bars[:used], held.sums[:used] = state["bars"], state["sums"]
+        self._store.next_close[length], self._store.late[length] = state["next_close"], state["late"]
         self.unmatched_cancels = int(state["unmatched_cancels"])
         self._revisions = {(int(of), int(number)): int(n) for of, number, n in state["revisions"]}

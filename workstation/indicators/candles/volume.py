@@ -10,7 +10,7 @@ from workstation.numerics.moving_averages import SMOOTHINGS
 
 
 def volume_overlay(candles: pd.DataFrame, smoothing: str = "zlma", length: int = 20) -> pd.Series[float]:
-    """Smoothed volume of each candle, by instrument and candle length.
+    """Smoothed volume of each candle, by instrument, venue and candle length.
 
     Parameters
     ----------
@@ -44,14 +44,15 @@ def volume_overlay(candles: pd.DataFrame, smoothing: str = "zlma", length: int =
     rows = CANDLES.conform(candles)
     codes, event_ns = rows["instrument"].cat.codes.to_numpy(), rows["event_ns"].to_numpy()
     every_ns, revision = rows["every_ns"].to_numpy(), rows["revision"].to_numpy()
-    order = np.lexsort((revision, event_ns, every_ns, codes))
-    keys = np.column_stack((codes, every_ns, event_ns))[order]
+    venues = rows["venue"].cat.codes.to_numpy()
+    order = np.lexsort((revision, event_ns, every_ns, venues, codes))
+    keys = np.column_stack((codes, venues, every_ns, event_ns))[order]
     changed = np.any(keys[1:] != keys[:-1], axis=1)
     last = np.r_[changed, True] if order.size else np.zeros(0, dtype=bool)
     newest = order[last]
     smoothed = np.empty(newest.size)
-    series = np.flatnonzero(np.any(np.diff(keys[last][:, :2], axis=0) != 0, axis=1)) + 1
-    for part in np.split(np.arange(newest.size), series):  # one turn per instrument and length
+    series = np.flatnonzero(np.any(np.diff(keys[last][:, :3], axis=0) != 0, axis=1)) + 1
+    for part in np.split(np.arange(newest.size), series):  # one turn per instrument, venue and length
         volumes = rows["volume"].to_numpy()[newest[part]]
         smoothed[part] = np.maximum(SMOOTHINGS[smoothing](volumes, length), 0.0)
     values = np.empty(order.size)

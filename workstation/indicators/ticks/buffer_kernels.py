@@ -1,4 +1,4 @@
-"""Kernels of the levels: smoothed intensity and its adaptive buffer, run by run as those of the paths."""
+"""Kernels of the levels: smoothed intensity and its adaptive buffer, group by group as those of the paths."""
 
 from __future__ import annotations
 
@@ -6,41 +6,57 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from workstation.indicators.batch.by_instrument import copy_to, take_old
+from workstation.indicators.batch.by_instrument import TickGroups, copy_to, take_old
 from workstation.indicators.ticks.kernels import (
     AVERAGE,
     BASE_AT,
     BASED,
+    CHUNK_TICKS,
     INPUTS,
     OUT_BUFFER,
     OUT_INTENSITY,
     OUT_MEAN,
     OUT_SD,
     OUT_SMOOTHED,
-    PIECE,
     RECENT_AT,
     SMA,
     SMOOTH_AT,
     SMOOTHED,
     ZLMA,
-    Measures,
+    WindowRules,
     add_to_sums,
 )
 from workstation.numerics.moving_averages import ema_on
 from workstation.numerics.rolling_moments import MARGIN, Span, WindowState, window_moments
 
 
-class Windows(NamedTuple):
-    """State of smoothing and buffer, one row per instrument."""
+class SmoothingState(NamedTuple):
+    """State of the smoothing, one row per instrument."""
 
-    counters: Any
-    heads: Any
-    smoothing: Any
+    counters: npt.NDArray[np.int64]
+    heads: npt.NDArray[np.float64]
+    smoothing: npt.NDArray[np.float64]
+
+
+class LevelState(NamedTuple):
+    """State of smoothing and buffer: the windows of the recent part and of the baseline."""
+
+    smoothing: SmoothingState
+    recent: WindowState
+    base: WindowState
+
+
+class LevelSpans(NamedTuple):
+    """Lengths of the recent part and of the baseline."""
+
+    recent: Span
+    base: Span
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def smooth_simple(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
+def smooth_simple(values: Any, state: SmoothingState, r: int, by: WindowRules, out: Any) -> int:
     """An SMA of values; returns how many are before it is full, which are NaN."""
     counters, heads, length = state.counters, state.heads, by.length
     counters[r, SMOOTH_AT], heads[r, AVERAGE] = add_to_sums(
@@ -55,7 +71,9 @@ def smooth_simple(values: Any, state: Windows, r: int, by: Measures, out: Any) -
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: int, out: Any) -> None:
+def smooth_exponential(
+    values: Any, state: SmoothingState, r: int, by: WindowRules, lag: int, out: Any
+) -> None:
     """An EMA (``lag`` 0) or a ZLMA of values."""
     counters, heads = state.counters, state.heads
     seen = counters[r, INPUTS]
@@ -71,7 +89,7 @@ def smooth_exponential(values: Any, state: Windows, r: int, by: Measures, lag: i
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def smooth(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
+def smooth(values: Any, state: SmoothingState, r: int, by: WindowRules, out: Any) -> int:
     """Smooth values; returns how many are before the average is known."""
     if by.smoothing == SMA:
         return int(smooth_simple(values, state, r, by, out))
@@ -81,7 +99,7 @@ def smooth(values: Any, state: Windows, r: int, by: Measures, out: Any) -> int:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def weigh_parts(
-    mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: Measures, mean_out: Any, sd_out: Any, buffer_out: Any
+    mean: Any, square: Any, recent_mean: Any, recent_square: Any, by: WindowRules, mean_out: Any, sd_out: Any, buffer_out: Any
 ) -> None:  # fmt: skip
     """Mean, sd and buffer of moments over a full window; no buffer where the mean of a part is not positive.
 
@@ -113,25 +131,36 @@ def leaving(
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def buffer_piece(
-    r: int, begin: int, end: int, path: Any, state: Windows, recent: WindowState, base: WindowState, by: Measures,
-    recent_span: Span, base_span: Span, wanted: Any, every: bool, left: Any, room: Any, out: Any,
+def buffer_chunk(
+    r: int, begin: int, end: int, path: Any, state: LevelState, by: WindowRules, spans: LevelSpans, wanted: Any, every: bool,
+    left: Any, moments: Any, out: Any,
 ) -> None:  # fmt: skip
-    """``buffer_ticks`` of some ticks of one instrument; ``left``, ``room``: room for what has left the recent part, and for moments."""
-    counters, smoothed = state.counters, out[OUT_SMOOTHED]
-    recent_mean, recent_square, base_mean, base_square = room[0], room[1], room[2], room[3]
-    missing = smooth(path[OUT_INTENSITY, begin:end], state, r, by, smoothed[begin:end])
+    """``buffer_ticks`` of some ticks of one instrument; ``left``, ``moments``: scratch for what has left the recent part, and for moments."""
+    counters, smoothed = state.smoothing.counters, out[OUT_SMOOTHED]
+    recent_mean, recent_square, base_mean, base_square = moments[0], moments[1], moments[2], moments[3]
+    missing = smooth(path[OUT_INTENSITY, begin:end], state.smoothing, r, by, smoothed[begin:end])
     counters[r, INPUTS] += end - begin
     first = begin + missing
     many, seen, at = end - first, counters[r, SMOOTHED], counters[r, RECENT_AT]
-    leaving(recent, r, at, by.recent, smoothed, first, end, left)
+    leaving(state.recent, r, at, by.recent, smoothed, first, end, left)
     counters[r, RECENT_AT] = window_moments(
-        smoothed, first, end, at, recent, r, recent_span, wanted, first, recent_mean, recent_square, MARGIN
+        smoothed,
+        first,
+        end,
+        at,
+        state.recent,
+        r,
+        spans.recent,
+        wanted,
+        first,
+        recent_mean,
+        recent_square,
+        MARGIN,
     )
     counters[r, SMOOTHED] = seen + many
     gone = min(max(by.recent - seen, 0), many)
     counters[r, BASE_AT] = window_moments(
-        left, gone, many, counters[r, BASE_AT], base, r, base_span, wanted, first + gone, base_mean, base_square,
+        left, gone, many, counters[r, BASE_AT], state.base, r, spans.base, wanted, first + gone, base_mean, base_square,
         MARGIN + gone,
     )  # fmt: skip
     full = min(max(by.window - by.recent - 1 - counters[r, BASED], 0) + gone, many)
@@ -153,17 +182,26 @@ def buffer_piece(
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def buffer_ticks(
-    run_owners: Any, run_edges: Any, path: Any, state: Windows, recent: WindowState, base: WindowState, by: Measures,
-    recent_span: Span, base_span: Span, wanted: Any, every: bool, out: Any,
+    ticks: TickGroups, path: Any, state: LevelState, by: WindowRules, spans: LevelSpans, wanted: Any, every: bool, out: Any
 ) -> None:  # fmt: skip
-    """Smoothing of the measured ticks of every run, and the adaptive buffer of those that are ``wanted`` (``every``: all of them)."""
-    left, room = np.empty(PIECE), np.empty((4, PIECE + 2 * MARGIN))
-    for run in range(run_owners.size):
-        begin, end = run_edges[run], run_edges[run + 1]
+    """Smoothing of the measured ticks of every group, and the adaptive buffer of those that are ``wanted`` (``every``: all of them)."""
+    left, moments = np.empty(CHUNK_TICKS), np.empty((4, CHUNK_TICKS + 2 * MARGIN))
+    for group in range(ticks.state_rows.size):
+        begin, end = ticks.offsets[group], ticks.offsets[group + 1]
         while begin < end:
-            until = min(begin + PIECE, end)
-            buffer_piece(
-                run_owners[run], begin, until, path, state, recent, base, by, recent_span, base_span, wanted, every, left,
-                room, out,
-            )  # fmt: skip
+            until = min(begin + CHUNK_TICKS, end)
+            buffer_chunk(
+                ticks.state_rows[group],
+                begin,
+                until,
+                path,
+                state,
+                by,
+                spans,
+                wanted,
+                every,
+                left,
+                moments,
+                out,
+            )
             begin = until

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
 
@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.by_instrument import Ticks
+from workstation.indicators.batch.by_instrument import TickGroups
 from workstation.indicators.batch.instrument_state import nothing
-from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindows, windows_beside
+from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindows, TickWindowSet
 from workstation.market.engine import Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
@@ -47,17 +47,17 @@ class Follower:
 
     def __init__(self, windows: TickWindows) -> None:
         self.windows = windows
-        self._position: int = windows.turn.position
+        self._position: int = windows.step.position
 
     def take(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What the windows make of a batch, or made of it for another."""
-        made = self.windows.turn.take(batch, self._position, step)
-        self._position = self.windows.turn.position
+        made = self.windows.step.take(batch, self._position, step)
+        self._position = self.windows.step.position
         return made
 
     def restored(self) -> None:
         """The windows go on from a snapshot."""
-        self._position = self.windows.turn.position
+        self._position = self.windows.step.position
 
 
 class TickEngine(Engine):
@@ -70,27 +70,29 @@ class TickEngine(Engine):
     ----------
     parameters, **changes
         What is measured, and changes of it.
-    beside
-        Another such engine that gets the same batches in the same order: what both measure is measured once. Engines
-        beside one another are restored together, before the next batch.
+    windows
+        The windows of engines that get the same batches in the same order: what several measure is measured once.
+
+    Attributes
+    ----------
+    ahead
+        Trades set aside because they are dated after they were received, see ``TradeReader.live``.
     """
 
     inputs: ClassVar[tuple[str, ...]] = ("trades", "heartbeat", "health")
 
     def __init__(
-        self, parameters: TickWindowParameters, beside: TickEngine | None = None, **changes: Any
+        self, parameters: TickWindowParameters, windows: TickWindowSet | None = None, **changes: Any
     ) -> None:
         self.parameters = replace(parameters, **changes)
-        known = [followed.windows for followed in beside._followed] if beside is not None else []
-        followed = []
-        for measured in self._windows_parameters():
-            windows = windows_beside(measured, known)
-            windows.looked_at(self._every_ns)
-            known.append(windows)
-            followed.append(Follower(windows))
-        self._followed: tuple[Follower, ...] = tuple(followed)
-        self._windows: TickWindows = followed[0].windows
+        windows = windows or TickWindowSet()
+        self._reader = windows.reader
+        self._followed = tuple([Follower(windows.of(measured)) for measured in self._windows_parameters()])
+        for followed in self._followed:
+            followed.windows.sampled_every(self._every_ns)
+        self._windows: TickWindows = self._followed[0].windows
         self._schema = table_named(self.output)
+        self.ahead = 0
         self._reset()
 
     @property
@@ -109,13 +111,14 @@ class TickEngine(Engine):
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take trades, heartbeats or health rows and give the rows they complete."""
-        table = table or self.inputs[0]
-        if table not in self.inputs:
-            raise ValueError(f"{type(self).__name__} reads {', '.join(self.inputs)}, not {table!r}")
         made: Made | None = None
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
+            columns = self._reader.live(batch)
+            self.ahead += columns.ahead
+            if not columns.event_ns.size:
+                return nothing(self._schema)
             made = self._take(
                 batch,
                 [followed.take(batch, self._measure_by(followed.windows)) for followed in self._followed],
@@ -123,7 +126,7 @@ class TickEngine(Engine):
         elif table == "heartbeat":
             made = self._beat(int(batch["event_ns"].to_numpy().max()))
         else:
-            concerned = [followed.take(batch, followed.windows.heed) for followed in self._followed]
+            concerned = [followed.take(batch, followed.windows.apply_health) for followed in self._followed]
             if concerned[0].size:  # of all the same: their paths are one
                 self._forget(concerned[0])
         return self._frame(made) if made is not None else nothing(self._schema)
@@ -140,7 +143,7 @@ class TickEngine(Engine):
     def _measure_by(self, windows: TickWindows) -> Callable[[pd.DataFrame], Measured]:
         return lambda trades: windows.take(trades, self._wanted)
 
-    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
+    def _wanted(self, trades: pd.DataFrame, ticks: TickGroups) -> npt.NDArray[np.bool_]:
         """Of each tick whether it is looked at, where not every one is."""
         raise TypeError(f"{type(self).__name__} looks at every tick")
 
@@ -179,17 +182,12 @@ class TickEngine(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state; instruments by name."""
         return {
-            "parameters": asdict(self.parameters),
             "windows": [followed.windows.snapshot() for followed in self._followed],
             "own": self._own_state(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()`` of an engine with the same parameters."""
-        if state["parameters"] != asdict(self.parameters):
-            raise ValueError(
-                f"the snapshot is of {state['parameters']}, this engine has {asdict(self.parameters)}"
-            )
         for followed, held in zip(self._followed, state["windows"], strict=True):
             followed.windows.restore(held)
         for followed in self._followed:

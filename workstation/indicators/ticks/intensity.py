@@ -12,22 +12,28 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.by_instrument import Room, Ticks, in_row_order, stretch
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import trade_columns
+from workstation.indicators.batch.by_instrument import ScratchArrays, TickGroups, in_row_order, stretch
+from workstation.indicators.batch.trade_batch import history, tell_late
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.kernels import LEVEL_OUTPUTS, PATH_OUTPUTS
+from workstation.indicators.ticks.spikes import SPIKE_SD, above_baseline
 from workstation.indicators.ticks.windows import (
     Measured,
     TickWindowParameters,
+    TickWindowSet,
     nanoseconds,
     require_smoothing,
 )
-from workstation.market.tables import INTENSITY, NO_TIME, TRADES
+from workstation.market.tables import INTENSITY, NO_TIME
 from workstation.market.tables.categories import repeated
+from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 COLUMNS = ("intensity", "velocity", "efficiency", "smoothed", "mean_base", "sd_base", "buffer")
 """Measures in the order of the kernels: those of the path, then those of the levels."""
+MEAN, SD, BUFFER, BURST_ABOVE, SPIKE_ABOVE = 4, 5, 6, 7, 8
+VALUES = 9
+"""Columns that come out: the measures, and the two levels above which a burst and a spike begin."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +47,13 @@ class IntensityParameters(TickWindowParameters):
         ticked, given when the watermark leaves the interval; a screen needs no more than a few a second.
     also
         Further smoothings, none by default: each tick then has a row for each, ``smoothing`` first.
+    spike_sd
+        ``spike_above`` is so many deviations above the baseline's mean: the ``start_sd`` of ``Spikes``.
     """
 
     every: str = "0s"
     also: tuple[str, ...] = ()
+    spike_sd: float = SPIKE_SD
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -71,16 +80,16 @@ class Sampled(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Room for the rows that come out, those of the ``place``-th of ``many`` smoothings in hand.
+    """Scratch for the rows that come out, those of smoothing number ``smoothing`` of ``many``.
 
-    ``of``, ``event_ns``: shape (n,); ``values``: shape (7, n).
+    ``of``, ``event_ns``: shape (n,); ``values``: shape (VALUES, n), of which the kernels write the measures.
     """
 
-    of: Any
-    event_ns: Any
-    values: Any
+    of: npt.NDArray[np.int64]
+    event_ns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
     many: int
-    place: int
+    smoothing: int
 
 
 class Waiting(NamedTuple):
@@ -89,15 +98,22 @@ class Waiting(NamedTuple):
     ``newest``: the tick of the batch in hand that is newer than it, -1 where there is none.
     """
 
-    event_ns: Any
-    values: Any
-    newest: Any
+    event_ns: npt.NDArray[np.int64]
+    values: npt.NDArray[np.float64]
+    newest: npt.NDArray[np.int64]
 
 
-_NO_ROWS, _NO_PATH, _NO_LEVEL = (
-    np.empty(0, np.int64),
-    np.empty((PATH_OUTPUTS, 0)),
-    np.empty((LEVEL_OUTPUTS, 0)),
+class Sources(NamedTuple):
+    """Where the measures of a batch's ticks are: their times by row, their rows, path (3, n) and level (4, n)."""
+
+    event_ns: npt.NDArray[np.int64]
+    rows: npt.NDArray[np.int64]
+    path: npt.NDArray[np.float64]
+    level: npt.NDArray[np.float64]
+
+
+_NO_TICKS = Sources(
+    np.empty(0, np.int64), np.empty(0, np.int64), np.empty((PATH_OUTPUTS, 0)), np.empty((LEVEL_OUTPUTS, 0))
 )
 
 
@@ -114,27 +130,28 @@ def closing_rows(event_ns: Any, every: int, edge: int, closing: Any) -> tuple[in
 
 
 @numba.njit(cache=True, nogil=True)
-def last_ticks(rows: Any, edges: Any, closing: Any, batch_rows: int) -> tuple[Any, Any]:
-    """The last tick of each run before each closing row, and of the whole batch; and of each tick whether it is one.
+def last_ticks(ticks: TickGroups, closing: Any, batch_rows: int) -> tuple[Any, Any]:
+    """The last tick of each group before each closing row, and of the whole batch; and of each tick whether it is one.
 
-    Shape (closing rows + 1, runs), -1 where there is none since the one before; and (ticks,).
+    Shape (closing rows + 1, groups), -1 where there is none since the one before; and (ticks,).
     """
-    runs, intervals = edges.size - 1, closing.size + 1
-    last, wanted = np.full((intervals, runs), -1, dtype=np.int64), np.zeros(rows.size, dtype=np.bool_)
-    for run in range(runs):
-        tick, end = edges[run], edges[run + 1]
+    rows, groups, intervals = ticks.rows, ticks.offsets.size - 1, closing.size + 1
+    last, wanted = np.full((intervals, groups), -1, dtype=np.int64), np.zeros(rows.size, dtype=np.bool_)
+    for group in range(groups):
+        tick, end = ticks.offsets[group], ticks.offsets[group + 1]
         for interval in range(intervals):
             before = closing[interval] if interval < closing.size else batch_rows
             if tick < end and rows[tick] < before:
                 tick, _ = stretch(rows, tick, end, 0, before, True)
-                last[interval, run] = tick - 1
+                last[interval, group] = tick - 1
                 wanted[tick - 1] = True
     return last, wanted
 
 
 @numba.njit(cache=True, nogil=True, inline="always")
-def measures_of(path: Any, level: Any, tick: int, out: Any, at: int) -> None:
+def measures_of(ticks: Sources, tick: int, out: Any, at: int) -> None:
     """Write the measures of a tick to a column of ``out``."""
+    path, level = ticks.path, ticks.level
     for place in range(path.shape[0]):
         out[place, at] = path[place, tick]
     for place in range(level.shape[0]):
@@ -142,19 +159,17 @@ def measures_of(path: Any, level: Any, tick: int, out: Any, at: int) -> None:
 
 
 @numba.njit(cache=True, nogil=True)
-def let_out(
-    event_ns: Any, rows: Any, path: Any, level: Any, waiting: Waiting, instruments: int, out: Rows, done: int
-) -> int:
+def let_out(ticks: Sources, waiting: Waiting, instruments: int, out: Rows, done: int) -> int:
     """Let the newest tick of each instrument out, or else the one that waits, by state row; returns how many are out."""
     newest = waiting.newest
     for r in range(instruments):
-        tick, at = newest[r], done * out.many + out.place
+        tick, at = newest[r], done * out.many + out.smoothing
         if tick >= 0:
-            out.of[at], out.event_ns[at] = r, event_ns[rows[tick]]
-            measures_of(path, level, tick, out.values, at)
+            out.of[at], out.event_ns[at] = r, ticks.event_ns[ticks.rows[tick]]
+            measures_of(ticks, tick, out.values, at)
         elif waiting.event_ns[r] != NO_TIME:
             out.of[at], out.event_ns[at] = r, waiting.event_ns[r]
-            for place in range(out.values.shape[0]):
+            for place in range(waiting.values.shape[1]):
                 out.values[place, at] = waiting.values[r, place]
         else:
             continue
@@ -164,9 +179,7 @@ def let_out(
 
 
 @numba.njit(cache=True, nogil=True)
-def thin(
-    event_ns: Any, rows: Any, owners: Any, last: Any, path: Any, level: Any, waiting: Waiting, instruments: int, out: Rows
-) -> int:  # fmt: skip
+def thin(ticks: Sources, state_rows: Any, last: Any, waiting: Waiting, instruments: int, out: Rows) -> int:
     """Let each instrument's ``last`` tick of an interval out when the interval is over; returns how many came out.
 
     They are at most those that waited and the measured ones. Those of the interval under way wait.
@@ -174,16 +187,19 @@ def thin(
     done, newest = 0, waiting.newest
     for interval in range(last.shape[0]):
         if interval:
-            done = let_out(event_ns, rows, path, level, waiting, instruments, out, done)
-        for run in range(owners.size):
-            if last[interval, run] >= 0:
-                newest[owners[run]] = last[interval, run]
-    for r in owners:
+            done = let_out(ticks, waiting, instruments, out, done)
+        for group in range(state_rows.size):
+            if last[interval, group] >= 0:
+                newest[state_rows[group]] = last[interval, group]
+    for r in state_rows:
         if newest[r] >= 0:
-            waiting.event_ns[r] = event_ns[rows[newest[r]]]
-            measures_of(path, level, newest[r], waiting.values.T, r)
+            waiting.event_ns[r] = ticks.event_ns[ticks.rows[newest[r]]]
+            measures_of(ticks, newest[r], waiting.values.T, r)
             newest[r] = -1
     return done
+
+
+_THIN, _LET_OUT, _LAST_TICKS = TypedKernel(thin), TypedKernel(let_out), TypedKernel(last_ticks)
 
 
 class Intensity(TickEngine):
@@ -203,6 +219,7 @@ class Intensity(TickEngine):
     Examples
     --------
     >>> engine = Intensity(ticks=2, smoothing="ema", length=3, window=4, split=0.5)
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(1, 6) * 10**9, "instrument": "X", "price": [100.0, 101.0, 100.0, 101.0, 102.0], "size": 1.0}))
     >>> engine.update(trades)[["intensity", "velocity", "efficiency"]].round(2).values.tolist()
@@ -213,13 +230,16 @@ class Intensity(TickEngine):
     parameters: IntensityParameters
 
     def __init__(
-        self, parameters: IntensityParameters | None = None, beside: TickEngine | None = None, **changes: Any
+        self,
+        parameters: IntensityParameters | None = None,
+        windows: TickWindowSet | None = None,
+        **changes: Any,
     ) -> None:
         if isinstance(changes.get("smoothing"), tuple):
             if "also" in changes:
                 raise ValueError("give several smoothings or also, not both")
             changes["smoothing"], *changes["also"] = changes["smoothing"]
-        super().__init__(parameters or IntensityParameters(), beside, **changes)
+        super().__init__(parameters or IntensityParameters(), windows, **changes)
 
     def _windows_parameters(self) -> list[TickWindowParameters]:
         return [replace(self.parameters, smoothing=one, also=()) for one in self.parameters.smoothings]
@@ -230,60 +250,61 @@ class Intensity(TickEngine):
 
     def _reset(self) -> None:
         self._edge_ns = int(NO_TIME)
-        self._closing = Room(("int64", 0))
-        self._room = Room(("int64", 0), ("int64", 0), ("float64", len(COLUMNS)))
+        self._closing = ScratchArrays(("int64", 0))
+        self._scratch = ScratchArrays(("int64", 0), ("int64", 0), ("float64", VALUES))
         layout = {
             "event_ns": Field(0, "int64", int(NO_TIME)), "values": Field(len(COLUMNS)), "newest": Field(0, "int64", -1),
         }  # fmt: skip
         self._waiting = [RowArrays(Waiting, layout) for _ in self._followed]
 
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made:
-        event_ns = trade_columns(trades).event_ns
+        event_ns = self._reader.live(trades).event_ns
         ticks, path = measured[0].ticks, measured[0].path
         if not self._every_ns:
             order = in_row_order(ticks.rows, event_ns.size)
             many = len(measured)
-            values = np.empty((len(COLUMNS), order.size, many))
+            values = np.empty((VALUES, order.size, many))
             values[:PATH_OUTPUTS] = path[:, order, None]
             for place, one in enumerate(measured):
-                values[PATH_OUTPUTS:, :, place] = one.level[:, order]
-            of = np.repeat(ticks.owners, np.diff(ticks.edges))[order]
+                values[PATH_OUTPUTS:BURST_ABOVE, :, place] = one.level[:, order]
+            of = np.repeat(ticks.state_rows, np.diff(ticks.offsets))[order]
             at = event_ns[ticks.rows[order]]
-            return self._made(np.repeat(of, many), np.repeat(at, many), values.reshape(len(COLUMNS), -1))
+            return self._made(np.repeat(of, many), np.repeat(at, many), values.reshape(VALUES, -1))
         instruments = len(self._windows.rows)
         sampled = self._sampled(trades, ticks)
         self._edge_ns = sampled.edge_ns
         most = instruments + min(ticks.rows.size, sampled.last.size)
         return self._let_out(
             most,
-            lambda place, waiting, out: thin(
-                event_ns, ticks.rows, ticks.owners, sampled.last, path, measured[place].level, waiting, instruments, out,
+            lambda place, waiting, out: _THIN(
+                Sources(event_ns, ticks.rows, path, measured[place].level), ticks.state_rows, sampled.last, waiting, instruments,
+                out,
             ),
         )  # fmt: skip
 
     def _let_out(self, most: int, step: Callable[[int, Waiting, Rows], int]) -> Made:
         """Rows of every smoothing: at most so many of each, which ``step`` writes."""
         instruments, many = len(self._windows.rows), len(self._waiting)
-        of, at, values = self._room.of(most * many)
+        of, at, values = self._scratch.of(most * many)
         done = 0
         for place, waiting in enumerate(self._waiting):
             done = many * step(place, waiting.make_room(instruments), Rows(of, at, values, many, place))
         return self._made(of[:done], at[:done], values[:, :done].copy())
 
-    def _sampled(self, trades: pd.DataFrame, ticks: Ticks) -> Sampled:
+    def _sampled(self, trades: pd.DataFrame, ticks: TickGroups) -> Sampled:
         """The last ticks of the intervals of a batch, found once for all who have the same intervals and paths."""
-        columns = trade_columns(trades)
+        columns = self._reader.live(trades)
         key = Sampled, self._windows.paths, self._every_ns, self._edge_ns
         sampled: Sampled | None = columns.found.get(key)
         if sampled is None:
             rows = columns.event_ns.size
             closing = self._closing.of(rows)[0]
             many, edge_ns = closing_rows(columns.event_ns, self._every_ns, self._edge_ns, closing)
-            sampled = Sampled(edge_ns, *last_ticks(ticks.rows, ticks.edges, closing[:many], rows))
+            sampled = Sampled(edge_ns, *_LAST_TICKS(ticks, closing[:many], rows))
             columns.found[key] = sampled
         return sampled
 
-    def _wanted(self, trades: pd.DataFrame, ticks: Ticks) -> npt.NDArray[np.bool_]:
+    def _wanted(self, trades: pd.DataFrame, ticks: TickGroups) -> npt.NDArray[np.bool_]:
         return self._sampled(trades, ticks).wanted
 
     def _beat(self, event_ns: int) -> Made | None:
@@ -302,7 +323,7 @@ class Intensity(TickEngine):
 
         def give(_: int, waiting: Waiting, out: Rows) -> int:
             its = waiting._replace(event_ns=waiting.event_ns.copy()) if keep else waiting
-            return int(let_out(_NO_ROWS, _NO_ROWS, _NO_PATH, _NO_LEVEL, its, instruments, out, 0))
+            return int(_LET_OUT(_NO_TICKS, its, instruments, out, 0))
 
         return self._let_out(instruments, give)
 
@@ -321,6 +342,8 @@ class Intensity(TickEngine):
             waiting.restore(held)
 
     def _made(self, of: Any, event_ns: Any, values: Any) -> Made:
+        values[BURST_ABOVE] = values[MEAN] + values[BUFFER]
+        values[SPIKE_ABOVE] = above_baseline(values[MEAN], values[SD], self.parameters.spike_sd)
         smoothing = repeated(self.parameters.smoothings, of.size)
         return Made(of, {"int64": stamped(event_ns), "float64": values}, {"smoothing": smoothing})
 
@@ -334,7 +357,7 @@ def intensity(
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Quotes:
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``. Quotes:
         ``ticks_from_quotes``.
     ticks, smoothing, length, **parameters
         ``IntensityParameters``; of several smoothings each has its rows.
@@ -362,6 +385,7 @@ def intensity(
     [['sma', 10.0], ['ema', 10.0]]
     """
     engine = Intensity(ticks=ticks, smoothing=smoothing, length=length, **parameters)
-    rows = engine.update(TRADES.conform(trades))
+    rows = engine.update(history(trades))
+    tell_late("intensity", engine.late)
     waiting = engine.in_progress()
     return INTENSITY.concat([rows, waiting]) if len(waiting) else rows

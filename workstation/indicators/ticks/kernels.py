@@ -1,4 +1,4 @@
-"""What the kernels of the tick windows have in common: places in the state, parameters, returns and sums over a window."""
+"""What the kernels of the tick windows have in common: fields of the state, parameters, returns and sums over a window."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from workstation.numerics.rolling import fold_sums
 
 TICKS, TICK_AT, PATH_AT, SMOOTH_AT, RECENT_AT, BASE_AT, INPUTS, SMOOTHED, BASED, NEWEST_NS, VENUES = range(11)
-"""Counters of an instrument: ticks since its reset, places in the rings, values
+"""Counters of an instrument: ticks since its reset, positions in the rings, values
 smoothed, in the recent part, in the baseline, newest time, venues (bits)."""
 COUNTERS = 11
 PRICE, PATH, AVERAGE = range(3)
@@ -20,13 +20,13 @@ PATH_OUTPUTS = 3
 OUT_SMOOTHED, OUT_MEAN, OUT_SD, OUT_BUFFER = range(4)
 LEVEL_OUTPUTS = 4
 SMA, EMA, ZLMA = range(3)
-PIECE = 1024
+CHUNK_TICKS = 1024
 """Ticks taken at a time, so that what is made of them on the way stays in the nearest cache."""
 CLOSE_PRICES = 1.0 / 64.0
 """Up to here (p - q) / (p + q) the series of ln(p / q) is exact to the last digit with five terms."""
 
 
-class Measures(NamedTuple):
+class WindowRules(NamedTuple):
     """Numbers of ``TickWindowParameters`` as kernels take them."""
 
     ticks: int
@@ -84,10 +84,10 @@ def add_to_sums(
         own, sums = values[done : done + many], out[done : done + many]
         held, tails = ring[r, at : at + many], ring[r, at + 1 : size]
         ends = at + many == size
-        for place in range(many - 1 if ends else many):
-            held[place] = own[place]
-            total += own[place]
-            sums[place] = total + tails[place]
+        for tick in range(many - 1 if ends else many):
+            held[tick] = own[tick]
+            total += own[tick]
+            sums[tick] = total + tails[tick]
         at += many
         done += many
         if ends:

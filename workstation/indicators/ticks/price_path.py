@@ -10,25 +10,31 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.by_instrument import Room, Ticks
-from workstation.indicators.batch.instrument_state import Field, InstrumentRows, RowArrays
-from workstation.indicators.batch.trade_batch import runs_of, trade_columns
+from workstation.indicators.batch.by_instrument import ScratchArrays, TickGroups
+from workstation.indicators.batch.instrument_state import InstrumentRows
+from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.ticks import intensity_kernels as path_kernels
 from workstation.indicators.ticks import kernels
+from workstation.market.engine import source_of
 from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling import Floats
+from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
+
+_MEASURE = TypedKernel(path_kernels.measure)
+_NO_CODES = np.empty(0, dtype=np.int32)
 
 
-class Travelled(NamedTuple):
+class PathMeasures(NamedTuple):
     """What a batch of trades gives.
 
-    ``owners``: the state row of each of the batch's runs, negative where it is not followed; ``ticks``: those whose window is
+    ``state_rows``: of each of the batch's groups, negative where it is not followed; ``ticks``: those whose window is
     full; ``values``: shape (3, n or more), intensity, velocity and efficiency of the n of ``ticks``. All of it is written
     anew for the next batch.
     """
 
-    owners: npt.NDArray[np.int64]
-    ticks: Ticks
+    state_rows: npt.NDArray[np.int64]
+    ticks: TickGroups
     values: Floats
 
 
@@ -43,7 +49,7 @@ class Break(NamedTuple):
 NO_BREAK = Break(int(NO_TIME), "", int(NO_TIME))
 
 
-class Turn:
+class SharedStep:
     """A step that several take together: the first that comes with a batch makes it, the others get what it gave.
 
     Each remembers the ``position`` after its last step; who comes twice with one batch makes two steps.
@@ -56,10 +62,11 @@ class Turn:
 
     def take(self, batch: pd.DataFrame, position: int, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What ``step(batch)`` gives or gave."""
-        if position < self.position and self._batch() is batch:
+        handed = source_of(batch)
+        if position < self.position and self._batch() is handed:
             return self._result
         self._result = step(batch)
-        self._batch = weakref.ref(batch)
+        self._batch = weakref.ref(handed)
         self.position += 1
         return self._result
 
@@ -69,6 +76,8 @@ class TickPaths:
 
     Parameters
     ----------
+    reader
+        Reads the batches.
     measures, kinds, breaks
         As ``TickWindowParameters`` give them; of the measures those of the path.
 
@@ -80,11 +89,18 @@ class TickPaths:
         Ticks whose price is not positive and finite: no return can be made of them.
     """
 
-    def __init__(self, measures: kernels.Measures, kinds: tuple[str, ...], breaks: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        reader: TradeReader,
+        measures: kernels.WindowRules,
+        kinds: tuple[str, ...],
+        breaks: tuple[str, ...],
+    ) -> None:
+        self._reader = reader
         self.key = (measures.ticks, measures.least_ns, measures.lateness_ns, measures.unpriced, kinds, breaks)
         self._by, self._kinds, self._breaking = measures, kinds, breaks
-        self.turn = Turn()
-        self._room = Room(("int64", 0), ("int64", 0), ("float64", kernels.PATH_OUTPUTS))
+        self.step = SharedStep()
+        self._scratch = ScratchArrays(("int64", 0), ("int64", 0), ("float64", kernels.PATH_OUTPUTS))
         self.reset()
 
     def reset(self) -> None:
@@ -98,31 +114,32 @@ class TickPaths:
         self._bits: tuple[Any, npt.NDArray[np.int64]] = None, np.empty(0, dtype=np.int64)
         """The dtype of the venues asked for last, and their bits."""
         self._state = RowArrays(
-            path_kernels.Paths,
+            path_kernels.PathState,
             {
                 "counters": Field(kernels.COUNTERS, "int64"), "heads": Field(kernels.HEADS),
                 "prices": Field(ticks), "times": Field(ticks, "int64"), "paths": Field(ticks),
             },
         )  # fmt: skip
 
-    def take(self, trades: pd.DataFrame) -> Travelled:
+    def take(self, trades: pd.DataFrame) -> PathMeasures:
         """Add trades in row order."""
-        columns = trade_columns(trades)
-        runs = runs_of(columns)
-        of_runs = self.rows.of(runs.codes)
+        columns = self._reader.live(trades)
+        groups = self._reader.groups(columns)
+        state_rows = self.rows.of(groups.codes)
         state = self._state.make_room(len(self.rows))
-        places, rows, values = self._room.of(columns.codes.size)
-        owners, edges = np.empty_like(of_runs), np.empty_like(runs.edges)
-        found, late, unpriced = path_kernels.measure(
-            runs.rows, of_runs, *runs[2:], columns.ordered and columns.plain, columns.venue.codes, self._venue_bits(columns.venue), state, self._by,
-            places, rows, owners, edges, values,
-        )  # fmt: skip
+        positions, rows, values = self._scratch.of(columns.codes.size)
+        out = path_kernels.PathOutput(
+            positions, rows, np.empty_like(state_rows), np.empty_like(groups.offsets), values
+        )
+        venues = self._venue_bits(columns.venue)
+        found, late, unpriced = _MEASURE(
+            groups, state_rows, columns.ordered and columns.plain, venues, state, self._by, out
+        )
         self.late += late
         self.unpriced += unpriced
-        many = edges[found]
-        return Travelled(
-            of_runs, Ticks(places[:many], rows[:many], owners[:found], edges[: found + 1]), values
-        )
+        many = out.offsets[found]
+        ticks = TickGroups(positions[:many], rows[:many], out.state_rows[:found], out.offsets[: found + 1])
+        return PathMeasures(state_rows, ticks, values)
 
     def ticks(self) -> npt.NDArray[np.int64]:
         """Ticks taken of each instrument since its reset."""
@@ -130,17 +147,18 @@ class TickPaths:
         taken: npt.NDArray[np.int64] = self._state.make_room(rows).counters[:rows, kernels.TICKS].copy()
         return taken
 
-    def _venue_bits(self, venue: Any) -> npt.NDArray[np.int64]:
-        """One bit per category of venues; from the 62nd on they share one."""
+    def _venue_bits(self, venue: Any) -> path_kernels.VenueBits:
+        """One bit per category of venues; from the 62nd on they share one. Codes where there are several."""
         if venue.dtype is not self._bits[0]:
             names = [str(name) for name in venue.categories]
             bits = [1 << self._venues.setdefault(name, min(len(self._venues), 62)) for name in names]
             self._bits = venue.dtype, np.array(bits, dtype=np.int64)
-        return self._bits[1]
+        codes = _NO_CODES if self._bits[1].size == 1 else venue.codes.astype(np.int32)
+        return path_kernels.VenueBits(codes, self._bits[1])
 
     # -- breaks -------------------------------------------------------------------------------------------
 
-    def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
+    def apply_health(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
         """Reset the paths that ``health`` rows concern; returns their state rows.
 
         A row concerns trades when its channel is empty or speaks of trades, and then the instruments it names;
@@ -149,8 +167,8 @@ class TickPaths:
         events = health["event"].array
         wanted = np.isin(np.asarray(events.categories, dtype=object), self._breaking)
         concerned: set[int] = set()
-        for place in np.flatnonzero(wanted[events.codes]).tolist():
-            row = health.iloc[place]
+        for at in np.flatnonzero(wanted[events.codes]).tolist():
+            row = health.iloc[at]
             if row["channel"] and "trade" not in row["channel"].lower():
                 continue
             told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"

@@ -6,11 +6,24 @@ from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
-from workstation.indicators.ticks import kernels as ticks
+from workstation.indicators.batch.by_instrument import TickGroups, TradeGroups
 from workstation.indicators.ticks import trend
-from workstation.indicators.ticks.kernels import log_return
+from workstation.indicators.ticks.kernels import OUT_BUFFER, OUT_MEAN, OUT_SMOOTHED, OUT_VELOCITY, log_return
+from workstation.indicators.ticks.momentum import Moves
+from workstation.indicators.ticks.reversal_rules import (
+    CandleTrend,
+    ReversalRules,
+    begins_burst,
+    confirmed_fade,
+    ema_cross,
+    intensity_fade,
+    pullback,
+    strength,
+)
 from workstation.indicators.ticks.trend import Frame, close_bar, fold, is_over
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import TradeFlag
 from workstation.numerics.simd import LANES, any_of_eight
 
@@ -18,7 +31,8 @@ CANCEL = int(TradeFlag.CANCEL)
 ARMED, DIRECTION, FIRED, START_NS, CANDIDATE, CANDIDATE_NS = range(6)
 MARKS = 6
 PEAK, EXTREME = range(2)
-PRICE, STRENGTH = range(2)
+PRICE, STRENGTH, THRESHOLD = range(3)
+LEVELS = 3
 SIDE, VERSION = range(2)
 NUMBERS = 8
 """Numbers of evidence per signal; which they are is in ``reversals.EVIDENCE``."""
@@ -27,113 +41,107 @@ NUMBERS = 8
 class Bursts(NamedTuple):
     """The burst under way of each instrument, and the candidate that came of one."""
 
-    marks: Any
-    levels: Any
+    marks: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64]
 
 
-class Rules(NamedTuple):
-    """Numbers of ``ReversalsParameters`` as kernels take them."""
+class MeasuredTicks(NamedTuple):
+    """The measured ticks of a batch with what is known of each: see ``windows.Measured`` and ``Moves``."""
 
-    v1: bool
-    v2: bool
-    v3: bool
-    v4: bool
-    hold_ns: int
-    stretch: float
-    volume_factor: float
-    choppiness_below: float
-    volume_over: float
+    groups: TickGroups
+    path: npt.NDArray[np.float64]
+    level: npt.NDArray[np.float64]
+    moves: Moves
+
+
+class Watermarks(NamedTuple):
+    """The watermark at each row of the batch, and at each position of its groups."""
+
+    of_rows: npt.NDArray[np.int64]
+    of_groups: npt.NDArray[np.int64]
+
+
+class Frames(NamedTuple):
+    """The two timeframes."""
+
+    low: Frame
+    high: Frame
 
 
 class Signals(NamedTuple):
-    """Room for what fires; ``rows``: where in the batch; ``levels``: price and strength; ``kinds``: side and version."""
+    """Scratch for what fires.
 
-    rows: Any
-    of: Any
-    event_ns: Any
-    levels: Any
-    kinds: Any
-    numbers: Any
+    ``rows``: where in the batch; ``levels``: price, strength and threshold; ``kinds``: side and version; ``numbers``: evidence.
+    """
+
+    rows: npt.NDArray[np.int64]
+    of: npt.NDArray[np.int64]
+    event_ns: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64]
+    kinds: npt.NDArray[np.int8]
+    numbers: npt.NDArray[np.float64]
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def find_bursts(owners: Any, edges: Any, path: Any, level: Any, marks: Any, bursting: Any) -> None:
+def find_bursts(ticks: TickGroups, path: Any, level: Any, bursts: Bursts, bursting: Any) -> None:
     """Write for each measured tick whether a burst is under way, as ``follow`` will see it."""
-    smooth, velocities = level[ticks.OUT_SMOOTHED], path[ticks.OUT_VELOCITY]
-    means, buffers = level[ticks.OUT_MEAN], level[ticks.OUT_BUFFER]
-    for run in range(owners.size):
-        armed = marks[owners[run], ARMED] != 0
-        for tick in range(edges[run], edges[run + 1]):
-            armed |= smooth[tick] > means[tick] + buffers[tick] and velocities[tick] != 0.0
+    smooth, velocities = level[OUT_SMOOTHED], path[OUT_VELOCITY]
+    means, buffers = level[OUT_MEAN], level[OUT_BUFFER]
+    for group in range(ticks.state_rows.size):
+        armed = bursts.marks[ticks.state_rows[group], ARMED] != 0
+        for tick in range(ticks.offsets[group], ticks.offsets[group + 1]):
+            armed |= begins_burst(smooth[tick], means[tick], buffers[tick], velocities[tick])
             bursting[tick] = armed
             armed &= not smooth[tick] <= means[tick]
 
 
-@numba.njit(cache=True, nogil=True)
+@numba.njit(cache=True, nogil=True, error_model="numpy")
 def fire(
-    signals: Signals, done: int, row: int, of: int, event_ns: int, price: float, side: int, version: int, strength: float,
-    a: float, b: float, c: float, d: float, e: float, f: float, g: float, h: float,
+    signals: Signals, done: int, at: tuple[int, int, int], price: float, side: int, version: int, measured: float,
+    threshold: float, evidence: tuple[float, ...],
 ) -> int:  # fmt: skip
-    """Write a signal with its evidence; returns how many there are."""
-    signals.rows[done], signals.of[done], signals.event_ns[done] = row, of, event_ns
-    signals.levels[PRICE, done], signals.levels[STRENGTH, done] = price, strength
+    """Write a signal with its evidence; ``at``: row of the batch, instrument and time. Returns how many there are."""
+    signals.rows[done], signals.of[done], signals.event_ns[done] = at
+    signals.levels[PRICE, done], signals.levels[THRESHOLD, done] = price, threshold
+    signals.levels[STRENGTH, done] = measured
     signals.kinds[SIDE, done], signals.kinds[VERSION, done] = side, version
-    for place, number in enumerate((a, b, c, d, e, f, g, h)):
-        signals.numbers[place, done] = number
+    for number in range(NUMBERS):
+        signals.numbers[number, done] = evidence[number]
     return done + 1
 
 
-class Course(NamedTuple):
-    """What v3 asks of the closed candles of an instrument: the slopes, the high EMA and how far from it is stretched."""
-
-    known: bool
-    low_slope: float
-    high_slope: float
-    high_ema: float
-    reach: float
-    atr: float
-    usual: float
-
-
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def course_of(low: Frame, high: Frame, r: int, stretch: float) -> Course:
-    """As the candles are now; ``known`` when both EMAs are full, ``reach`` beyond any price until the range is."""
+def trend_of(frames: Frames, r: int, stretch: float) -> CandleTrend:
+    """The trend of an instrument's candles as they are now."""
+    low, high = frames.low, frames.high
     near, far = low.trend.levels, high.trend.levels
     near_candles, far_candles = low.trend.marks[r, trend.CANDLES], high.trend.marks[r, trend.CANDLES]
     known = near_candles >= low.lengths.fast and far_candles >= high.lengths.slow
     reach = stretch * far[r, trend.ATR] if far_candles >= high.lengths.atr else np.inf
-    return Course(
+    return CandleTrend(
         known, near[r, trend.FAST_SLOPE], far[r, trend.SLOW_SLOPE], far[r, trend.SLOW], reach, far[r, trend.ATR],
         near[r, trend.VOLUME_MEAN],
     )  # fmt: skip
 
 
-@numba.njit(cache=True, nogil=True, inline="always")
-def agrees(course: Course, side: int, price: float) -> bool:
-    """Whether the candles allow a signal of a side at a price."""
-    return (
-        course.known
-        and course.low_slope * side > 0.0
-        and (course.high_slope * side >= 0.0 or side * (course.high_ema - price) > course.reach)
-    )
-
-
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def confirm(
-    course: Course, side: int, held_ns: int, volume: float, least: float, row: int, r: int, now: int, price: float,
+    now: CandleTrend, side: int, held_ns: int, volume: float, least: float, at: tuple[int, int, int], price: float,
     signals: Signals, done: int,
 ) -> int:  # fmt: skip
-    """v3 fires at this tick."""
+    """The confirmed fade fires at this tick."""
     return fire(
-        signals, done, row, r, now, price, side, 3, volume / least if least > 0.0 else np.inf,
-        max(held_ns, 0) * 1e-9, course.low_slope, course.high_slope, course.high_ema, -side * (price - course.high_ema),
-        course.atr, volume, course.usual,
+        signals, done, at, price, side, 3, strength(volume, least), least,
+        (
+            max(held_ns, 0) / SECOND_NS, now.low_slope, now.high_slope, now.high_ema, -side * (price - now.high_ema), now.atr,
+            volume, now.volume_mean,
+        ),
     )  # fmt: skip
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def cross(low: Frame, r: int, newest: Any, rules: Rules, signals: Signals, done: int) -> int:
-    """Close the low timeframe's candle of an instrument; v4. ``newest``: the watermark at each row of the batch."""
+def close_low(low: Frame, r: int, of_rows: Any, rules: ReversalRules, signals: Signals, done: int) -> int:
+    """Close the low timeframe's candle of an instrument, which the EMA cross asks; ``of_rows``: of ``Watermarks``."""
     levels, marks = low.trend.levels, low.trend.marks
     usual = levels[r, trend.VOLUME_MEAN] if marks[r, trend.CANDLES] >= low.lengths.volume else np.nan
     end, volume = (low.bars.marks[r, trend.NUMBER] + 1) * low.every, low.bars.sums[r, trend.VOLUME]
@@ -141,41 +149,41 @@ def cross(low: Frame, r: int, newest: Any, rules: Rules, signals: Signals, done:
     if not rules.v4 or side == 0 or not volume > least:
         return done
     chop = trend.choppiness_of(low.trend, r, low.lengths.choppiness)
-    if chop < rules.choppiness_below:
+    if ema_cross(side, volume, least, chop, rules.choppiness_below):
         done = fire(
-            signals, done, np.searchsorted(newest, end), r, end, levels[r, trend.CLOSE], side, 4,
-            volume / least if least > 0.0 else np.inf,
-            levels[r, trend.FAST], levels[r, trend.SLOW], chop, volume, usual, 0.0, 0.0, 0.0,
+            signals, done, (np.searchsorted(of_rows, end), r, end), levels[r, trend.CLOSE], side, 4,
+            strength(volume, least), least,
+            (levels[r, trend.FAST], levels[r, trend.SLOW], chop, volume, usual, 0.0, 0.0, 0.0),
         )  # fmt: skip
     return done
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def close_all(
-    low: Frame, high: Frame, instruments: int, watermark: int, newest: Any, rules: Rules, signals: Signals, done: int
+    frames: Frames, instruments: int, watermark: int, of_rows: Any, rules: ReversalRules, signals: Signals, done: int
 ) -> int:  # fmt: skip
     """Close the candles of every instrument that the watermark has passed."""
     for r in range(instruments):
-        if is_over(high, r, watermark):
-            close_bar(high, r)
-        if is_over(low, r, watermark):
-            done = cross(low, r, newest, rules, signals, done)
+        if is_over(frames.high, r, watermark):
+            close_bar(frames.high, r)
+        if is_over(frames.low, r, watermark):
+            done = close_low(frames.low, r, of_rows, rules, signals, done)
     return done
 
 
 @numba.njit(cache=True, nogil=True)
-def watermarks(event_ns: Any, before: int, rows: Any, of_batch: Any, of_runs: Any) -> None:
-    """The watermark at each row of the batch, and at each place of its runs."""
+def watermarks(event_ns: Any, before: int, rows: Any, out: Watermarks) -> None:
+    """Write the watermark at each row of the batch, and at each position of its groups."""
     for row in range(event_ns.size):
         before = max(before, event_ns[row])
-        of_batch[row] = before
-    for place in range(of_runs.size):
-        of_runs[place] = of_batch[rows[place]]
+        out.of_rows[row] = before
+    for position in range(out.of_groups.size):
+        out.of_groups[position] = out.of_rows[rows[position]]
 
 
 @numba.njit(cache=True, nogil=True)
 def first_at_least(rising: Any, begin: int, end: int, limit: int) -> int:
-    """The first place from ``begin`` on at which what rises has reached a limit; ``end`` if none."""
+    """The first position from ``begin`` on at which what rises has reached a limit; ``end`` if none."""
     if begin == end or rising[end - 1] < limit:
         return end
     while begin < end:
@@ -186,27 +194,34 @@ def first_at_least(rising: Any, begin: int, end: int, limit: int) -> int:
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; handing arrays on costs more than a tick
-    begin: int, end: int, r: int, forming: Any, run_rows: Any, event_ns: Any, price: Any, places: Any, path: Any, level: Any,
-    bursting: Any, moves: Any, deviations: Any, bursts: Bursts, rules: Rules, course: Course, signals: Signals, done: int,
+    begin: int, end: int, r: int, groups: TradeGroups, ticks: MeasuredTicks, volumes: Any, bursts: Bursts,
+    rules: ReversalRules, now: CandleTrend, signals: Signals, done: int,
 ) -> int:  # fmt: skip
     """Measured ticks of one instrument in which none of its candles closes: v1, v2 and v3. Returns how many fired.
 
     Parameters
     ----------
     begin, end
-        The ticks.
-    forming
+        The ticks. Those outside a burst are looked at only while a candidate is held.
+    volumes
         Volume of the low candle in progress with each trade.
-    bursting
-        Of ``find_bursts``: the other ticks are looked at only while a candidate is held.
+    now
+        The trend of the closed candles.
     """
+    event_ns, price, positions, run_rows = (
+        groups.trades.event_ns,
+        groups.trades.price,
+        ticks.groups.positions,
+        groups.rows,
+    )
+    bursting, moves, deviations = ticks.moves.bursting, ticks.moves.moves, ticks.moves.deviations
     marks, levels = bursts.marks, bursts.levels
-    smooth, velocities = level[ticks.OUT_SMOOTHED], path[ticks.OUT_VELOCITY]
-    means, buffers = level[ticks.OUT_MEAN], level[ticks.OUT_BUFFER]
+    smooth, velocities = ticks.level[OUT_SMOOTHED], ticks.path[OUT_VELOCITY]
+    means, buffers = ticks.level[OUT_MEAN], ticks.level[OUT_BUFFER]
     armed, d, fired, start_ns = marks[r, ARMED] != 0, marks[r, DIRECTION], marks[r, FIRED], marks[r, START_NS]
     side, candidate_ns = marks[r, CANDIDATE], marks[r, CANDIDATE_NS]
     peak, extreme = levels[r, PEAK], levels[r, EXTREME]
-    least = rules.volume_factor * course.usual
+    least = rules.volume_factor * now.volume_mean
     upcoming = begin
     while upcoming < end:
         tick = upcoming
@@ -214,41 +229,41 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
             upcoming += LANES if tick + LANES <= end and not any_of_eight(bursting, np.uint64(tick)) else 1
             continue
         upcoming += 1
-        place = places[tick]
-        now, paid, row = event_ns[place], price[place], run_rows[place]
+        position = positions[tick]
+        at_ns, paid, row = event_ns[position], price[position], run_rows[position]
         if bursting[tick]:
             smoothed, mean, buffer, velocity = smooth[tick], means[tick], buffers[tick], velocities[tick]
             if not armed:
-                armed, fired, start_ns = True, 0, now
+                armed, fired, start_ns = True, 0, at_ns
                 d = 1 if velocity > 0.0 else -1
                 peak, extreme = smoothed, paid
-            seconds = max(now - start_ns, 0) * 1e-9
+            seconds = max(at_ns - start_ns, 0) / SECOND_NS
             peak = max(peak, smoothed)
             extreme = max(extreme * d, paid * d) * d
-            if not fired & 1 and smoothed < peak - buffer and velocity * d <= 0.0:
+            if not fired & 1 and intensity_fade(smoothed, peak - buffer, velocity, d):
                 fired |= 1
-                side, candidate_ns = -d, now
+                side, candidate_ns = -d, at_ns
                 if rules.v1:
                     done = fire(
-                        signals, done, row, r, now, paid, -d, 1, (peak - smoothed) / buffer,
-                        smoothed, peak, mean, buffer, velocity, seconds, 0.0, 0.0,
+                        signals, done, (row, r, at_ns), paid, -d, 1, (peak - smoothed) / buffer, peak - buffer,
+                        (smoothed, peak, mean, buffer, velocity, seconds, 0.0, 0.0),
                     )  # fmt: skip
             if rules.v2 and not fired & 2 and moves[tick] * d < 0.0:
                 pull_back, deviation = d * log_return(extreme, paid), deviations[tick]
-                if pull_back > deviation:
+                if pullback(pull_back, deviation, moves[tick], d):
                     fired |= 2
                     done = fire(
-                        signals, done, row, r, now, paid, -d, 2, pull_back / deviation if deviation > 0.0 else np.inf,
-                        extreme, pull_back, deviation, moves[tick], peak, mean, buffer, seconds,
+                        signals, done, (row, r, at_ns), paid, -d, 2, strength(pull_back, deviation), deviation,
+                        (extreme, pull_back, deviation, moves[tick], peak, mean, buffer, seconds),
                     )  # fmt: skip
             armed = not smoothed <= mean  # else the burst is over
         if side == 0 or not rules.v3:
             continue
-        volume, held_for = forming[place], now - candidate_ns
+        volume, held_for = volumes[position], at_ns - candidate_ns
         if held_for > rules.hold_ns:
             side = 0
-        elif volume >= least and agrees(course, side, paid):
-            done = confirm(course, side, held_for, volume, least, row, r, now, paid, signals, done)
+        elif confirmed_fade(now, side, paid, volume, least):
+            done = confirm(now, side, held_for, volume, least, (row, r, at_ns), paid, signals, done)
             side = 0
     marks[r, ARMED], marks[r, DIRECTION], marks[r, FIRED], marks[r, START_NS] = armed, d, fired, start_ns
     marks[r, CANDIDATE], marks[r, CANDIDATE_NS] = side if rules.v3 else 0, candidate_ns
@@ -258,76 +273,63 @@ def follow(  # noqa: C901 -- the burst stays in registers from tick to tick; han
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_reversals(
-    run_rows: Any, run_owners: Any, run_edges: Any, event_ns: Any, price: Any, size: Any, flags: Any,
-    plain: bool, places: Any, owners: Any, edges: Any, of_batch: Any, of_runs: Any, path: Any, level: Any, bursting: Any, moves: Any,
-    deviations: Any, bursts: Bursts, rules: Rules, low: Frame, high: Frame, signals: Signals,
-    forming: Any,
+    groups: TradeGroups, state_rows: Any, plain: bool, ticks: MeasuredTicks, marks: Watermarks, bursts: Bursts,
+    rules: ReversalRules, frames: Frames, signals: Signals, volumes: Any,
 ) -> int:  # fmt: skip
-    """Trades and measured ticks of every run, a stretch at a time in which no candle of the instrument closes.
+    """Trades and measured ticks of every group, a stretch at a time in which no candle of the instrument closes.
 
     The high candle in progress takes all its trades at once, since nothing is asked of it before it closes, and has no volume.
 
     Parameters
     ----------
-    run_rows, run_edges, event_ns, price, size, flags
-        ``Runs``.
-    run_owners
-        State row of each run, negative where it is not followed.
+    state_rows
+        State row of each group, negative where it is not followed.
     plain
         Whether all trades are in the order of their times, without flags.
-    places, owners, edges
-        Of ``Ticks``.
-    of_batch, of_runs
-        The watermark at each row of the batch and each place of its runs.
-    forming
-        Room for a number per trade.
+    marks
+        The watermarks.
+    volumes
+        Scratch for a number per trade.
     """
-    done = at_run = 0
+    done = measured = 0
+    low, high, trades, of_groups, measured_groups = (
+        frames.low,
+        frames.high,
+        groups.trades,
+        marks.of_groups,
+        ticks.groups,
+    )
     candles, both = rules.v3 or rules.v4, rules.v3
-    for run in range(run_owners.size):
-        r = run_owners[run]
+    for group in range(state_rows.size):
+        r = state_rows[group]
         if r < 0:
             continue
         tick = ticks_end = 0
-        if at_run < owners.size and owners[at_run] == r:
-            tick, ticks_end = edges[at_run], edges[at_run + 1]
-            at_run += 1
-        begin, end = run_edges[run], run_edges[run + 1]
+        if measured < measured_groups.state_rows.size and measured_groups.state_rows[measured] == r:
+            tick, ticks_end = measured_groups.offsets[measured], measured_groups.offsets[measured + 1]
+            measured += 1
+        begin, end = groups.offsets[group], groups.offsets[group + 1]
         beyond = begin  # the trades before it are in the high candle in progress
         while begin < end:
-            watermark = of_runs[begin]
-            in_time = plain and event_ns[begin] >= watermark
+            watermark = of_groups[begin]
+            in_time = plain and trades.event_ns[begin] >= watermark
             if candles and is_over(low, r, watermark):
-                done = cross(low, r, of_batch, rules, signals, done)
+                done = close_low(low, r, marks.of_rows, rules, signals, done)
             if both and begin == beyond:
                 if is_over(high, r, watermark):
                     close_bar(high, r)
                 beyond = first_at_least(
-                    of_runs, begin, end, watermark // high.every * high.every + high.every
+                    of_groups, begin, end, watermark // high.every * high.every + high.every
                 )
-                fold(
-                    high,
-                    r,
-                    watermark,
-                    begin,
-                    beyond,
-                    event_ns,
-                    price,
-                    size,
-                    flags,
-                    in_time,
-                    CANCEL,
-                    forming[:0],
-                )
-            until = first_at_least(of_runs, begin, end, watermark // low.every * low.every + low.every)
+                fold(high, r, watermark, begin, beyond, trades, in_time, CANCEL, volumes[:0])
+            until = first_at_least(of_groups, begin, end, watermark // low.every * low.every + low.every)
             if both:
                 until = min(until, beyond)
             if candles:
-                fold(low, r, watermark, begin, until, event_ns, price, size, flags, in_time, CANCEL, forming)
-            upto = first_at_least(places, tick, ticks_end, until)
+                fold(low, r, watermark, begin, until, trades, in_time, CANCEL, volumes)
+            upto = first_at_least(measured_groups.positions, tick, ticks_end, until)
             done = follow(
-                tick, upto, r, forming, run_rows, event_ns, price, places, path, level, bursting, moves, deviations,
-                bursts, rules, course_of(low, high, r, rules.stretch), signals, done,
+                tick, upto, r, groups, ticks, volumes, bursts, rules, trend_of(frames, r, rules.stretch), signals, done
             )  # fmt: skip
             tick, begin = upto, until
     return done

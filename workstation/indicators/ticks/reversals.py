@@ -12,17 +12,25 @@ import orjson
 import pandas as pd
 import pyarrow as pa
 
-from workstation.indicators.batch.by_instrument import Room
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import runs_of, trade_columns
-from workstation.indicators.candles.parameters import VOLUME_ONLY
+from workstation.indicators.batch.by_instrument import ScratchArrays
+from workstation.indicators.batch.trade_batch import history, tell_late
 from workstation.indicators.ticks import momentum
 from workstation.indicators.ticks import reversal_kernels as kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
+from workstation.indicators.ticks.reversal_rules import ReversalRules
 from workstation.indicators.ticks.trend import Lengths, Timeframe
-from workstation.indicators.ticks.windows import Measured, TickWindowParameters, nanoseconds, require_whole
-from workstation.market.tables import NO_TIME, TRADES
+from workstation.indicators.ticks.windows import (
+    Measured,
+    TickWindowParameters,
+    TickWindowSet,
+    nanoseconds,
+    require_window,
+)
+from workstation.market.conditions import VOLUME_ONLY
+from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
+from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 VERSIONS = (1, 2, 3, 4)
 CANDLE_VERSION = 4
@@ -34,6 +42,11 @@ EVIDENCE: Mapping[int, tuple[str, ...]] = {
     4: ("ema_fast", "ema_slow", "choppiness", "volume", "volume_mean"),
 }
 """Numbers in ``evidence`` by version. ``beyond``: how far price is stretched past the high timeframe's EMA, as price."""
+
+_FIND_BURSTS = TypedKernel(kernels.find_bursts)
+_MEASURE_MOVES = TypedKernel(momentum.measure_moves)
+_FIND_REVERSALS = TypedKernel(kernels.find_reversals)
+_CLOSE_ALL = TypedKernel(kernels.close_all)
 
 
 @dataclass(frozen=True)
@@ -84,18 +97,19 @@ class ReversalsParameters(TickWindowParameters):
         object.__setattr__(self, "versions", tuple(self.versions))
         if not self.versions or not set(self.versions) <= set(VERSIONS):
             raise ValueError(f"versions must be some of {VERSIONS}, got {self.versions}")
-        for name, least in (
-            ("momentum", 1), ("moves", 2), ("fast", 1), ("slow", 1), ("atr", 1), ("volume", 1), ("choppiness", 2),
+        for name, least, value_bytes in (
+            ("momentum", 1, 8), ("moves", 2, 50), ("fast", 1, 0), ("slow", 1, 0), ("atr", 1, 0), ("volume", 1, 16),
+            ("choppiness", 2, 48),
         ):  # fmt: skip
-            require_whole(name, getattr(self, name), least)
+            require_window(name, getattr(self, name), least, value_bytes)
         for name in ("hold", "low", "high"):
             if nanoseconds(getattr(self, name)) <= 0:
                 raise ValueError(f"{name} must be a positive time, got {getattr(self, name)!r}")
 
-    def rules(self) -> kernels.Rules:
+    def rules(self) -> ReversalRules:
         """As the kernels take them."""
         v1, v2, v3, v4 = (version in self.versions for version in VERSIONS)
-        return kernels.Rules(
+        return ReversalRules(
             v1, v2, v3, v4, nanoseconds(self.hold), float(self.stretch), float(self.volume_factor),
             float(self.choppiness_below), float(self.volume_over),
         )  # fmt: skip
@@ -112,8 +126,9 @@ class Reversals(TickEngine):
     it) and the low candle in progress has volume. v4 is a crossing of the EMAs of closed ``low`` candles that are not choppy
     and have volume.
 
-    ``strength`` is the number that fired over its threshold, 1 = just enough: v1 the fall in buffers, v2 the pull-back in sd,
-    v3 and v4 the volume over the volume asked for. v1 to v3 have the tick's time and price; v4 the end and the close
+    ``threshold`` is what the number that fired had to pass: v1 the burst's peak minus the buffer (bps/s), v2 one sd of moves
+    (bps), v3 and v4 the volume asked for. ``strength`` is how far it passed it, 1 = just enough: v1 the fall in buffers, v2 the
+    pull-back in sd, v3 and v4 the volume over the volume asked for. v1 to v3 have the tick's time and price; v4 the end and the close
     of its candle. Slopes are of closed candles, and an EMA counts from as many candles on as its length. Candles are
     those of ``candles``, but cancels take nothing back. Trades brought after a break fill the windows, but nothing is
     said of times before it ended.
@@ -126,6 +141,7 @@ class Reversals(TickEngine):
     Examples
     --------
     >>> steps = np.r_[np.tile([1, -1], 40), np.full(12, 9), -9, np.full(12, -1)] * 1e-4
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(105) * 10**9, "instrument": "X", "price": np.exp(np.cumsum(steps)), "size": 1.0}))
     >>> engine = Reversals(version=1, ticks=4, window=40)
@@ -138,13 +154,13 @@ class Reversals(TickEngine):
 
     def __init__(
         self, parameters: ReversalsParameters | None = None, version: int | None = None,
-        beside: TickEngine | None = None, **changes: Any,
+        windows: TickWindowSet | None = None, **changes: Any,
     ) -> None:  # fmt: skip
         if version is not None:
             if "versions" in changes:
                 raise ValueError("give version or versions, not both")
             changes["versions"] = (version,)
-        super().__init__(parameters or ReversalsParameters(), beside, **changes)
+        super().__init__(parameters or ReversalsParameters(), windows, **changes)
 
     def _reset(self) -> None:
         p = self.parameters
@@ -152,21 +168,22 @@ class Reversals(TickEngine):
         self._moves = span(p.moves)
         self._bursts = RowArrays(kernels.Bursts, {"marks": Field(kernels.MARKS, "int64"), "levels": Field(2)})
         self._momentum = RowArrays(
-            momentum.Momentum, {"counters": Field(momentum.COUNTERS, "int64"), "prices": Field(p.momentum)}
+            momentum.MomentumState,
+            {"counters": Field(momentum.COUNTERS, "int64"), "prices": Field(p.momentum)},
         )
         self._moved = RowArrays(WindowState, window_fields(p.moves))
         lengths = Lengths(p.fast, p.slow, p.atr, p.choppiness, p.volume)
         frames = (nanoseconds(p.low), nanoseconds(p.high))
         self._low, self._high = (Timeframe(every, lengths, int(VOLUME_ONLY)) for every in frames)
         self._watermark_ns = int(NO_TIME)
-        self._spare = Room(
+        self._scratch = ScratchArrays(
             ("float64", 0), ("float64", 0), ("float64", 0), ("bool", 0), ("int64", 0), ("int64", 0)
         )
-        self._fires = Room(
+        self._fires = ScratchArrays(
             ("int64", 0),
             ("int64", 0),
             ("int64", 0),
-            ("float64", 2),
+            ("float64", kernels.LEVELS),
             ("int8", 2),
             ("float64", kernels.NUMBERS),
         )
@@ -174,30 +191,33 @@ class Reversals(TickEngine):
     # -- rows in, rows out --------------------------------------------------------------------------------
 
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
-        columns = trade_columns(trades)
-        runs, (owners, ticks, path, level) = runs_of(columns), measured[0]
+        columns, measured_ticks = self._reader.live(trades), measured[0]
+        groups, ticks, rows = self._reader.groups(columns), measured_ticks.ticks, columns.event_ns.size
         instruments = len(self._windows.rows)
-        moves, deviations, forming, bursting, newest, at_trades = self._spare.of(columns.event_ns.size)
+        moved, deviations, volumes, bursting, of_rows, of_groups = self._scratch.of(rows)
+        moves = momentum.Moves(bursting, moved, deviations)
         bursts = self._bursts.make_room(instruments)
-        newest, at_trades = newest[: columns.event_ns.size], at_trades[: columns.event_ns.size]
-        kernels.find_bursts(ticks.owners, ticks.edges, path, level, bursts.marks, bursting)
+        _FIND_BURSTS(ticks, measured_ticks.path, measured_ticks.level, bursts, bursting)
         if self._rules.v2:
-            momentum.measure_moves(
-                ticks.places, ticks.owners, ticks.edges, runs.price, self._momentum.make_room(instruments),
-                self._moved.make_room(instruments), self._moves, bursting, moves, deviations,
+            _MEASURE_MOVES(
+                ticks, groups.trades.price, self._momentum.make_room(instruments), self._moved.make_room(instruments),
+                self._moves, moves,
             )  # fmt: skip
+        marks = kernels.Watermarks(of_rows[:rows], of_groups[:rows])
         if columns.ordered and columns.oldest_ns >= self._watermark_ns:
-            newest, at_trades = columns.event_ns, runs.event_ns
+            marks = kernels.Watermarks(columns.event_ns, groups.trades.event_ns)
         else:
-            kernels.watermarks(columns.event_ns, self._watermark_ns, runs.rows, newest, at_trades)
-        low, high = self._low.make_room(instruments), self._high.make_room(instruments)
-        signals = self._signals(3 * ticks.rows.size + self._closing(newest[-1], newest.size))
-        done = kernels.find_reversals(
-            runs.rows, owners, *runs[2:], columns.ordered and columns.plain, ticks.places, ticks.owners, ticks.edges, newest, at_trades,
-            path, level,
-            bursting, moves, deviations, bursts, self._rules, low, high, signals, forming,
+            kernels.watermarks(columns.event_ns, self._watermark_ns, groups.rows, marks)
+        signals = self._signals(3 * ticks.rows.size + self._closing(marks.of_rows[-1], rows))
+        done = _FIND_REVERSALS(
+            groups, measured_ticks.state_rows, columns.ordered and columns.plain,
+            kernels.MeasuredTicks(ticks, measured_ticks.path, measured_ticks.level, moves), marks, bursts, self._rules,
+            self._frames(instruments), signals, volumes,
         )  # fmt: skip
-        return self._fired(self._advance(newest, signals, done), signals)
+        return self._fired(self._advance(marks.of_rows, signals, done), signals)
+
+    def _frames(self, instruments: int) -> kernels.Frames:
+        return kernels.Frames(self._low.make_room(instruments), self._high.make_room(instruments))
 
     def _beat(self, event_ns: int) -> Made | None:
         newest = np.array([max(self._watermark_ns, event_ns)])
@@ -213,14 +233,12 @@ class Reversals(TickEngine):
     def _advance(self, newest: npt.NDArray[np.int64], signals: kernels.Signals, done: int) -> int:
         """Close the candles that a batch leaves behind; ``newest``: the watermark at each of its rows."""
         before, self._watermark_ns = self._watermark_ns, int(newest[-1])
-        frames = (self._low.every_ns, self._high.every_ns)
-        if not any(self._watermark_ns // every != before // every for every in frames):
+        lengths = (self._low.every_ns, self._high.every_ns)
+        if not any(self._watermark_ns // every != before // every for every in lengths):
             return done
         instruments = len(self._windows.rows)
-        low, high = self._low.make_room(instruments), self._high.make_room(instruments)
-        return int(
-            kernels.close_all(low, high, instruments, self._watermark_ns, newest, self._rules, signals, done)
-        )
+        frames = self._frames(instruments)
+        return int(_CLOSE_ALL(frames, instruments, self._watermark_ns, newest, self._rules, signals, done))
 
     def _signals(self, many: int) -> kernels.Signals:
         return kernels.Signals(*self._fires.of(many))
@@ -234,7 +252,7 @@ class Reversals(TickEngine):
         order = order[self._windows.paths.heard(signals.of[order], signals.event_ns[order])]
         if not order.size:
             return None
-        stacks = {
+        stacks: dict[str, npt.NDArray[Any]] = {
             "int64": stamped(signals.event_ns[order]),
             "float64": signals.levels[:, order],
             "int8": signals.kinds[:, order],
@@ -296,7 +314,7 @@ def reversals(trades: pd.DataFrame, version: int | Sequence[int] = 1, **paramete
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice. Of quotes
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``. Of quotes
         (``ticks_from_quotes``) the volume of v3 and v4 is the number of ticks.
     version
         1, 2, 3 or 4, or several of them.
@@ -322,4 +340,7 @@ def reversals(trades: pd.DataFrame, version: int | Sequence[int] = 1, **paramete
     0
     """
     versions = (version,) if isinstance(version, int) else tuple(version)
-    return Reversals(versions=versions, **parameters).update(TRADES.conform(trades))
+    engine = Reversals(versions=versions, **parameters)
+    rows = engine.update(history(trades))
+    tell_late("reversals", engine.late)
+    return rows

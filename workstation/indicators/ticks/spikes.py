@@ -11,16 +11,19 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.by_instrument import Room
-from workstation.indicators.batch.instrument_state import Field, RowArrays
-from workstation.indicators.batch.trade_batch import trade_columns
+from workstation.indicators.batch.by_instrument import ScratchArrays, TickGroups
+from workstation.indicators.batch.trade_batch import history, tell_late
 from workstation.indicators.ticks import kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
-from workstation.indicators.ticks.windows import Measured, TickWindowParameters
-from workstation.market.tables import TRADES
+from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindowSet
+from workstation.numerics.state_arrays import Field, RowArrays
+from workstation.numerics.typed_kernel import TypedKernel
 
 START_NS, PEAK_NS, DIRECTION, OPEN = range(4)
-PEAK, HEIGHT = range(2)
+PEAK, HEIGHT, THRESHOLD = range(3)
+LEVELS = 3
+SPIKE_SD = 3.0
+"""Deviations above the baseline's mean at which a spike begins: rare in the baseline."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class SpikesParameters(TickWindowParameters):
         3 is rare in the baseline, and the lower end keeps one burst from counting twice.
     """
 
-    start_sd: float = 3.0
+    start_sd: float = SPIKE_SD
     end_sd: float = 1.0
 
     def __post_init__(self) -> None:
@@ -46,40 +49,53 @@ class SpikesParameters(TickWindowParameters):
 class Burst(NamedTuple):
     """The spike under way of each instrument."""
 
-    marks: Any
-    levels: Any
+    marks: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64]
+
+
+class SpikeRules(NamedTuple):
+    """Deviations above the baseline's mean at which a spike begins and ends."""
+
+    start_sd: float
+    end_sd: float
 
 
 class Ended(NamedTuple):
-    """Room for the spikes that end: the row that ends each, and what ``Burst`` held."""
+    """Scratch for the spikes that end: the row that ends each, and what ``Burst`` held."""
 
-    rows: Any
-    of: Any
-    ends_ns: Any
-    marks: Any
-    levels: Any
+    rows: npt.NDArray[np.int64]
+    of: npt.NDArray[np.int64]
+    ends_ns: npt.NDArray[np.int64]
+    marks: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64]
+
+
+@numba.njit(cache=True, nogil=True, inline="always", error_model="numpy")
+def above_baseline(mean: float, sd: float, deviations: float) -> float:
+    """The level so many deviations above the baseline's mean; NaN where the baseline is not known."""
+    return mean + deviations * sd
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def find_spikes(
-    rows: Any, owners: Any, edges: Any, event_ns: Any, path: Any, level: Any, start_sd: float, end_sd: float,
-    state: Burst, ended: Ended,
-) -> int:  # fmt: skip
-    """Follow the measured ticks of every run; write the spikes that end. Returns how many."""
+    ticks: TickGroups, event_ns: Any, path: Any, level: Any, rules: SpikeRules, state: Burst, ended: Ended
+) -> int:
+    """Follow the measured ticks of every group; write the spikes that end. Returns how many."""
     done = 0
     velocity, smoothed = path[kernels.OUT_VELOCITY], level[kernels.OUT_SMOOTHED]
-    mean, sd = level[kernels.OUT_MEAN], level[kernels.OUT_SD]
-    for run in range(owners.size):
-        r = owners[run]
+    mean, sd, rows = level[kernels.OUT_MEAN], level[kernels.OUT_SD], ticks.rows
+    for group in range(ticks.state_rows.size):
+        r = ticks.state_rows[group]
         marks, levels = state.marks[r], state.levels[r]
         begun = marks[OPEN] != 0
-        for tick in range(edges[run], edges[run + 1]):
-            if not begun and not (sd[tick] > 0.0 and smoothed[tick] > mean[tick] + start_sd * sd[tick]):
+        for tick in range(ticks.offsets[group], ticks.offsets[group + 1]):
+            threshold = above_baseline(mean[tick], sd[tick], rules.start_sd)
+            if not begun and not (sd[tick] > 0.0 and smoothed[tick] > threshold):
                 continue
             now = event_ns[rows[tick]]
             if begun:
                 now = max(now, marks[PEAK_NS])
-                if smoothed[tick] < mean[tick] + end_sd * sd[tick]:
+                if smoothed[tick] < above_baseline(mean[tick], sd[tick], rules.end_sd):
                     ended.rows[done], ended.of[done], ended.ends_ns[done] = rows[tick], r, now
                     ended.marks[:, done], ended.levels[:, done] = marks, levels
                     begun = False
@@ -87,7 +103,7 @@ def find_spikes(
                     continue
             else:
                 begun = True
-                marks[START_NS], levels[PEAK] = now, -np.inf
+                marks[START_NS], levels[PEAK], levels[THRESHOLD] = now, -np.inf, threshold
             if smoothed[tick] > levels[PEAK]:
                 marks[PEAK_NS], levels[PEAK] = now, smoothed[tick]
                 levels[HEIGHT] = (smoothed[tick] - mean[tick]) / sd[tick] if sd[tick] > 0.0 else np.inf
@@ -96,16 +112,20 @@ def find_spikes(
     return done
 
 
+_FIND_SPIKES = TypedKernel(find_spikes)
+
+
 class Spikes(TickEngine):
     """Live spikes: a row when a spike ends, ``event_ns`` its end.
 
     ``height_sd`` and ``direction`` (the sign of the move over the last N ticks) are those at the peak, against the baseline of
-    that moment. A spike that a gap cuts off gives no row.
+    that moment; ``threshold`` is the level that smoothed intensity crossed at its start. A spike that a gap cuts off gives no row.
 
     Examples
     --------
     >>> engine = Spikes(ticks=1, smoothing="sma", length=1, window=10)
     >>> steps = [1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 1, 2, 9, 1]
+    >>> from workstation.market.tables import TRADES
     >>> trades = TRADES.conform(pd.DataFrame({
     ...     "event_ns": np.arange(15) * 10**9, "instrument": "X", "price": np.exp(np.cumsum([0, *steps]) * 1e-4), "size": 1.0}))
     >>> engine.update(trades)[["start_ns", "end_ns", "height_sd", "peak", "direction"]].round(6).values.tolist()
@@ -116,29 +136,33 @@ class Spikes(TickEngine):
     parameters: SpikesParameters
 
     def __init__(
-        self, parameters: SpikesParameters | None = None, beside: TickEngine | None = None, **changes: Any
+        self, parameters: SpikesParameters | None = None, windows: TickWindowSet | None = None, **changes: Any
     ) -> None:
-        super().__init__(parameters or SpikesParameters(), beside, **changes)
+        super().__init__(parameters or SpikesParameters(), windows, **changes)
 
     def _reset(self) -> None:
-        self._room = Room(("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", 2))
-        self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(2)})
+        self._rules = SpikeRules(float(self.parameters.start_sd), float(self.parameters.end_sd))
+        self._scratch = ScratchArrays(
+            ("int64", 0), ("int64", 0), ("int64", 0), ("int64", 4), ("float64", LEVELS)
+        )
+        self._bursts = RowArrays(Burst, {"marks": Field(4, "int64"), "levels": Field(LEVELS)})
 
     def _take(self, trades: pd.DataFrame, measured: Sequence[Measured]) -> Made | None:
         ticks, path, level = measured[0].ticks, measured[0].path, measured[0].level
-        ended = Ended(*self._room.of(ticks.rows.size))
-        done = find_spikes(
-            ticks.rows, ticks.owners, ticks.edges, trade_columns(trades).event_ns, path, level,
-            float(self.parameters.start_sd), float(self.parameters.end_sd),
+        ended = Ended(*self._scratch.of(ticks.rows.size))
+        done = _FIND_SPIKES(
+            ticks, self._reader.live(trades).event_ns, path, level,
+            self._rules,
             self._bursts.make_room(len(self._windows.rows)), ended,
         )  # fmt: skip
         if not done:
             return None
         order = np.argsort(ended.rows[:done], kind="stable")
-        _, of, ends, marks, levels = (held[..., :done][..., order] for held in ended)
-        stacks = {
+        of, ends = ended.of[:done][order], ended.ends_ns[:done][order]
+        marks, levels = ended.marks[:, :done][:, order], ended.levels[:, :done][:, order]
+        stacks: dict[str, npt.NDArray[Any]] = {
             "int64": stamped(ends, marks[START_NS], marks[PEAK_NS], ends),
-            "float64": levels[[HEIGHT, PEAK]],
+            "float64": levels[[HEIGHT, PEAK, THRESHOLD]],
             "int8": marks[DIRECTION : DIRECTION + 1].astype(np.int8),
         }
         return Made(of, stacks, {})
@@ -162,7 +186,7 @@ def spikes(trades: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
     Parameters
     ----------
     trades
-        Rows of the ``trades`` table in the order they arrived; ``event_ns, instrument, price, size`` suffice.
+        Rows of the ``trades`` table; ``event_ns, instrument, price, size`` suffice. Any order: see ``history``.
     **parameters
         ``SpikesParameters``.
 
@@ -184,4 +208,7 @@ def spikes(trades: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
     >>> len(spikes(quiet, ticks=2, window=10))
     0
     """
-    return Spikes(**parameters).update(TRADES.conform(trades))
+    engine = Spikes(**parameters)
+    rows = engine.update(history(trades))
+    tell_late("spikes", engine.late)
+    return rows

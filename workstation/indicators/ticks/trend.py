@@ -13,9 +13,10 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from workstation.indicators.batch.instrument_state import Field, RowArrays
+from workstation.indicators.batch.by_instrument import TradeArrays
 from workstation.numerics.moving_averages import ema_alpha, ema_step
 from workstation.numerics.simd import LANES, lanes_at, larger, largest, smaller, smallest
+from workstation.numerics.state_arrays import Field, RowArrays
 
 FAST, SLOW, FAST_SLOPE, SLOW_SLOPE, CLOSE, ATR, VOLUME_MEAN = range(7)
 LEVELS = 7
@@ -40,19 +41,19 @@ class Lengths(NamedTuple):
 class Trend(NamedTuple):
     """State per instrument: candles seen and whether fast was last above (+1) or below (-1) slow; levels; rings."""
 
-    marks: Any
-    levels: Any
-    ranges: Any
-    highs: Any
-    lows: Any
-    volumes: Any
+    marks: npt.NDArray[np.int64]
+    levels: npt.NDArray[np.float64]
+    ranges: npt.NDArray[np.float64]
+    highs: npt.NDArray[np.float64]
+    lows: npt.NDArray[np.float64]
+    volumes: npt.NDArray[np.float64]
 
 
 class Bars(NamedTuple):
     """The candle in progress of each instrument: number and time of its newest price, then high, low, close and volume."""
 
-    marks: Any
-    sums: Any
+    marks: npt.NDArray[np.int64]
+    sums: npt.NDArray[np.float64]
 
 
 class Frame(NamedTuple):
@@ -81,23 +82,21 @@ def choppiness_of(trend: Trend, of: int, length: int) -> float:
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
-def close_candle(
-    trend: Trend, of: int, high: float, low: float, close: float, volume: float,
-    lengths: Lengths, fast_alpha: float, slow_alpha: float,
-) -> int:  # fmt: skip
+def close_candle(frame: Frame, of: int, high: float, low: float, close: float, volume: float) -> int:
     """Add a final candle; returns +1 or -1 when fast crosses above or below slow, both being full, else 0.
 
     ATR is Wilder's: the mean of the first n true ranges, then an average of weight 1 / n. ``VOLUME_MEAN`` is NaN until
     ``lengths.volume`` candles are known.
     """
+    trend, lengths = frame.trend, frame.lengths
     marks, levels = trend.marks[of], trend.levels[of]
     seen = marks[CANDLES]
     marks[CANDLES] = seen + 1
     true_range = high - low
     if seen:
         true_range = max(high, levels[CLOSE]) - min(low, levels[CLOSE])
-    fast = ema_step(levels[FAST], close, fast_alpha) if seen else close
-    slow = ema_step(levels[SLOW], close, slow_alpha) if seen else close
+    fast = ema_step(levels[FAST], close, frame.fast_alpha) if seen else close
+    slow = ema_step(levels[SLOW], close, frame.slow_alpha) if seen else close
     levels[FAST_SLOPE], levels[SLOW_SLOPE] = (
         (fast - levels[FAST], slow - levels[SLOW]) if seen else (0.0, 0.0)
     )
@@ -117,16 +116,16 @@ def close_candle(
 
 @numba.njit(cache=True, nogil=True)
 def fold_bar(
-    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, flags: Any,
-    cancel: int, forming: Any,
+    frame: Frame, r: int, watermark: int, begin: int, end: int, trades: TradeArrays, cancel: int, volumes: Any
 ) -> None:  # fmt: skip
     """Trades ``begin`` to ``end`` of one instrument, in which none of its candles closes, into its candle in progress.
 
     A trade that is too late for it adds nothing, nor does one with the flag ``cancel``. Writes the candle's volume with each
-    trade to ``forming``, 0 where a trade was taken back; the candle has no volume where there is no room for it.
+    trade to ``volumes``, 0 where a trade was taken back; the candle has no volume where there is no room for it.
     """
+    event_ns, price, size, flags = trades.event_ns, trades.price, trades.size, trades.flags
     marks, sums, volume_only = frame.bars.marks, frame.bars.sums, frame.volume_only
-    with_volume = forming.size > 0
+    with_volume = volumes.size > 0
     number = watermark // frame.every
     begin_ns = number * frame.every
     held, newest, top, bottom, close, volume = marks[r, NUMBER], VACANT, np.nan, np.nan, np.nan, 0.0
@@ -137,7 +136,7 @@ def fold_bar(
         now, paid, flag = event_ns[trade], price[trade], flags[trade]
         if flag & cancel:
             if with_volume:
-                forming[trade] = 0.0
+                volumes[trade] = 0.0
             continue
         if now >= begin_ns:
             held = number
@@ -148,25 +147,26 @@ def fold_bar(
                 top = top if paid <= top else paid
                 bottom = bottom if paid >= bottom else paid
         if with_volume:
-            forming[trade] = volume
+            volumes[trade] = volume
     marks[r, NUMBER], marks[r, NEWEST_NS] = held, newest
     sums[r, HIGH], sums[r, LOW], sums[r, BAR_CLOSE], sums[r, VOLUME] = top, bottom, close, volume
 
 
 @numba.njit(cache=True, nogil=True)
 def fold_plain_bar(
-    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, forming: Any
+    frame: Frame, r: int, watermark: int, begin: int, end: int, trades: TradeArrays, volumes: Any
 ) -> None:  # fmt: skip
     """As ``fold_bar`` for trades ``begin`` to ``end`` that come in the order of their times, without flags, eight at a time."""
+    event_ns, price, size = trades.event_ns, trades.price, trades.size
     marks, sums = frame.bars.marks, frame.bars.sums
     volume, top, bottom = 0.0, np.nan, np.nan
     if marks[r, NUMBER] != VACANT:
         top, bottom, volume = sums[r, HIGH], sums[r, LOW], sums[r, VOLUME]
     at, beyond = np.uint64(begin), np.uint64(end)
-    if forming.size:
+    if volumes.size:
         for trade in range(at, beyond):
             volume += size[trade]
-            forming[trade] = volume
+            volumes[trade] = volume
     if beyond - at >= _LANES:
         highs = lows = lanes_at(price, at)
         at += _LANES
@@ -187,14 +187,13 @@ def fold_plain_bar(
 
 @numba.njit(cache=True, nogil=True)
 def fold(
-    frame: Frame, r: int, watermark: int, begin: int, end: int, event_ns: Any, price: Any, size: Any, flags: Any,
-    in_time: bool, cancel: int, forming: Any,
+    frame: Frame, r: int, watermark: int, begin: int, end: int, trades: TradeArrays, in_time: bool, cancel: int, volumes: Any
 ) -> None:  # fmt: skip
     """``fold_bar`` of any trades, ``fold_plain_bar`` of those that may be taken so."""
     if in_time:
-        fold_plain_bar(frame, r, watermark, begin, end, event_ns, price, size, forming)
+        fold_plain_bar(frame, r, watermark, begin, end, trades, volumes)
     else:
-        fold_bar(frame, r, watermark, begin, end, event_ns, price, size, flags, cancel, forming)
+        fold_bar(frame, r, watermark, begin, end, trades, cancel, volumes)
 
 
 @numba.njit(cache=True, nogil=True)
@@ -212,10 +211,7 @@ def close_bar(frame: Frame, r: int) -> int:
     close = sums[r, BAR_CLOSE]
     if close != close:
         return 0
-    return close_candle(
-        frame.trend, r, sums[r, HIGH], sums[r, LOW], close, sums[r, VOLUME], frame.lengths, frame.fast_alpha,
-        frame.slow_alpha,
-    )  # fmt: skip
+    return close_candle(frame, r, sums[r, HIGH], sums[r, LOW], close, sums[r, VOLUME])
 
 
 class Timeframe:

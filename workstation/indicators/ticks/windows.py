@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,16 +10,20 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.indicators.batch.by_instrument import Room, Ticks
-from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS, Field, InstrumentRows, RowArrays
-from workstation.indicators.candles.parameters import VOLUME_ONLY
+from workstation.indicators.batch.by_instrument import ScratchArrays, TickGroups
+from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS, InstrumentRows
+from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.ticks import buffer_kernels as level_kernels
 from workstation.indicators.ticks import kernels
-from workstation.indicators.ticks.price_path import NO_BREAK, TickPaths, Travelled, Turn
+from workstation.indicators.ticks.price_path import NO_BREAK, PathMeasures, SharedStep, TickPaths
+from workstation.market.conditions import VOLUME_ONLY
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import TradeFlag
 from workstation.numerics.moving_averages import SMOOTHINGS, ema_alpha, zlma_lag
 from workstation.numerics.rolling import Floats
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
+from workstation.numerics.state_arrays import Field, RowArrays, require_row_bytes
+from workstation.numerics.typed_kernel import TypedKernel
 
 BREAKS = ("gap", "stale", "disconnected")
 """Health events after which a window would join what does not belong together."""
@@ -69,8 +73,8 @@ class TickWindowParameters:
     kinds: tuple[str, ...] = FOLLOWED_KINDS
 
     def __post_init__(self) -> None:
-        for name, least in (("ticks", 1), ("length", 1), ("window", 2)):
-            require_whole(name, getattr(self, name), least)
+        for name, least, value_bytes in (("ticks", 1, 24), ("length", 1, 8), ("window", 2, 50)):
+            require_window(name, getattr(self, name), least, value_bytes)
         require_smoothing(self.smoothing)
         if not 0 < round(self.window * self.split) < self.window:
             raise ValueError(
@@ -90,13 +94,13 @@ class TickWindowParameters:
         """Ticks until the buffer is defined."""
         return self.ticks + self.window + (self.length - 1 if self.smoothing == "sma" else 0)
 
-    def measures(self) -> kernels.Measures:
+    def measures(self) -> kernels.WindowRules:
         """As the kernels take them."""
         recent = self.window - round(self.window * self.split)
-        return kernels.Measures(
+        return kernels.WindowRules(
             self.ticks, list(SMOOTHINGS).index(self.smoothing), self.length, ema_alpha(self.length),
             zlma_lag(self.length), self.window, recent, float(self.k), float(self.base_weight),
-            round(self.least_seconds * 1e9), nanoseconds(self.lateness), self.unpriced,
+            round(self.least_seconds * SECOND_NS), nanoseconds(self.lateness), self.unpriced,
         )  # fmt: skip
 
 
@@ -111,22 +115,31 @@ def require_whole(name: str, value: object, least: int) -> None:
         raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
 
 
+def require_window(name: str, value: Any, least: int, value_bytes: int) -> None:
+    """As ``require_whole``; ``StateSizeError`` where a window of so many values takes too much memory per instrument."""
+    require_whole(name, value, least)
+    require_row_bytes(name, value, int(value) * value_bytes)
+
+
 def require_smoothing(name: object) -> None:
     """``ValueError`` unless there is a moving average of this name."""
     if name not in SMOOTHINGS:
         raise ValueError(f"smoothing must be one of {', '.join(SMOOTHINGS)}, got {name!r}")
 
 
+_BUFFER_TICKS = TypedKernel(level_kernels.buffer_ticks)
+
+
 class Measured(NamedTuple):
     """What a batch of trades gives.
 
-    ``owners``: the state row of each of the batch's runs, negative where it is not followed; ``ticks``: the n measured ones; of
-    them ``path``, shape (3, n or more), and ``level``, shape (4, n or more), see ``tick_kernels``. All of it is written anew
+    ``state_rows``: of each of the batch's groups, negative where it is not followed; ``ticks``: the n measured ones; of
+    them ``path``, shape (3, n or more), and ``level``, shape (4, n or more), see ``kernels``. All of it is written anew
     for the next batch.
     """
 
-    owners: npt.NDArray[np.int64]
-    ticks: Ticks
+    state_rows: npt.NDArray[np.int64]
+    ticks: TickGroups
     path: Floats
     level: Floats
 
@@ -138,25 +151,24 @@ class TickWindows:
     ----------
     parameters
         What is measured.
-    beside
-        Windows that get the same batches: what of the parameters is the same is measured once for both.
+    paths
+        Paths of price with the same measures (``TickPaths.key``); others may follow them too.
     """
 
-    def __init__(self, parameters: TickWindowParameters, beside: TickWindows | None = None) -> None:
+    def __init__(self, parameters: TickWindowParameters, paths: TickPaths) -> None:
         self.parameters = parameters
+        self.paths = paths
         self._by = parameters.measures()
-        self.paths = TickPaths(self._by, parameters.kinds, parameters.breaks)
-        if beside is not None and beside.paths.key == self.paths.key:
-            self.paths = beside.paths
-        self._spans = span(self._by.recent), span(self._by.window - self._by.recent)
-        self.turn = Turn()
-        self._looks: set[int] = set()
-        self._room = Room(("float64", kernels.LEVEL_OUTPUTS))
+        recent = self._by.recent
+        self._spans = level_kernels.LevelSpans(span(recent), span(self._by.window - recent))
+        self.step = SharedStep()
+        self._intervals: set[int] = set()
+        self._scratch = ScratchArrays(("float64", kernels.LEVEL_OUTPUTS))
         self._all = np.empty(0, dtype=np.bool_)
         self._reset()
 
     @property
-    def measures(self) -> kernels.Measures:
+    def measures(self) -> kernels.WindowRules:
         """The parameters as the kernels take them."""
         return self._by
 
@@ -167,9 +179,9 @@ class TickWindows:
 
     def _reset(self) -> None:
         by = self._by
-        self._position = self.paths.turn.position
+        self._position = self.paths.step.position
         self._state = RowArrays(
-            level_kernels.Windows,
+            level_kernels.SmoothingState,
             {
                 "counters": Field(kernels.COUNTERS, "int64"),
                 "heads": Field(kernels.HEADS),
@@ -182,34 +194,32 @@ class TickWindows:
     def _held(self) -> tuple[RowArrays, ...]:
         return self._state, self._recent, self._base
 
-    def looked_at(self, every_ns: int) -> None:
-        """Someone looks at one tick of an instrument in so much time (0: at every tick)."""
-        self._looks.add(every_ns)
+    def sampled_every(self, every_ns: int) -> None:
+        """An engine looks at one tick of an instrument in so much time (0: at every tick)."""
+        self._intervals.add(every_ns)
 
-    def take(self, trades: pd.DataFrame, wanted_of: Callable[[pd.DataFrame, Ticks], Any]) -> Measured:
+    def take(self, trades: pd.DataFrame, wanted_of: Callable[[pd.DataFrame, TickGroups], Any]) -> Measured:
         """Add trades in row order.
 
         Where all look at the same few ticks, those that ``wanted_of`` gives, the levels of the others are meaningless.
         """
-        travelled: Travelled = self.paths.turn.take(trades, self._position, self.paths.take)
-        self._position = self.paths.turn.position
+        path: PathMeasures = self.paths.step.take(trades, self._position, self.paths.take)
+        self._position = self.paths.step.position
         rows = len(self.rows)
-        ticks = travelled.ticks
-        (level,) = self._room.of(ticks.rows.size)
-        every = len(self._looks) != 1 or 0 in self._looks
+        ticks = path.ticks
+        (level,) = self._scratch.of(ticks.rows.size)
+        every = len(self._intervals) != 1 or 0 in self._intervals
         if every and self._all.size < ticks.rows.size:
             self._all = np.ones(ticks.rows.size, dtype=np.bool_)
         wanted = self._all if every else wanted_of(trades, ticks)
-        level_kernels.buffer_ticks(
-            ticks.owners, ticks.edges, travelled.values, self._state.make_room(rows), self._recent.make_room(rows),
-            self._base.make_room(rows), self._by, *self._spans, wanted, every, level,
-        )  # fmt: skip
-        return Measured(travelled.owners, ticks, travelled.values, level)
+        state = level_kernels.LevelState(*(held.make_room(rows) for held in self._held()))
+        _BUFFER_TICKS(ticks, path.values, state, self._by, self._spans, wanted, every, level)
+        return Measured(path.state_rows, ticks, path.values, level)
 
-    def heed(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
-        """Reset the windows that ``health`` rows concern, as ``TickPaths.heed``; returns their state rows."""
-        rows: npt.NDArray[np.int64] = self.paths.turn.take(health, self._position, self.paths.heed)
-        self._position = self.paths.turn.position
+    def apply_health(self, health: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Reset the windows that ``health`` rows concern, as ``TickPaths.apply_health``; returns their state rows."""
+        rows: npt.NDArray[np.int64] = self.paths.step.take(health, self._position, self.paths.apply_health)
+        self._position = self.paths.step.position
         for held in self._held():
             held.make_room(len(self.rows))
             held.forget(rows)
@@ -256,8 +266,34 @@ class TickWindows:
             held.restore(its)
 
 
-def windows_beside(parameters: TickWindowParameters, known: Sequence[TickWindows]) -> TickWindows:
-    """Those of ``known``, which have their paths in common, that measure the same; else new windows beside them."""
-    made = TickWindows(parameters, known[0] if known else None)
-    same = (one for one in known if one.paths is made.paths and one.measures == made.measures)
-    return next(same, made)
+class TickWindowSet:
+    """The tick windows of engines that get the same batches in the same order: what several measure is measured once.
+
+    Engines made without one have their own. Those that share one are restored together, before the next batch.
+
+    Parameters
+    ----------
+    reader
+        Reads the batches; one that other engines of the same trades have too.
+
+    Examples
+    --------
+    >>> windows = TickWindowSet()
+    >>> windows.of(TickWindowParameters()) is windows.of(TickWindowParameters())
+    True
+    """
+
+    def __init__(self, reader: TradeReader | None = None) -> None:
+        self.reader = reader or TradeReader()
+        self._windows: list[TickWindows] = []
+
+    def of(self, parameters: TickWindowParameters) -> TickWindows:
+        """The windows that measure what the parameters say; they follow the same paths as others where those are the same."""
+        measures = parameters.measures()
+        paths = TickPaths(self.reader, measures, parameters.kinds, parameters.breaks)
+        paths = next((one.paths for one in self._windows if one.paths.key == paths.key), paths)
+        for windows in self._windows:
+            if windows.paths is paths and windows.measures == measures:
+                return windows
+        self._windows.append(TickWindows(parameters, paths))
+        return self._windows[-1]

@@ -1,7 +1,7 @@
 """Every table of the workstation, one declared schema each.
 
 >>> "trades" in TABLES, TABLES["candles"].key
-(True, ('instrument', 'every_ns', 'event_ns'))
+(True, ('instrument', 'every_ns', 'event_ns', 'venue'))
 """
 
 from __future__ import annotations

@@ -31,8 +31,9 @@ CANDLES = Table(
         Column("trades", "int64", "1"),
         Column("revision", "int32", doc="0 first, n = amended n times; the highest is the truth"),
         Column("closed", "bool", doc="False for the candle in progress"),
+        Column("venue", "category", doc="of whose prints it is; empty: of all venues together"),
     ),
-    key=("instrument", "every_ns", "event_ns"),
+    key=("instrument", "every_ns", "event_ns", "venue"),
     raw=False,
     doc="Open, high, low, close and volume of every candle that holds a trade.",
 )
@@ -49,6 +50,12 @@ INTENSITY = Table(
         Column("mean_base", "float64", "bps/s"),
         Column("sd_base", "float64", "bps/s"),
         Column("buffer", "float64", "bps/s"),
+        Column(
+            "burst_above", "float64", "bps/s", doc="mean_base + buffer: above it a burst begins (reversals)"
+        ),
+        Column(
+            "spike_above", "float64", "bps/s", doc="mean_base + spike_sd sd_base: above it a spike begins"
+        ),
     ),
     raw=False,
     doc="Price path over time, smoothed, with its adaptive buffer.",
@@ -63,6 +70,7 @@ SPIKES = Table(
         Column("end_ns", "int64", "ns"),
         Column("height_sd", "float64", "sd"),
         Column("peak", "float64", "bps/s"),
+        Column("threshold", "float64", "bps/s", doc="what smoothed intensity crossed when the spike began"),
         Column("direction", "int8"),
     ),
     raw=False,
@@ -77,6 +85,11 @@ REVERSALS = Table(
         Column("side", "int8", doc="+1 up, -1 down"),
         Column("version", "int8"),
         Column("strength", "float64"),
+        Column(
+            "threshold",
+            "float64",
+            doc="what was crossed: v1 smoothed intensity, bps/s; v2 pull-back, bps; v3 and v4 volume",
+        ),
         Column("evidence", "str", doc="the numbers that fired it, as JSON"),
     ),
     raw=False,

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.errors import SymbolError
-from workstation.market.instruments import InstrumentRegistry
-from workstation.market.symbology import parse
 from workstation.market.tables.columns import Column
 
 BoolArray = npt.NDArray[np.bool_]
+Kinds = Callable[[list[str]], list[str]]
+"""Kind of each named instrument, '' where it is unknown."""
 NEVER_NEGATIVE = frozenset({"spot", "perpetual", "option", "equity"})
 """Kinds of instruments whose price cannot be below zero; a future's and a spread's can (oil, April 2020)."""
 
@@ -43,18 +42,7 @@ def impossible(column: Column, values: Any) -> Iterator[tuple[BoolArray, str]]:
         yield values > column.most, f"{column.name} above {column.most:g}"
 
 
-def _kind(name: str, registry: InstrumentRegistry) -> str:
-    """Kind of an instrument as it was told, else as its name says; empty where neither does."""
-    told = registry.told_kinds.get(name, "")
-    if told:
-        return told
-    try:
-        return parse(name).kind
-    except SymbolError:
-        return ""
-
-
-def below_zero(prices: Any, instruments: pd.Series[Any], registry: InstrumentRegistry) -> BoolArray | None:
+def below_zero(prices: Any, instruments: pd.Series[Any], kinds: Kinds) -> BoolArray | None:
     """Rows whose price is below zero though their instrument's cannot be; None where there are none."""
     if type(prices) is not np.ndarray or prices.dtype.kind not in "fi":
         return None
@@ -62,7 +50,8 @@ def below_zero(prices: Any, instruments: pd.Series[Any], registry: InstrumentReg
     if not places.size:
         return None
     names = instruments.iloc[places].astype("object").tolist()
-    kinds = {name: _kind(name, registry) for name in set(names) if isinstance(name, str)}
+    asked = sorted({name for name in names if isinstance(name, str)})
+    found = dict(zip(asked, kinds(asked), strict=True))
     never = np.zeros(prices.size, dtype=np.bool_)
-    never[places] = [kinds.get(name, "") in NEVER_NEGATIVE for name in names]
+    never[places] = [found.get(name, "") in NEVER_NEGATIVE for name in names]
     return never if never.any() else None

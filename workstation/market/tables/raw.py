@@ -176,8 +176,14 @@ POSITIONS = Table(
         Column("index", "float64", "USD"),
         Column("unrealised", "float64", "settle currency"),
         Column("settle_currency", "category"),
+        Column(
+            "position_side",
+            "category",
+            doc="long or short where the venue keeps both sides of one contract; else empty",
+        ),
+        Column("margin_mode", "category", doc="cross or isolated where the venue says it; else empty"),
     ),
-    doc="Positions of all venues.",
+    doc="Positions of all venues. One position is named by venue, account, instrument, position_side and margin_mode.",
 )
 FILLS = Table(
     "fills",
@@ -195,6 +201,12 @@ FILLS = Table(
         Column("index", "float64", "USD"),
         Column("fill_id", "str"),
         Column("block_id", "str"),
+        Column(
+            "position_side",
+            "category",
+            doc="long or short where the venue keeps both sides of one contract; else empty",
+        ),
+        Column("margin_mode", "category", doc="cross or isolated where the venue says it; else empty"),
     ),
     doc="Own executions, settlements and funding payments.",
 )
@@ -205,7 +217,12 @@ BALANCES = Table(
         VENUE,
         Column("account", "category"),
         Column("currency", "category", required=True),
-        Column("total", "float64", "currency"),
+        Column(
+            "total",
+            "float64",
+            "currency",
+            doc="what is owned, less what is borrowed; negative when more is owed",
+        ),
         Column("available", "float64", "currency"),
     ),
     doc="Account balances.",

@@ -39,7 +39,7 @@ from workstation.market.tables.frames import (
     stacked_frame,
     with_array,
 )
-from workstation.market.tables.ranges import below_zero, impossible
+from workstation.market.tables.ranges import Kinds, below_zero, impossible
 
 BoolArray = npt.NDArray[np.bool_]
 
@@ -158,11 +158,12 @@ class Table:
         return self.assembled(arrays, len(frame))
 
     def impossible(
-        self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY
+        self, frame: pd.DataFrame, kinds: Kinds | None = None
     ) -> Iterator[tuple[str, BoolArray, str]]:
         """Columns of a batch that hold what they cannot (inf, a negative size, side 5), the rows and the reason.
 
-        The batch need not be conformed; columns that are not of numbers yet are not looked at.
+        The batch need not be conformed; columns that are not of numbers yet are not looked at. ``kinds`` tells the kinds of
+        instruments by name, so that a price below zero is known from one that can be.
 
         Examples
         --------
@@ -171,13 +172,13 @@ class Table:
         >>> [(column, rows.tolist(), reason) for column, rows, reason in QUOTES.impossible(rows)]
         [('bid', [True, False], 'bid that is not finite'), ('bid_size', [True, True], 'bid_size below 0')]
         """
-        names = frame.get("instrument")
+        names = None if kinds is None else frame.get("instrument")
         for _, column in self._bounded:
             if column.name in frame:
                 values = frame[column.name].to_numpy()
                 yield from ((column.name, mask, reason) for mask, reason in impossible(column, values))
-                if column.price and names is not None:
-                    negative = below_zero(values, names, registry)
+                if column.price and names is not None and kinds is not None:
+                    negative = below_zero(values, names, kinds)
                     if negative is not None:
                         yield column.name, negative, f"{column.name} below 0"
 

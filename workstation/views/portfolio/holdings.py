@@ -15,7 +15,7 @@ from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents
 from workstation.portfolio.greeks import UNITS, totals
 from workstation.portfolio.pnl import COLUMNS
-from workstation.portfolio.positions import LEG, positions
+from workstation.portfolio.positions import current
 from workstation.views.state.source import Source
 
 PERIODS = {"day": "Today", "hour": "1 h", "all": "Since start"}
@@ -99,22 +99,8 @@ def known_totals(legs: pd.DataFrame) -> pd.DataFrame:
 
 def held_legs(source: Source) -> pd.DataFrame | None:
     """Positions as the fills make them, and those the venues tell of that no fill has touched; None without any."""
-    fills, told = source.latest("fills"), source.latest("positions")
-    parts = []
-    if len(fills):
-        parts.append(positions(fills))
-    if len(told):
-        told = told.sort_values("event_ns", kind="stable").drop_duplicates(LEG, keep="last")
-        if parts:
-            made = set(parts[0][LEG].astype("str").itertuples(index=False, name=None))
-            names = list(told[LEG].astype("str").itertuples(index=False, name=None))
-            told = told[[name not in made for name in names]]
-        parts.append(told)
-    parts = [part for part in parts if len(part)]
-    if not parts:
-        return None
-    texts = [part.assign(**{name: part[name].astype("str") for name in LEG}) for part in parts]
-    return pd.concat(texts, ignore_index=True)
+    held = current(source.latest("fills"), source.latest("positions"))
+    return held if len(held) else None
 
 
 def _marks(source: Source, held: pd.DataFrame) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.market.errors import WorkstationError
+from workstation.market.errors import FrameError, WorkstationError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
@@ -37,7 +37,12 @@ def fills_of(content: bytes, name: str) -> pd.DataFrame:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / (Path(name).name or "book.csv")
         path.write_bytes(content)
-        return paper_fills(path)
+        fills = paper_fills(path)
+    aside = fills.attrs["set_aside"]
+    if aside:
+        more = f" (and {len(aside) - 1} more lines)" if len(aside) > 1 else ""
+        raise FrameError(f"{aside[0]}{more}; mend it, then load the book again")
+    return fills
 
 
 def with_index(fills: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, int]:

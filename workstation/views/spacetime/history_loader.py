@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workstation.indicators.candles.venue_candles import across_venues
 from workstation.market.tables import CANDLES
 from workstation.views.spacetime.intensity_bars import MEASURES, SPIKE_SD
 
@@ -15,7 +16,7 @@ Ask = Callable[..., pd.DataFrame]
 """A history's ``sql``: query text and ``$name`` parameters as keywords, a frame back."""
 
 _CANDLES = """
-SELECT seq, event_ns, instrument, every_ns, open, high, low, close, volume, trades, revision, closed FROM candles
+SELECT seq, event_ns, instrument, every_ns, open, high, low, close, volume, trades, revision, closed, venue FROM candles
 WHERE instrument = $instrument AND every_ns = $every AND event_ns >= $start AND event_ns < $until ORDER BY event_ns
 """
 _BARS = """
@@ -42,9 +43,9 @@ class HistoryLoader:
         self._ask = ask
 
     def candles(self, instrument: str, every_ns: int, start_ns: int, end_ns: int) -> pd.DataFrame:
-        """Candles with ``start_ns <= event_ns < end_ns``, conformed, in time order."""
+        """Candles of all venues together with ``start_ns <= event_ns < end_ns``, conformed, in time order."""
         found = self._ask(_CANDLES, instrument=instrument, every=every_ns, start=start_ns, until=end_ns)
-        return CANDLES.conform(found) if len(found) else CANDLES.empty()
+        return across_venues(CANDLES.conform(found)) if len(found) else CANDLES.empty()
 
     def bars(
         self, instrument: str, length_ns: int, start_ns: int, end_ns: int, smoothing: str

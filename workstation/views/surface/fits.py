@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 import xarray as xr
 
+from workstation.pricing.ledger import from_attrs
 from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
@@ -198,7 +199,8 @@ class SurfaceLedger(View):
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
         found = surface_of(source, self.choice.underlying)
-        told = {} if found is None else {name: value for name, value in found.attrs.items() if name != "asof"}
+        told = {} if found is None else from_attrs(found.attrs)
+        told.pop("asof", None)
         self._page.show(told, recorded=False)
 
     def show_failure(self, reason: str) -> None:

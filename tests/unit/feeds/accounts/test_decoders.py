@@ -81,3 +81,173 @@ def test_pages_go_on_until_the_end() -> None:
     trades = [{"time": 7}] * 2
     assert binance.more(binance.TRADES, trades, {"limit": 2, "startTime": 7}) == {"limit": 2, "startTime": 8}
     assert binance.more(binance.TRADES, trades, {"limit": 3, "startTime": 7}) is None
+
+
+NOW = 1_774_000_000_000_000_000
+
+
+def test_binance_options_count_contracts_of_their_unit() -> None:
+    reading = Reading("binance", seen_ns=NOW)
+    held = {
+        "symbol": "DOGE-260327-0.2-C",
+        "side": "LONG",
+        "quantity": "3",
+        "entryPrice": "0.01",
+        "markPrice": "0.02",
+    }
+    with pytest.raises(FrameError, match="contract size is not known"):
+        binance.options([held], reading)
+    assert [call.method for call in binance.terms(binance.OPTIONS, [held], reading)] == [binance.CONTRACTS]
+    assert binance.terms(binance.OPTIONS, [held], reading) == []  # asked for a moment ago
+    listing = {
+        "optionSymbols": [
+            {"symbol": "DOGE-260327-0.2-C", "unit": 100},
+            {"symbol": "BTC-260327-70000-C", "unit": 1},
+        ]
+    }
+    binance.exchange_info(listing, reading)
+    assert binance.options([held], reading)["positions"][0]["quantity"] == 300.0
+    trade = {
+        "symbol": "DOGE-260327-0.2-C",
+        "side": "SELL",
+        "quantity": "-3",
+        "price": "0.01",
+        "time": NOW // 10**6,
+        "tradeId": 1,
+    }
+    assert binance.trades([trade], reading)["fills"][0]["size"] == 300.0
+
+
+def test_an_expired_binance_option_takes_the_unit_all_of_its_underlying_have() -> None:
+    gone = {
+        "symbol": "DOGE-260320-0.1-C", "positionSide": "LONG", "quantity": "2", "markPrice": "0.3", "id": "1", "createDate": NOW // 10**6,
+    }  # fmt: skip
+    for told, size in (((100, 100), 200.0), ((100, 1000), None)):
+        reading = Reading("binance", seen_ns=NOW)
+        binance.terms(binance.EXERCISES, [gone], reading)
+        listed = [{"symbol": f"DOGE-260327-0.{place}-C", "unit": unit} for place, unit in enumerate(told, 2)]
+        binance.exchange_info({"optionSymbols": listed}, reading)
+        if size is None:
+            with pytest.raises(FrameError, match="contract size is not known"):
+                binance.exercises([gone], reading)
+        else:
+            assert binance.exercises([gone], reading)["fills"][0]["size"] == size
+
+
+def test_okx_needs_both_parts_of_a_contract_size() -> None:
+    for listed in (
+        {"instId": "BTC-USDT-SWAP", "ctVal": "0.01", "ctValCcy": "BTC"},
+        {"instId": "BTC-USDT-SWAP", "ctVal": "0.01", "ctMult": "1", "ctValCcy": "USDT"},
+        {"instId": "BTC-USD-SWAP", "ctVal": "100", "ctMult": "1", "ctValCcy": "BTC"},
+    ):
+        reading = Reading("okx", unread=[])
+        okx.instruments({"data": [listed]}, reading)
+        assert reading.sizes == {} and len(reading.unread or ()) == 1
+
+
+def sides(rows: list[dict[str, object]]) -> list[tuple[object, object, object]]:
+    return sorted((row["quantity"], row["position_side"], row["margin_mode"]) for row in rows)
+
+
+def test_long_and_short_cross_and_isolated_are_positions_of_their_own() -> None:
+    """Two rows of one contract at each venue that has them; the order plays no part."""
+    plain = {"entryPrice": "70000"}
+    futures = [
+        {"symbol": "BTCUSDT", "positionSide": "LONG", "positionAmt": "1", "isolatedMargin": "0", **plain},
+        {
+            "symbol": "BTCUSDT",
+            "positionSide": "SHORT",
+            "positionAmt": "-0.4",
+            "isolatedMargin": "12.5",
+            **plain,
+        },
+    ]
+    linear = [
+        {"symbol": "BTCUSDT", "side": "Buy", "size": "1", "positionIdx": 1, "avgPrice": "70000"},
+        {"symbol": "BTCUSDT", "side": "Sell", "size": "0.4", "positionIdx": 2, "avgPrice": "71000"},
+    ]
+    swap = {"instId": "BTC-USDT-SWAP", "instType": "SWAP", "avgPx": "70000"}
+    swaps = [
+        {**swap, "pos": "100", "posSide": "long", "mgnMode": "cross"},
+        {**swap, "pos": "40", "posSide": "short", "mgnMode": "cross"},
+        {**swap, "pos": "-20", "posSide": "net", "mgnMode": "isolated"},
+    ]
+    for order in (1, -1):
+        got = binance.futures(futures[::order], Reading("binance"))["positions"]
+        assert sides(got) == [(-0.4, "short", "isolated"), (1.0, "long", "cross")]
+        got = bybit.positions({"result": {"list": linear[::order]}}, Reading("bybit"))["positions"]
+        assert sides(got) == [(-0.4, "short", ""), (1.0, "long", "")]
+        got = okx.positions({"data": swaps[::order]}, Reading("okx", sizes={"BTC-USDT-SWAP": 0.01}))[
+            "positions"
+        ]
+        assert sides(got) == [(-0.4, "short", "cross"), (-0.2, "", "isolated"), (1.0, "long", "cross")]
+
+
+def test_rows_that_do_not_say_their_side_are_told_apart_or_summed() -> None:
+    row = {"symbol": "BTCUSDT", "size": "1", "avgPrice": "70000", "unrealisedPnl": "5"}
+    both = [{**row, "side": "Buy"}, {**row, "side": "Sell", "size": "0.4"}]
+    assert sides(bybit.positions({"result": {"list": both}}, Reading("bybit"))["positions"]) == [
+        (-0.4, "short", ""),
+        (1.0, "long", ""),
+    ]
+    same = [{**row, "side": "Buy"}, {**row, "side": "Buy", "size": "3", "avgPrice": "74000"}]
+    (held,) = bybit.positions({"result": {"list": same}}, Reading("bybit"))["positions"]
+    assert (held["quantity"], held["entry"], held["unrealised"]) == (4.0, 73_000.0, 10.0)
+
+
+@pytest.mark.parametrize(
+    ("side", "closed", "kept"),
+    [
+        ("Buy", "0", "long"),
+        ("Buy", "0.1", "short"),
+        ("Sell", "0", "short"),
+        ("Sell", "0.1", "long"),
+        ("Sell", "", ""),
+    ],
+)
+def test_a_bybit_execution_in_hedge_mode_belongs_to_a_side(side: str, closed: str, kept: str) -> None:
+    row = {
+        "symbol": "BTCUSDT", "side": side, "execPrice": "70000", "execQty": "0.1", "execType": "Trade", "execId": "1",
+        "execTime": str(NOW // 10**6), "closedSize": closed,
+    }  # fmt: skip
+    answer = {"result": {"list": [row]}}
+    assert bybit.executions(answer, Reading("bybit"))["fills"][0]["position_side"] == ""
+    hedged = Reading("bybit", two_sided={"BTCUSDT"})
+    assert bybit.executions(answer, hedged)["fills"][0]["position_side"] == kept
+    unknown = {"result": {"list": [{**row, "execType": "Gift"}, row]}}
+    hedged.unread = []
+    assert len(bybit.executions(unknown, hedged)["fills"]) == 1 and "'Gift'" in hedged.unread[0].problem
+
+
+@pytest.mark.parametrize(
+    ("coin", "total"),
+    [
+        ({"walletBalance": "1200", "spotBorrow": "200"}, 1000.0),
+        ({"walletBalance": "0", "spotBorrow": "0.06142"}, -0.06142),
+        ({"walletBalance": "5", "spotBorrow": ""}, 5.0),
+        ({"walletBalance": "5"}, 5.0),
+    ],
+)
+def test_a_bybit_balance_is_less_what_is_borrowed(coin: dict[str, str], total: float) -> None:
+    answer = {"result": {"list": [{"coin": [{"coin": "ETH", **coin}]}]}}
+    assert bybit.balances(answer, Reading("bybit"))["balances"][0]["total"] == total
+
+
+@pytest.mark.parametrize(
+    ("told", "total"),
+    [
+        ({"cashBal": "0.5", "eq": "0.51", "liab": "", "upl": "0.01"}, 0.5),
+        ({"cashBal": "1200", "eq": "1003", "liab": "200", "upl": "3"}, 1000.0),
+        ({"cashBal": "-200", "eq": "-200", "liab": "200", "upl": ""}, -200.0),
+    ],
+)
+def test_an_okx_balance_is_less_what_is_owed(told: dict[str, str], total: float) -> None:
+    answer = {"data": [{"details": [{"ccy": "USDT", **told}]}]}
+    assert okx.balances(answer, Reading("okx"))["balances"][0]["total"] == total
+
+
+def test_negative_balances_stay_negative() -> None:
+    owed = [{"asset": "USDT", "balance": "-12.5", "availableBalance": "0"}]
+    assert binance.futures_balance(owed, Reading("binance"))["balances"][0]["total"] == -12.5
+    answer = {"result": {"summaries": [{"currency": "USDC", "balance": -3.0}]}}
+    assert deribit.balances(answer, Reading("deribit"))["balances"][0]["total"] == -3.0

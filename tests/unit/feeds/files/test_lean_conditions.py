@@ -10,6 +10,7 @@ from tests.unit.feeds.files.lean_zips import one_member, rows_of
 from workstation.feeds.files import Rejections
 from workstation.market.tables import TradeFlag
 
+UNREAD = int(TradeFlag.NO_PRICE)
 SPY = "equity/usa/tick/spy/20131008_trade.zip"
 
 
@@ -27,7 +28,7 @@ def flags_of(
 def test_masks_are_bits(tmp_path: Path) -> None:
     prints = ["Q,0", "Q,", "Q,2000", "Q,20", "D,20002020", "Q,80", "Q,100000", "FINRA,0"]
     bits, rejections = flags_of(tmp_path, prints)
-    late = TradeFlag.EXTENDED_HOURS
+    late = TradeFlag.EXTENDED_HOURS | TradeFlag.NO_PRICE
     assert bits == [
         0, 0, late, TradeFlag.ISO, late | TradeFlag.ISO | TradeFlag.OFF_EXCHANGE, TradeFlag.AUCTION,
         TradeFlag.AVERAGE_PRICE, TradeFlag.OFF_EXCHANGE,
@@ -39,7 +40,8 @@ def test_masks_are_bits(tmp_path: Path) -> None:
 def test_letters_are_those_that_both_tapes_read_alike(tmp_path: Path) -> None:
     bits, rejections = flags_of(tmp_path, ["N,@", "N,F", "N,@FT", "N,6", "D,B"])
     assert bits == [
-        0, TradeFlag.ISO, TradeFlag.ISO | TradeFlag.EXTENDED_HOURS, TradeFlag.AUCTION, TradeFlag.OFF_EXCHANGE,
+        0, TradeFlag.ISO, TradeFlag.ISO | TradeFlag.EXTENDED_HOURS | TradeFlag.NO_PRICE, TradeFlag.AUCTION,
+        TradeFlag.OFF_EXCHANGE | TradeFlag.NO_PRICE,
     ]  # fmt: skip
     (reason,) = rejections.notes
     assert rejections.notes[reason] == 1, "B is an average price on one tape and a bunched trade on the other"
@@ -49,7 +51,7 @@ def test_letters_are_those_that_both_tapes_read_alike(tmp_path: Path) -> None:
 
 def test_unknown_conditions_are_kept_counted_and_told(tmp_path: Path) -> None:
     bits, rejections = flags_of(tmp_path, ["Q,100000000", "Q,0", "Q,100000000"])
-    assert bits == [0, 0, 0]
+    assert bits == [UNREAD, 0, UNREAD]
     assert list(rejections.notes.values()) == [2]
     assert not rejections.total
 
@@ -64,9 +66,9 @@ def test_unknown_conditions_are_kept_counted_and_told(tmp_path: Path) -> None:
             [0, 16, 0],
             0,
         ),
-        ("option/usa/tick/xyz/20240605_trade_american.zip", "call_500000_20240621", ["C,A"], [0], 1),
-        ("future/comex/tick/gc/20131008_trade.zip", "201312", ["usa,", "usa,7"], [0, 0], 1),
-        ("equity/india/tick/sbin/20240605_trade.zip", "", ["NSE,0", "D,20"], [0, 0], 1),
+        ("option/usa/tick/xyz/20240605_trade_american.zip", "call_500000_20240621", ["C,A"], [UNREAD], 1),
+        ("future/comex/tick/gc/20131008_trade.zip", "201312", ["usa,", "usa,7"], [0, UNREAD], 1),
+        ("equity/india/tick/sbin/20240605_trade.zip", "", ["NSE,0", "D,20"], [0, UNREAD], 1),
     ],
 )
 def test_other_markets_have_other_tables_or_none(

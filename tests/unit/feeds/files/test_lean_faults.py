@@ -10,6 +10,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.unit.feeds.files.lean_zips import lean_zip, one_member, rows_of
@@ -35,6 +36,7 @@ GOOD = "34200000,1674200,210,Q,2000,0"
         ("34200000,1674200,1,Q,0,0,9", "line without the 6 columns of the layout"),
         ("", "blank line"),
         ("34200000,1674200,1,\xff,0,0", "line that is no text"),
+        ("34200000,1674200,1,Q\0,0,0", "line that is no text"),
         (",1674200,1,Q,0,0", "no time"),
         ("34200000,,1,Q,0,0", "no price"),
         ("34200000,1674200,,Q,0,0", "no size"),
@@ -66,6 +68,15 @@ def test_one_bad_line_is_named_and_the_others_are_read(
     assert len(trades) == 500
     assert rejections.counts == {reason: 1}
     assert rejections.examples[reason].startswith(f"{MEMBER}, line {place + 1}")
+
+
+def test_what_becomes_of_a_line_does_not_depend_on_its_neighbours(tmp_path: Path) -> None:
+    lines = ["34200000,1674200,1,é,NA,0", "34200001,1674200.5, 2 ,null,nan,0", GOOD]
+    alone = rows_of(one_member(tmp_path / "a", SPY, lines))["trades"]
+    beside = rows_of(one_member(tmp_path / "b", SPY, [*lines, "oops"]))["trades"]
+    pd.testing.assert_frame_equal(alone, beside)
+    assert alone["exchange"].tolist() == ["é", "null", "Q"]
+    assert alone["size"].tolist() == [1, 2, 210]
 
 
 def test_every_line_is_kept_or_counted(tmp_path: Path) -> None:
@@ -192,6 +203,27 @@ def test_a_damaged_member_is_set_aside_and_the_others_are_read(tmp_path: Path) -
     (reason,) = rejections.counts
     assert "damaged" in reason
     assert rejections.examples[reason].startswith(names[1])
+
+
+def test_a_directory_that_names_fewer_members_than_it_counts_is_told(tmp_path: Path) -> None:
+    names = [
+        f"20151224_goog_minute_trade_american_call_{strike}0000_20160108.csv" for strike in range(700, 703)
+    ]
+    file = lean_zip(
+        tmp_path,
+        "option/usa/minute/goog/20151224_trade_american.zip",
+        dict.fromkeys(names, "34200000,100,120,90,110,5\n"),
+    )
+    hurt = bytearray(file.read_bytes())
+    end = hurt.rfind(b"PK\x05\x06")
+    length = struct.unpack("<I", hurt[end + 12 : end + 16])[0]
+    last = hurt.rfind(b"PK\x01\x02")
+    hurt[end + 12 : end + 16] = struct.pack("<I", length - (end - last))
+    del hurt[last:end]
+    file.write_bytes(bytes(hurt))
+    rejections = Rejections()
+    assert len(rows_of(file, rejections)["candles"]) == 2
+    assert rejections.counts == {"member that the zip's directory does not name, though it counts it": 1}
 
 
 def test_nothing_of_a_small_damaged_zip_is_kept(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from tests.wire.iqfeed_server import CALL, NEW_YORK, UNIFIED, Tick
 from workstation.feeds.decoding import decoder_of
 from workstation.feeds.iqfeed.decode import decode
 from workstation.feeds.iqfeed.layout import FIELDS, layout_of
+from workstation.indicators.candles.parameters import VOLUME_ONLY
 from workstation.market.errors import FrameError
 from workstation.market.tables import TABLES, TradeFlag
 
@@ -101,6 +102,64 @@ def test_a_summary_is_a_quote_and_for_an_option_a_mark_and_never_a_print() -> No
     assert (marks["instrument"], marks["last"], marks["open_interest"], marks["volume_24h"]) == (
         UNIFIED[CALL], 12.5, 1234.0, 5000.0,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("basis", "flags", "sets_price"),
+    [("C", TradeFlag(0), True), ("E", TradeFlag.EXTENDED_HOURS, True), ("O", TradeFlag.NO_PRICE, False),
+     ("CO", TradeFlag(0), True), ("Oba", TradeFlag.NO_PRICE, False)],
+)  # fmt: skip
+def test_a_print_that_is_neither_last_nor_extended_sets_no_price(
+    basis: str, flags: TradeFlag, sets_price: bool
+) -> None:
+    trade = decoded(update(Tick("AAPL", 1, 1, AT, basis=basis)))["trades"]
+    assert TradeFlag(int(trade["flags"][0])) == flags
+    assert bool(trade["flags"][0] & int(VOLUME_ONLY)) != sets_price
+    past = history(Tick("AAPL", 1, 1, AT, basis=basis[0]).history())["trades"]
+    assert bool(past["flags"][0] & int(TradeFlag.NO_PRICE)) != (basis[0] != "O")
+
+
+NO_TIME_TODAY = ("99:99:99", "99:99:99.139000")
+
+
+@pytest.mark.parametrize("text", NO_TIME_TODAY)
+def test_a_time_that_is_not_there_costs_nothing_else(text: str) -> None:
+    option = Tick(CALL, 1, 1, AT, price=12.5)
+    sides = {"Bid_Time": "09:29:58.5", "Ask_Time": "09:29:59"}
+    for missing in ("Most_Recent_Trade_Time", "Bid_Time", "Ask_Time"):
+        for kind, contents in (("P", "Cba"), ("Q", "ba")):
+            tables = decoded(
+                update(option, kind=kind, Message_Contents=contents, **(sides | {missing: text}))
+            )
+            assert set(tables) == {"quotes", "marks"}
+            assert tables["marks"]["open_interest"].tolist() == [1234.0]
+            expected = "2026-11-20T14:29:58.500000" if missing == "Ask_Time" else "2026-11-20T14:29:59"
+            for name in tables:
+                assert pd.Timestamp(tables[name]["event_ns"][0]).isoformat() == expected
+    unseen = {"Bid_Time": text, "Ask_Time": text}
+    quote = decoded(update(option, Message_Contents="ba", **unseen))["quotes"]
+    assert quote["event_ns"].tolist() == [SEEN_NS]
+    dropped = decoded(update(option, Message_Contents="Cba", Most_Recent_Trade_Time=text))
+    assert set(dropped) == {"quotes", "marks", "health"}, (
+        "a print without a time is no print, its quote is one"
+    )
+
+
+@pytest.mark.parametrize("text", ["99:99:98", "99:99:99x", "99:99:99.1x", "99:99:9"])
+def test_other_nonsense_is_no_time(text: str) -> None:
+    assert set(decoded(update(Bid_Time=text, Message_Contents="ba"))) == {"health"}
+
+
+def test_an_update_of_an_options_quote_keeps_its_open_interest() -> None:
+    option = Tick(CALL, 1, 1, AT, price=12.5)
+    tables = decoded(
+        update(option, kind="P"), update(option, Message_Contents="b", Bid="11.5", Bid_Time="09:30:00.1"),
+        update(option, Message_Contents="v"), update(option, Message_Contents="C"),
+    )  # fmt: skip
+    marks = tables["marks"]
+    assert marks["open_interest"].tolist() == [1234.0, 1234.0] and marks["bid"].tolist()[1] == 11.5
+    assert marks["event_ns"].tolist() == tables["quotes"]["event_ns"].tolist()
+    assert marks[["mark", "mark_iv"]].isna().all(axis=None)
 
 
 def test_what_is_wrong_is_told_and_named() -> None:

@@ -57,7 +57,7 @@ def read(path: Path, rejections: Rejections, zone: str = "") -> Iterator[Batch]:
     )
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, UnicodeDecodeError) as error:
         raise FrameError(f"{path.name}: not a whole zip: {error}; take it from its source again") from error
     with archive:
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from workstation.feeds.files.lean.layouts import OPTIONS
@@ -167,6 +168,7 @@ def _option(file: LeanFile, stem: str) -> Contract:
     return Contract(name, terms, "multiplier, underlying future and time of expiry of future options")
 
 
+@lru_cache(maxsize=65_536)
 def _listed_option(ticker: str, strike: str, right: str, expiry: str, style: str) -> Contract:
     if int(strike) % 10:
         raise SymbolError(f"an option whose strike {int(strike) / 10_000} is no whole thousandth")

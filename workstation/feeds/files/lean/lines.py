@@ -79,6 +79,8 @@ def _at_once(text: bytes, count: int, layout: Layout, dated: bool) -> Lines | No
     """The lines as Arrow reads them; None where it refuses one."""
     first = text[: text.find(b"\n")].count(b",") + 1
     columns = layout.columns[:first] if layout.least <= first < len(layout.columns) else layout.columns
+    if b"\0" in text:
+        return None
     table = _table(text, columns, dated, True) if layout.whole else None
     table = table or _table(text, columns, dated, False)
     if table is None or table.num_rows != count or _marks(table) is None:
@@ -173,30 +175,23 @@ def _one_by_one(
     text: bytes, start: int, block: Block, layout: Layout, dated: bool, rejections: Rejections
 ) -> Lines:
     """The good lines of a part, which begins at row ``start`` of the block; each bad one is set aside."""
-    texts = text.split(b"\n")[:-1]
     reasons: dict[int, str] = {}
-    padded: list[bytes] = []
-    for row, line in enumerate(texts):
-        count = line.count(b",") + 1
-        if not line:
-            reasons[row] = "blank line"
-        elif not line.isascii() or b"\0" in line:
-            reasons[row] = "line that is no text"
-        elif not layout.least <= count <= len(layout.columns) or layout.least < count < len(layout.columns):
-            reasons[row] = f"line without the {len(layout.columns)} columns of the layout"
+    rows: list[int] = []
+    cells: list[list[str]] = []
+    for row, line in enumerate(text.split(b"\n")[:-1]):
+        found = _cells(line, layout)
+        if isinstance(found, str):
+            reasons[row] = found
         else:
-            padded.append(line + b"," * (len(layout.columns) - count))
-    rows = np.array([row for row in range(len(texts)) if row not in reasons], dtype=np.int64)
-    fields: list[Any] = [column.split(b",") for column in padded]
-    frame = pd.DataFrame(
-        [[cell.decode() for cell in line] for line in fields], columns=list(layout.columns), dtype=object
-    )
+            rows.append(row)
+            cells.append(found)
+    frame = pd.DataFrame(cells, columns=list(layout.columns), dtype=object)
     good = np.ones(len(frame), dtype=np.bool_)
     for name in (*(() if dated else ("time",)), *layout.numbers):
-        cells = frame[name].str.strip()
-        values = pd.to_numeric(cells.where(cells != ""), errors="coerce")
-        unread = good & np.asarray(values.isna() & (cells != ""))
-        reasons |= {int(rows[place]): f"no number in {name}" for place in np.flatnonzero(unread)}
+        printed = frame[name].str.strip()
+        values = pd.to_numeric(printed.where(printed != ""), errors="coerce")
+        unread = good & np.asarray(values.isna() & (printed != ""))
+        reasons |= {rows[place]: f"no number in {name}" for place in np.flatnonzero(unread).tolist()}
         good &= ~unread
         frame[name] = values.astype("float64")
     counts = Counter(reasons.values())
@@ -207,8 +202,23 @@ def _one_by_one(
         kept["time"] if dated else kept["time"].to_numpy(),
         {name: kept[name].to_numpy(dtype=np.float64) for name in layout.numbers},
         {name: _factorized(kept[name]) for name in layout.columns if name in TEXTS},
-        start + rows[good],
+        start + np.array(rows, dtype=np.int64)[good],
     )
+
+
+def _cells(line: bytes, layout: Layout) -> list[str] | str:
+    """The cells of a line, one for each column; a text that says what is wrong where it is none of the layout."""
+    if not line:
+        return "blank line"
+    try:
+        cells = line.decode().split(",")
+    except UnicodeDecodeError:
+        return "line that is no text"
+    if b"\0" in line:
+        return "line that is no text"
+    if len(cells) not in (layout.least, len(layout.columns)):
+        return f"line without the {len(layout.columns)} columns of the layout"
+    return cells + [""] * (len(layout.columns) - len(cells))
 
 
 def _factorized(column: pd.Series) -> Words:

@@ -38,6 +38,7 @@ DAMAGE = (
     RuntimeError,
     NotImplementedError,
     OSError,
+    UnicodeDecodeError,
 )
 """What zipfile raises on a damaged, encrypted or oddly packed member."""
 
@@ -84,6 +85,10 @@ def blocks(archive: zipfile.ZipFile, file: LeanFile, rejections: Rejections) -> 
     """
     if not archive.infolist():
         raise FrameError(f"{file.name}: the zip is empty")
+    lost = _promised(archive) - len(archive.infolist())
+    rejections.add(
+        "member that the zip's directory does not name, though it counts it", max(lost, 0), file.name
+    )
     gathered = _Gathered()
     damaged: list[str] = []
     whole = 0
@@ -111,6 +116,18 @@ def blocks(archive: zipfile.ZipFile, file: LeanFile, rejections: Rejections) -> 
         )
 
 
+def _promised(archive: zipfile.ZipFile) -> int:
+    """How many members the zip's last record says there are; 0 where it does not (more than 65 534)."""
+    stream = archive.fp
+    assert stream is not None
+    stream.seek(0, 2)
+    stream.seek(max(stream.tell() - 65_557, 0))
+    tail = stream.read()
+    place = tail.rfind(b"PK\x05\x06")
+    count = int.from_bytes(tail[place + 10 : place + 12], "little") if place >= 0 else 0
+    return 0 if count == 0xFFFF else count
+
+
 def _contract(
     archive: zipfile.ZipFile, entry: zipfile.ZipInfo, file: LeanFile, rejections: Rejections
 ) -> Contract | None:
@@ -121,7 +138,7 @@ def _contract(
     zipfile.BadZipFile
         It is too large to be LEAN's.
     """
-    if entry.is_dir():
+    if entry.filename.endswith("/") and not entry.file_size:
         return None
     if entry.file_size > MEMBER_BYTES:
         raise zipfile.BadZipFile(

@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pandas as pd
@@ -107,6 +108,7 @@ def _midnight(name: str, date: str | None) -> pd.Timestamp | None:
     return pd.Timestamp(day)
 
 
+@lru_cache(maxsize=4096)
 def calendar_day(digits: str) -> dt.date | None:
     """The day that YYYYMMDD writes; None where there is none, or not between 1990 and 2100."""
     try:

@@ -1,4 +1,4 @@
-"""Engines that measure together give what each gives alone."""
+"""Engines that share tick windows give what each gives alone."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import pandas as pd
 
 from workstation.indicators.ticks.engine import TickEngine
 from workstation.indicators.ticks.intensity import Intensity
-from workstation.indicators.ticks.kernels import PIECE
+from workstation.indicators.ticks.kernels import CHUNK_TICKS
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
+from workstation.indicators.ticks.windows import TickWindowSet
 from workstation.market.digest import digest
 from workstation.market.tables import HEALTH, INTENSITY, TRADES
 from workstation.market.tables import table as table_named
@@ -40,11 +41,12 @@ def batches() -> list[tuple[str, pd.DataFrame]]:
 
 
 def together() -> list[TickEngine]:
-    first = Intensity(smoothing="sma", **SHORT)
-    second = Intensity(beside=first, **SHORT)
+    windows = TickWindowSet()
     return [
-        first, second, Spikes(beside=second, start_sd=1.0, **SHORT), Reversals(version=2, momentum=4, moves=20, beside=second, **SHORT),
-        Spikes(beside=second, start_sd=1.0, **{**SHORT, "ticks": 5}),
+        Intensity(smoothing="sma", windows=windows, **SHORT), Intensity(windows=windows, **SHORT),
+        Spikes(windows=windows, start_sd=1.0, **SHORT),
+        Reversals(version=2, momentum=4, moves=20, windows=windows, **SHORT),
+        Spikes(windows=windows, start_sd=1.0, **{**SHORT, "ticks": 5}),
     ]  # fmt: skip
 
 
@@ -70,7 +72,7 @@ def digests(engines: list[TickEngine], given: list[list[pd.DataFrame]]) -> list[
     return [digest(rows) for rows in whole]
 
 
-def test_engines_beside_one_another_give_the_rows_of_engines_alone() -> None:
+def test_engines_of_shared_windows_give_the_rows_of_engines_alone() -> None:
     ours, theirs = together(), alone()
     assert digests(ours, run(ours, batches())) == digests(theirs, run(theirs, batches()))
 
@@ -88,17 +90,18 @@ def test_one_engine_of_several_smoothings_gives_the_rows_of_engines_of_one() -> 
 
 
 def test_engines_share_the_windows_of_the_smoothing_they_follow() -> None:
-    first = Intensity(smoothing=("sma", "zlma"), **SHORT)
-    second, third = Spikes(beside=first, **SHORT), Spikes(beside=first, smoothing="ema", **SHORT)
+    shared = TickWindowSet()
+    first = Intensity(smoothing=("sma", "zlma"), windows=shared, **SHORT)
+    second, third = Spikes(windows=shared, **SHORT), Spikes(windows=shared, smoothing="ema", **SHORT)
     assert second._windows is first._followed[1].windows
     assert third._windows.paths is first._windows.paths
-    again = Reversals(beside=third, smoothing="ema", **SHORT)
+    again = Reversals(windows=shared, smoothing="ema", **SHORT)
     assert again._windows is third._windows
 
 
-def test_an_instrument_of_thousands_of_ticks_is_taken_in_pieces_that_nobody_sees() -> None:
+def test_an_instrument_of_thousands_of_ticks_is_taken_in_chunks_that_nobody_sees() -> None:
     rng = np.random.default_rng(8)
-    rows = 2 * PIECE + 300
+    rows = 2 * CHUNK_TICKS + 300
     pace = np.repeat(rng.choice([0.5, 5.0], rows // 50 + 1), 50)[:rows]
     whole = TRADES.conform(
         pd.DataFrame(
@@ -128,3 +131,12 @@ def test_engines_restored_together_go_on_together() -> None:
         engine.restore(state)
     given = [one + rest for one, rest in zip(before, run(later, stream[4:]), strict=True)]
     assert digests(later, given) == digests(theirs, run(theirs, stream))
+
+
+def test_a_frame_that_is_conformed_for_each_engine_is_measured_once() -> None:
+    ours, theirs = together(), alone()
+    foreign = [
+        (table, frame.assign(instrument=frame["instrument"].astype("str")) if table == "trades" else frame)
+        for table, frame in batches()
+    ]
+    assert digests(ours, run(ours, foreign)) == digests(theirs, run(theirs, batches()))
