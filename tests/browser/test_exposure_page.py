@@ -116,6 +116,37 @@ def test_choices_change_what_is_shown_and_stay_in_the_address(opened: Callable[.
     expect(page.locator("h2", has_text="DEX by strike")).to_be_visible()
 
 
+def test_back_restores_the_choice_before_and_the_underlying_follows_to_other_pages(
+    opened: Callable[..., Page],
+) -> None:
+    page = full(opened())
+    page.get_by_role("button", name="ETH", exact=True).click()
+    expect(page.locator("dt", has_text="ETH price")).to_be_visible()
+    page.wait_for_function("location.search.includes('ETH')")
+    page.go_back()
+    expect(page.locator("dt", has_text="BTC price")).to_be_visible()
+    page.go_forward()
+    expect(page.locator("dt", has_text="ETH price")).to_be_visible()
+    page.locator("nav a", has_text="surface").click()
+    expect(page.locator("dt", has_text="ETH ATM vol")).to_be_visible()
+
+
+def test_the_wheel_over_a_chart_scrolls_the_page(opened: Callable[..., Page]) -> None:
+    page = full(opened())
+    wheels = "[...Bokeh.documents[0].all_models].filter(m => m.type === 'WheelZoomTool').length"
+    assert page.evaluate(wheels) > 0
+    canvas = page.locator("canvas").first
+    box = canvas.bounding_box()
+    assert box is not None
+    before = page.locator("h2", has_text="by strike").first.bounding_box()
+    page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.mouse.wheel(0, 400)
+    page.wait_for_timeout(500)
+    after = page.locator("h2", has_text="by strike").first.bounding_box()
+    assert before is not None and after is not None
+    assert after["y"] < before["y"] - 50
+
+
 def test_another_sign_model_turns_net_gex_round(opened: Callable[..., Page]) -> None:
     page = full(opened())
     net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX")).locator(".number")

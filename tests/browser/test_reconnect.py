@@ -76,6 +76,10 @@ def returned_as_it_was(page: Page) -> None:
 def test_a_page_returns_after_its_server_was_restarted(server: Restartable, page: Page) -> None:
     server.stop()
     expect(page.locator(".link .off")).to_be_visible()
+    page.wait_for_function("document.documentElement.classList.contains('ws-lost')")
+    expect(page.locator(".strip .now").first).to_be_hidden()
+    lost = "Number(getComputedStyle(document.documentElement).getPropertyValue('--ws-lost-s'))"
+    page.wait_for_function(f"{lost} >= 2")
     server.start()
     returned_as_it_was(page)
 

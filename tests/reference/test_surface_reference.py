@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from workstation.pricing.smile import SVI, calibrate, fit_smile
+from workstation.pricing.smile import SVI, calibrate
 from workstation.pricing.smile_arbitrage import butterflies, common_grid, crossings, without_arbitrage
+from workstation.pricing.svi_fit import fit_smile
 
 VOGT = {"a": -0.0410, "b": 0.1331, "m": 0.3586, "rho": 0.3060, "sigma": 0.4153}
 """Axel Vogt's smile of one year (Gatheral, Jacquier 2014, example 3.1): positive variance, and arbitrage."""

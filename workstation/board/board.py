@@ -59,6 +59,11 @@ PRICED_CHAIN = "priced_chain"
 """What ``version`` calls the priced chains of all underlyings together."""
 _UNPUBLISHED_NS = 10**9
 
+
+def _newest_rows(table: Table) -> FrameRetention:
+    return Tail(table, 2_000)
+
+
 FEED_COLUMNS = (
     "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
 )  # fmt: skip
@@ -77,7 +82,7 @@ class Board:
         self._candles = CandleRetention(TABLES["candles"], CANDLES_KEPT)
         self._exposures = ExposureRetention(TABLES["exposures"])
         self._frames: dict[str, FrameRetention] = {
-            name: _RETENTION.get(name, lambda table: Tail(table, 2_000))(table)
+            name: _RETENTION.get(name, _newest_rows)(table)
             for name, table in TABLES.items()
             if name not in _OWN_RETENTION
         } | {"exposures": self._exposures}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -133,7 +134,8 @@ class Window(FrameRetention):
 
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         times = frame["event_ns"].to_numpy()
-        return frame[times > times.max() - self._span_ns].reset_index(drop=True)
+        kept: pd.DataFrame = frame[times > times.max() - self._span_ns].reset_index(drop=True)
+        return kept
 
 
 class Newest(FrameRetention):
@@ -284,9 +286,11 @@ class ExposureRetention(NewestSnapshot):
         if not self._begins_a_minute(frame):
             return
         names = list(_CHOICE)
-        for key, rows in frame.groupby([*names, "event_ns"], observed=True, sort=False):
-            name, event_ns = tuple(str(part) for part in key[:3]), int(key[3])
-            history = self._history.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
+        grouped: Any = frame.groupby([*names, "event_ns"], observed=True, sort=False)
+        for (underlying, sign_model, basis, event), rows in grouped:
+            event_ns = int(event)
+            key = str(underlying), str(sign_model), str(basis)
+            history = self._history.setdefault(key, deque(maxlen=self._minutes))
             if not history or event_ns // _MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
                 history.append(gex.assign(event_ns=event_ns))
@@ -296,9 +300,10 @@ class ExposureRetention(NewestSnapshot):
         newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // _MINUTE_NS
         columns = [array_of(frame, self.table.places[name]) for name in _CHOICE]
         for codes in np.unique(np.stack([column.codes for column in columns]), axis=1).T:
-            history = self._history.get(
-                tuple(str(c.categories[at]) for c, at in zip(columns, codes, strict=True))
+            underlying, sign_model, basis = (
+                str(column.categories[at]) for column, at in zip(columns, codes, strict=True)
             )
+            history = self._history.get((underlying, sign_model, basis))
             if not history or newest > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 return True
         return False

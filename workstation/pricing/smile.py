@@ -19,7 +19,7 @@ from workstation.pricing.smile_kernels import (
 )
 from workstation.pricing.smile_search import descend, search
 
-__all__ = ["FEWEST", "SVI", "Calibration", "JumpWings", "calibrate", "fit_smile"]
+__all__ = ["FEWEST", "SVI", "Calibration", "JumpWings", "calibrate"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -206,25 +206,3 @@ def _bounds(k: Floats, w: Floats) -> Floats:
     least = [log(0.01 * float(w.min())), -14.0, -14.0, low - span, log(0.02 * width)]
     greatest = [log(float(w.max())), 9.0, 9.0, high + span, log(10.0 * max(span, width))]
     return np.array([least, greatest])
-
-
-def fit_smile(
-    *, log_moneyness: npt.ArrayLike, vols: npt.ArrayLike, years: float, weights: npt.ArrayLike = 1.0
-) -> SVI:
-    """The arbitrage-free smile of one expiry nearest to its quotes; arguments and errors as in ``calibrate``.
-
-    Where the calibrated smile has g < 0, ``smile_arbitrage.without_butterflies`` repairs it.
-
-    Examples
-    --------
-    >>> k = np.linspace(-0.5, 0.5, 11)
-    >>> true = SVI(a=0.01, b=0.1, rho=-0.4, m=0.05, sigma=0.2)
-    >>> found = fit_smile(log_moneyness=k, vols=true.vol(k, years=0.5), years=0.5)
-    >>> [round(value, 6) for value in astuple(found)]
-    [0.01, 0.1, -0.4, 0.05, 0.2]
-    """
-    from workstation.pricing.smile_arbitrage import without_butterflies
-
-    return without_butterflies(
-        calibrate(log_moneyness=log_moneyness, vols=vols, years=years, weights=weights)
-    ).svi

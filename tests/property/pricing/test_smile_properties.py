@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from workstation.pricing.smile import SVI, calibrate, fit_smile
+from workstation.pricing.smile import SVI, calibrate
 from workstation.pricing.smile_arbitrage import common_grid, without_arbitrage
+from workstation.pricing.svi_fit import fit_smile
 
 
 def g_of(k: np.ndarray, svi: SVI) -> np.ndarray:

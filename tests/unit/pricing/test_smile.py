@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from workstation.pricing.black import price
-from workstation.pricing.smile import SVI, calibrate, fit_smile
+from workstation.pricing.smile import SVI, calibrate
 from workstation.pricing.smile_arbitrage import butterflies, common_grid, crossings, without_arbitrage
 from workstation.pricing.smile_quotes import LEFT_OUT, Quotes, SmileParameters, choose
 from workstation.pricing.surface_slices import fit_slices
+from workstation.pricing.svi_fit import fit_smile
 
 TRUE = SVI(a=0.01, b=0.1, rho=-0.4, m=0.05, sigma=0.2)
 YEARS = 0.5

@@ -44,7 +44,10 @@ class Curve(View):
         self._painter(line.glyph, line_color="net")
         made.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
         made.add_tools(
-            HoverTool(renderers=[line], mode="vline", visible=False, tooltips=[("spot", "@spot{0,0}"), ("net gex", "@net{$0.00a}")])
+            HoverTool(
+                renderers=[line], mode="vline", visible=False, formatters=formats.hovers(spot="price", net="usd"),
+                tooltips=[("spot", "@spot{custom}"), ("net gex", "@net{custom} per 1 %")],
+            )
         )  # fmt: skip
         self.figure = made
         self._lines = LevelLines(made, self._painter, vertical=True)

@@ -91,11 +91,15 @@ class Headline(View):
         names = instruments(source, self.choice.underlying)
         name = self.choice.instrument or (names[0] if names else "")
         trades = source.latest("trades")
-        rows = np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name)) if name else ()
+        rows = (
+            np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name))
+            if name
+            else np.empty(0, dtype=np.int64)
+        )
         if not len(rows):
             return ()
-        newest = trades.iloc[rows[-1]]
-        price, now = float(newest["price"]), int(newest["event_ns"])
+        last = rows[-1]
+        price, now = float(trades["price"].to_numpy()[last]), int(trades["event_ns"].to_numpy()[last])
         before = source.candles(name, _MOVE_CANDLE_NS)
         before = before[(before["event_ns"] > now - _DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
         if not len(before):
@@ -204,5 +208,5 @@ def _told_late(feeds: pd.DataFrame) -> str:
         (feeds["age_s"] > feeds["stale_after_s"]) | feeds["state"].isin(["stale", "failed", "disconnected"])
     ]
     return ", ".join(
-        f"{row.feed} {row.state} {formats.age(row.age_s)}" for row in late.itertuples(index=False)
+        f"{row['feed']} {row['state']} {formats.age(float(row['age_s']))}" for row in late.to_dict("records")
     )

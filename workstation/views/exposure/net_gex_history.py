@@ -80,8 +80,8 @@ class NetGexHistory(View):
         made.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
         made.add_tools(
             HoverTool(
-                renderers=[net], mode="vline", visible=False, formatters={"@x": "datetime"},
-                tooltips=[("", "@x{%d %b %H:%M}"), ("net gex", "@net{$0.00a}"), ("spot", "@spot{0,0.0}"), ("zero gamma", "@zero{0,0.0}")],
+                renderers=[net], mode="vline", visible=False, formatters={"@x": "datetime", **formats.hovers(net="usd", spot="price", zero="price")},
+                tooltips=[("", "@x{%d %b %H:%M}"), ("net gex", "@net{custom} per 1 %"), ("spot", "@spot{custom}"), ("zero gamma", "@zero{custom}")],
             )
         )  # fmt: skip
         self.figure = made

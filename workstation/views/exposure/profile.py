@@ -118,12 +118,15 @@ class ByStrike(View):
                 visible=False,
                 mode="hline",
                 attachment="right",
+                formatters=formats.hovers(
+                    strike="strike", **dict.fromkeys(("call", "put", "net", "cumulative"), "usd")
+                ),
                 tooltips=[
-                    ("strike", "@strike{0,0}"),
-                    ("calls", "@call{$0.00a}"),
-                    ("puts", "@put{$0.00a}"),
-                    ("net", "@net{$0.00a}"),
-                    ("cumulative", "@cumulative{$0.00a}"),
+                    ("strike", "@strike{custom}"),
+                    ("calls", "@call{custom}"),
+                    ("puts", "@put{custom}"),
+                    ("net", "@net{custom}"),
+                    ("cumulative", "@cumulative{custom}"),
                 ],
             )
         )

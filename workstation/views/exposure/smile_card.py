@@ -73,7 +73,8 @@ class Smiles(View):
         made.add_tools(
             HoverTool(
                 renderers=dots, visible=False,
-                tooltips=[("strike", "@strike{0,0}"), ("vol", "@iv{0.0%}"), ("bid", "@bid{0.0%}"), ("ask", "@ask{0.0%}")],
+                formatters=formats.hovers(strike="strike"),
+                tooltips=[("strike", "@strike{custom}"), ("vol", "@iv{0.0%}"), ("bid", "@bid{0.0%}"), ("ask", "@ask{0.0%}")],
             )
         )  # fmt: skip
         self.figure = made

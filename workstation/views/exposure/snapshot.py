@@ -7,6 +7,7 @@ The board computes what a choice of sign model, basis and expiries gives once fo
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,7 @@ class Snapshot:
     @property
     def daily_sd(self) -> float:
         """One day's standard deviation of log price."""
-        return self.atm_iv / np.sqrt(365.0)
+        return self.atm_iv / math.sqrt(365.0)
 
     def distance(self, level: float) -> tuple[float, float]:
         """A level's distance from spot, as a fraction and in daily standard deviations."""
@@ -134,11 +135,12 @@ def _recorded(source: Source, choice: Choice) -> Snapshot:
     if choice.expiries or not len(rows):
         return Snapshot(choice.underlying, 0, published=False, unknown=NO_MARKS)
     level = rows.iloc[-1]
+    numbers: dict[str, Any] = {name: float(level[name]) for name in _NUMBERS}
     return Snapshot(
         underlying=choice.underlying,
         asof_ns=int(level["event_ns"]),
         published=True,
-        **{name: float(level[name]) for name in _NUMBERS},
+        **numbers,
         zero_gamma_reason=str(level["zero_gamma_reason"]),
         ledger=json.loads(level["ledger"]) if level["ledger"] else {},
     )

@@ -131,12 +131,12 @@ class Page:
             self.live.add(view)
 
     def later(self, make: Callable[[], Any], area: str) -> pn.Column:
-        """A place in the grid for the card of a view that is made once the page is up.
+        """A slot of the grid for the card of a view that is made once the page is up.
 
         What lies below the fold costs the first paint nothing. ``make`` gives a view with a ``card``.
         """
         colours = self.colours
-        place = pn.Column(
+        slot = pn.Column(
             pn.Spacer(),
             sizing_mode="stretch_both",
             margin=0,
@@ -149,11 +149,11 @@ class Page:
             view: Any = make()
             if self.colours is not colours:
                 view.repaint(self.colours)
-            place.objects = [view.card.panel]
+            slot.objects = [view.card.panel]
             return view  # type: ignore[no-any-return]
 
         self.live.add_later(fill)
-        return place
+        return slot
 
     def grid(self, cards: Sequence[Any], wide: str, narrow: str, tall: bool = False) -> pn.Column:
         """Cards in a CSS grid: ``wide`` and ``narrow`` are grid declarations (template areas, rows, columns).

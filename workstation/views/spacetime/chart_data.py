@@ -29,7 +29,7 @@ from workstation.views.spacetime.marker_data import (
     spike_markers,
 )
 from workstation.views.state.source import Source
-from workstation.views.widgets.candle_chart import candle_columns
+from workstation.views.widgets.candle_columns import candle_columns
 
 REUSED_S = 0.04
 """How long what was found for one session serves the others: a bound on work, whatever the number of sessions."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from html import escape
 from typing import Any
 
@@ -284,11 +285,11 @@ class ChartView(View):
 
         document = pn.state.curdoc
         self._reading = _READERS.submit(read)
-        take = lambda done: self._take(name, every_ns, done)  # noqa: E731 - bound to what was asked for
+        take = partial(self._take, name, every_ns)
         if document is None:
             take(self._reading)
         else:
-            self._reading.add_done_callback(lambda done: _hand_over(document, lambda: take(done)))
+            self._reading.add_done_callback(lambda done: _hand_over(document, partial(take, done)))
 
     def _take(self, name: str, every_ns: int, done: Future[Any]) -> None:
         self._reading = None

@@ -33,7 +33,7 @@ SHOWN_LAYERS = (
 VERSION_LAYERS = ("v1", "v2", "v3", "v4")
 LENGTHS = {1: "1s", 10: "10s", 60: "1m", 300: "5m", 900: "15m", 3600: "1h"}
 LAYOUTS = {1: "1", 2: "2", 4: "4"}
-PLACES = 4
+MOST_CHARTS = 4
 _KINDS = ("perpetual", "spot", "future", "index", "equity", "")
 
 
@@ -109,9 +109,9 @@ class SpacetimeChoice(param.Parameterized):
 
     def __init__(self, **params: object) -> None:
         super().__init__(**params)
-        self.charts = tuple(ChartChoice() for _ in range(PLACES))
-        for place, chart in enumerate(self.charts, start=1):
-            name = f"chart{place}"
+        self.charts = tuple(ChartChoice() for _ in range(MOST_CHARTS))
+        for index, chart in enumerate(self.charts, start=1):
+            name = f"chart{index}"
             if getattr(self, name):
                 chart.take(getattr(self, name))
             self.param.watch(lambda event, *, chart=chart: self._decode(chart, event.new), name)
@@ -128,9 +128,9 @@ class SpacetimeChoice(param.Parameterized):
     def fill(self, names: list[str]) -> None:
         """Give charts without an instrument one of these: the best of each underlying, at 10 s and at 1 min."""
         best = _firsts(names, self.underlying)
-        for place, chart in enumerate(self.charts):
+        for index, chart in enumerate(self.charts):
             if best and not chart.instrument:
-                chart.param.update(instrument=best[place // 2 % len(best)], every_s=(10, 60)[place % 2])
+                chart.param.update(instrument=best[index // 2 % len(best)], every_s=(10, 60)[index % 2])
 
 
 def _firsts(names: list[str], underlying: str = "") -> list[str]:

@@ -94,12 +94,12 @@ class ChartControls:
         ]  # fmt: skip
 
     def _toggled(self, event: Any) -> None:
-        names = [name for place, name in enumerate(LAYERS) if place in event.new]
+        names = [name for index, name in enumerate(LAYERS) if index in event.new]
         if names != self.choice.layers:
             self.choice.layers = names
 
     def _show_layers(self) -> None:
-        wanted = [place for place, name in enumerate(LAYERS) if name in self.choice.layers]
+        wanted = [index for index, name in enumerate(LAYERS) if name in self.choice.layers]
         if sorted(self.layers.toggled) != wanted:
             with pn.io.hold():
                 self.layers.items = self._items()

@@ -136,7 +136,7 @@ def drawn(bars: dict[str, np.ndarray], length_ns: int) -> dict[str, np.ndarray]:
     return {
         "x": (bars["begin_ns"] + length_ns // 2) / 1e6,
         "width": np.full(value.size, length_ns * 0.8e-6),
-        **{name: np.where(state == place, known, 0.0) for place, name in enumerate(STATES)},
+        **{name: np.where(state == index, known, 0.0) for index, name in enumerate(STATES)},
         **{name: bars[name] for name in MEASURES if name != "state"},
         "state": state,
         "sma": sma(value, LENGTH),

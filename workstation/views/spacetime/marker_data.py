@@ -37,7 +37,7 @@ class Markers(NamedTuple):
     """
 
     columns: dict[str, np.ndarray]
-    count: int
+    count: int  # type: ignore[assignment] # a tuple's own count is not used
 
     def after(self, seen: int) -> dict[str, np.ndarray]:
         """The columns of those that came after the first ``seen``."""
@@ -60,7 +60,7 @@ def signal_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None
     """Markers of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
     held = rows or _none(SIGNAL_TABLE)
     versions = [int(version) for version in held["version"]]
-    told = [_signal(*(held[name][place] for name in SIGNAL_TABLE[1:])) for place in range(len(versions))]
+    told = [_signal(*(held[name][index] for name in SIGNAL_TABLE[1:])) for index in range(len(versions))]
     columns = {
         "x": held["event_ns"] / 1e6,
         "y": held["price"],
@@ -80,7 +80,7 @@ def spike_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None)
     """Markers of spikes; ``rows`` has the columns ``SPIKE_TABLE`` of one instrument, none: no spikes."""
     held = rows or _none(SPIKE_TABLE)
     start, end = held["start_ns"], held["end_ns"]
-    told = [tuple(held[name][place] for name in SPIKE_TABLE[1:]) for place in range(len(start))]
+    told = [tuple(held[name][index] for name in SPIKE_TABLE[1:]) for index in range(len(start))]
     columns = {
         "left": start / 1e6,
         "right": end / 1e6,

@@ -118,7 +118,7 @@ class Bands:
                 "x0": np.array([made.start_ns / 1e6 for made in wanted]),
                 "x1": np.array([made.end_ns / 1e6 for made in wanted]),
                 "words": np.array([_told(made) for made in wanted], dtype=object),
-                "lift": np.array([-float(_LINE_PX * (place % _LINES)) for place in range(len(wanted))]),
+                "lift": np.array([-float(_LINE_PX * (index % _LINES)) for index in range(len(wanted))]),
             }
 
 

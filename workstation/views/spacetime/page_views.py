@@ -138,10 +138,10 @@ class SpacetimeViews:
         layout = self.choice.layout
         with pn.io.hold():
             self.charts.css_classes = ["ws-charts", f"of-{layout}"]
-            for place, slot in enumerate(self._slots):
-                slot.visible = place < layout
-            for place, chart in enumerate(self.built):
-                chart.on_screen = place < layout
+            for index, slot in enumerate(self._slots):
+                slot.visible = index < layout
+            for index, chart in enumerate(self.built):
+                chart.on_screen = index < layout
                 chart.chart.make_compact(layout == max(LAYOUTS))
             if not self.built:
                 self.make_next()
@@ -157,11 +157,11 @@ class SpacetimeViews:
         with document.models.freeze() if document is not None else nullcontext():
             self._make(len(self.built))
 
-    def _make(self, place: int) -> None:
+    def _make(self, index: int) -> None:
         made = ChartView(
-            self.choice.charts[place],
+            self.choice.charts[index],
             self._colours,
-            place + 1,
+            index + 1,
             self._crosshair,
             self._history,
             self._lead,
@@ -171,7 +171,7 @@ class SpacetimeViews:
         made.controls.offer(self._names)
         made.chart.make_compact(self.choice.layout == max(LAYOUTS))
         self.built.append(made)
-        self._slots[place].append(made.card.panel)
+        self._slots[index].append(made.card.panel)
         if self._live is not None:
             self._live.add(made)
             self._live.touch(self.signals, self.spikes)

@@ -39,15 +39,15 @@ class PaintTurns:
 
     def begin(self) -> None:
         """Another picture; who did not ask for the last one waits no longer."""
-        self._waiting = [place for place in self._waiting if place in self._asked]
+        self._waiting = [index for index in self._waiting if index in self._asked]
         self._asked, self._taken = set(), False
 
-    def ask(self, place: int) -> bool:
+    def ask(self, index: int) -> bool:
         """Whether it is this chart's turn."""
-        self._asked.add(place)
-        if place not in self._waiting:
-            self._waiting.append(place)
-        if self._taken or self._waiting[0] != place:
+        self._asked.add(index)
+        if index not in self._waiting:
+            self._waiting.append(index)
+        if self._taken or self._waiting[0] != index:
             return False
         del self._waiting[0]
         self._taken = True

@@ -101,4 +101,5 @@ def quotes(found: xr.Dataset, expiry: int) -> pd.DataFrame:
         }
     )
     frame = frame[np.isfinite(frame["vol"].to_numpy())]
-    return frame.assign(moneyness=frame["strike"] / float(of["forward"]) - 1.0)
+    told: pd.DataFrame = frame.assign(moneyness=frame["strike"] / float(of["forward"]) - 1.0)
+    return told

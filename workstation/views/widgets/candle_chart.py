@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import panel as pn
 from bokeh.events import RangesUpdate
 from bokeh.models import (
@@ -22,12 +21,12 @@ from bokeh.models import (
 )
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
-from workstation.market.instruments import REGISTRY
 from workstation.views.state.choice import instruments
 from workstation.views.state.session_cache import shared
 from workstation.views.state.source import CANDLES_KEPT, Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.assets import asset
+from workstation.views.widgets.candle_columns import candle_columns, newest_trade
 from workstation.views.widgets.figure import pane, update_source, wheel_zoom
 from workstation.views.widgets.live_overlay import Forming, FormingCandle
 from workstation.views.widgets.price_labels import Level, LevelLines
@@ -57,28 +56,6 @@ TIME_TICKS = {
     "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M",
     "days": "%d %b", "months": "%b %Y", "years": "%Y",
 }  # fmt: skip
-
-
-def candle_columns(candles: pd.DataFrame) -> dict[str, np.ndarray]:
-    """Candles as columns a figure draws: time in ms at the candle's middle; rising and falling ones apart.
-
-    A body of the other direction has no width (a NaN would upset the browser's spatial index), a wick is NaN.
-    """
-    begin = candles["event_ns"].to_numpy()
-    every = candles["every_ns"].to_numpy()
-    columns = {name: candles[name].to_numpy(copy=True) for name in ("open", "high", "low", "close", "volume")}
-    rising = columns["close"] >= columns["open"]
-    opened, closed = columns["open"], columns["close"]
-    columns |= {
-        "x": (begin + every // 2) / 1e6,
-        "width": every * 0.72e-6,
-        "middle": 0.5 * (opened + closed),
-        "body": np.abs(closed - opened),
-    }
-    for name, mask in (("up", rising), ("down", ~rising)):
-        columns[f"{name}_width"] = np.where(mask, columns["width"], 0.0)
-        columns |= {f"{name}_{end}": np.where(mask, columns[end], np.nan) for end in ("high", "low")}
-    return columns
 
 
 class CandleChart:
@@ -130,7 +107,7 @@ class CandleChart:
         self.forming = FormingCandle(self.figure, self.volume, self._painter)
         self.candle_renderers += self.forming.candle
         if not self.tag_on_axis:
-            bodies = [self.candle_renderers[place] for place in (1, 3, -1)]
+            bodies = [self.candle_renderers[index] for index in (1, 3, -1)]
             self.figure.add_tools(*map(_candle_hover, bodies))
         self._lines = LevelLines(self.figure, self._painter, on_axis=self.tag_on_axis)
         self.crosshair = crosshair or Span(dimension="height", line_width=1, line_dash="dotted")
@@ -369,17 +346,6 @@ class CandleChart:
         self.forming.repaint()
 
 
-def newest_trade(trades: pd.DataFrame, name: str, candles: pd.DataFrame) -> tuple[float, float]:
-    """Time in ms and price of an instrument's newest trade, else of its newest candle; NaN when there is none."""
-    code = REGISTRY.codes([name])[0] if name else -1
-    rows = np.flatnonzero(trades["instrument"].cat.codes.to_numpy() == code)
-    if rows.size:
-        return trades["event_ns"].to_numpy()[rows[-1]] / 1e6, float(trades["price"].to_numpy()[rows[-1]])
-    if len(candles):
-        return candles["event_ns"].iloc[-1] / 1e6, float(candles["close"].iloc[-1])
-    return float("nan"), float("nan")
-
-
 def _candle_hover(renderer: Any) -> HoverTool:
     return HoverTool(
         renderers=[renderer],
@@ -387,12 +353,15 @@ def _candle_hover(renderer: Any) -> HoverTool:
         point_policy="follow_mouse",
         tooltips=[
             ("", "@x{%d %b %H:%M:%S}"),
-            ("open", "@open{0,0.00}"),
-            ("high", "@high{0,0.00}"),
-            ("low", "@low{0,0.00}"),
-            ("close", "@close{0,0.00}"),
+            ("open", "@open{custom}"),
+            ("high", "@high{custom}"),
+            ("low", "@low{custom}"),
+            ("close", "@close{custom}"),
             ("volume", "@volume{0,0.00}"),
         ],
-        formatters={"@x": "datetime"},
+        formatters={
+            "@x": "datetime",
+            **formats.hovers(**dict.fromkeys(("open", "high", "low", "close"), "price")),
+        },
         visible=False,
     )

@@ -71,7 +71,7 @@ def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     return FigurePane(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
 
 
-class FigurePane(server_patches.FigurePane):  # type: ignore[misc]
+class FigurePane(server_patches.FigurePane):
     """A figure's pane in documents of the house theme."""
 
     own_theme = BOKEH
@@ -146,7 +146,7 @@ def update_source(source: ColumnDataSource, columns: dict[str, np.ndarray], kept
     for name, values in columns.items():
         places = np.flatnonzero(_differ(source.data[name][first:], values[:shared])).tolist()
         if places:
-            changed[name] = [(first + place, values[place]) for place in places]
+            changed[name] = [(first + index, values[index]) for index in places]
     if changed:
         source.patch(changed)
     if len(x) > shared:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 import pandas as pd
-from bokeh.models import CustomJSTickFormatter
+from bokeh.models import CustomJSHover, CustomJSTickFormatter
 
 from workstation.views.widgets.assets import asset
 
@@ -169,6 +169,25 @@ _JS = asset(__package__, "tick_formats.js")
 def si_ticks(currency: str = "") -> CustomJSTickFormatter:
     """Axis ticks as ``si`` (or ``usd`` with ``currency="$"``)."""
     return CustomJSTickFormatter(code=f"const currency = '{currency}'\n{_JS}\nreturn si(tick, 4)")
+
+
+_HOVERS = {
+    "usd": f"if (!Number.isFinite(value)) return '{UNKNOWN}'\nconst currency = '$'\n{_JS}\nreturn value ? si(value, 3) : '$0'",
+    "price": asset(__package__, "hover_price.js"),
+    "strike": asset(__package__, "hover_strike.js"),
+}
+
+
+def hovers(**columns: str) -> dict[str, CustomJSHover]:
+    """Formatters of a tooltip: column -> ``usd``, ``price`` or ``strike``; its text names them as ``@column{custom}``.
+
+    Examples
+    --------
+    >>> sorted(hovers(call="usd", strike="strike"))
+    ['@call', '@strike']
+    """
+    made = {kind: CustomJSHover(code=_HOVERS[kind]) for kind in set(columns.values())}
+    return {f"@{column}": made[kind] for column, kind in columns.items()}
 
 
 def price_ticks() -> CustomJSTickFormatter:

@@ -92,7 +92,7 @@ class Grid:
     texts: np.ndarray | None = None
     told: np.ndarray | None = None
     marks: Sequence[tuple[float, bool, str]] = field(default_factory=tuple)
-    """Lines across the map: place between cells, whether upright, palette role."""
+    """Lines across the map: position between cells, whether upright, palette role."""
 
 
 class HeatMap:
@@ -217,9 +217,9 @@ class HeatMap:
             shown = at < len(grid.marks)
             line.visible = shown
             if shown:
-                place, upright, role = grid.marks[at]
+                index, upright, role = grid.marks[at]
                 line.update(
-                    location=place,
+                    location=index,
                     dimension="height" if upright else "width",
                     line_color=getattr(self._painter.colours, role),
                 )

@@ -65,7 +65,8 @@ def ledger_html(ledger: dict[str, Any], *, recorded: bool) -> str:
 def _value(name: str, value: Any) -> str:
     if isinstance(value, dict):
         items = "".join(
-            f"<li>{escape(str(key))}: {_value(str(key), part)}</li>" for key, part in value.items()
+            f"<li>{escape(str(key))}: {_value(name if name.endswith('_ns') else str(key), part)}</li>"
+            for key, part in value.items()
         )
         return f"<ul>{items}</ul>" if items else "none"
     if isinstance(value, list | tuple):
