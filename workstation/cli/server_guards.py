@@ -8,6 +8,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 import bokeh
 from bokeh.protocol.messages.error import error as error_message
@@ -61,13 +62,15 @@ def is_loopback(address: str) -> bool:
 
 
 class _OtherHost(Matcher):
-    """Matches requests whose Host header names another host than those served: DNS rebinding."""
+    """Matches requests whose Host header, or Origin where there is one, names another host than those served: DNS rebinding."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        return None if (request.host or "").lower() in self._hosts else {}
+        origin = request.headers.get("Origin", "")
+        ours = (request.host or "").lower() in self._hosts
+        return None if ours and (not origin or urlsplit(origin).netloc.lower() in self._hosts) else {}
 
 
 class _WrongHost(RequestHandler):

@@ -132,7 +132,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         pages,
         port=port,
         address=address,
-        websocket_origin=hosts,
+        websocket_origin=["*"],  # the guard below checks host and origin; Bokeh's own list knows no IPv6
         liveness=True,
         warm=True,
         extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],

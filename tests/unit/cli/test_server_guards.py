@@ -64,6 +64,16 @@ def test_another_host_is_not_served(address: str, host: str) -> None:
     assert refused.value.code == 421
 
 
+@pytest.mark.parametrize(("origin", "status"), [("https://evil.example", 421), ("null", 421), ("", 200)])
+def test_another_origin_is_not_served(address: str, origin: str, status: int) -> None:
+    asked = urllib.request.Request(f"{address}/page", headers={"Origin": origin or address})
+    try:
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert answer.status == status
+    except urllib.error.HTTPError as refused:
+        assert refused.code == status
+
+
 def test_errors_over_the_websocket_carry_no_paths() -> None:
     from bokeh.protocol import Protocol
 

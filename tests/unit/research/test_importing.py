@@ -222,16 +222,25 @@ def test_a_file_without_rows_is_not_known_under_another_mapping(tmp_path: Path) 
 
 def test_a_damaged_file_leaves_nothing_and_the_good_one_comes_in_whole(trades_in: Files) -> None:
     good = trades_in.write("good.csv", range(200, 210))
+    cut = trades_in.write("cut.csv.gz", range(300, 400))
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-20])
+    done = trades_in.bring(cut, good)
+    assert [Path(path).name for path in done.failures] == ["cut.csv.gz"]
+    assert len(trades_in.rows()) == 10
+    cut.write_bytes(whole)
+    trades_in.bring(cut)
+    assert len(trades_in.rows()) == 110
+
+
+def test_a_bad_line_is_set_aside_and_the_mended_file_adds_nothing(trades_in: Files) -> None:
     broken = trades_in.write("broken.csv", range(150))
     broken.write_text(broken.read_text() + "1,2,3,4,5,6,7,8\n")
-    cut = trades_in.write("cut.csv.gz", range(300, 400))
-    cut.write_bytes(cut.read_bytes()[:-20])
-    done = trades_in.bring(broken, cut, good)
-    assert sorted(Path(path).name for path in done.failures) == ["broken.csv", "cut.csv.gz"]
-    assert len(trades_in.rows()) == 10
+    done = trades_in.bring(broken)
+    assert not done.failures and done.rejections.total == 1
     trades_in.write("broken.csv", range(150))
     trades_in.bring(broken)
-    assert len(trades_in.rows()) == 160
+    assert len(trades_in.rows()) == 150
 
 
 @pytest.mark.parametrize(
