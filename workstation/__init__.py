@@ -1,8 +1,8 @@
 """A research workstation for options and market microstructure.
 
 >>> import workstation
->>> sorted(name for name in workstation.__all__)[:3]
-['Settings', 'open_desk', 'open_feed']
+>>> sorted(workstation.__all__)[:4]
+['Settings', 'candles', 'chain', 'import_files']
 """
 
 from __future__ import annotations
@@ -14,23 +14,53 @@ from workstation import renamed
 
 if TYPE_CHECKING:
     from workstation.desk import open_desk
+    from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
     from workstation.history import open_history
+    from workstation.indicators.candles.engine import candles
+    from workstation.indicators.ticks.intensity import intensity
+    from workstation.indicators.ticks.reversals import reversals
+    from workstation.indicators.ticks.spikes import spikes
+    from workstation.pricing.chain import chain
+    from workstation.pricing.surface import surface
     from workstation.process import shared_desk
+    from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
 
 _ROOMS = {
+    "Settings": "workstation.settings",
+    "candles": "workstation.indicators.candles.engine",
+    "chain": "workstation.pricing.chain",
+    "import_files": "workstation.research.importing",
+    "intensity": "workstation.indicators.ticks.intensity",
+    "levels": "workstation.exposure.levels",
     "open_desk": "workstation.desk",
-    "shared_desk": "workstation.process",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
     "replay": "workstation.research.replay",
-    "Settings": "workstation.settings",
+    "reversals": "workstation.indicators.ticks.reversals",
+    "shared_desk": "workstation.process",
+    "spikes": "workstation.indicators.ticks.spikes",
+    "surface": "workstation.pricing.surface",
 }
 
-__all__ = ["Settings", "open_desk", "open_feed", "open_history", "replay", "shared_desk"]
-
+__all__ = [
+    "Settings",
+    "candles",
+    "chain",
+    "import_files",
+    "intensity",
+    "levels",
+    "open_desk",
+    "open_feed",
+    "open_history",
+    "replay",
+    "reversals",
+    "shared_desk",
+    "spikes",
+    "surface",
+]
 
 renamed.install()
 

@@ -1,1 +1,12 @@
 """The latest state of everything, read by every screen."""
+
+from __future__ import annotations
+
+from workstation.market.public_face import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "Board": "board",
+    },
+)

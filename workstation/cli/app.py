@@ -88,25 +88,18 @@ def _serve_pages(make_desk: Callable[[Callable[..., Any]], Any], server: Any, wi
 
 @app.command(name="compile")
 @answered
-def compile_kernels() -> None:
+def compile_kernels(
+    part: Annotated[str, typer.Option(help="Compile this part alone, in this process.")] = "",
+) -> None:
     """Compile the numerical kernels once per machine; every later start reads them from the cache."""
-    from workstation.desk import open_desk
-    from workstation.feeds import open_feed
+    from workstation.cli.compiling import compile_in_parallel, compile_part
 
+    if part:
+        compile_part(part)
+        return
     began = time.perf_counter()
-    market = open_feed(
-        "synthetic",
-        seed=1,
-        speed="max",
-        start_ns=1_767_225_600 * 10**9,
-        history_minutes=2.0,
-        duration_s=5.0,
-    )
-    with console.status("Compiling the numerical kernels, once"), open_desk([market]) as desk:
-        desk.wait()
-    failed = [name for name, state in desk.hub.branches.items() if state != "running"]
-    if failed:
-        raise WorkstationError(f"{', '.join(failed)} did not run: {desk.hub.status(failed[0]).reason}")
+    with console.status("Compiling the numerical kernels, once"):
+        compile_in_parallel()
     console.print(f"The numerical kernels are compiled ({time.perf_counter() - began:.0f} s).")
 
 

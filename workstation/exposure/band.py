@@ -12,6 +12,7 @@ from workstation.exposure.book import flow_of, ledger
 from workstation.exposure.levels import KeyLevels, key_levels
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.exposure.zero_gamma import REACH, STEP, WIDE_REACH, net_gex_curve
+from workstation.market.public_face import make_callable
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
@@ -123,3 +124,6 @@ def _on_grid(contracts: ContractArrays, found: KeyLevels, size: Floats, reach: i
         wing = net_gex_curve(contracts, position=size, steps=wings)
         return np.concatenate((wing[: reach - _INNER], curve, wing[reach - _INNER :]))
     return curve[beyond : curve.size - beyond]
+
+
+make_callable(__name__)

@@ -11,6 +11,7 @@ import numba
 import numpy as np
 import pandas as pd
 
+from workstation.market.public_face import make_callable
 from workstation.market.tables import EXPOSURES
 from workstation.pricing.contracts import Floats
 
@@ -178,3 +179,6 @@ def _snapshots(rows: pd.DataFrame) -> Iterator[tuple[int, float, Floats, Floats]
         known = part[~np.isnan(part)]
         net = float(known.sum()) if known.size else float("nan")
         yield int(event_ns[start]), net, strike[start:stop], part
+
+
+make_callable(__name__)

@@ -16,6 +16,7 @@ from workstation.exposure.change import MINUTES, GexHistory
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
+from workstation.market.public_face import make_callable
 from workstation.pricing.cells import distinct
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
@@ -238,3 +239,6 @@ class Levels(ChainSnapshots):
         """Go on from a ``snapshot()``."""
         super().restore(state)
         self._history = {name: GexHistory.of(kept) for name, kept in state["history"].items()}
+
+
+make_callable(__name__)

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workstation.market.public_face import make_callable
 from workstation.pricing.chain import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
@@ -191,3 +192,6 @@ def _ledger(contracts: ContractArrays) -> dict[str, Any]:
         "walls": "by open interest summed over expiries, ties to the nearer strike",
         **contracts.ledger,
     }
+
+
+make_callable(__name__)

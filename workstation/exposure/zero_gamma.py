@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from workstation.market.public_face import make_callable
 from workstation.pricing.black import gamma_profile
 from workstation.pricing.contracts import ContractArrays, Floats
 
@@ -117,3 +118,6 @@ def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDA
         weights=np.nan_to_num(position) * contracts.discount * np.square(contracts.forward),
     )
     return np.asarray(profile * np.square(1.0 + moves) * 0.01, dtype=np.float64)
+
+
+make_callable(__name__)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workstation.indicators.callable_module import make_callable
 from workstation.indicators.ticks.intensity import Intensity, intensity
+from workstation.market.public_face import make_callable
 
 __all__ = ["Intensity", "intensity"]
 

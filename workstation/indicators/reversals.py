@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from workstation.indicators.callable_module import make_callable
 from workstation.indicators.ticks.reversals import Reversals, reversals
+from workstation.market.public_face import make_callable
 
 __all__ = ["Reversals", "reversals"]
 

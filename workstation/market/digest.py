@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workstation.market.public_face import make_callable
 from workstation.market.tables.frames import arrays_of
 
 UNDIGESTED = frozenset({"seq", "seen_ns"})
@@ -78,3 +79,6 @@ def _bytes(values: Any) -> bytes:
         text = b"" if missing else value if isinstance(value, bytes) else str(value).encode()
         parts.append(b"-" if missing else b"%d:" % len(text) + text)
     return b"".join(parts)
+
+
+make_callable(__name__)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from workstation.market.instruments import REGISTRY
+from workstation.market.public_face import make_callable
 from workstation.market.tables import MARKS
 from workstation.portfolio.greeks import UNITS, usd_greeks
 from workstation.portfolio.ledger import Floats
@@ -150,3 +151,6 @@ def book_of(held: pd.DataFrame, terms: Terms, market: Quoted, asof_ns: int) -> p
         "value_usd": "USD",
     }
     return frame
+
+
+make_callable(__name__)

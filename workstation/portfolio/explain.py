@@ -35,6 +35,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.public_face import make_callable
 from workstation.market.tables import FILLS, NO_TIME
 from workstation.portfolio.book import MARKET, worth
 from workstation.portfolio.greeks import slopes
@@ -276,3 +277,6 @@ def cents(explanation: pd.DataFrame) -> pd.DataFrame:
     others = [name for name in PARTS if name != "residual"]
     shown["residual"] = (shown["total"] - shown[others].sum(axis=1, skipna=False)).round(2)
     return shown
+
+
+make_callable(__name__)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.public_face import make_callable
 from workstation.market.tables import FILLS, NO_TIME, POSITIONS
 from workstation.portfolio.ledger import FIELDS, KINDS, Floats, Ledger
 
@@ -272,3 +273,6 @@ __all__ = [
     "settlement_price",
     "settlements",
 ]
+
+
+make_callable(__name__)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from workstation.market.public_face import make_callable
 from workstation.portfolio.book import MARKET
 from workstation.portfolio.valuation import Floats, Quoted, Terms, terms_of, unrealised
 from workstation.pricing import black
@@ -142,3 +143,6 @@ def _priced(
         "usd": settle * rate,
         "delta": quantity * np.where(option, found["delta"], 1.0) * index,
     }
+
+
+make_callable(__name__)

@@ -13,6 +13,7 @@ import xarray as xr
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
+from workstation.market.public_face import make_callable
 from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME, QUOTES
 from workstation.pricing.contracts import (
     GREEKS,
@@ -411,3 +412,6 @@ def _places(words: tuple[str, ...], told: npt.NDArray[Any]) -> npt.NDArray[np.in
     """The place among ``words`` of each word told."""
     known = {word: place for place, word in enumerate(words)}
     return np.array([known[word] for word in told.tolist()], dtype=np.int8)
+
+
+make_callable(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workstation.market.public_face import make_callable
 from workstation.pricing.arguments import numbers
 from workstation.pricing.black import GREEKS, greeks
 from workstation.pricing.chain import DIMS, savable
@@ -332,3 +333,6 @@ def _variance(found: xr.Dataset, row: int, k: Floats) -> Floats:
     if not found.attrs["extrapolated"]:
         w = np.where((k >= first) & (k <= last), w, np.nan)
     return w
+
+
+make_callable(__name__)

@@ -1,1 +1,13 @@
-"""Replay and evaluation."""
+"""Import, replay."""
+
+from __future__ import annotations
+
+from workstation.market.public_face import lazy
+
+__getattr__, __dir__, __all__ = lazy(
+    __name__,
+    {
+        "import_files": "importing",
+        "replay": "replay",
+    },
+)

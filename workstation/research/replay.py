@@ -15,6 +15,7 @@ from workstation.engines import standard_engines
 from workstation.feeds.tape.tape import Recording, Tape
 from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.public_face import make_callable
 from workstation.market.tables import TABLES
 from workstation.streams.hub import Hub
 
@@ -104,3 +105,6 @@ def _raise_failures(hub: Hub) -> None:
     failed = [one for one in hub.set_aside if one.branch != "edge"]
     if failed:
         raise RuntimeError(f"{failed[0].branch} failed on {failed[0].table}: {failed[0].reason}")
+
+
+make_callable(__name__)

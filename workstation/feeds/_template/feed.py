@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import msgspec
 import pandas as pd
+from pydantic import SecretStr
 
 from workstation.feeds._template.decode import VENUE, decode, instrument_of
 from workstation.feeds._template.messages import Pushed
@@ -15,6 +16,7 @@ from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFram
 from workstation.feeds.venue_kit.gap_detector import SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.request_socket import RequestSocket
+from workstation.feeds.venue_kit.secrets import secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
@@ -57,13 +59,13 @@ class Template(SocketFeed[RequestSocket]):
         url: str,
         symbols: Sequence[str] = ("BTC-USD",),
         *,
-        token: str = "",
+        token: str | SecretStr = "",
         keepalive_s: float = 5.0,
         timeout_s: float = 10.0,
         capacity: int = 20_000,
         pace_s: float = 0.02,
     ) -> None:
-        self._url, self._symbols, self._token = url, tuple(symbols), token
+        self._url, self._symbols, self._token = url, tuple(symbols), secret(token)
         self._keepalive_s, self._timeout_s = keepalive_s, timeout_s
         queue = FrameQueue(
             capacity, is_print=lambda channel: True, prints_in=lambda payload: payload.count(b'"seq"')
@@ -85,8 +87,8 @@ class Template(SocketFeed[RequestSocket]):
             )
         )
         await wire.open(self._timeout_s)
-        if self._token:
-            said = await self._ask(op="login", token=self._token)
+        if self._token.get_secret_value():
+            said = await self._ask(op="login", token=self._token.get_secret_value())
             if said.error:
                 await self.close()
                 raise FeedError(f"{VENUE} refused the token: {said.error}", fatal=True)

@@ -15,6 +15,7 @@ from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import Hole, SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
+from workstation.feeds.venue_kit.secrets import secret as as_secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError, SymbolError
 from workstation.market.symbology import venue_symbol
@@ -111,7 +112,7 @@ class Deribit(SocketFeed[Wire]):
             raise ValueError("api_key and secret go together")
         self._currencies, self._kinds = tuple(currencies), tuple(kinds)
         self._tickers, self._interval = tickers, interval
-        self._api_key, self._secret = _secret(api_key), _secret(secret)
+        self._api_key, self._secret = as_secret(api_key), as_secret(secret)
         self._heartbeat_s, self._timeout_s = heartbeat_s, timeout_s
         self._config: dict[str, Any] = {
             "timeout": int(timeout_s * 1000),
@@ -248,10 +249,6 @@ class Deribit(SocketFeed[Wire]):
         if not holes:
             return []
         return self._told_holes(holes, _channel_of, int(trades["seen_ns"].iloc[-1]), "trade_seq")
-
-
-def _secret(value: str | SecretStr) -> SecretStr:
-    return value if isinstance(value, SecretStr) else SecretStr(value)
 
 
 def _is_print(channel: str) -> bool:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 
 import pandas as pd
+from pydantic import SecretStr
 
 from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
 from workstation.feeds.iqfeed import meanings
@@ -19,6 +20,7 @@ from workstation.feeds.iqfeed.wire import Wire
 from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.feeds.venue_kit.gap_detector import CountGaps
 from workstation.feeds.venue_kit.health_rows import Row
+from workstation.feeds.venue_kit.secrets import secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError, SymbolError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
@@ -102,7 +104,7 @@ class IQFeed(SocketFeed[Wire]):
         host: str = "127.0.0.1",
         level1_port: int = 5009,
         lookup_port: int = 9100,
-        key: str = "",
+        key: str | SecretStr = "",
         services: Sequence[str] = ("real_time",),
         silence_s: float = 10.0,
         timeout_s: float = 10.0,
@@ -112,7 +114,7 @@ class IQFeed(SocketFeed[Wire]):
     ) -> None:
         self._symbols = tuple(dict.fromkeys(_venue_symbol(each) for each in symbols))
         self._host, self._level1_port, self._lookup_port = host, level1_port, lookup_port
-        self._key, self._services = key, tuple(services)
+        self._key, self._services = secret(key), tuple(services)
         self._silence_s, self._timeout_s = silence_s, timeout_s
         self._counted = counted
         queue = LineQueue(capacity)
@@ -140,7 +142,7 @@ class IQFeed(SocketFeed[Wire]):
         )
         try:
             await self._open(wire)
-            await wire.greet(self._key, self._services, self._timeout_s)
+            await wire.greet(self._key.get_secret_value(), self._services, self._timeout_s)
         except FeedError:
             await self.close()
             raise

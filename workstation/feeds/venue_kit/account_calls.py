@@ -12,6 +12,7 @@ import ccxt.async_support
 from pydantic import SecretStr
 
 from workstation.feeds.venue_kit.account_rows import Request
+from workstation.feeds.venue_kit.secrets import secret
 from workstation.market.errors import FeedError
 
 PAUSE_S = 10.0
@@ -58,11 +59,7 @@ class Account:
         missing = [name for name in ("api_key", "secret") if not options.get(name)]
         if missing:
             raise FeedError(f"{venue}: {missing[0]} is missing; a read-only key is enough", fatal=True)
-        secrets = {
-            name: value if isinstance(value, SecretStr) else SecretStr(str(value))
-            for name, value in options.items()
-            if name in _SECRETS
-        }
+        secrets = {name: secret(value) for name, value in options.items() if name in _SECRETS}
         plain = {name: value for name, value in options.items() if name not in _SECRETS}
         plain["currencies"] = tuple(plain.get("currencies", ()))
         return cls(venue, **secrets, **plain)
