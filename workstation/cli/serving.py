@@ -132,7 +132,8 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         pages,
         port=port,
         address=address,
-        websocket_origin=["*"],  # the guard below checks host and origin; Bokeh's own list knows no IPv6
+        # Bokeh's own list knows no IPv6 addresses; the guard checks host and origin of every request
+        websocket_origin=["*"] if ":" in address else [host for host in hosts if not host.startswith("[")],
         liveness=True,
         warm=True,
         extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
