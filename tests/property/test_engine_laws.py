@@ -357,6 +357,7 @@ def test_a_function_takes_rows_as_a_caller_may_hold_them(name: str, case: Case, 
     _same(case.whole(_foreign(rows, kind), case.parameters), case.whole(rows, case.parameters))
 
 
+@pytest.mark.timeout(700)
 def test_frames_pickled_in_another_process_give_the_same_rows(tmp_path: Path) -> None:
     """There the instruments had other codes; here the frames know nothing of this process's registry."""
     streams = {name: fixed_stream(_make(name, case).inputs) for name, (case, *_) in CASES.items()}
@@ -371,7 +372,7 @@ def test_frames_pickled_in_another_process_give_the_same_rows(tmp_path: Path) ->
     )
     told = subprocess.run(
         [sys.executable, "-c", script, __file__, str(tmp_path / "streams")],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     assert told.stdout.split("\n")[:-1] == fixed_digests()
@@ -439,7 +440,7 @@ def test_another_process_with_another_registry_gives_the_same_rows() -> None:
     )
     told = subprocess.run(
         [sys.executable, "-c", script, __file__],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
     ours = fixed_digests()

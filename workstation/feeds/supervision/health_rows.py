@@ -61,6 +61,11 @@ class Reports:
                 "event": event,
                 "start_ns": NO_TIME,
                 "end_ns": NO_TIME,
+                "channel": "",
+                "count": 0,
+                "recoverable": False,
+                "instruments": "",
+                "detail": "",
                 **fields,
             }
         )

@@ -55,7 +55,7 @@ def condition_flags(codes: Sequence[str], tape: str) -> tuple[Flags, list[str]]:
     --------
     >>> bits, unread = condition_flags(["0", "20", "zz"], "lean")
     >>> bits.tolist(), unread
-    ([0, 16, 0], ['zz'])
+    ([0, 16, 131072], ['zz'])
     >>> condition_flags(["FT", "B"], "equity")[1]
     ['B']
     """
