@@ -87,6 +87,7 @@ def compile_kernels() -> None:
     """Compile the numerical kernels once per machine; every later start reads them from the cache."""
     from workstation.desk import open_desk
     from workstation.feeds import open_feed
+    from workstation.indicators.kernel_cache import compile_kernels as compile_indicators
 
     began = time.perf_counter()
     market = open_feed(
@@ -99,6 +100,7 @@ def compile_kernels() -> None:
     )
     with console.status("Compiling the numerical kernels, once"), open_desk([market]) as desk:
         desk.wait()
+        compile_indicators()
     failed = [name for name, state in desk.hub.branches.items() if state != "running"]
     if failed:
         raise WorkstationError(f"{', '.join(failed)} did not run: {desk.hub.status(failed[0]).reason}")

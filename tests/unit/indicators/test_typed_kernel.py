@@ -23,10 +23,15 @@ def scaled(pair: Pair, many: int, twice: bool) -> float:
 
 def test_a_typed_kernel_gives_what_the_kernel_gives() -> None:
     typed = TypedKernel(scaled)
-    for values, factor, many, twice in ((np.arange(4.0), 2.0, 3, True), (np.arange(9.0), 3, np.int64(2), np.False_)):
+    for values, factor, many, twice in (
+        (np.arange(4.0), 2.0, 3, True),
+        (np.arange(9.0), 3, np.int64(2), np.False_),
+    ):
         locked = values.copy()
         locked.setflags(write=False)
-        assert typed(Pair(locked, factor), many, twice) == scaled(Pair(values, float(factor)), int(many), bool(twice))
+        assert typed(Pair(locked, factor), many, twice) == scaled(
+            Pair(values, float(factor)), int(many), bool(twice)
+        )
 
 
 def test_what_cannot_be_taken_for_the_type_is_refused() -> None:
