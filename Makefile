@@ -7,6 +7,7 @@ CHROMIUM := $(VENV)/.chromium
 COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 PORT ?= 5006
+KERNELS := $(shell grep -rl --include=*.py numba workstation)
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
@@ -24,7 +25,9 @@ $(CHROMIUM): scripts/system_packages.sh
 	@scripts/system_packages.sh
 	@touch $@
 
-$(COMPILED): $(READY)
+# Numba's cache knows the file of a kernel, not those it takes its types from: it is dropped when any of them changes.
+$(COMPILED): $(READY) $(KERNELS)
+	@find workstation -name '*.nb[ic]' -delete
 	@$(BIN)/workstation compile
 	@touch $@
 

@@ -9,12 +9,15 @@ import pytest
 
 from workstation.feeds.files.lean import read
 from workstation.feeds.files.reading import Rejections
+from workstation.indicators.candles.engine import candles
 from workstation.indicators.ticks.intensity import Intensity, intensity
 from workstation.indicators.ticks.quote_ticks import ticks_from_quotes
 from workstation.indicators.ticks.reversals import Reversals, reversals
 from workstation.indicators.ticks.spikes import Spikes, spikes
+from workstation.market.conditions import read_conditions
 from workstation.market.digest import digest
 from workstation.market.engine import Engine
+from workstation.market.instants import MINUTE_NS
 from workstation.market.tables import TABLES, TRADES
 from workstation.research.replay import replay
 from workstation.streams.hub import Hub
@@ -79,3 +82,36 @@ def test_live_is_replay_is_batch(sample_data: Path, day: str) -> None:
         "reversals": reversals(part, version=(1, 2, 3, 4)),
     }.items():
         assert digest(again[table]) == digest(rows), table
+
+
+@pytest.mark.parametrize("exchanges", [None, "D"])
+def test_minutes_of_a_taq_day_are_those_of_the_prints_that_count(
+    sample_data: Path, exchanges: str | None
+) -> None:
+    """By pandas from the table's own columns ``last`` and ``volume``, without a flag."""
+    path = sample_data / "equities_prints/nyse_taq_R/sampleTDataRaw_2018-01-02.csv.gz"
+    day = pd.read_csv(path, dtype={"COND": "str", "EX": "str"})
+    day = day if exchanges is None else day[day["EX"] == exchanges].reset_index(drop=True)
+    read = read_conditions(day["COND"], "cta", day["EX"])
+    times = pd.to_datetime(day["DT"]).astype("datetime64[ns]").astype("int64")
+    trades = pd.DataFrame(
+        {"event_ns": times, "instrument": "XXX", "price": day["PRICE"], "size": day["SIZE"].astype(float)}
+    )
+    made = candles(trades.assign(flags=read["flags"]), every="1min").set_index("event_ns")
+    minute = trades["event_ns"] // MINUTE_NS * MINUTE_NS
+    priced, counted = trades[read["last"]], trades[read["volume"]]
+    by_minute = priced.groupby(minute[read["last"]])["price"]
+    wanted = pd.DataFrame(
+        {
+            "open": by_minute.first(),
+            "high": by_minute.max(),
+            "low": by_minute.min(),
+            "close": by_minute.last(),
+        }
+    )
+    volume = counted.groupby(minute[read["volume"]])["size"].sum()
+    assert made.index.tolist() == volume.index.tolist() and len(made) > 390
+    assert made["volume"].tolist() == volume.tolist()
+    pd.testing.assert_frame_equal(made[list(wanted)], wanted.reindex(made.index), check_names=False)
+    unread = candles(trades, every="1min").set_index("event_ns")
+    assert (unread[list(wanted)] != made[list(wanted)]).any(axis=1).sum() > 200 or exchanges

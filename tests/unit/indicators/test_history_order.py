@@ -152,3 +152,20 @@ def test_prints_that_set_no_price_count_as_volume(flag: TradeFlag) -> None:
 def test_what_is_no_frame_is_refused_in_words(name: str) -> None:
     with pytest.raises(TypeError, match=r"trades must be a pandas\.DataFrame, got dict"):
         FUNCTIONS[name]({"event_ns": [1]})  # type: ignore[arg-type]
+
+
+def test_one_candle_is_of_the_prints_of_all_venues() -> None:
+    rows = pd.DataFrame(
+        {
+            "event_ns": START_NS + np.arange(4),
+            "instrument": "BTC/USD",
+            "price": [100.0, 99.0, 103.0, 101.0],
+            "size": [1.0, 2.0, 4.0, 8.0],
+            "venue": ["deribit", "bybit", "okx", "deribit"],
+            "exchange": ["", "N", "P", ""],
+        }
+    )
+    made = candles(rows, every="1min")
+    assert made[["open", "high", "low", "close", "volume"]].values.tolist() == [
+        [100.0, 103.0, 99.0, 101.0, 15.0]
+    ]
