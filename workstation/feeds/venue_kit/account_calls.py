@@ -17,7 +17,6 @@ from workstation.market.errors import FeedError
 PAUSE_S = 10.0
 """How long to wait when a venue limits the rate and does not say for how long."""
 _LIMITED, _UNAUTHORISED = (418, 429), 401
-_SECRETS = ("api_key", "secret", "password")
 
 
 @dataclass(frozen=True)
@@ -58,14 +57,19 @@ class Account:
         missing = [name for name in ("api_key", "secret") if not options.get(name)]
         if missing:
             raise FeedError(f"{venue}: {missing[0]} is missing; a read-only key is enough", fatal=True)
-        secrets = {
-            name: value if isinstance(value, SecretStr) else SecretStr(str(value))
-            for name, value in options.items()
-            if name in _SECRETS
-        }
-        plain = {name: value for name, value in options.items() if name not in _SECRETS}
-        plain["currencies"] = tuple(plain.get("currencies", ()))
-        return cls(venue, **secrets, **plain)
+        return cls(
+            venue,
+            api_key=_secret(options["api_key"]),
+            secret=_secret(options["secret"]),
+            password=_secret(options.get("password", "")),
+            account=options.get("account", ""),
+            url=options.get("url", ""),
+            currencies=tuple(options.get("currencies", ())),
+        )
+
+
+def _secret(value: object) -> SecretStr:
+    return value if isinstance(value, SecretStr) else SecretStr(str(value))
 
 
 class Answer(NamedTuple):
