@@ -91,10 +91,12 @@ class Headline(View):
         names = instruments(source, self.choice.underlying)
         name = self.choice.instrument or (names[0] if names else "")
         trades = source.latest("trades")
-        rows = np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name)) if name else ()
+        if not name:
+            return ()
+        rows = np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name))
         if not len(rows):
             return ()
-        newest = trades.iloc[rows[-1]]
+        newest = trades.iloc[int(rows[-1])]
         price, now = float(newest["price"]), int(newest["event_ns"])
         before = source.candles(name, _MOVE_CANDLE_NS)
         before = before[(before["event_ns"] > now - _DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
@@ -204,5 +206,6 @@ def _told_late(feeds: pd.DataFrame) -> str:
         (feeds["age_s"] > feeds["stale_after_s"]) | feeds["state"].isin(["stale", "failed", "disconnected"])
     ]
     return ", ".join(
-        f"{row.feed} {row.state} {formats.age(row.age_s)}" for row in late.itertuples(index=False)
+        f"{feed} {state} {formats.age(float(age_s))}"
+        for feed, state, age_s in zip(late["feed"], late["state"], late["age_s"], strict=True)
     )

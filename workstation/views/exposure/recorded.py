@@ -28,7 +28,8 @@ def levels_of(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFr
         & (rows["sign_model"] == (sign_model or choice.sign_model))
         & (rows["basis"] == choice.basis)
     )
-    return rows[mask.to_numpy()]
+    found: pd.DataFrame = rows[mask.to_numpy()]
+    return found
 
 
 def recorded_model(source: Source, choice: Choice) -> tuple[str, Factors] | None:

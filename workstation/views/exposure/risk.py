@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Hashable, Mapping
 from html import escape
 from typing import Any
 
@@ -129,7 +130,7 @@ class SmartMoneyList(TextView):
         return (names.map(owner).eq(self.choice.underlying) | walls).to_numpy()
 
 
-def _alert(row: dict[str, Any]) -> str:
+def _alert(row: Mapping[Hashable, Any]) -> str:
     role, words = _DIRECTIONS[int(np.sign(row["direction"]))]
     severity = str(row["severity"])
     score = float(row["score"])

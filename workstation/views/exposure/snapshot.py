@@ -7,6 +7,7 @@ The board computes what a choice of sign model, basis and expiries gives once fo
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,7 +61,7 @@ class Snapshot:
     @property
     def daily_sd(self) -> float:
         """One day's standard deviation of log price."""
-        return self.atm_iv / np.sqrt(365.0)
+        return self.atm_iv / math.sqrt(365.0)
 
     def distance(self, level: float) -> tuple[float, float]:
         """A level's distance from spot, as a fraction and in daily standard deviations."""
@@ -125,9 +126,6 @@ def _selected(chain: PricedChain, choice: Choice) -> Snapshot:
     )
 
 
-_NUMBERS = ("spot", "net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_wall", "atm_iv")
-
-
 def _recorded(source: Source, choice: Choice) -> Snapshot:
     """The newest recorded levels of the choice, while no chain is priced."""
     rows = recorded.levels_of(source, choice)
@@ -138,7 +136,13 @@ def _recorded(source: Source, choice: Choice) -> Snapshot:
         underlying=choice.underlying,
         asof_ns=int(level["event_ns"]),
         published=True,
-        **{name: float(level[name]) for name in _NUMBERS},
+        spot=float(level["spot"]),
+        net_gex=float(level["net_gex"]),
+        zero_gamma=float(level["zero_gamma"]),
+        call_wall=float(level["call_wall"]),
+        put_wall=float(level["put_wall"]),
+        absolute_wall=float(level["absolute_wall"]),
+        atm_iv=float(level["atm_iv"]),
         zero_gamma_reason=str(level["zero_gamma_reason"]),
         ledger=json.loads(level["ledger"]) if level["ledger"] else {},
     )

@@ -127,7 +127,7 @@ def _priced(source: Source, name: str) -> list[dict[str, Any]]:
 
 
 def _rows(frame: pd.DataFrame, name: str) -> pd.DataFrame:
-    code = frame["instrument"].cat.categories.get_indexer([name])[0]
+    code = frame["instrument"].cat.categories.get_indexer(pd.Index([name]))[0]
     return (
         frame.take(np.flatnonzero(frame["instrument"].cat.codes.to_numpy() == code))
         if code >= 0
@@ -158,7 +158,8 @@ def priced_legs(made: Holdings, underlying: str = ALL) -> pd.DataFrame:
     known &= ~option | np.isfinite(held[["forward", "iv"]].to_numpy(dtype=np.float64)).all(axis=1)
     if underlying != ALL:
         known &= (held["underlying"].astype("str") == underlying).to_numpy()
-    return held[known]
+    legs: pd.DataFrame = held[known]
+    return legs
 
 
 # -- PnL as published -------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import asdict
 from html import escape
 from string import Template
@@ -131,7 +131,7 @@ def _time(event_ns: int) -> str:
     return pd.Timestamp(event_ns, unit="ns").strftime("%H:%M:%S") if event_ns > 0 else formats.UNKNOWN
 
 
-def _feed(row: dict[str, Any]) -> str:
+def _feed(row: Mapping[Hashable, Any]) -> str:
     how = mood(str(row["state"]), float(row["age_s"]), float(row["stale_after_s"]))
     counts = "".join(
         f'<span class="bad">{row[name]:.0f} {name}</span>' if row[name] > 0 else f"<span>0 {name}</span>"
@@ -179,7 +179,7 @@ class FeedTable(View):
         self.card.fail(reason)
 
 
-def _feed_row(row: dict[str, Any]) -> str:
+def _feed_row(row: Mapping[Hashable, Any]) -> str:
     how = mood(str(row["state"]), float(row["age_s"]), float(row["stale_after_s"]))
     numbers = (
         formats.age(float(row["age_s"])), formats.age(float(row["stale_after_s"])), formats.si(float(row["rows_per_s"])),
@@ -226,7 +226,7 @@ class HealthEvents(View):
         self.card.fail(reason)
 
 
-def _event_row(row: dict[str, Any]) -> str:
+def _event_row(row: Mapping[Hashable, Any]) -> str:
     event = str(row["event"])
     how = (
         "failed"

@@ -109,7 +109,7 @@ _HEADS: dict[str, Head] = {}
 """By address, from the first page that was sent."""
 
 
-class OpeningHandler(DocHandler):  # type: ignore[misc]
+class OpeningHandler(DocHandler):
     """Sends the head of a page it has sent before, gives the browser time to fetch the scripts, then makes the session."""
 
     _head: Head | None = None

@@ -137,7 +137,7 @@ def install(page_handler: type[DocHandler], counted: Callable[[Any], Any]) -> No
     # The tests check documents; here the check would cost every session.
     settings.perform_document_validation.set_value(False)
     if usable("defaults once"):
-        HasProps._overridden_defaults = _once(HasProps._overridden_defaults.__func__, classmethod)  # type: ignore[attr-defined]
+        HasProps._overridden_defaults = _once(HasProps._overridden_defaults.__func__, classmethod)
     if usable("bundle once"):
         ReactiveESM._bundle_path = _once(ReactiveESM.__dict__["_bundle_path"].f, classproperty)
 
@@ -162,7 +162,7 @@ def forget_busy(page: Any) -> None:
         page.busy = False
 
 
-class FigurePane(BokehPane):  # type: ignore[misc]
+class FigurePane(BokehPane):
     """A figure's pane that does not search all models of the figure, as Panel's pane does twice.
 
     Only in a document with ``own_theme``: there no model names the page's root, and the document's theme replaces the

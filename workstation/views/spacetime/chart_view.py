@@ -172,7 +172,7 @@ class ChartView(View):
         """Markers that have come since the last look, and whether it is the first look at them."""
         anew = part not in self._seen
         seen = 0 if anew else self._markers_shown[part]
-        self._markers_shown[part] = markers.count
+        self._markers_shown[part] = markers.total
         return markers.after(seen), anew
 
     def _show_gaps(self, data: ChartData, _: bool = True) -> None:
@@ -284,7 +284,10 @@ class ChartView(View):
 
         document = pn.state.curdoc
         self._reading = _READERS.submit(read)
-        take = lambda done: self._take(name, every_ns, done)  # noqa: E731 - bound to what was asked for
+
+        def take(done: Future[Any]) -> None:
+            self._take(name, every_ns, done)
+
         if document is None:
             take(self._reading)
         else:

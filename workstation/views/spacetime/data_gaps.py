@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -51,7 +52,7 @@ def data_gaps(health: pd.DataFrame, instrument: str, venues: frozenset[str], new
         return []
     rows = health.to_dict("records")
     found = []
-    for place in np.flatnonzero(np.isin(events, _BREAKS)):
+    for place in np.flatnonzero(np.isin(events, _BREAKS)).tolist():
         row = rows[place]
         if _concerns(row, instrument, venues):
             start = row["start_ns"] if row["start_ns"] != NO_TIME else row["event_ns"]
@@ -76,7 +77,7 @@ def _apart(found: list[DataGap]) -> list[DataGap]:
     return apart
 
 
-def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -> bool:
+def _concerns(row: Mapping[Hashable, Any], instrument: str, venues: frozenset[str]) -> bool:
     channel, feed = str(row["channel"] or "").lower(), str(row["feed"] or "")
     if channel and channel != "nan" and "trade" not in channel:
         return False
@@ -86,21 +87,21 @@ def _concerns(row: dict[str, object], instrument: str, venues: frozenset[str]) -
     return not venues or not feed or feed in venues
 
 
-def _end(rows: list[dict[str, object]], place: int) -> int | None:
+def _end(rows: Sequence[Mapping[Hashable, Any]], place: int) -> int | None:
     """When the feed was heard again, as the hole it tells of ends or it says itself; none: it has not been."""
     if rows[place]["event"] == "gap":
-        return int(rows[place]["event_ns"])  # type: ignore[call-overload, no-any-return]
+        return int(rows[place]["event_ns"])
     for later in rows[place + 1 :]:
         if later["feed"] != rows[place]["feed"]:
             continue
         if later["event"] == "gap" and later["end_ns"] != NO_TIME:
-            return int(later["end_ns"])  # type: ignore[call-overload, no-any-return]
+            return int(later["end_ns"])
         if later["event"] in _MENDED:
-            return int(later["event_ns"])  # type: ignore[call-overload, no-any-return]
+            return int(later["event_ns"])
     return None
 
 
-def _silence(row: dict[str, object], start_ns: int, end_ns: int, goes_on: bool) -> DataGap:
+def _silence(row: Mapping[Hashable, Any], start_ns: int, end_ns: int, goes_on: bool) -> DataGap:
     span = formats.age((end_ns - start_ns) / 1e9) if end_ns > start_ns else ""
     feed, detail = str(row["feed"]), str(row["detail"])
     named = detail if detail.startswith(feed) else f"{feed}: {detail}"

@@ -37,23 +37,23 @@ class Markers(NamedTuple):
     """
 
     columns: dict[str, np.ndarray]
-    count: int
+    total: int
 
     def after(self, seen: int) -> dict[str, np.ndarray]:
         """The columns of those that came after the first ``seen``."""
         held = len(next(iter(self.columns.values())))
-        new = min(self.count - seen, held)
+        new = min(self.total - seen, held)
         return {name: values[held - new :] for name, values in self.columns.items()}
 
     def followed_by(self, others: Markers) -> Markers:
         """These and then the others, the last ``KEPT`` of them."""
-        if not others.count:
+        if not others.total:
             return self
         joined = {
             name: np.concatenate([values, others.columns[name]])[-KEPT:]
             for name, values in self.columns.items()
         }
-        return Markers(joined, self.count + others.count)
+        return Markers(joined, self.total + others.total)
 
 
 def signal_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None) -> Markers:

@@ -119,5 +119,5 @@ def _instruments(source: Source, underlying: str) -> list[str]:
     terms = terms[(terms["underlying"].astype("str") == underlying) & terms["kind"].isin(_PREFERENCE)]
     rank = terms["kind"].astype("str").map(_PREFERENCE.index).to_numpy(dtype=np.int64)
     names = [str(name) for name in terms["instrument"]]
-    order = np.lexsort(([-traded[name] for name in names], rank))
+    order = np.lexsort((np.array([-traded[name] for name in names], dtype=np.int64), rank))
     return [names[at] for at in order]

@@ -100,5 +100,5 @@ def quotes(found: xr.Dataset, expiry: int) -> pd.DataFrame:
             **{new: of[old].transpose("strike", "right").to_numpy().ravel() for old, new in names.items()},
         }
     )
-    frame = frame[np.isfinite(frame["vol"].to_numpy())]
-    return frame.assign(moneyness=frame["strike"] / float(of["forward"]) - 1.0)
+    quoted: pd.DataFrame = frame[np.isfinite(frame["vol"].to_numpy())]
+    return quoted.assign(moneyness=quoted["strike"] / float(of["forward"]) - 1.0)

@@ -79,8 +79,12 @@ class Card:
         keys: tuple[Key, ...] | None = None,
     ) -> None:
         """Set the value line (HTML) and, where given, the unit, the title and the keys."""
-        given = ((unit, self.unit), (title, self.title), (keys, self.keys))
-        wanted = (value, *(old if new is None else new for new, old in given))
+        wanted = (
+            value,
+            self.unit if unit is None else unit,
+            self.title if title is None else title,
+            self.keys if keys is None else keys,
+        )
         if wanted != (self.value, self.unit, self.title, self.keys):
             self.value, self.unit, self.title, self.keys = wanted
             self._draw()

@@ -71,7 +71,7 @@ def pane(made: Any, **options: Any) -> pn.pane.Bokeh:
     return FigurePane(made, **{"sizing_mode": "stretch_both", "min_height": 150, **options})
 
 
-class FigurePane(server_patches.FigurePane):  # type: ignore[misc]
+class FigurePane(server_patches.FigurePane):
     """A figure's pane in documents of the house theme."""
 
     own_theme = BOKEH

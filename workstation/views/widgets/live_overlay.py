@@ -138,7 +138,7 @@ def _ends(lines: Iterable[str]) -> list[str]:
 
 def _shifted(values: np.ndarray, rows: int) -> list[Any]:
     """The last so many values, each replaced by the one before; NaN where there is none."""
-    before = values[-rows - 1 : -1].tolist()
+    before: list[Any] = values[-rows - 1 : -1].tolist()
     return [np.nan] * (min(rows, len(values)) - len(before)) + before
 
 

@@ -18,10 +18,10 @@ from workstation.views.widgets.assets import asset
 from workstation.views.widgets.live_overlay import BEYOND_FRAME
 from workstation.views.widgets.theme import FONT, Painter, Palette
 
-_EMPTY = {"value": [], "text": [], "colour": []}
-_RULES = {"value": [], "colour": []}
-_TAGS = {"x": [], "y": [], "text": [], "colour": []}
-_LEADERS = {"x0": [], "x1": [], "y0": [], "y1": [], "colour": []}
+_EMPTY: dict[str, list[object]] = {"value": [], "text": [], "colour": []}
+_RULES: dict[str, list[object]] = {"value": [], "colour": []}
+_TAGS: dict[str, list[object]] = {"x": [], "y": [], "text": [], "colour": []}
+_LEADERS: dict[str, list[object]] = {"x0": [], "x1": [], "y0": [], "y1": [], "colour": []}
 
 _STACK = asset(__package__, "price_labels_stack.js")
 
