@@ -1,5 +1,7 @@
 """Where dealers must hedge: price with its levels, exposure by strike, what changed, what may come; the rest below the fold."""
 
+from functools import partial
+
 import panel_material_ui as pmui
 
 from workstation import shared_desk
@@ -23,7 +25,7 @@ cards = page.grid(
         page.area(views.headline.panel, "line"),
         views.price.card.panel,
         views.strikes.card.panel,
-        *(page.later(lambda name=name: getattr(views, name), name) for name in LATER),
+        *(page.later(partial(getattr, views, name), name) for name in LATER),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

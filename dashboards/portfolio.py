@@ -1,5 +1,7 @@
 """What we hold: totals by underlying, positions, PnL with its explain, and what would become of it."""
 
+from functools import partial
+
 import panel as pn
 import panel_material_ui as pmui
 
@@ -26,7 +28,7 @@ cards = page.grid(
         page.area(views.line.panel, "line"),
         views.totals.card.panel,
         views.curves.card.panel,
-        *(page.later(lambda name=name: getattr(views, name), area) for name, area in LATER.items()),
+        *(page.later(partial(getattr, views, name), area) for name, area in LATER.items()),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""

@@ -1,5 +1,7 @@
 """The vol market: smiles with bid, ask and fit, the surface, term structure, skew, and what is wrong with them."""
 
+from functools import partial
+
 import panel_material_ui as pmui
 
 from workstation import shared_desk
@@ -21,7 +23,7 @@ cards = page.grid(
         views.bar(explain),
         page.area(views.line.panel, "line"),
         views.smiles.card.panel,
-        *(page.later(lambda name=name: getattr(views, name), area) for name, area in LATER.items()),
+        *(page.later(partial(getattr, views, name), area) for name, area in LATER.items()),
         page.area(page.strip.panel, "feeds"),
     ],
     wide="""
