@@ -53,6 +53,13 @@ _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
 }
+
+
+def _last_rows(table: Table) -> FrameRetention:
+    """What is kept of a table that has no retention of its own."""
+    return Tail(table, 2_000)
+
+
 _OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
 
 PRICED_CHAIN = "priced_chain"
@@ -77,7 +84,7 @@ class Board:
         self._candles = CandleRetention(TABLES["candles"], CANDLES_KEPT)
         self._exposures = ExposureRetention(TABLES["exposures"])
         self._frames: dict[str, FrameRetention] = {
-            name: _RETENTION.get(name, lambda table: Tail(table, 2_000))(table)
+            name: _RETENTION.get(name, _last_rows)(table)
             for name, table in TABLES.items()
             if name not in _OWN_RETENTION
         } | {"exposures": self._exposures}

@@ -133,7 +133,8 @@ class Window(FrameRetention):
 
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         times = frame["event_ns"].to_numpy()
-        return frame[times > times.max() - self._span_ns].reset_index(drop=True)
+        kept: pd.DataFrame = frame[times > times.max() - self._span_ns]
+        return kept.reset_index(drop=True)
 
 
 class Newest(FrameRetention):
@@ -285,8 +286,9 @@ class ExposureRetention(NewestSnapshot):
             return
         names = list(_CHOICE)
         for key, rows in frame.groupby([*names, "event_ns"], observed=True, sort=False):
-            name, event_ns = tuple(str(part) for part in key[:3]), int(key[3])
-            history = self._history.setdefault((name[0], name[1], name[2]), deque(maxlen=self._minutes))
+            underlying, sign_model, basis = (str(part) for part in key[:3])
+            event_ns = int(rows["event_ns"].iloc[0])
+            history = self._history.setdefault((underlying, sign_model, basis), deque(maxlen=self._minutes))
             if not history or event_ns // _MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
                 history.append(gex.assign(event_ns=event_ns))
@@ -296,9 +298,10 @@ class ExposureRetention(NewestSnapshot):
         newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // _MINUTE_NS
         columns = [array_of(frame, self.table.places[name]) for name in _CHOICE]
         for codes in np.unique(np.stack([column.codes for column in columns]), axis=1).T:
-            history = self._history.get(
-                tuple(str(c.categories[at]) for c, at in zip(columns, codes, strict=True))
+            underlying, sign_model, basis = (
+                str(c.categories[at]) for c, at in zip(columns, codes, strict=True)
             )
+            history = self._history.get((underlying, sign_model, basis))
             if not history or newest > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
                 return True
         return False
