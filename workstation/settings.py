@@ -21,7 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from workstation.engines import EngineParameters
+from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
 from workstation.flow.large_trades import LargeTradesParameters
@@ -107,20 +107,20 @@ class Settings(BaseSettings):
     )
 
     history: str = Field(
-        str(DATA_DIR / "history"), description="where history is kept: a path or an embedded:// URL"
+        default=str(DATA_DIR / "history"), description="where history is kept: a path or an embedded:// URL"
     )
     sample_data: Path | None = Field(
-        None, description="folder of recorded market data for tests and examples"
+        default=None, description="folder of recorded market data for tests and examples"
     )
     feeds: tuple[str, ...] = Field(default=("synthetic",), description="feeds the desk starts")
     feed_options: Annotated[dict[str, dict[str, Any]], AfterValidator(concealed)] = Field(
         default_factory=dict, description="options per feed name; keys and secrets are never shown"
     )
     seed: int | None = Field(
-        None, description="seed of the synthetic market; none takes a new one each start"
+        default=None, description="seed of the synthetic market; none takes a new one each start"
     )
     record: bool = Field(default=True, description="write every row to history")
-    candles: tuple[str, ...] = Field(default=_OWN.candles.every, description="timeframes of the live candles")
+    candles: tuple[str, ...] = Field(default=TIMEFRAMES, description="timeframes of the live candles")
     candle_lateness: str = Field(
         default=_OWN.candles.lateness,
         description="how long after its end a candle takes in trades that come late or are brought after an outage",

@@ -108,4 +108,4 @@ def hide_tracebacks() -> None:
         return cls(header, metadata, {"text": text, "traceback": ""})
 
     create.hides_tracebacks = True  # type: ignore[attr-defined]
-    error_message.create = classmethod(create)  # type: ignore[assignment, arg-type]
+    error_message.create = classmethod(create)  # type: ignore[arg-type]

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from workstation.feeds.accounts.reading import Reading, Request, Row, Unread, Venue, answer_of, key_of
-from workstation.feeds.accounts.wire import Account, Answer, Wire
 from workstation.feeds.binance import account as binance
 from workstation.feeds.bybit import account as bybit
 from workstation.feeds.deribit import account as deribit
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.okx import account as okx
+from workstation.feeds.venue_kit.account_calls import Account, Answer, Wire
+from workstation.feeds.venue_kit.account_rows import Reading, Request, Row, Unread, Venue, answer_of, key_of
 from workstation.market.errors import FeedError, FrameError, SymbolError, TableError
 from workstation.market.symbology import unified
 from workstation.market.tables import INSTRUMENTS, TABLES

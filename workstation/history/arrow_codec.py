@@ -128,7 +128,8 @@ def with_order(stored: pa.Table, first_row: int) -> pa.Table:
 
 def numbers(stored: pa.Table, name: str) -> np.ndarray[Any, Any]:
     """A numeric column as one NumPy array."""
-    return stored.column(name).to_numpy()
+    values: np.ndarray[Any, Any] = stored.column(name).to_numpy()
+    return values
 
 
 def time_sorted(stored: pa.Table) -> pa.Table:

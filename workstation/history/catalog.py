@@ -93,8 +93,13 @@ class TableReader(BaseReader):
 
         ``defaults`` holds start, end, instruments and underlying of the whole catalogue, for what is not given.
         """
-        given = {"start": start, "end": end, "instruments": instruments, "underlying": underlying}
-        chosen = {
+        given: dict[str, Any] = {
+            "start": start,
+            "end": end,
+            "instruments": instruments,
+            "underlying": underlying,
+        }
+        chosen: dict[str, Any] = {
             name: (defaults or {}).get(name) if value is None else value for name, value in given.items()
         }
         underlying = chosen.pop("underlying")

@@ -46,7 +46,7 @@ def to_ns(when: Time | None) -> int | None:
         moment = pd.Timestamp(when)
     except (TypeError, ValueError) as error:
         raise HistoryError(f"{when!r} is no time: {error}; give int ns, a Timestamp or ISO text") from error
-    if moment is pd.NaT:
+    if pd.isna(moment):
         raise HistoryError(f"{when!r} is no time; give int ns, a Timestamp or ISO text")
     if moment.tzinfo is not None:
         moment = moment.tz_convert("UTC").tz_localize(None)

@@ -271,7 +271,7 @@ def _health(
         "event": [rejection.event for rejection in rejections],
         "start_ns": times,
         "end_ns": times,
-        "count": [rejection.count for rejection in rejections],
+        "count": [rejection.repeats for rejection in rejections],
         "detail": [rejection.detail[:400] for rejection in rejections],
     }
     return table("health").batch(columns)

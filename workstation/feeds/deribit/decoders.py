@@ -22,7 +22,7 @@ class Rejection(NamedTuple):
     at: int
     event: str
     detail: str
-    count: int = 1
+    repeats: int = 1
 
 
 class Part(NamedTuple):
@@ -230,8 +230,8 @@ class Kind:
         answer = msgspec.defstruct("Answer", [("result", data)], gc=False)
         self.rows_of = rows_of
         self._flatten = flatten
-        self._pushed = msgspec.json.Decoder(list[notification])  # type: ignore[valid-type]
-        self._answered = msgspec.json.Decoder(list[answer])  # type: ignore[valid-type]
+        self._pushed: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[notification])  # type: ignore[valid-type]
+        self._answered: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[answer])  # type: ignore[valid-type]
         self._bare = msgspec.json.Decoder(list[data])
 
     def messages(self, payloads: Sequence[bytes], *, answers: bool) -> list[Any]:

@@ -156,6 +156,24 @@ class Trades(Struct, gc=False):
     has_more: bool = False
 
 
+class PastTrades(Struct):
+    """A page of past prints over JSON-RPC."""
+
+    result: Trades
+
+
+class Listings(Struct):
+    """Instruments over JSON-RPC."""
+
+    result: list[Listing]
+
+
+class Result(Struct):
+    """A JSON-RPC answer whose result is read elsewhere."""
+
+    result: object = None
+
+
 class Channel(Struct, gc=False):
     """The part of a notification that says what it is about."""
 

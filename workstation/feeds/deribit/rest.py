@@ -20,8 +20,8 @@ PAGE = 1_000
 """Prints of one answer, the most the venue gives."""
 PAGES = 100
 """Answers asked for to fill one gap."""
-_PAST = msgspec.json.Decoder(msgspec.defstruct("Past", [("result", messages.Trades)]))
-_LISTED = msgspec.json.Decoder(msgspec.defstruct("Listed", [("result", list[messages.Listing])]))
+_PAST = msgspec.json.Decoder(messages.PastTrades)
+_LISTED = msgspec.json.Decoder(messages.Listings)
 
 
 async def ask(wire: Wire, method: str, **params: Any) -> RawFrame:

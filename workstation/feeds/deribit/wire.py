@@ -20,7 +20,7 @@ _FATAL = frozenset({9999, 10000, 13000, 13001, 13002, 13003, 13004, 13006, 13007
 """JSON-RPC codes of refused credentials or missing rights: trying again cannot help."""
 _RATE_LIMIT, _RATE_LIMIT_PAUSE_S = 10028, 10.0
 _TEST_REQUEST = b'"test_request"'
-_RESULT = msgspec.json.Decoder(msgspec.defstruct("Result", [("result", Any, None)]))
+_RESULT = msgspec.json.Decoder(messages.Result)
 
 
 class Refused(FeedError):

@@ -82,7 +82,8 @@ def _first_comma(
 ) -> npt.NDArray[np.int64]:
     """Place of the first comma of each line, its end where there is none."""
     commas = np.append(np.flatnonzero(data == 44), data.size)
-    return np.minimum(commas[np.searchsorted(commas, start)], end)
+    first: npt.NDArray[np.int64] = np.minimum(commas[np.searchsorted(commas, start)], end)
+    return first
 
 
 def _letters(

@@ -25,7 +25,7 @@ _STAMP, _ROLES = _ROLE["stamp"], len(ROLES)
 _POWERS = 10.0 ** np.arange(19)
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _whole(data: Any, first: int, last: int) -> int:
     """Digits as a number, -1 for none, -2 for anything else."""
     if first >= last:
@@ -41,7 +41,7 @@ def _whole(data: Any, first: int, last: int) -> int:
     return value
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _number(data: Any, first: int, last: int) -> tuple[float, bool]:
     """Plain decimals, exactly rounded up to 15 digits; NaN for none; whether it is a number."""
     if first >= last:
@@ -69,7 +69,7 @@ def _number(data: Any, first: int, last: int) -> tuple[float, bool]:
     return (-result if negative else result), True
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _days(year: int, month: int, day: int) -> int:
     """Days since 1970-01-01 of a civil date, -2 when there is none such."""
     if year < 1970 or year > 2200 or month < 1 or month > 12 or day < 1 or day > 31:
@@ -87,7 +87,7 @@ def _days(year: int, month: int, day: int) -> int:
     return 146097 * (y // 400) + 365 * era_year + era_year // 4 - era_year // 100 + day_of_year - 719468
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _date(data: Any, first: int, last: int) -> int:
     """``11/20/2026`` or ``2026-11-20`` as days since the epoch."""
     if first >= last:
@@ -111,7 +111,7 @@ def _date(data: Any, first: int, last: int) -> int:
     return _days(year, month, day)
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _no_such_time(data: Any, first: int, last: int) -> bool:
     """Whether a time is written ``99:99:99``, with or without a fraction: none was there today."""
     if last - first < 8 or (last - first > 8 and data[first + 8] != 46):
@@ -124,7 +124,7 @@ def _no_such_time(data: Any, first: int, last: int) -> bool:
     return same
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _time(data: Any, first: int, last: int) -> int:
     """``09:30:00.123456`` as us of the day, finer digits are cut; -1 for none, which the venue also writes ``99:99:99``."""
     if first >= last or _no_such_time(data, first, last):
@@ -151,7 +151,7 @@ def _time(data: Any, first: int, last: int) -> int:
     return ((hour * 60 + minute) * 60 + second) * 1_000_000 + fraction
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _codes(data: Any, first: int, last: int) -> int:
     """Condition codes (two hexadecimal digits each) as length * 2^56 + value; -2 when they are none."""
     size = last - first
@@ -174,7 +174,7 @@ def _codes(data: Any, first: int, last: int) -> int:
     return (size << 56) + value
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _whole_field(data: Any, column: int, first: int, last: int) -> int:
     if column == 0:
         return _date(data, first, last)
@@ -187,13 +187,13 @@ def _whole_field(data: Any, column: int, first: int, last: int) -> int:
     return _whole(data, first, last)
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _read(
     data: Any, first: int, last: int, begin: Any, stop: Any, numbers: Any, whole: Any, row: int,
-    float_roles: Any, whole_roles: Any, stamp: int,
-) -> int:  # fmt: skip
+    float_roles: npt.NDArray[np.int64], whole_roles: npt.NDArray[np.int64], stamp: int,
+) -> int | np.int64:  # fmt: skip
     for column in range(float_roles.size):
-        role = float_roles[column]
+        role: np.int64 = float_roles[column]
         if begin[role] >= 0:
             value, good = _number(data, begin[role], stop[role])
             if not good:
@@ -216,7 +216,7 @@ def _read(
     return -1
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _parse(
     data: Any, start: Any, end: Any, roles: Any, float_roles: Any, whole_roles: Any, stamp: int, role_count: int,
     numbers: Any, whole: Any, bad: Any,

@@ -25,8 +25,8 @@ class Table(NamedTuple):
     pool: Any
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
-def find(data: Any, first: int, last: int, slots: Any, start: Any, pool: Any) -> tuple[int, int]:
+@numba.njit(cache=True)
+def find(data: Any, first: int, last: int, slots: Any, start: Any, pool: Any) -> tuple[np.int64, np.int64]:
     """Number of the symbol ``data[first:last]``, or -1, and the slot where the search ended."""
     state = _BASIS
     for i in range(first, last):
@@ -36,7 +36,7 @@ def find(data: Any, first: int, last: int, slots: Any, start: Any, pool: Any) ->
     while True:
         number = slots[slot]
         if number < 0:
-            return -1, slot
+            return np.int64(-1), slot
         begin = start[number]
         size = start[number + 1] - begin
         if size == last - first:

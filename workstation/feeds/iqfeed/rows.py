@@ -62,7 +62,9 @@ class Lines(NamedTuple):
 
     def seen(self, at: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """When lines were seen."""
-        return self.frame_seen_ns[np.searchsorted(self.frame_ends, self.start[at], side="right")]
+        frames = np.searchsorted(self.frame_ends, self.start[at], side="right")
+        seen_ns: npt.NDArray[np.int64] = self.frame_seen_ns[frames]
+        return seen_ns
 
 
 def of_updates(

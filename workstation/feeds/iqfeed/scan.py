@@ -33,7 +33,7 @@ class Lines(NamedTuple):
         return Lines(self.start[:count], self.end[:count], self.kind[:count], self.symbol[:count])
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def contents_bits(data: Any, first: int, last: int) -> int:
     bits = 0
     for i in range(first, last):
@@ -51,7 +51,7 @@ def contents_bits(data: Any, first: int, last: int) -> int:
     return bits
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _kind(letter: int) -> int:
     if letter == 81:
         return 2
@@ -64,7 +64,7 @@ def _kind(letter: int) -> int:
     return 0
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _line(data: Any, first: int, symbol_at: int, contents_at: int, spans: Any) -> int:
     """Where the line that begins at ``first`` ends; begin and end of its symbol and contents into ``spans``."""
     spans[:] = -1
@@ -83,7 +83,7 @@ def _line(data: Any, first: int, symbol_at: int, contents_at: int, spans: Any) -
         i += 1
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _scan(
     data: Any, symbol_at: int, contents_at: int, slots: Any, pool_start: Any, pool: Any,
     start: Any, end: Any, kind: Any, symbol: Any,
@@ -95,7 +95,7 @@ def _scan(
         stop = newline - 1 if newline > first and data[newline - 1] == 13 else newline
         if stop > first:
             what = _kind(data[first]) if stop > first + 1 and data[first + 1] == 44 else 0
-            number = -1
+            number = np.int64(-1)
             if what == 2 or what == 3:
                 if spans[2] < 0 or spans[1] <= spans[0]:
                     what = 0

@@ -136,7 +136,8 @@ def _crowd(
         + 0.6 * (strike % coarse[2] == 0)
     )
     term = np.interp(years, [0.0, 0.02, 0.1, 0.3, 1.0], [0.15, 0.35, 1.0, 1.4, 0.8])
-    return round_ness * term * (0.04 + np.exp(-0.5 * ((moneyness - centre) / width) ** 2))
+    gathered: np.ndarray = round_ness * term * (0.04 + np.exp(-0.5 * ((moneyness - centre) / width) ** 2))
+    return gathered
 
 
 def instruments(assets: tuple[Asset, ...], chains: tuple[Chain, ...], start_ns: int) -> pd.DataFrame:

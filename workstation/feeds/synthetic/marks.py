@@ -40,11 +40,14 @@ class OptionMarks:
             log_moneyness=np.log(strike / forward), years=years, variance=variance,
             long_run=asset.vol**2, rho=asset.smile_rho, eta=asset.smile_eta,
         )  # fmt: skip
-        terms = {
-            "forwards": forward, "strikes": strike, "years": years, "vols": iv, "is_call": is_call,
-            "discounts": np.exp(-asset.rate * years),
-        }  # fmt: skip
-        value, greek = price(**terms), greeks(**terms, names=("delta", "gamma", "vega", "theta", "rho"))
+        discounts = np.exp(-asset.rate * years)
+        value = price(
+            forwards=forward, strikes=strike, years=years, vols=iv, is_call=is_call, discounts=discounts
+        )
+        greek = greeks(
+            forwards=forward, strikes=strike, years=years, vols=iv, is_call=is_call, discounts=discounts,
+            names=("delta", "gamma", "vega", "theta", "rho"),
+        )  # fmt: skip
         unit = forward if asset.inverse else np.ones_like(forward)
         bid, ask = self._market(live, value / unit, greek["vega"] / unit)
         solid = greek["vega"] > SMALLEST_VEGA_SHARE * forward

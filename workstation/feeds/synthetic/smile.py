@@ -29,4 +29,5 @@ def vols(
     theta = atm_variance(years=years, variance=variance, long_run=long_run)
     scaled = eta / np.sqrt(theta * (1.0 + theta)) * log_moneyness
     total = 0.5 * theta * (1.0 + rho * scaled + np.sqrt((scaled + rho) ** 2 + 1.0 - rho * rho))
-    return np.sqrt(total / years)
+    vol: np.ndarray = np.sqrt(total / years)
+    return vol

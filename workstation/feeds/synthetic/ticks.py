@@ -65,7 +65,8 @@ class LineTicks:
 
     def _sizes(self, line: np.ndarray, factor: float) -> np.ndarray:
         drawn = np.ceil(self.size[line] * factor * self.rng.lognormal(0.0, 1.1, len(line)))
-        return np.round(drawn * self.lot[line], 6)
+        sizes: np.ndarray = np.round(drawn * self.lot[line], 6)
+        return sizes
 
     def _sides(self, count: int, lean: float) -> np.ndarray:
         turns = np.where(self.rng.random(count) < SIDE_TURNS, -1, 1)
@@ -116,7 +117,8 @@ class LineTicks:
 
 def _grid(prices: np.ndarray, tick: np.ndarray) -> np.ndarray:
     """Prices on the grid, free of the dust of binary fractions."""
-    return np.round(np.round(prices / tick) * tick, 10)
+    on_grid: np.ndarray = np.round(np.round(prices / tick) * tick, 10)
+    return on_grid
 
 
 def prints(

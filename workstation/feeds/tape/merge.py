@@ -119,7 +119,8 @@ class Merge:
         """Where a group of frames ends: those received together have adjacent ``seq`` and are never parted."""
         apart = (np.diff(seq) != 1) | (np.diff(times) > self.longest_ns) | (np.diff(table) != 0)
         unnumbered = (seq[1:] == 0) & (np.diff(table) == 0)
-        return np.where(unnumbered, np.diff(times // self.longest_ns) != 0, apart)
+        ends: np.ndarray = np.where(unnumbered, np.diff(times // self.longest_ns) != 0, apart)
+        return ends
 
     def _keep_rest(
         self,

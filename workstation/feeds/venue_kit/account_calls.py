@@ -59,7 +59,7 @@ class Account:
         missing = [name for name in ("api_key", "secret") if not options.get(name)]
         if missing:
             raise FeedError(f"{venue}: {missing[0]} is missing; a read-only key is enough", fatal=True)
-        secrets = {name: secret(value) for name, value in options.items() if name in _SECRETS}
+        secrets: dict[str, Any] = {name: secret(value) for name, value in options.items() if name in _SECRETS}
         plain = {name: value for name, value in options.items() if name not in _SECRETS}
         plain["currencies"] = tuple(plain.get("currencies", ()))
         return cls(venue, **secrets, **plain)

@@ -34,7 +34,7 @@ class Admitted(NamedTuple):
     """Holes this batch revealed."""
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _grade(
     codes: Any, seqs: Any, event_ns: Any, last: Any, last_ns: Any, grades: Any, before: Any, before_ns: Any
 ) -> None:
@@ -142,7 +142,7 @@ class SequenceGaps(_NewestNumber):
         return False
 
 
-@numba.njit(cache=True)  # type: ignore[misc]
+@numba.njit(cache=True)
 def _before(
     codes: Any, counts: Any, event_ns: Any, last: Any, last_ns: Any, before: Any, before_ns: Any
 ) -> None:

@@ -12,7 +12,14 @@ import msgspec
 
 from workstation.market.errors import FeedError
 
-_ID = msgspec.json.Decoder(msgspec.defstruct("Numbered", [("id", int | None, None)]))
+
+class _Numbered(msgspec.Struct):
+    """The part of a message that says which request it answers."""
+
+    id: int | None = None
+
+
+_ID = msgspec.json.Decoder(_Numbered)
 
 
 class RequestSocket:
