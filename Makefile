@@ -25,15 +25,13 @@ $(CHROMIUM): scripts/system_packages.sh
 	@scripts/system_packages.sh
 	@touch $@
 
-# Numba's cache knows the file of a kernel, not those it takes its types from: it is dropped when any of them changes.
 $(COMPILED): $(READY) $(KERNELS)
-	@find workstation -name '*.nb[ic]' -delete
 	@$(BIN)/workstation compile
 	@touch $@
 
 setup: $(READY) $(COMPILED)  ## virtual environment with the locked dependencies, kernels compiled
 
-demo: setup      ## the live dashboard on the synthetic market
+demo: $(READY)   ## the live dashboard on the synthetic market
 	@$(BIN)/workstation demo --port $(PORT)
 
 lab: setup       ## JupyterLab on the notebooks

@@ -16,15 +16,18 @@ _shared: Desk | None = None
 _shared_lock = threading.Lock()
 
 
-def share(desk: Desk) -> Desk:
-    """Make this desk the process's own, which every dashboard session sees."""
-    global _shared
+_held = False
+
+
+def share(desk: Desk, *, held: bool = False) -> Desk:
+    """Make this desk the process's own, which every dashboard session sees; a held one is not started before ``release``."""
+    global _shared, _held
     with _shared_lock:
         if _shared is not None and _shared is not desk:
             raise RuntimeError(
                 "this process shares a desk already; stop it and start a new process for another"
             )
-        _shared = desk
+        _shared, _held = desk, held
     trade_sample_book(desk)
     return desk
 
@@ -38,7 +41,16 @@ def shared_desk() -> Desk:
             _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
             trade_sample_book(_shared)
             spare_collections()
-        return _shared.start()
+        return _shared if _held else _shared.start()
+
+
+def release() -> None:
+    """Start the process's desk, which was held."""
+    global _held
+    with _shared_lock:
+        _held = False
+        if _shared is not None:
+            _shared.start()
 
 
 def spare_collections() -> None:

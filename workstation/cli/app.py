@@ -92,14 +92,14 @@ def compile_kernels(
     part: Annotated[str, typer.Option(help="Compile this part alone, in this process.")] = "",
 ) -> None:
     """Compile the numerical kernels once per machine; every later start reads them from the cache."""
-    from workstation.cli.compiling import compile_in_parallel, compile_part
+    from workstation.cli.compiling import KernelCache, ParallelCompilation, compile_part
 
     if part:
         compile_part(part)
         return
     began = time.perf_counter()
     with console.status("Compiling the numerical kernels, once"):
-        compile_in_parallel()
+        ParallelCompilation(KernelCache()).run()
     console.print(f"The numerical kernels are compiled ({time.perf_counter() - began:.0f} s).")
 
 

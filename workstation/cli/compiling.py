@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+
+import platformdirs
 
 from workstation.market.errors import WorkstationError
 
@@ -19,27 +24,74 @@ MARKET = {
 """A few seconds of the synthetic market: enough for every chain engine to be asked for a row."""
 
 
-def compile_in_parallel() -> None:
-    """Compile every part in a process of its own.
+class KernelCache:
+    """Whether the kernels of this version of the sources were compiled on this machine.
 
-    Raises
-    ------
-    WorkstationError
-        A part failed; says what it printed.
+    Numba's cache knows the file of a kernel, not those it takes its types from: ``drop`` empties it when any has changed.
     """
-    running = {
-        part: subprocess.Popen(
-            [sys.executable, "-m", "workstation.cli", "compile", "--part", part],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for part in PARTS
-    }
-    for part, process in running.items():
-        said, _ = process.communicate()
-        if process.returncode:
-            raise WorkstationError(f"the kernels of {part} were not compiled: {said.strip()[-2000:]}")
+
+    def __init__(self) -> None:
+        self.package = Path(__file__).parents[1]
+        sources = sorted(path for path in self.package.rglob("*.py") if b"numba" in path.read_bytes())
+        stamp = hashlib.sha256(f"{sys.version} {version('numba')} {self.package}".encode())
+        for path in sources:
+            stamp.update(path.read_bytes())
+        folder = Path(platformdirs.user_cache_dir("workstation", appauthor=False))
+        self._stamp = folder / f"kernels-{stamp.hexdigest()[:16]}"
+
+    def complete(self) -> bool:
+        """Whether they were compiled and are still there."""
+        return self._stamp.exists() and any(self.package.rglob("__pycache__/*.nbi"))
+
+    def drop(self) -> None:
+        """Empty Numba's cache, so that nothing of an earlier version is read."""
+        for path in self.package.rglob("__pycache__/*.nb[ic]"):
+            path.unlink(missing_ok=True)
+
+    def mark_complete(self) -> None:
+        """Remember it; where nothing can be written, every start looks again."""
+        try:
+            self._stamp.parent.mkdir(parents=True, exist_ok=True)
+            self._stamp.touch()
+        except OSError as error:
+            print(f"{self._stamp.parent} cannot be written ({error}): kernels are looked for at every start")
+
+
+class ParallelCompilation:
+    """Every part of ``PARTS`` compiled in a process of its own."""
+
+    def __init__(self, cache: KernelCache) -> None:
+        self.cancelled = False
+        self._cache = cache
+        self._running: dict[str, subprocess.Popen[str]] = {}
+
+    def run(self) -> None:
+        """Compile all and wait.
+
+        Raises
+        ------
+        WorkstationError
+            A part failed; says what it printed.
+        """
+        self._cache.drop()
+        for part in PARTS:
+            command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
+            self._running[part] = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
+        for part, process in self._running.items():
+            said, _ = process.communicate()
+            if process.returncode and not self.cancelled:
+                raise WorkstationError(f"the kernels of {part} were not compiled: {said.strip()[-2000:]}")
+        if not self.cancelled:
+            self._cache.mark_complete()
+
+    def cancel(self) -> None:
+        """End the processes that still run."""
+        self.cancelled = True
+        for process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
 
 
 def compile_part(part: str) -> None:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import errno
 import socket
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from workstation.cli.compiling import KernelCache, ParallelCompilation
 from workstation.cli.ending import ended_by_signals
 from workstation.desk import Desk
 from workstation.market.errors import WorkstationError
-from workstation.process import share, spare_collections
+from workstation.process import release, share, spare_collections
 from workstation.settings import ServerSettings
 
 FIRST_PAGE = "exposure"
@@ -106,12 +108,29 @@ def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) ->
     port = free_port(server.address, server.port)
     loop = IOLoop.current()
     with ended_by_signals(lambda: loop.add_callback_from_signal(loop.stop)):
+        kernels = KernelCache()
+        compiling = None if kernels.complete() else ParallelCompilation(kernels)
         try:
-            share(desk.start())
+            share(desk if compiling else desk.start(), held=compiling is not None)
             _listen(server.address, port, loop.add_callback)
+            if compiling:
+                threading.Thread(target=_start_when_compiled, args=(compiling,), daemon=True).start()
             loop.start()
         finally:
+            if compiling:
+                compiling.cancel()
             desk.stop()
+
+
+def _start_when_compiled(compiling: ParallelCompilation) -> None:
+    """The first start on a machine: pages are up while the kernels are compiled, the market follows."""
+    print("Compiling the numerical kernels, once: the market starts in a minute", flush=True)
+    try:
+        compiling.run()
+    except WorkstationError as error:
+        print(f"{error}; they are compiled as they are needed", flush=True)
+    if not compiling.cancelled:
+        release()
 
 
 def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> None:
