@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 
