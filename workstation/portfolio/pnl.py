@@ -359,13 +359,6 @@ class PnlSnapshots(Engine):
         ValueError
             It was made with other parameters: names them.
         """
-        mine, theirs = asdict(self.parameters), state["parameters"]
-        for name, value in mine.items():
-            if theirs.get(name) != value:
-                raise ValueError(
-                    f"PnlSnapshots: the snapshot was made with {name}={theirs.get(name)!r}, this engine has {value!r}; "
-                    "make one with the snapshot's parameters"
-                )
         self._reset()
         self._ledger.restore(state["ledger"])
         self._latest.restore(state["latest"])

@@ -182,6 +182,6 @@ def test_a_fill_that_cannot_be_booked_never_stops_the_pnl() -> None:
 
 def test_a_snapshot_made_with_other_parameters_is_refused() -> None:
     state = PnlSnapshots(every="1min").snapshot()
-    with pytest.raises(ValueError, match="made with every='1min', this engine has '10s'"):
+    with pytest.raises(ValueError, match="every is '1min' there and '10s' here"):
         PnlSnapshots(every="10s").restore(state)
     PnlSnapshots(every="1min").restore(state)
