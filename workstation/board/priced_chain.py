@@ -27,7 +27,7 @@ from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
 from workstation.pricing.black import greeks
-from workstation.pricing.chain import dataset
+from workstation.pricing.chain_dataset import dataset
 from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
 from workstation.pricing.surface import greek_surface, surface

@@ -13,7 +13,7 @@ from workstation.exposure.levels import KeyLevels, key_levels
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.exposure.zero_gamma import REACH, STEP, WIDE_REACH, net_gex_curve
 from workstation.market.public_face import make_callable
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 

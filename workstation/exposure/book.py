@@ -11,7 +11,7 @@ import xarray as xr
 
 from workstation.exposure.signs import positions, unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 

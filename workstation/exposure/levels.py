@@ -18,7 +18,7 @@ from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParamet
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
 from workstation.market.public_face import make_callable
 from workstation.pricing.cells import distinct
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import xarray as xr
 
 from workstation.market.public_face import make_callable
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 

@@ -12,7 +12,7 @@ import xarray as xr
 from workstation.exposure.book import flow_of, ledger
 from workstation.exposure.signs import positions
 from workstation.pricing.black import delta_profile
-from workstation.pricing.chain import contracts_of
+from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 

@@ -1,4 +1,4 @@
-"""PnL snapshots on an event-time timer, explained as they go, and the curves they make."""
+"""PnL snapshots on an event-time timer, explained as they go."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import FILLS, NO_TIME, PNL
+from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS, State, explained
 from workstation.portfolio.ledger import Ledger
 from workstation.portfolio.positions import positions_of, settlement_price, source_of
 from workstation.portfolio.prices import LegPrices
 from workstation.portfolio.valuation import Floats, Terms, index_time, quoted, terms_of
 from workstation.pricing.latest import LatestMarks
+
+__all__ = ["COLUMNS", "PnlSnapshots", "PnlSnapshotsParameters", "curves"]
 
 COLUMNS = {
     part: f"{part}_pnl" if part in ("delta", "gamma", "vega", "theta", "vanna", "charm") else part
@@ -358,38 +361,3 @@ class PnlSnapshots(Engine):
         self._shown, self._changed = state["shown"].copy(), state["changed"].copy()
         self._at_expiry, self._index_ns = state["at_expiry"].copy(), state["index_ns"].copy()
         self._before = None if state["before"] is None else State.of_arrays(state["before"])
-
-
-def curves(pnl: pd.DataFrame, column: str = "total") -> pd.DataFrame:
-    """Cumulative PnL curves from snapshots: one column per leg and ``book``, indexed by UTC time.
-
-    Parameters
-    ----------
-    pnl
-        Rows of the ``pnl`` table.
-    column
-        Any of its amounts: ``total``, ``delta_pnl``, ``fees``, ...
-
-    Returns
-    -------
-    pandas.DataFrame
-        USD; a leg's last known value stands until its next, NaN before its first; ``book`` is NaN where a leg was unknown.
-
-    Examples
-    --------
-    >>> rows = PNL.conform(pd.DataFrame({"event_ns": [0, 0, 60], "instrument": ["BTC/USDC:USDC", None, None],
-    ...                                  "venue": ["okx", "", ""], "total": [1.0, 1.0, 2.0]}))
-    >>> curves(rows).values.tolist()
-    [[1.0, 1.0], [1.0, 2.0]]
-    """
-    names = pnl["instrument"].astype("str").where(pnl["instrument"].notna().to_numpy(), "")
-    label = pnl["venue"].astype("str") + " " + pnl["account"].astype("str") + " " + names
-    label = label.str.split().str.join(" ").where(names != "", "book")
-    times = pd.DatetimeIndex(pnl["event_ns"].to_numpy().astype("datetime64[ns]"), name="time")
-    long = pd.DataFrame({"time": times, "leg": label.to_numpy(), "value": pnl[column].to_numpy()})
-    wide = long.drop_duplicates(["time", "leg"], keep="last").pivot(
-        index="time", columns="leg", values="value"
-    )
-    legs = [name for name in wide.columns if name != "book"]
-    found = wide[legs].ffill()
-    return found.assign(book=wide["book"]) if "book" in wide else found

@@ -3,50 +3,53 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 
 from workstation.market.calendar import years as year_fractions
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks
-from workstation.pricing.cells import Cells, distinct
-from workstation.pricing.forward import (
-    SOURCES,
-    Forwards,
-    filled_with_index,
-    forwards,
-    joined,
-    newest_per_group,
+from workstation.pricing.cells import Cells
+from workstation.pricing.contracts_ledger import (
+    ages,
+    counts_by_name,
+    coverage,
+    share_known,
+    spot_told,
+    venues_told,
+)
+from workstation.pricing.forward import SOURCES, Forwards, filled_with_index, forwards, joined
+from workstation.pricing.fresh import (
+    STALE_AFTER_S,
+    Codes,
+    Floats,
+    fresh_fields,
+    fresh_quotes,
+    limit_of,
+    newest_index,
 )
 from workstation.pricing.implied import implied_vol
-from workstation.pricing.latest import (
-    FIELDS,
-    FUTURE,
-    GROUP_NAMES,
-    GROUP_OF,
-    NO_TERMS,
-    OPTION,
-    LatestMarks,
-)
-from workstation.pricing.spot import Spot, spot_in_step
+from workstation.pricing.latest import FUTURE, NO_TERMS, OPTION, LatestMarks
+from workstation.pricing.spot import spot_in_step
 
-Floats = npt.NDArray[np.float64]
+__all__ = [
+    "GREEKS",
+    "IV_SOURCES",
+    "STALE_AFTER_S",
+    "ContractArrays",
+    "Floats",
+    "contracts",
+    "fresh_quotes",
+]
+
 Times = npt.NDArray[np.int64]
-Codes = npt.NDArray[np.int64]
 
-STALE_AFTER_S = 900.0
-_LONGEST_S = 1e9
-"""Older than thirty years is older than any mark."""
 DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
 IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid")
 """Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward."""
-COMBINED = (
-    "open interest of all venues in underlying units, each priced from its own venue's quotes and forward"
-)
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
 
@@ -141,9 +144,9 @@ def contracts(
     options = known[latest.kind[known] == OPTION]
     live = options[latest.expiry_ns[options] > asof_ns]
     live = live[_order(latest, live)]
-    limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
+    limit_ns = limit_of(asof_ns, stale_after_s)
     told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
-    index, index_ns = _newest_index(latest, known, limit_ns)
+    index, index_ns = newest_index(latest, known, limit_ns)
     venues = latest.venue[live]
     expiry_ns = latest.expiry_ns[live]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
@@ -165,16 +168,16 @@ def contracts(
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
     open_interest, published_ns = latest.field("open_interest")[slots], latest.published_ns[slots]
     ledger = {
-        **_spot_ledger(spot, asof_ns, index_ns),
-        "forward_source": _counts(SOURCES, curve.source),
+        **spot_told(spot, asof_ns, index_ns),
+        "forward_source": counts_by_name(SOURCES, curve.source),
         "discount": DISCOUNTS if np.isfinite(curve.discount_error).any() else "1",
-        "iv_source": _counts(IV_SOURCES, iv_source[keep]),
-        **_ages(priced_ns[keep], published_ns, asof_ns),
-        "coverage": _coverage(latest, slots, live),
-        **_venue_ledger(latest.venues, venues[keep]),
+        "iv_source": counts_by_name(IV_SOURCES, iv_source[keep]),
+        **ages(priced_ns[keep], published_ns, asof_ns),
+        "coverage": coverage(latest, slots, live),
+        **venues_told(latest.venues, venues[keep]),
         "contracts": len(slots),
         "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
-        "open_interest_known": _share_known(open_interest),
+        "open_interest_known": share_known(open_interest),
         "dropped": {
             "expired": options.size - live.size,
             **dict(zip(REASONS[1:], dropped[1:], strict=True)),
@@ -247,56 +250,6 @@ def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
     return np.lexsort((*values, *terms))
 
 
-@numba.njit(cache=True)
-def _gather_fresh(values: Any, times: Any, rows: Any, groups: Any, codes: Any, limit_ns: int) -> Any:
-    found = np.empty((rows.size, codes.size))
-    for place in range(rows.size):
-        for i in range(codes.size):
-            value = values[rows[place], codes[i]]
-            fresh = value > 0.0 and times[groups[place], codes[i]] >= limit_ns
-            found[place, i] = value if fresh else np.nan
-    return found
-
-
-@lru_cache(maxsize=64)
-def _rows_of(names: tuple[str, ...]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Rows of fields among the values and of their groups among the times."""
-    groups = [GROUP_NAMES.index(GROUP_OF[name]) for name in names]
-    return np.array([FIELDS.index(name) for name in names]), np.array(groups)
-
-
-def fresh_fields(
-    latest: LatestMarks, codes: Codes, names: tuple[str, ...], limit_ns: int
-) -> dict[str, Floats]:
-    """Fields' newest values by name where they are positive and not older than the limit, else NaN."""
-    found = _gather_fresh(latest.values, latest.times, *_rows_of(names), codes, limit_ns)
-    return dict(zip(names, found, strict=True))
-
-
-def fresh_quotes(
-    latest: LatestMarks, codes: Codes, *, asof_ns: int, stale_after_s: float = STALE_AFTER_S
-) -> dict[str, Floats]:
-    """Bid, ask and their vols as the venue says them, by name; NaN where older than ``stale_after_s``."""
-    limit_ns = asof_ns - round(min(stale_after_s, _LONGEST_S) * 1e9)
-    return fresh_fields(latest, codes, ("bid", "ask", "bid_iv", "ask_iv"), limit_ns)
-
-
-def _newest_index(latest: LatestMarks, codes: Codes, limit_ns: int) -> tuple[float, int]:
-    """The newest index; of several venues the median of each one's newest."""
-    index = fresh_fields(latest, codes, ("index",), limit_ns)["index"]
-    index_ns = latest.time("index")[codes]
-    planes = latest.venue[codes]
-    if not planes.size or (planes == planes[0]).all():
-        value = newest_per_group(
-            groups=np.zeros(codes.size, dtype=np.int64), times=index_ns, values=index, count=1
-        )
-        return float(value[0]), int(index_ns[index > 0].max(initial=NO_TIME))
-    venues, group = distinct(planes.astype(np.int64))
-    values = newest_per_group(groups=group, times=index_ns, values=index, count=venues.size)
-    values = values[~np.isnan(values)]
-    return float(np.median(values)) if values.size else np.nan, int(index_ns[index > 0].max(initial=NO_TIME))
-
-
 def _curve(
     latest: LatestMarks, live: Codes, years: Floats, told: dict[str, Floats], listed: Codes, limit_ns: int
 ) -> tuple[Forwards, npt.NDArray[np.intp]]:
@@ -319,29 +272,11 @@ def _curve(
     return joined(parts), group
 
 
-def _venue_ledger(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
-    """How many contracts are of each venue's rows, and how several are combined."""
-    counts = np.bincount(venues, minlength=len(names)).tolist()
-    present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
-    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
-    return told | ({"combined": COMBINED} if len(present) > 1 else {})
-
-
 def _first_of(group: npt.NDArray[Any], values: Floats, count: int) -> Floats:
     """A value of each group; those of one group are equal."""
     found = np.full(count, np.nan)
     found[group] = values
     return found
-
-
-def _spot_ledger(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
-    """What the ledger says of spot; the index that was set aside is named."""
-    told: dict[str, Any] = {
-        "spot_source": spot.source,
-        "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
-        "spot_flag": spot.flag,
-    }
-    return told | ({"spot_index": spot.given} if spot.flag else {})
 
 
 def _forwards(
@@ -408,34 +343,3 @@ def _reasons(priced_ns: Times, limit_ns: int, forward: Floats, vol: Floats) -> n
     reasons[~(forward > 0)] = 2
     reasons[(priced_ns > NO_TIME) & (priced_ns < limit_ns)] = 1
     return reasons
-
-
-def _coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
-    units = latest.field("open_interest") * latest.multiplier
-    total = float(np.nansum(units[live]))
-    part = total if kept.size == live.size else float(np.nansum(units[kept]))
-    return part / total if total > 0 else float("nan")
-
-
-def _share_known(values: Floats) -> float:
-    """Share of values that are known; NaN of none."""
-    return 1.0 - np.count_nonzero(np.isnan(values)) / values.size if values.size else float("nan")
-
-
-def _ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:
-    published = published_ns[published_ns > NO_TIME]
-    oldest = int(priced_ns.min()) if priced_ns.size else NO_TIME
-    return {
-        "oldest_input_ns": oldest if priced_ns.size else None,
-        "oldest_input_age_s": _age_s(asof_ns, oldest),
-        "open_interest_age_s": _age_s(asof_ns, int(published.min()) if published.size else NO_TIME),
-    }
-
-
-def _age_s(asof_ns: int, then_ns: int) -> float | None:
-    return None if then_ns == NO_TIME else (asof_ns - then_ns) / 1e9
-
-
-def _counts(names: tuple[str, ...], source: npt.NDArray[np.int8]) -> dict[str, int]:
-    counts = np.bincount(source, minlength=len(names))
-    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}

@@ -10,8 +10,9 @@ import numpy.typing as npt
 import xarray as xr
 
 from workstation.pricing.black import greeks
-from workstation.pricing.chain import DIMS
-from workstation.pricing.contracts import ContractArrays, fresh_quotes
+from workstation.pricing.chain_dataset import DIMS
+from workstation.pricing.contracts import ContractArrays
+from workstation.pricing.fresh import fresh_quotes
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import LatestMarks
 

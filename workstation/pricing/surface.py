@@ -12,8 +12,8 @@ import xarray as xr
 from workstation.market.public_face import make_callable
 from workstation.pricing.arguments import numbers
 from workstation.pricing.black import GREEKS, greeks
-from workstation.pricing.chain import DIMS, savable
-from workstation.pricing.chain import UNITS as CHAIN_UNITS
+from workstation.pricing.chain_dataset import DIMS, savable
+from workstation.pricing.chain_dataset import UNITS as CHAIN_UNITS
 from workstation.pricing.ledger import from_attrs, to_attrs
 from workstation.pricing.smile import SVI
 from workstation.pricing.smile_quotes import LEFT_OUT, SmileParameters, quotes_of_chain

@@ -14,7 +14,7 @@ from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS, known
 from workstation.market.tables import NO_TIME, TABLES
 from workstation.market.tables.frames import array_of
-from workstation.pricing.contracts import STALE_AFTER_S
+from workstation.pricing.fresh import STALE_AFTER_S
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
 

@@ -19,20 +19,19 @@ from pandas.api.types import is_scalar
 
 from workstation.market.errors import TableError
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
-from workstation.market.tables.columns import (
-    Column,
-    convert,
-    first_bad,
-    join,
-    series_of,
-    settled,
-    texts,
-    unknowns,
+from workstation.market.tables.checks import (
+    check_range,
+    converted,
+    is_fresh,
+    is_trusted,
+    require,
+    trusted,
+    unknown,
 )
+from workstation.market.tables.columns import Column, join, series_of, settled, texts
 from workstation.market.tables.frames import (
     array_of,
     arrays_of,
-    blocks_of,
     frame_of,
     own_array,
     placement,
@@ -115,7 +114,7 @@ class Table:
 
     def empty(self, registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
         """A frame of no rows with every column in its dtype."""
-        return frame_of([self._unknown(c, 0, registry) for c in self.columns], self.index, 0)
+        return frame_of([unknown(c, 0, registry) for c in self.columns], self.index, 0)
 
     def describe(self) -> pd.DataFrame:
         """The declared columns, one row each: column, kind, unit, required, doc.
@@ -150,11 +149,11 @@ class Table:
         {'price': 1.0, 'side': 0, 'trade_id': ''}
         """
         if self._is_conformed(frame, registry):
-            if _is_fresh(frame.index):
-                return _trusted(frame.copy(deep=False))
+            if is_fresh(frame.index):
+                return trusted(frame.copy(deep=False))
             return self.assembled(arrays_of(frame), len(frame))
         arrays = self._arrays(self._brought(frame), len(frame), registry)
-        self._check_range(arrays)
+        check_range(self.name, self._bounded, arrays)
         return self.assembled(arrays, len(frame))
 
     def impossible(
@@ -181,19 +180,6 @@ class Table:
                     negative = below_zero(values, names, kinds)
                     if negative is not None:
                         yield column.name, negative, f"{column.name} below 0"
-
-    def _check_range(self, arrays: list[Any]) -> None:
-        """Refuse what a column cannot hold; for batches of whom nobody else has looked at the numbers.
-
-        Of prices only the infinite ones of a required column: whether one can be below zero is the instrument's affair, and
-        whoever takes in a source's rows asks ``impossible``.
-        """
-        for place, column in self._bounded:
-            if column.price and not column.required:
-                continue
-            for mask, reason in impossible(column, arrays[place]):
-                row = int(mask.argmax())
-                raise TableError(self.name, column.name, row, f"{reason}: {arrays[place][row].item()!r}")
 
     def batch(
         self, columns: Mapping[str, Any], rows: int | None = None, registry: InstrumentRegistry = REGISTRY
@@ -246,9 +232,9 @@ class Table:
         numbers = np.arange(first_seq, first_seq + rows)
         if not self._is_conformed(frame, registry):
             arrays = self._arrays(self._brought(frame), rows, registry)
-            self._check_range(arrays)
-        elif _is_fresh(frame.index):
-            return _trusted(with_array(frame, place, numbers))
+            check_range(self.name, self._bounded, arrays)
+        elif is_fresh(frame.index):
+            return trusted(with_array(frame, place, numbers))
         else:
             arrays = arrays_of(frame)
         arrays[place] = numbers
@@ -268,7 +254,7 @@ class Table:
         >>> HEARTBEAT.number(made, 5) is made, made["seq"].tolist()
         (True, [5, 6])
         """
-        if _is_trusted(frame) and frame.columns.is_(self.index) and _is_fresh(frame.index):
+        if is_trusted(frame) and frame.columns.is_(self.index) and is_fresh(frame.index):
             seq = own_array(frame, self.places["seq"])
             if seq is not None:
                 seq[:] = np.arange(first_seq, first_seq + seq.size)
@@ -277,7 +263,7 @@ class Table:
 
     def made(self, frame: pd.DataFrame, registry: InstrumentRegistry = REGISTRY) -> bool:
         """Whether the table made this frame and no column has been replaced since; numbers are not looked at."""
-        if not frame.columns.is_(self.index) or not _is_trusted(frame) or not _is_fresh(frame.index):
+        if not frame.columns.is_(self.index) or not is_trusted(frame) or not is_fresh(frame.index):
             return False
         return all(
             column.kind != "instrument" or registry.issued(array_of(frame, place))
@@ -286,7 +272,7 @@ class Table:
 
     def assembled(self, arrays: list[Any], rows: int) -> pd.DataFrame:
         """A batch of ready column arrays, in order and in their dtypes; not checked, for engines that make them."""
-        return _trusted(frame_of(arrays, self.index, rows, self._dtypes))
+        return trusted(frame_of(arrays, self.index, rows, self._dtypes))
 
     def stacked(
         self, stacks: Mapping[str, npt.NDArray[Any]], others: Mapping[str, Any], rows: int
@@ -309,7 +295,7 @@ class Table:
         """
         numeric = [(stacks[kind], places) for kind, places in self._stacks]
         single = [(others[name], places) for name, places in self._singles]
-        return _trusted(stacked_frame(numeric, single, self.index, rows))
+        return trusted(stacked_frame(numeric, single, self.index, rows))
 
     def take(self, frame: pd.DataFrame, rows: npt.NDArray[Any]) -> pd.DataFrame:
         """Rows of a conformed frame by place, on a fresh index; ``frame.take`` costs ten times as much for a few.
@@ -323,13 +309,13 @@ class Table:
         return self.assembled([values[rows] for values in arrays_of(frame)], len(rows))
 
     def _is_conformed(self, frame: pd.DataFrame, registry: InstrumentRegistry) -> bool:
-        if frame.columns.is_(self.index) and _is_trusted(frame):
+        if frame.columns.is_(self.index) and is_trusted(frame):
             for place, column in self._asked:
                 values = array_of(frame, place)
                 if column.kind == "instrument" and not registry.issued(values):
                     return False
                 if column.required:
-                    self._require(column, values)
+                    require(self.name, column, values)
             return True
         if not (frame.columns.is_(self.index) or frame.columns.equals(self.index)):
             return False
@@ -338,8 +324,8 @@ class Table:
             if not settled(registry, column, values):
                 return False
             if column.required:
-                self._require(column, values)
-        self._check_range(arrays)
+                require(self.name, column, values)
+        check_range(self.name, self._bounded, arrays)
         return True
 
     def concat(self, frames: Iterable[pd.DataFrame], registry: InstrumentRegistry = REGISTRY) -> pd.DataFrame:
@@ -375,7 +361,7 @@ class Table:
             return values.array if isinstance(values.dtype, ExtensionDtype) else values.to_numpy()
         made = texts(column, values, rows)
         if made is None and is_scalar(values):
-            made = self._converted(column, pd.Series([values]), registry).repeat(rows)
+            made = converted(self.name, column, pd.Series([values]), registry).repeat(rows)
         return values if made is None else made
 
     def _brought(self, frame: pd.DataFrame) -> dict[str, Any]:
@@ -398,58 +384,11 @@ class Table:
             if values is None and column.required:
                 raise TableError(self.name, column.name, -1, "required column is missing")
             if values is None:
-                values = self._unknown(column, rows, registry)
+                values = unknown(column, rows, registry)
             else:
                 if not settled(registry, column, values):
-                    values = self._converted(column, series_of(values), registry)
+                    values = converted(self.name, column, series_of(values), registry)
                 if column.required:
-                    self._require(column, values)
+                    require(self.name, column, values)
             columns.append(values)
         return columns
-
-    @staticmethod
-    def _unknown(column: Column, rows: int, registry: InstrumentRegistry) -> Any:
-        if column.kind == "instrument":
-            return registry.categorical(np.full(rows, -1, dtype=np.int32))
-        return unknowns(column.kind, column.unknown, rows)
-
-    def _converted(self, column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:
-        try:
-            return convert(column, series, registry)
-        except (TypeError, ValueError, OverflowError) as error:
-            row = first_bad(column, series)
-            held = f" holds {series.iloc[[row]].tolist()[0]!r}" if row >= 0 else ""
-            raise TableError(self.name, column.name, row, f"expected {column.kind}{held}: {error}") from error
-
-    def _require(self, column: Column, values: Any) -> None:
-        if column.kind == "float64":
-            if not values.size or not np.isnan(values.min()):
-                return
-            missing: BoolArray = np.isnan(values)
-        elif column.kind == "instrument":
-            codes = values.codes
-            if not codes.size or codes.min() >= 0:
-                return
-            missing = codes < 0
-        elif column.kind == "bytes":
-            missing = np.asarray(pd.isna(values))
-        else:
-            return
-        if missing.any():
-            raise TableError(
-                self.name, column.name, int(missing.argmax()), "missing value in a required column"
-            )
-
-
-def _trusted(frame: pd.DataFrame) -> pd.DataFrame:
-    """Remember that a frame is conformed as long as it has these blocks: its dtypes, strings and categories need no second look."""
-    frame.__dict__["_conformed"] = blocks_of(frame)
-    return frame
-
-
-def _is_trusted(frame: pd.DataFrame) -> bool:
-    return frame.__dict__.get("_conformed") is blocks_of(frame)
-
-
-def _is_fresh(index: pd.Index[Any]) -> bool:
-    return type(index) is pd.RangeIndex and index.start == 0 and index.step == 1

@@ -9,8 +9,8 @@ import pandas as pd
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, HoverTool, Range1d
 
+from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS
-from workstation.portfolio.pnl import curves
 from workstation.portfolio.what_if import what_if
 from workstation.views.portfolio.holdings import (
     ALL,

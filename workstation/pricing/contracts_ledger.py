@@ -1,0 +1,71 @@
+"""What the ledger says of the contracts of a chain: sources, ages, venues and coverage."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from workstation.market.tables import NO_TIME
+from workstation.pricing.fresh import Codes, Floats
+from workstation.pricing.latest import LatestMarks
+from workstation.pricing.spot import Spot
+
+Times = npt.NDArray[np.int64]
+
+COMBINED = (
+    "open interest of all venues in underlying units, each priced from its own venue's quotes and forward"
+)
+
+
+def spot_told(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
+    """What the ledger says of spot; the index that was set aside is named."""
+    told: dict[str, Any] = {
+        "spot_source": spot.source,
+        "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
+        "spot_flag": spot.flag,
+    }
+    return told | ({"spot_index": spot.given} if spot.flag else {})
+
+
+def venues_told(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
+    """How many contracts are of each venue's rows, and how several are combined."""
+    counts = np.bincount(venues, minlength=len(names)).tolist()
+    present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
+    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
+    return told | ({"combined": COMBINED} if len(present) > 1 else {})
+
+
+def coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
+    """Share of the live contracts' open interest, in underlying units, that is kept; NaN of none."""
+    units = latest.field("open_interest") * latest.multiplier
+    total = float(np.nansum(units[live]))
+    part = total if kept.size == live.size else float(np.nansum(units[kept]))
+    return part / total if total > 0 else float("nan")
+
+
+def share_known(values: Floats) -> float:
+    """Share of values that are known; NaN of none."""
+    return 1.0 - np.count_nonzero(np.isnan(values)) / values.size if values.size else float("nan")
+
+
+def ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:
+    """How old the oldest price or vol and the oldest open interest are, in seconds; None where there is none."""
+    published = published_ns[published_ns > NO_TIME]
+    oldest = int(priced_ns.min()) if priced_ns.size else NO_TIME
+    return {
+        "oldest_input_ns": oldest if priced_ns.size else None,
+        "oldest_input_age_s": _age_s(asof_ns, oldest),
+        "open_interest_age_s": _age_s(asof_ns, int(published.min()) if published.size else NO_TIME),
+    }
+
+
+def _age_s(asof_ns: int, then_ns: int) -> float | None:
+    return None if then_ns == NO_TIME else (asof_ns - then_ns) / 1e9
+
+
+def counts_by_name(names: tuple[str, ...], source: npt.NDArray[np.int8]) -> dict[str, int]:
+    """How often each source occurs, by name."""
+    counts = np.bincount(source, minlength=len(names))
+    return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
