@@ -2,7 +2,7 @@
 // Panel adds an entry whenever the address changes, also by itself, and leaves the page as it is when one goes back.
 if (!window.workstationAddress) {
   window.workstationAddress = true
-  const GESTURE_MS = 3000, RESTORED_MS = 1500
+  const GESTURE_MS = 20000, RESTORED_MS = 1500
   let gesture = -Infinity, entered = true, restored = -Infinity
   for (const name of ['pointerdown', 'keydown'])
     window.addEventListener(name, () => { gesture = performance.now(); entered = false }, {capture: true, passive: true})
