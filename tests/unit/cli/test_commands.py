@@ -155,11 +155,15 @@ def test_compiling_names_an_engine_that_does_not_run(
     def refuse(*batch: object) -> None:
         raise ValueError("no compiler")
 
-    monkeypatch.setattr("workstation.indicators.ticks.spikes.Spikes.update", refuse)
-    result = runner.invoke(app, ["compile"])
+    monkeypatch.setattr("workstation.exposure.levels.Levels.update", refuse)
+    result = runner.invoke(app, ["compile", "--part", "chains"])
     assert result.exit_code != 0
     told = " ".join(result.output.split())
-    assert "Spikes did not run: ValueError: no compiler" in told
+    assert "Levels did not run: ValueError: no compiler" in told
+    assert (
+        "no part 'x'; there are indicators, chains, feeds"
+        in runner.invoke(app, ["compile", "--part", "x"]).output
+    )
 
 
 def test_a_replay_of_a_mistyped_history_makes_none(tmp_path: Path, runner: CliRunner) -> None:
