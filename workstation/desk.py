@@ -31,12 +31,14 @@ from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
+from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
+from workstation.streams.sifting import sift
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
@@ -187,7 +189,16 @@ class Desk:
 
     def _accept(self, table: str, frame: pd.DataFrame) -> None:
         """A live venue's batch: never waited for."""
-        self._backlog.put(table, TABLES[table].conform(frame))
+        try:
+            rows = TABLES[table].conform(frame)
+        except TableError:
+            rows, refused = sift(TABLES[table], frame)
+            for part in refused:
+                self.hub.tell(
+                    "rejected", channel=table, count=len(part.frame), detail=part.reason, feed="desk"
+                )
+        if len(rows):
+            self._backlog.put(table, rows)
 
     def _spill(self, table: str, frame: pd.DataFrame) -> None:
         """What found no room goes to history unseen by the engines, as rows that no hub numbered."""

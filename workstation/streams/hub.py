@@ -23,6 +23,7 @@ from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of, rows_of
 from workstation.streams.event_time import EventTimeGuard, Part
+from workstation.streams.sifting import sift
 from workstation.streams.subscribers import RUNNING, Branch, BranchStatus, Function, TableStream
 
 LATE_REPORT_NS = 10 * 10**9
@@ -261,9 +262,11 @@ class Hub:
     def _accept(self, schema: Table, frame: pd.DataFrame) -> None:
         try:
             numbered = schema.numbered(frame, self._next_seq, self.registry)
-        except TableError as error:
-            self._reject(schema, frame, str(error))
-            return
+        except TableError:
+            kept, refused = sift(schema, frame, self.registry)
+            for part in refused:
+                self._reject(schema, part.frame, part.reason)
+            numbered = schema.numbered(kept, self._next_seq, self.registry)
         if not rows_of(numbered):
             return
         if not schema.raw:
