@@ -264,8 +264,8 @@ class Hub:
             numbered = schema.numbered(frame, self._next_seq, self.registry)
         except TableError:
             kept, refused = sift(schema, frame, self.registry)
-            for part in refused:
-                self._reject(schema, part.frame, part.reason)
+            for misfit in refused:
+                self._reject(schema, misfit.frame, misfit.reason)
             numbered = schema.numbered(kept, self._next_seq, self.registry)
         if not rows_of(numbered):
             return
