@@ -117,6 +117,27 @@ def test_a_heartbeat_between_two_moments_counts() -> None:
     assert [length for _, length in found[0]] != sorted(length for _, length in found[0])
 
 
+def test_quotes_of_options_count() -> None:
+    """A chain that its quotes price, with quotes of its spot in between."""
+    names = [
+        f"BTC/USD:BTC-261225-{strike}-{right}" for strike in range(80_000, 125_000, 5_000) for right in "CP"
+    ]
+    first = pd.DataFrame({"event_ns": START_NS, "instrument": names, "open_interest": 5.0, "index": 1e5})
+    told = [name for option in names for name in (option, "BTC/USD")]
+    quotes = pd.DataFrame(
+        {
+            "event_ns": START_NS + SECOND * np.arange(len(told)), "instrument": told, "bid": 0.04, "ask": 0.05,
+        }
+    )  # fmt: skip
+    later = START_NS + SECOND * np.arange(len(told), len(told) + 30)
+    spot = pd.DataFrame({"event_ns": later, "instrument": "BTC/USD", "bid": 1e5, "ask": 1e5})
+    recording = {"marks": first, "quotes": pd.concat([quotes, spot], ignore_index=True)}
+    blocks, batches = both(FramesOf(recording), SHORT)
+    assert blocks == batches
+    without, _ = both(FramesOf({"marks": first, "quotes": spot}), SHORT)
+    assert blocks["exposures"] != without["exposures"]
+
+
 def test_what_blocks_do_not_suit() -> None:
     """Raw frames, and windows that an event of the hub's own empties, take the way through the hub."""
     heeding = EngineParameters(ticks=TickWindowParameters(breaks=("late",)))
