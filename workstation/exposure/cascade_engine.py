@@ -115,6 +115,14 @@ class Cascade(ChainSnapshots):
         self._liquidated = TimedSums(width_ns=SPAN_NS, kept=_DAY_SPANS)
         self._held: dict[str, _Held] = {}
 
+    @property
+    def _absorbed(self) -> frozenset[str]:
+        return frozenset({"trades", "liquidations"})
+
+    @property
+    def _absorbed_freely(self) -> frozenset[str]:
+        return self._absorbed - super()._absorbed
+
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         super()._take(rows, table)
         if not len(rows):

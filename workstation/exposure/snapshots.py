@@ -72,6 +72,14 @@ class ChainSnapshots(ChainTimer[_Shown]):
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         """Columns of one snapshot's rows, without stamp, underlying, sign model and basis; no rows = no snapshot."""
 
+    @property
+    def _absorbed(self) -> frozenset[str]:
+        return frozenset({"trades"} if self.parameters.sign_model == "flow" else ())
+
+    @property
+    def _absorbed_freely(self) -> frozenset[str]:
+        return frozenset()  # open interest that is published takes the place of the flow before it
+
     def _take(self, rows: pd.DataFrame, table: str) -> None:
         super()._take(rows, table)
         if self.parameters.sign_model == "flow" and table == "trades" and len(rows):

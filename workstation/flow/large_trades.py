@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
@@ -12,7 +13,7 @@ import pandas as pd
 from workstation.flow.alert_rows import Leg, alerts, block_row, large_print_row, retracted
 from workstation.flow.baselines import Limits, PrintHistory
 from workstation.flow.traded_terms import TradedTerms
-from workstation.market.engine import Engine
+from workstation.market.engine import Beats, Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag
 from workstation.pricing.latest import LatestMarks, spot_of
@@ -140,6 +141,10 @@ class LargeTrades(Engine):
             self._close(self._watermark_ns, rows)
             self._forget()
         return alerts(rows)
+
+    def beats(self, rows: Mapping[str, pd.DataFrame]) -> Beats:
+        """Alerts go by the time at which they are due: a heartbeat that the next row reaches changes nothing."""
+        return Beats(dict.fromkeys(rows, True))
 
     def _take_rows(self, rows: pd.DataFrame, table: str) -> None:
         if table == "marks":

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import weakref
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import asdict, is_dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass
 from functools import wraps
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import WorkstationError
@@ -18,6 +20,48 @@ from workstation.market.tables import table as table_named
 
 class SnapshotError(WorkstationError, ValueError):
     """A snapshot that another engine made, or one with other parameters."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What of the order of its next rows an engine depends on, beside the order of each table's own rows.
+
+    Attributes
+    ----------
+    watermark_ns
+        The engine's own, ``NO_TIME`` before its first row.
+    tick_ns
+        It gives rows only when a row moves its watermark to or past a multiple of this.
+    idle
+        Nothing it holds gives rows as the clock goes on, whatever ``inert`` and ``free`` rows come.
+    inert
+        Table -> which of its rows do no more than move the clock; True: all.
+    free
+        Tables whose rows between two ticks may come before or after those of other tables.
+    """
+
+    watermark_ns: int
+    tick_ns: int
+    idle: bool
+    inert: Mapping[str, npt.NDArray[np.bool_] | bool]
+    free: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Beats:
+    """Which heartbeats an engine can do without: those whose time the next row of another table reaches.
+
+    Attributes
+    ----------
+    reaching
+        Table -> which of its rows move the engine's clock for sure; True: all.
+    dues_ns
+        When rows may fall due, ascending: those of one moment come in one order, whatever moves the clock past it, so that a
+        heartbeat counts only between two such moments. None: no order of rows depends on heartbeats.
+    """
+
+    reaching: Mapping[str, npt.NDArray[np.bool_] | bool]
+    dues_ns: npt.NDArray[np.int64] | None = None
 
 
 class Engine(ABC):
@@ -61,6 +105,18 @@ class Engine(ABC):
     def late(self) -> int:
         """Rows that came too late, in all; none unless the engine says so."""
         return 0
+
+    def reading(self, rows: Mapping[str, pd.DataFrame]) -> Reading | None:
+        """What of the order of the next rows, given by table, it depends on; None: the order of all of them."""
+        return None
+
+    def beats(self, rows: Mapping[str, pd.DataFrame]) -> Beats | None:
+        """Which heartbeats among the next rows, given by table, it can do without; None: it needs all of them."""
+        return None
+
+    def heeds(self, event: str) -> bool:
+        """Whether ``health`` rows of this event change what it gives."""
+        return "health" in self.inputs
 
     @abstractmethod
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:

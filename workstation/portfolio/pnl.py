@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.engine import Engine
+from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import FILLS, NO_TIME, PNL
@@ -136,6 +137,12 @@ class PnlSnapshots(Engine):
             self._take(batch.iloc[start:] if start else batch, table)
             self._watermark_ns = int(watermark[-1])
         return PNL.concat(parts) if parts else self._nothing.copy(deep=False)
+
+    def reading(self, rows: Mapping[str, pd.DataFrame]) -> Reading | None:
+        """Before the first leg all but fills and positions moves the clock; then every row counts in its order."""
+        if len(self._ledger) or any(len(rows.get(name, ())) for name in ("fills", "positions")):
+            return None
+        return Reading(int(self._watermark_ns), self.parameters.every_ns, True, dict.fromkeys(rows, True))
 
     def _cuts(self, batch: pd.DataFrame, table: str, before: Any, watermark: Any) -> list[int]:
         """Rows that move the watermark over a tick or over an expiry of a leg there is or may come to be."""

@@ -243,6 +243,11 @@ class LatestMarks:
         )
         return touched
 
+    def indifferent(self, quotes: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Which rows of ``quotes`` are of no option, so that ``take_quotes`` leaves them."""
+        codes = array_of(quotes, QUOTES.places["instrument"]).codes
+        return ~self._places.options(codes) if codes.size else np.zeros(0, dtype=bool)
+
     def _slots(self, codes: npt.NDArray[Any], venues: Any) -> npt.NDArray[Any]:
         """Where each row's instrument, at its venue, stands."""
         if not self.by_venue:

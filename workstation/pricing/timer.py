@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
@@ -10,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.engine import Engine
+from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS, known
 from workstation.market.tables import NO_TIME, TABLES
 from workstation.market.tables.frames import array_of
@@ -58,6 +59,8 @@ class TimerParameters(Protocol):
     @property
     def underlyings(self) -> tuple[str, ...]: ...
 
+
+_CHAIN_TABLES = ("marks", "quotes", "instruments")
 
 Look = TypeVar("Look")
 """What a look at one underlying's chain gives, before the looks of a batch are joined."""
@@ -111,13 +114,41 @@ class ChainTimer(Engine, Generic[Look]):
         looks: list[Look] = []
         if batch.shape[0]:
             start = 0
-            for row, first_ns, last_ns in self._crossings(array_of(batch, TABLES[table].places["event_ns"])):
+            crossings = self._crossings(array_of(batch, TABLES[table].places["event_ns"]))
+            if crossings and table not in _CHAIN_TABLES and not self._holds_options():
+                self._fresh.clear()  # all that a tick does without options
+                crossings = []
+            for row, first_ns, last_ns in crossings:
                 if row > start:
                     self._take(batch.iloc[start:row], table)
                 looks += self._tick(first_ns, last_ns)
                 start = row
             self._take(batch.iloc[start:] if start else batch, table)
         return self._joined(looks)
+
+    def reading(self, rows: Mapping[str, pd.DataFrame]) -> Reading:
+        """Marks, instruments and quotes of options count in their order; what else there is moves the clock."""
+        inert: dict[str, npt.NDArray[np.bool_] | bool] = {
+            name: True for name in rows if name not in (*_CHAIN_TABLES, *self._absorbed)
+        }
+        if "quotes" in rows and not len(rows.get("instruments", ())):
+            inert["quotes"] = self._latest.indifferent(rows["quotes"])
+        return Reading(
+            int(self._watermark_ns), self._every_ns, not self._holds_options(), inert, self._absorbed_freely
+        )
+
+    @property
+    def _absorbed(self) -> frozenset[str]:
+        """Tables beside those of the chain whose rows it takes in."""
+        return frozenset()
+
+    @property
+    def _absorbed_freely(self) -> frozenset[str]:
+        """Those of them whose rows meet the chain's at looks alone."""
+        return self._absorbed
+
+    def _holds_options(self) -> bool:
+        return bool(((self._latest.kind == OPTION) & self._latest.seen).any())
 
     def _crossings(self, event_ns: npt.NDArray[np.int64]) -> list[tuple[int, int, int]]:
         """Rows that move the watermark to or past a tick, with the first and the last tick they reach; moves it."""

@@ -12,12 +12,17 @@ from typing import Any
 import pandas as pd
 
 from workstation.engines import standard_engines
+from workstation.feeds.tape.blocks import blocks
 from workstation.feeds.tape.tape import Recording, Tape
 from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
 from workstation.market.tables import TABLES
+from workstation.research.unpaced import Unpaced, suits
 from workstation.streams.hub import Hub
+
+Derived = tuple[dict[str, list[pd.DataFrame]], Counter[str]]
+"""Derived rows by table, and how many rows of each table were played."""
 
 
 class ReplayWarning(UserWarning):
@@ -68,16 +73,9 @@ def replay(
     >>> rows["candles"][["open", "close"]].values.tolist()
     [[1.0, 1.0]]
     """
-    hub = Hub(agreeing=1)  # rows of a recording were accepted once
-    made: dict[str, list[pd.DataFrame]] = {}
-    for engine in standard_engines() if engines is None else engines:
-        made.setdefault(engine.output, [])
-        hub.add_engine(engine)
-    hub.attach("replay", sorted(made), lambda table, frame: made[table].append(frame))
+    standard = standard_engines() if engines is None else list(engines)
     tape = Tape(recording, start=start, end=end, tables=tuple(tables), speed="max")
-    with ThreadPoolExecutor(1, thread_name_prefix="replay") as thread:
-        played = thread.submit(asyncio.run, _play(tape, hub)).result()
-    _raise_failures(hub)
+    made, played = (_in_blocks if suits(standard, tape.tables) else _through_hub)(tape, standard)
     if not any(made.values()):
         rows = ", ".join(f"{count:,} {name}" for name, count in sorted(played.items())) or "no rows"
         warnings.warn(
@@ -87,6 +85,30 @@ def replay(
             stacklevel=2,
         )
     return {table: TABLES[table].concat(frames) for table, frames in made.items()}
+
+
+def _in_blocks(tape: Tape, engines: Sequence[Engine]) -> Derived:
+    """Block by block: what no engine can tell from batch by batch."""
+    run, played = Unpaced(engines), Counter[str]()
+    tape.begin()
+    INSTRUMENT_TERMS.register(tape.terms())
+    for block in blocks(tape):
+        run.take(block)
+        played.update({name: len(frame) for name, frame in block.frames.items() if len(frame)})
+    return run.made, played
+
+
+def _through_hub(tape: Tape, engines: Sequence[Engine]) -> Derived:
+    """Batch by batch through a hub: raw frames through their decoders, and engines that read what others or the hub make."""
+    hub = Hub(agreeing=1)  # rows of a recording were accepted once
+    made: dict[str, list[pd.DataFrame]] = {engine.output: [] for engine in engines}
+    for engine in engines:
+        hub.add_engine(engine)
+    hub.attach("replay", sorted(made), lambda table, frame: made[table].append(frame))
+    with ThreadPoolExecutor(1, thread_name_prefix="replay") as thread:
+        played = thread.submit(asyncio.run, _play(tape, hub)).result()
+    _raise_failures(hub)
+    return made, played
 
 
 async def _play(tape: Tape, hub: Hub) -> Counter[str]:

@@ -20,6 +20,27 @@ class Run(NamedTuple):
     last_ns: int
 
 
+class Ordered(NamedTuple):
+    """Rows of several tables in the order in which they came.
+
+    Attributes
+    ----------
+    names, frames
+        The tables, and what was read of each.
+    rank, row
+        Of every row in order: the place of its table in ``names``, and its own in that table's frame.
+    clock, cut
+        The clock when it came, and whether a run begins with it.
+    """
+
+    names: list[str]
+    frames: list[pd.DataFrame]
+    rank: np.ndarray
+    row: np.ndarray
+    clock: np.ndarray
+    cut: np.ndarray
+
+
 class Merge:
     """Takes windows of event time, gives runs in ``seq`` order.
 
@@ -59,9 +80,26 @@ class Merge:
 
     def pop(self, before_ns: int | None) -> list[Run]:
         """The runs whose clock is under ``before_ns`` (None: all). The window after it must have been pushed."""
+        rows = self.ordered(before_ns)
+        if rows is None:
+            return []
+        begins = np.flatnonzero(rows.cut)
+        ends = np.append(begins[1:], len(rows.cut))
+        return [
+            Run(
+                rows.names[rows.rank[begin]],
+                _rows(rows.frames[rows.rank[begin]], rows.row[begin:end]),
+                int(rows.clock[begin]),
+                int(rows.clock[end - 1]),
+            )
+            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
+        ]
+
+    def ordered(self, before_ns: int | None) -> Ordered | None:
+        """As ``pop``, not parted into runs; None when no row is that far."""
         names = [table for table in self.tables if len(self._pending.get(table, ()))]
         if not names:
-            return []
+            return None
         frames = [self._pending[name] for name in names]
         rank = np.repeat(np.arange(len(names)), [len(frame) for frame in frames])
         row = np.concatenate([np.arange(len(frame)) for frame in frames])
@@ -76,17 +114,11 @@ class Merge:
             order = order[clock[order] < before_ns]
         if (seq[order] > 0).any():
             self._clock_ns = int(clock[order][seq[order] > 0][-1])
-        runs = [
-            Run(
-                names[rank[part[0]]],
-                _rows(frames[rank[part[0]]], row[part]),
-                int(clock[part[0]]),
-                int(clock[part[-1]]),
-            )
-            for part in self._parts(order, names, rank, clock, seq)
-        ]
         self._keep_rest(names, frames, rank, row, order)
-        return runs
+        if not len(order):
+            return None
+        cut = self._cuts(rank[order], clock[order], seq[order], names)
+        return Ordered(names, frames, rank[order], row[order], clock[order], cut)
 
     def _clocks(self, event: np.ndarray, seq: np.ndarray) -> np.ndarray:
         clock = event.copy()
@@ -97,23 +129,15 @@ class Merge:
         )
         return clock
 
-    def _parts(
-        self, order: np.ndarray, names: list[str], rank: np.ndarray, clock: np.ndarray, seq: np.ndarray
-    ) -> list[np.ndarray]:
+    def _cuts(self, table: np.ndarray, times: np.ndarray, seq: np.ndarray, names: list[str]) -> np.ndarray:
         """Cut where the table changes, where the clock has gone a step further, and where a run gets long."""
-        if not len(order):
-            return []
-        table, times = rank[order], clock[order]
         cut = (np.diff(table) != 0) | (np.diff(times // self.longest_ns) != 0)
         if "frames" in names:
-            cut = np.where(table[1:] == names.index("frames"), self._groups(times, seq[order], table), cut)
-        bounds = np.concatenate([[0], np.flatnonzero(cut) + 1, [len(order)]])
-        parts: list[np.ndarray] = []
-        for begin, end in zip(bounds[:-1].tolist(), bounds[1:].tolist(), strict=True):
-            parts += [
-                order[at : min(at + self.longest_rows, end)] for at in range(begin, end, self.longest_rows)
-            ]
-        return parts
+            cut = np.where(table[1:] == names.index("frames"), self._groups(times, seq, table), cut)
+        begins = np.concatenate(([0], np.flatnonzero(cut) + 1))
+        within = np.arange(len(table)) - np.repeat(begins, np.diff(np.append(begins, len(table))))
+        cuts: np.ndarray = within % self.longest_rows == 0
+        return cuts
 
     def _groups(self, times: np.ndarray, seq: np.ndarray, table: np.ndarray) -> np.ndarray:
         """Where a group of frames ends: those received together have adjacent ``seq`` and are never parted."""

@@ -160,13 +160,14 @@ class Tape(Feed):
         self._playing = asyncio.Event()
         self._playing.set()
         self._open = False
-        self._start_ns = self._end_ns = 0
+        self._start_ns = self.end_ns = 0
         self._read_to_ns: int | None = None
         self._window_ns = int(p.window_s * SECOND_NS)
-        self._merge = self._new_merge()
+        self.merge = self._new_merge()
         self._queue: deque[tuple[int, Batch]] = deque()
         self._told_ns: int | None = None
-        self._recorded_heartbeats = False
+        self.recorded_heartbeats = False
+        self._reaches: dict[str, tuple[int, int]] | None = None
         self._undecoded: set[str] = set()
         self._lap_ns = 0
         self._anchor: tuple[int, int] | None = None
@@ -176,14 +177,20 @@ class Tape(Feed):
     async def connect(self) -> None:
         """Find the bounds; a second call goes on where the tape was."""
         if self._read_to_ns is None:
-            first, last = await asyncio.to_thread(self._bounds)
-            if "heartbeat" in self.tables:
-                beats = await asyncio.to_thread(self.recording.read, "heartbeat", first, last)
-                self._recorded_heartbeats = len(beats) > 0
-            self._start_ns, self._end_ns = first, last
-            self._rewind()
+            await asyncio.to_thread(self.begin)
         self._open = True
         self._anchor = None
+
+    def begin(self) -> None:
+        """Find the bounds, and go to the start."""
+        first, last = self._bounds()
+        if "heartbeat" in self.tables:
+            self.recorded_heartbeats = len(self.recording.read("heartbeat", first, last)) > 0
+        if self.parameters.speed == "max" and hasattr(self.recording, "tables"):  # played as it stands now
+            rows = self._held()[["name", "first_event_ns", "last_event_ns"]]
+            self._reaches = {name: (since, until) for name, since, until in rows.itertuples(index=False)}
+        self._start_ns, self.end_ns = first, last
+        self._rewind()
 
     def _bounds(self) -> tuple[int, int]:
         start, end = _instant(self.parameters.start), _instant(self.parameters.end)
@@ -206,7 +213,11 @@ class Tape(Feed):
 
     async def instruments(self) -> pd.DataFrame:
         """Terms known before the start; later ones come as rows."""
-        rows = await asyncio.to_thread(self.recording.read, "instruments", None, self._start_ns)
+        return await asyncio.to_thread(self.terms)
+
+    def terms(self) -> pd.DataFrame:
+        """``instruments``, for callers without a loop."""
+        rows = self.recording.read("instruments", None, self._start_ns)
         return INSTRUMENTS.conform(rows.drop_duplicates("instrument", keep="last").reset_index(drop=True))
 
     async def subscribe(self, channels: Sequence[str] = ()) -> Subscription:
@@ -253,37 +264,40 @@ class Tape(Feed):
         return Merge(self.tables, longest_rows=self.parameters.longest_rows, longest_ns=LONGEST_NS)
 
     def _rewind(self) -> None:
-        self._read_to_ns, self._merge, self._told_ns = self._start_ns, self._new_merge(), None
+        self._read_to_ns, self.merge, self._told_ns = self._start_ns, self._new_merge(), None
 
     async def _loaded(self) -> bool:
         """Have something in the queue; False when the recording is over."""
         while not self._queue:
-            if self._read_to_ns is None or self._read_to_ns > self._end_ns:
+            if self._read_to_ns is None or self._read_to_ns > self.end_ns:
                 if not self.parameters.loop:
                     return False
-                self._lap_ns += self._end_ns - self._start_ns + SECOND_NS
+                self._lap_ns += self.end_ns - self._start_ns + SECOND_NS
                 self._rewind()
             await self._load()
         return True
 
     async def _load(self) -> None:
         """Read one window further and queue what is certain by now: all before that window."""
-        begin_ns = self._read_to_ns or 0
-        end_ns = begin_ns + self._window_ns
-        if begin_ns < self._end_ns:
-            window = await asyncio.to_thread(self._read, begin_ns, min(end_ns, self._end_ns))
-            self._merge.push(window)
-            self._widen(sum(map(len, window.values())))
-            runs = self._merge.pop(begin_ns)
-        else:
-            runs, end_ns = self._merge.pop(None), self._end_ns + 1
-        self._read_to_ns = end_ns if begin_ns >= self._end_ns else min(end_ns, self._end_ns)
-        for run in runs:
+        before_ns = await asyncio.to_thread(self.read_window)
+        for run in self.merge.pop(before_ns):
             self._queue.extend(self._heartbeats(run.first_ns))
             self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
             self._told_ns = run.last_ns
-        if begin_ns >= self._end_ns:
-            self._queue.extend(self._heartbeats(self._end_ns))
+        if before_ns is None:
+            self._queue.extend(self._heartbeats(self.end_ns))
+
+    def read_window(self) -> int | None:
+        """Read one window further into ``merge``; returns the time before which nothing more comes, None at the end."""
+        begin_ns = self._read_to_ns or 0
+        if begin_ns >= self.end_ns:
+            self._read_to_ns = self.end_ns + 1
+            return None
+        self._read_to_ns = min(begin_ns + self._window_ns, self.end_ns)
+        window = self._read(begin_ns, self._read_to_ns)
+        self.merge.push(window)
+        self._widen(sum(map(len, window.values())))
+        return begin_ns
 
     def _widen(self, rows: int) -> None:
         """Read sparse stretches in longer windows."""
@@ -294,12 +308,16 @@ class Tape(Feed):
             self._window_ns = least
 
     def _read(self, start_ns: int, end_ns: int) -> dict[str, pd.DataFrame]:
-        return {table: self.recording.read(table, start_ns, end_ns) for table in self.tables}
+        return {
+            table: self.recording.read(table, start_ns, end_ns)
+            for table in self.tables
+            if self._reaches is None or _meet(self._reaches.get(table), start_ns, end_ns)
+        }
 
     def _heartbeats(self, next_ns: int) -> Iterator[tuple[int, Batch]]:
         """Heartbeats of the quiet before ``next_ns``, on the grid of whole periods."""
         p = self.parameters
-        if self._recorded_heartbeats or self._told_ns is None:
+        if self.recorded_heartbeats or self._told_ns is None:
             return
         period = int(p.heartbeat_s * SECOND_NS)
         first = self._told_ns - self._told_ns % period + period
@@ -364,6 +382,10 @@ class Tape(Feed):
             self._anchor = (now + int(wait * SECOND_NS), due_ns)
         if wait > 0.0:
             await self._sleep(wait)
+
+
+def _meet(reach: tuple[int, int] | None, start_ns: int, end_ns: int) -> bool:
+    return reach is not None and reach[0] < end_ns and start_ns <= reach[1]
 
 
 def _instant(moment: int | str | pd.Timestamp | None) -> int | None:

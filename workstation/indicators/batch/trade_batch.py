@@ -123,6 +123,21 @@ class TradeReader:
             columns.found[TradeReader] = held
         return held
 
+    def counts(self, trades: pd.DataFrame) -> npt.NDArray[np.bool_]:
+        """Which rows of a conformed batch ``live`` gives.
+
+        Examples
+        --------
+        >>> batch = TRADES.conform(pd.DataFrame({
+        ...     "event_ns": [1, 3600 * 10**9], "seen_ns": [2, 5], "instrument": "X", "price": 1.0, "size": 1.0}))
+        >>> TradeReader().counts(batch).tolist()
+        [True, False]
+        """
+        arrays = arrays_of(trades)
+        believed: npt.NDArray[np.bool_] = (arrays[_SEEN] <= 0) | (arrays[_EVENT] - arrays[_SEEN] <= AHEAD_NS)
+        valid: npt.NDArray[np.bool_] = (arrays[TRADES.places["flags"]] & int(TradeFlag.VOID)) == 0
+        return np.logical_and(believed, valid)
+
     def groups(self, columns: TradeColumns) -> TradeGroups:
         """A batch by instrument; its arrays are written anew for the reader's next batch.
 

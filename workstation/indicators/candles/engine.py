@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -17,7 +18,7 @@ from workstation.indicators.candles.corrections import KeptRows, KeptTrades
 from workstation.indicators.candles.open_bars import BarStore
 from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
 from workstation.indicators.candles.timeframe import Batch, CandleLength
-from workstation.market.engine import Engine, conformed
+from workstation.market.engine import Beats, Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES
 from workstation.market.tables.frames import STACKED_ROWS
@@ -112,6 +113,18 @@ class Candles(Engine):
             done = self._fold(columns)
         self._forget()
         return self._given(done, done.rows)
+
+    def beats(self, rows: Mapping[str, pd.DataFrame]) -> Beats:
+        """Heartbeats that the next trade reaches, if it counts, unless candles of two moments would become final at once."""
+        trades = rows.get("trades")
+        reaching = {} if trades is None else {"trades": self._reader.counts(trades)}
+        event_ns = np.empty(0, dtype=np.int64) if trades is None else trades["event_ns"].to_numpy()
+        dues = []
+        for length, every in enumerate(self.parameters.lengths_ns):
+            open_numbers = self._store.open_numbers(length)
+            numbers = np.unique(np.concatenate((open_numbers, event_ns // every)))
+            dues.append((numbers + 1) * every + self._lateness_ns)
+        return Beats(reaching, np.unique(np.concatenate(dues)))
 
     def in_progress(self) -> pd.DataFrame:
         """Candles that are not final yet, ``closed`` False, by length, begin and first trade of their instrument."""

@@ -77,6 +77,12 @@ class BarStore:
             self.instruments,
         )  # fmt: skip
 
+    def open_numbers(self, length: int) -> npt.NDArray[np.int64]:
+        """Numbers (``event_ns // every_ns``) of the open bars of the length at this place of the lengths."""
+        numbers: npt.NDArray[np.int64] = self.of(length).bars[:, kernels.NUMBER]
+        taken: npt.NDArray[np.int64] = numbers[numbers != kernels.VACANT]
+        return taken
+
     def bank(self) -> BarBank:
         """Bars of all lengths, as kernels take them."""
         return BarBank(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import Any, ClassVar, NamedTuple
@@ -15,7 +15,7 @@ import pandas as pd
 from workstation.indicators.batch.by_instrument import TickGroups
 from workstation.indicators.batch.instrument_state import nothing
 from workstation.indicators.ticks.windows import Measured, TickWindowParameters, TickWindows, TickWindowSet
-from workstation.market.engine import Engine
+from workstation.market.engine import Beats, Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import rows_of
@@ -104,6 +104,21 @@ class TickEngine(Engine):
     def unpriced(self) -> int:
         """Ticks whose price was not positive and finite."""
         return self._windows.paths.unpriced
+
+    def beats(self, rows: Mapping[str, pd.DataFrame]) -> Beats:
+        """Heartbeats that the next trade reaches, if it counts, unless rows of two moments would come at once."""
+        trades = rows.get("trades")
+        reaching = {} if trades is None else {"trades": self._reader.counts(trades)}
+        event_ns = np.empty(0, dtype=np.int64) if trades is None else trades["event_ns"].to_numpy()
+        return Beats(reaching, self._dues_ns(event_ns))
+
+    def _dues_ns(self, event_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64] | None:
+        """When rows fall due that no trade brings about, given the times of trades to come; None: they come in one order anyway."""
+        return None
+
+    def heeds(self, event: str) -> bool:
+        """Whether ``health`` rows of this event empty windows."""
+        return event in self.parameters.breaks
 
     def readiness(self) -> pd.DataFrame:
         """Instrument by instrument: ticks taken, needed, ready, reset_ns, reset_reason."""

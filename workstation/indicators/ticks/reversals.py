@@ -18,7 +18,7 @@ from workstation.indicators.ticks import momentum
 from workstation.indicators.ticks import reversal_kernels as kernels
 from workstation.indicators.ticks.engine import Made, TickEngine, stamped
 from workstation.indicators.ticks.reversal_rules import ReversalRules
-from workstation.indicators.ticks.trend import Lengths, Timeframe
+from workstation.indicators.ticks.trend import NUMBER, Lengths, Timeframe
 from workstation.indicators.ticks.windows import (
     Measured,
     TickWindowParameters,
@@ -218,6 +218,12 @@ class Reversals(TickEngine):
 
     def _frames(self, instruments: int) -> kernels.Frames:
         return kernels.Frames(self._low.make_room(instruments), self._high.make_room(instruments))
+
+    def _dues_ns(self, event_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """The ends of low candles: those that are open, and those of trades to come."""
+        low, every = self._low.make_room(len(self._windows.rows)), self._low.every_ns
+        numbers = np.concatenate((low.bars.marks[:, NUMBER], event_ns // every))
+        return np.unique((numbers[numbers >= 0] + 1) * every)
 
     def _beat(self, event_ns: int) -> Made | None:
         newest = np.array([max(self._watermark_ns, event_ns)])
