@@ -2,7 +2,8 @@
 # What:     hvplot.ohlc() takes open, high, low and close by the order of the columns, not by their names: a
 #           frame with the columns open, close, high, low gets candles from "high" to "close" with bodies
 #           from open to low, and one that begins with the volume gets bodies that start at the volume.
-# Why:      without y, the first four columns that are not x are taken as they stand; nothing is checked.
+# Why:      the documentation says that y is ["open", "high", "low", "close"] by default; in fact the first four
+#           columns that are not x are taken as they stand, and nothing is checked.
 # Bites:    tables whose order is open, close, high, low (several data vendors), or with a count or volume
 #           first: the chart looks like candles and every candle is wrong.
 # Instead:  frame.hvplot.ohlc(x="time", y=["open", "high", "low", "close"])
