@@ -7,7 +7,6 @@ from importlib import import_module
 from typing import Any
 
 from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
-from workstation.feeds.options import check_names, typed_options
 from workstation.market.errors import FeedError, unknown_name
 
 FEEDS = {
@@ -40,6 +39,8 @@ def feed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     >>> feed_options("deribit", {"currencies": '["BTC"]', "heartbeat_s": "30", "secret": "s"})
     {'currencies': ['BTC'], 'heartbeat_s': 30, 'secret': SecretStr('**********')}
     """
+    from workstation.feeds.options import typed_options
+
     return typed_options(name, feed_class(name), options)
 
 
@@ -56,6 +57,8 @@ def open_feed(name: str, **options: Any) -> Feed:
     >>> open_feed("synthetic", seed=7).name
     'synthetic'
     """
+    from workstation.feeds.options import check_names
+
     factory = feed_class(name)
     check_names(name, factory, options)
     try:

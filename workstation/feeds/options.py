@@ -48,7 +48,9 @@ def check_names(name: str, feed: type, options: Mapping[str, Any]) -> None:
     known = option_types(feed)
     for option in options:
         if option not in known and option not in _NOT_OPTIONS:
-            raise FeedError(f"feed {name!r}: {unknown_name('option', option, known)}", fatal=True)
+            raise FeedError(
+                f"feed {name!r} refuses its options: {unknown_name('option', option, known)}", fatal=True
+            )
 
 
 def typed_options(name: str, feed: type, options: Mapping[str, Any]) -> dict[str, Any]:

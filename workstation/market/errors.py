@@ -71,17 +71,14 @@ def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
     Examples
     --------
     >>> unknown_name("option", "heartbeats", ["rate", "heartbeat_s"])
-    "no option 'heartbeats', did you mean 'heartbeat_s'? Known are rate, heartbeat_s"
+    "no option 'heartbeats' (did you mean 'heartbeat_s'?); known are rate, heartbeat_s"
     >>> unknown_name("feed", "x", ["tape"])
     "no feed 'x'; known are tape"
     """
     names = list(known)
     near = difflib.get_close_matches(given, names, 1)
-    return (
-        f"no {what} {given!r}"
-        + (f", did you mean {near[0]!r}? Known are " if near else "; known are ")
-        + ", ".join(names)
-    )
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"no {what} {given!r}{meant}; known are {', '.join(names)}"
 
 
 def in_words(error: BaseException) -> str:
