@@ -28,6 +28,7 @@ from workstation.board.retention import (
 from workstation.exposure.book import ExposureBook
 from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.engine import Engine
+from workstation.market.instants import HOUR_NS, SECOND_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 from workstation.market.tables.frames import array_of
@@ -36,7 +37,6 @@ from workstation.pricing.latest import LatestMarks
 
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
-_HOUR_NS = 3_600 * 10**9
 _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
     "quotes": lambda table: Newest(table, "instrument"),
@@ -44,10 +44,10 @@ _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "instruments": lambda table: Newest(table, "instrument"),
     "heartbeat": lambda table: Tail(table, 1),
     "health": lambda table: Tail(table, 500),
-    "levels": lambda table: Window(table, 36 * _HOUR_NS),
-    "cascade": lambda table: Window(table, 36 * _HOUR_NS),
-    "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
-    "pnl": lambda table: Window(table, 36 * _HOUR_NS),
+    "levels": lambda table: Window(table, 36 * HOUR_NS),
+    "cascade": lambda table: Window(table, 36 * HOUR_NS),
+    "surfaces": lambda table: Window(table, 36 * HOUR_NS),
+    "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
@@ -57,7 +57,7 @@ _OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
 
 PRICED_CHAIN = "priced_chain"
 """What ``version`` calls the priced chains of all underlyings together."""
-_UNPUBLISHED_NS = 10**9
+_UNPUBLISHED_NS = SECOND_NS
 
 
 def _newest_rows(table: Table) -> FrameRetention:

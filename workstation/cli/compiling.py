@@ -13,11 +13,12 @@ from pathlib import Path
 import platformdirs
 
 from workstation.market.errors import WorkstationError
+from workstation.market.instants import SECOND_NS
 
 MARKET = {
     "seed": 1,
     "speed": "max",
-    "start_ns": 1_767_225_600 * 10**9,
+    "start_ns": 1_767_225_600 * SECOND_NS,
     "history_minutes": 2.0,
     "duration_s": 5.0,
 }

@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from workstation.cli.answers import console, fail, settings_of
 from workstation.market.errors import HistoryError, WorkstationError
+from workstation.market.instants import DAY_S
 
 history_app = typer.Typer(help="Look at the history, repair it, merge and forget.", no_args_is_help=True)
 
@@ -129,7 +130,7 @@ def retain(
     """Forget rows of a table older than so many days before its newest row that is not ahead of the clock."""
     try:
         with _open(store, "r+") as history:
-            forgotten = history.retain(table, days * 86_400)
+            forgotten = history.retain(table, days * DAY_S)
             told = history.problems()
     except WorkstationError as error:
         fail(error)

@@ -11,6 +11,7 @@ import xarray as xr
 
 from workstation.exposure.signs import positions, unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
+from workstation.market.instants import YEAR_DAYS
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
@@ -45,7 +46,7 @@ def contract_exposures(contracts: ContractArrays, position: Floats) -> dict[str,
         "gex": contract_gex(contracts, position),
         "dex": greeks["delta"] * position * forward,
         "vanna_exposure": greeks["vanna"] * position * (forward * 0.01),
-        "charm_exposure": greeks["charm"] * position * (forward / 365.0),
+        "charm_exposure": greeks["charm"] * position * (forward / YEAR_DAYS),
     }
 
 

@@ -19,12 +19,12 @@ from workstation.exposure.scenario import forced_flow_grid
 from workstation.exposure.signs import unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.flow.traded_terms import TimedSums, TradedTerms
+from workstation.market.instants import MINUTE_NS, YEAR_DAYS
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.latest import OPTION
 from workstation.pricing.timer import terms_of
 
-MINUTE_NS = 60_000_000_000
 DAY_MINUTES = 1440
 RECENT_NS = 5 * MINUTE_NS
 """Liquidations, open interest and price are looked at over the last five minutes."""
@@ -154,7 +154,7 @@ class Cascade(ChainSnapshots):
             "net_gex": found.net_gex,
             "zero_gamma": found.zero.nearest,
             "put_wall": found.put_wall,
-            "daily_sd": found.atm_iv / np.sqrt(365.0),
+            "daily_sd": found.atm_iv / np.sqrt(YEAR_DAYS),
             "forced_flow_1pct": float(forced[0]),
             "forced_flow_3pct": float(forced[1]),
             **self._minute(contracts, reasons),

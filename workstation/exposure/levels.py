@@ -16,13 +16,14 @@ from workstation.exposure.change import MINUTES, GexHistory
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.public_face import make_callable
 from workstation.pricing.cells import distinct
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 
-DAY_YEARS = 1.0 / 365.0
+DAY_YEARS = 1.0 / YEAR_DAYS
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,14 +11,14 @@ import xarray as xr
 
 from workstation.exposure.book import flow_of, ledger
 from workstation.exposure.signs import positions
+from workstation.market.calendar import SHORTEST_NS
+from workstation.market.instants import DAY_NS, YEAR_DAYS, YEAR_NS
 from workstation.pricing.black import delta_profile
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 
-DAY_NS = 86_400_000_000_000
-YEAR_DAYS = 365.0
-SHORTEST_YEARS = 5.0 / (365.0 * 24.0 * 60.0)
+SHORTEST_YEARS = SHORTEST_NS / YEAR_NS
 """Five minutes: the floor under the time to expiry of a contract that is not expired yet."""
 LOWEST_VOL = 0.01
 """No vol is moved below this; one that stands below it already is only moved up."""

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from workstation.exposure.open_interest import largest
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import extended
 from workstation.pricing.contracts import Floats
 from workstation.pricing.latest import OPTION, LatestMarks, spot_of
 
@@ -109,9 +110,7 @@ class WallWatch:
         return _walls(then), _walls(today), changes
 
     def _grow(self, needed: int) -> None:
-        held = self._before.size
-        if needed > held:
-            self._before = np.concatenate((self._before, np.full(needed - held, np.nan)))
+        self._before = extended(self._before, needed, np.nan)
 
     def snapshot(self) -> dict[str, Any]:
         """What was last told of, by instrument name."""

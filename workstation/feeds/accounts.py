@@ -17,6 +17,7 @@ from workstation.feeds.okx import account as okx
 from workstation.feeds.venue_kit.account_calls import Account, Answer, Wire
 from workstation.feeds.venue_kit.account_rows import Reading, Request, Row, Unread, Venue, answer_of, key_of
 from workstation.market.errors import FeedError, FrameError, SymbolError, TableError
+from workstation.market.instants import DAY_NS, MILLISECOND_NS
 from workstation.market.symbology import unified
 from workstation.market.tables import INSTRUMENTS, TABLES
 
@@ -138,7 +139,7 @@ class Accounts(Feed):
         """Make the sessions and prove the credentials with one call each. Raises ``FeedError``."""
         known = {each.label: each for each in self._polled}
         await self.close()
-        since_ms = time.time_ns() // 1_000_000 - int(self._lookback_days * 86_400_000)
+        since_ms = (time.time_ns() - int(self._lookback_days * DAY_NS)) // MILLISECOND_NS
         self._polled = [_Polled(account, self._timeout_s, since_ms) for account in self._accounts]
         for each in self._polled:
             before = known.get(each.label)
@@ -345,7 +346,7 @@ def _fresh(each: _Polled, fills: list[Row]) -> list[Row]:
             each.seen.add(key)
             kept.append(fill)
     if kept:
-        each.since_ms = max(each.since_ms, kept[-1]["event_ns"] // 1_000_000 - OVERLAP_MS)
+        each.since_ms = max(each.since_ms, kept[-1]["event_ns"] // MILLISECOND_NS - OVERLAP_MS)
     return kept
 
 

@@ -16,7 +16,7 @@ import pandas as pd
 from workstation.history.history import History
 from workstation.history.spill import Spill
 from workstation.market.errors import HistoryError, TableError, in_words
-from workstation.market.tables import HEALTH
+from workstation.market.tables import HEALTH, TABLES
 from workstation.market.tables import table as declared
 
 log = logging.getLogger("workstation.history")
@@ -116,6 +116,8 @@ class Recorder:
     (None, None)
     """
 
+    name = "recorder"
+
     def __init__(
         self,
         history: History,
@@ -138,6 +140,11 @@ class Recorder:
         self._failing = ""
         self._requeue()
         self._thread: threading.Thread | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables it records: all."""
+        return tuple(TABLES)
 
     def start(self) -> Recorder:
         """Begin to write; what was put before waits until then. Returns itself."""

@@ -11,11 +11,12 @@ from workstation.history.arrow_codec import is_keyed
 from workstation.history.history import History
 from workstation.history.queries import REVISIONS
 from workstation.market.errors import HistoryError
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import Table
 
 log = logging.getLogger("workstation.history")
 
-_CLOCK_SLACK_NS = 10**9
+_CLOCK_SLACK_NS = SECOND_NS
 _OUTLIER_SPANS = 30
 """Rows are far after all others when the gap before them is so many times what is kept."""
 

@@ -20,6 +20,7 @@ from workstation.indicators.ticks.intensity import Intensity, intensity
 from workstation.indicators.ticks.reversals import VERSIONS, Reversals, reversals
 from workstation.indicators.ticks.spikes import Spikes, spikes
 from workstation.indicators.ticks.windows import TickWindowSet
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import HEARTBEAT, TRADES, TradeFlag
 from workstation.numerics.moving_averages import SMOOTHINGS
 from workstation.numerics.rolling import rolling_max, rolling_moments, rolling_sum
@@ -54,7 +55,7 @@ def compile_kernels() -> None:
 def _trades() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "event_ns": np.arange(ROWS) * 10**9,
+            "event_ns": np.arange(ROWS) * SECOND_NS,
             "instrument": np.where(np.arange(ROWS) % 3, "BTC/USD", "ETH/USD"),
             "price": 100.0 + np.arange(ROWS) % 7,
             "size": 1.0,
@@ -71,7 +72,7 @@ def _live(batch: pd.DataFrame) -> None:
         Spikes(windows=windows, **_SHORT),
         Reversals(windows=windows, momentum=4, moves=10, **_SHORT),
     ]
-    beat = HEARTBEAT.batch({"event_ns": [1000 * 10**9]})
+    beat = HEARTBEAT.batch({"event_ns": [1000 * SECOND_NS]})
     for engine in engines:
         engine.update(batch)
         engine.in_progress()

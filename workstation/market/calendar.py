@@ -15,16 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import CalendarError
-from workstation.market.instants import NO_TIME
+from workstation.market.instants import DAY_NS, MINUTE_NS, NO_TIME, YEAR_NS
 from workstation.market.symbology.terms import Terms
 
 Instants = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]
 
-MINUTE_NS = 60_000_000_000
-DAY_NS = 1440 * MINUTE_NS
-YEAR_NS = 365 * DAY_NS
-"""ACT/365."""
 SHORTEST_NS = 5 * MINUTE_NS
 """Floor of the time to expiry."""
 CRYPTO_EXPIRY_NS = 8 * 60 * MINUTE_NS

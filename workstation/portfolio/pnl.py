@@ -14,6 +14,7 @@ from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import FILLS, NO_TIME, PNL
+from workstation.numerics.state_arrays import extended
 from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS, State, explained
 from workstation.portfolio.ledger import Ledger
@@ -190,10 +191,9 @@ class PnlSnapshots(Engine):
             return
         self._describe()
         self._prices.grow(self._ledger.codes)
-        self._changed = np.append(self._changed, np.ones(legs - known, dtype=bool))
-        self._shown = np.concatenate((self._shown, np.zeros((len(PARTS), legs - known))), axis=1)
-        self._at_expiry = np.append(self._at_expiry, np.full(legs - known, np.nan))
-        self._index_ns = np.append(self._index_ns, np.full(legs - known, NO_TIME))
+        self._changed, self._shown = extended(self._changed, legs, True), extended(self._shown, legs, 0.0)
+        self._at_expiry = extended(self._at_expiry, legs, np.nan)
+        self._index_ns = extended(self._index_ns, legs, NO_TIME)
 
     def _describe(self) -> None:
         """Terms of the legs, and which contract each belongs to."""

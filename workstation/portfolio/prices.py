@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.numerics.state_arrays import extended
 from workstation.portfolio.valuation import Floats, Quoted, Terms, newest_index
 from workstation.pricing.latest import LatestMarks
 
@@ -29,9 +30,8 @@ class LegPrices:
         self._values: Floats = np.empty((len(SOURCES), 0))
 
     def grow(self, codes: npt.NDArray[np.int32]) -> None:
-        """Make place for the legs of these instruments; the first ones are those there are."""
-        added = codes.size - self._codes.size
-        self._values = np.concatenate((self._values, np.full((len(SOURCES), added), np.nan)), axis=1)
+        """Make room for the legs of these instruments; the first ones are those already held."""
+        self._values = extended(self._values, codes.size, np.nan)
         self._codes = codes
 
     def take(self, rows: pd.DataFrame, table: str) -> bool:

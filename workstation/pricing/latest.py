@@ -13,6 +13,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME, QUOTES
 from workstation.market.tables.frames import array_of, arrays_of
+from workstation.numerics.state_arrays import LEAST_CODES, capacity
 from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
@@ -172,7 +173,7 @@ class LatestMarks:
         if needed <= held:
             return
         old = self.__dict__.copy()
-        self._allocate(max(needed, 2 * held, 1024))
+        self._allocate(capacity(needed, held, LEAST_CODES))
         for name, array in old.items():
             if isinstance(array, np.ndarray):
                 getattr(self, name)[..., :held] = array

@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 import xarray as xr
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.tables import SURFACES
 from workstation.pricing.contracts import contracts
 from workstation.pricing.ledger import from_attrs
@@ -132,7 +133,7 @@ def skew_history(
     for place, part in enumerate(np.split(np.arange(len(rows)), first[1:])):
         for name in SKEW if part.size else ():
             values = columns[name][part]
-            data[name][place] = _between(columns["years"][part], values, days / 365.0, name == "atm_iv")
+            data[name][place] = _between(columns["years"][part], values, days / YEAR_DAYS, name == "atm_iv")
     coords = {"time": ("time", times.astype("datetime64[ns]"), {"units": "UTC"})}
     shaped = {name: ("time", values, {"units": "annual decimal"}) for name, values in data.items()}
     return xr.Dataset(shaped, coords=coords, attrs={"days": days, "underlying": underlying or "".join(names)})

@@ -12,11 +12,10 @@ import pandas as pd
 
 from workstation.history import History
 from workstation.history.row_identity import HashArray, beyond, contents, texts
+from workstation.market.instants import DAY_NS, HOUR_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, TradeFlag
 
-DAY_NS = 86_400 * 10**9
-HOUR_NS = 3_600 * 10**9
 """Prints of one id are one print when they are less than this apart: some venues begin their ids anew every day."""
 MOST_NAMES = 500
 """Instruments that are asked for by name; of more, all rows of the time are read."""

@@ -18,6 +18,7 @@ import pandas as pd
 
 from workstation.market.engine import Engine
 from workstation.market.errors import TableError
+from workstation.market.instants import SECOND_NS
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
@@ -26,7 +27,7 @@ from workstation.streams.event_time import EventTimeGuard, Part
 from workstation.streams.sifting import sift
 from workstation.streams.subscribers import RUNNING, Branch, BranchStatus, Function, TableStream
 
-LATE_REPORT_NS = 10 * 10**9
+LATE_REPORT_NS = 10 * SECOND_NS
 """An engine's late rows are told of at most once in so much event time."""
 SET_ASIDE_BATCHES = 100
 

@@ -255,8 +255,8 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
                     "velocity",
                     "efficiency",
                     "mean",
-                    "upper",
                     "burst_above",
+                    "spike_above",
                     "state",
                 )
             }
@@ -281,7 +281,7 @@ def test_moved_to_the_left_it_asks_the_board_and_then_history(market: TickMarket
 
 def test_history_that_came_before_the_browser_painted_is_sent_again(market: TickMarket) -> None:
     first_ns = int(market.latest("intensity")["event_ns"].iloc[0])
-    columns = ("value", "velocity", "efficiency", "mean", "upper", "burst_above", "state")
+    columns = ("value", "velocity", "efficiency", "mean", "burst_above", "spike_above", "state")
     older = pd.DataFrame({"begin_ns": [first_ns - 20 * SECOND], **dict.fromkeys(columns, 1.0)})
     pace = paces.RenderPacing()
     view = ChartView(

@@ -11,6 +11,7 @@ from workstation.feeds._template.messages import Print, Pushed
 from workstation.feeds.feed import Batch
 from workstation.feeds.venue_kit.health_rows import HealthRows, Row
 from workstation.market.errors import SymbolError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.tables import TRADES
 
 VENUE = "template"
@@ -79,7 +80,7 @@ def _row(each: Print, seen_ns: int) -> dict[str, Any]:
     if each.side not in _SIDES:
         raise ValueError(f"side: {each.side!r} is neither {' nor '.join(_SIDES)}")
     return {
-        "event_ns": each.time_ms * 1_000_000,
+        "event_ns": each.time_ms * MILLISECOND_NS,
         "seen_ns": seen_ns,
         "instrument": instrument_of(each.symbol),
         "venue": VENUE,

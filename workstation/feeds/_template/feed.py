@@ -19,6 +19,7 @@ from workstation.feeds.venue_kit.request_socket import RequestSocket
 from workstation.feeds.venue_kit.secrets import secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import INSTRUMENTS
 
@@ -120,8 +121,8 @@ class Template(SocketFeed[RequestSocket]):
             request = {
                 "op": "history",
                 "symbol": symbol,
-                "from_ms": gap.start_ns // 10**6,
-                "to_ms": gap.end_ns // 10**6,
+                "from_ms": gap.start_ns // MILLISECOND_NS,
+                "to_ms": gap.end_ns // MILLISECOND_NS,
             }
             payload = await self._connected.request(request, self._timeout_s)
             answers.append(RawFrame(time.time_ns(), "history", payload))

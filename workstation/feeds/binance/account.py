@@ -37,6 +37,7 @@ from workstation.feeds.venue_kit.account_rows import (
     word,
 )
 from workstation.market.errors import FrameError
+from workstation.market.instants import MINUTE_NS
 
 OPTIONS, TRADES = "eapiPrivateGetPosition", "eapiPrivateGetUserTrades"
 EXERCISES, ACCOUNT = "eapiPrivateGetExerciseRecord", "eapiPrivateGetAccount"
@@ -47,7 +48,7 @@ FUTURES, INCOME, FUTURES_BALANCE = (
     "fapiPrivateV3GetBalance",
 )
 PAGE = 1000
-ASK_AGAIN_NS = 600 * 10**9
+ASK_AGAIN_NS = 10 * MINUTE_NS
 """How long a contract that was not listed is not asked for again."""
 _SIDES = {"": "", "BOTH": "", "LONG": "long", "SHORT": "short"}
 

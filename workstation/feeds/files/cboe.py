@@ -31,10 +31,11 @@ from workstation.feeds.files.names import by_symbol, named
 from workstation.feeds.files.reading import Rejections, nanoseconds, whole
 from workstation.market.calendar import sessions
 from workstation.market.errors import FrameError
+from workstation.market.instants import MINUTE_NS, YEAR_DAYS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 
 NEW_YORK = "America/New_York"
-HELD_NS = 45 * 60 * 10**9
+HELD_NS = 45 * MINUTE_NS
 """So long after the close a page may still show the roots that trade 15 minutes longer, 15 minutes late."""
 _TITLE_LINES = 4
 _SIDE = ("symbol", "last", "net", "bid", "ask", "volume_24h", "mark_iv", "delta", "gamma", "open_interest")
@@ -145,7 +146,7 @@ def _read_json(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.Dat
     asof_ns = _quoted(path, saved_ns, _last_trade(options))
     marks = marks.assign(event_ns=asof_ns, index=index)
     marks[["vega", "rho"]] *= 100.0
-    marks["theta"] *= 365.0
+    marks["theta"] *= YEAR_DAYS
     underlying = str(data.get("symbol") or "").lstrip("^_") or _underlying(path, marks["symbol"])
     return marks, _spot(underlying, asof_ns, _value(data.get("bid")), _value(data.get("ask")))
 

@@ -25,9 +25,10 @@ from workstation.feeds.files.dbn_layout import (
     fields_of,
     prices,
 )
-from workstation.feeds.files.dbn_names import DAY_NS, Names
+from workstation.feeds.files.dbn_names import Names
 from workstation.feeds.files.dbn_publishers import Published, dataset_name
 from workstation.feeds.files.reading import Rejections
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, MARKS, NO_TIME, QUOTES, TRADES, TradeFlag
 from workstation.market.tables.categories import categories, coded

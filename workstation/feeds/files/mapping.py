@@ -15,10 +15,17 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from workstation.market.errors import FrameError
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.symbology import GRAMMARS
 from workstation.market.tables import Column, table
 
-UNITS = {"percent": 0.01, "basis_points": 1e-4, "per_vol_point": 100.0, "per_day": 365.0, "cents": 0.01}
+UNITS = {
+    "percent": 0.01,
+    "basis_points": 1e-4,
+    "per_vol_point": 100.0,
+    "per_day": float(YEAR_DAYS),
+    "cents": 0.01,
+}
 """Ours = theirs x this: IV in percent, vega per vol point, theta per calendar day."""
 _FORMATS = ("iso", "s", "ms", "us", "ns")
 

@@ -29,6 +29,7 @@ from workstation.feeds.files.names import by_symbol
 from workstation.feeds.files.reading import ROWS, Rejections, possible
 from workstation.feeds.files.times import times
 from workstation.market.contract_sizes import coins_per_contract
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, table
@@ -159,7 +160,7 @@ def _in_our_units(
     deribit, okx = venue == "deribit", venue == "okx"
     marks.loc[deribit, _VOLS] /= 100.0
     marks[["vega", "rho"]] *= 100.0
-    marks["theta"] *= 365.0
+    marks["theta"] *= YEAR_DAYS
     if okx.any():
         left_out = okx & marks[_OF_COIN].notna().any(axis=1)
         if left_out.any():

@@ -20,9 +20,10 @@ import pyarrow.compute as pc
 
 from workstation.feeds.files.cells import MISSING, plain, text_at
 from workstation.feeds.files.reading import END_NS, FIRST_NS
+from workstation.market.instants import DAY_NS, HOUR_NS, MICROSECOND_NS, MILLISECOND_NS, SECOND_NS
 from workstation.market.tables import NO_TIME
 
-SCALES = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+SCALES = {"s": SECOND_NS, "ms": MILLISECOND_NS, "us": MICROSECOND_NS, "ns": 1}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _ZONED = re.compile(r"\d.*[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)")
 Mask = npt.NDArray[np.bool_]
@@ -131,9 +132,9 @@ class _Local:
         before = np.r_[self.order.wall_ns, wall[places][:-1]]
         for place, previous in zip(places[twice[places]], before[twice[places]], strict=True):
             now = int(wall[place])
-            day = now // (86_400 * 10**9)
+            day = now // DAY_NS
             steps = self.order.passes.get(day, 0)
-            if 0 < now < previous < now + 2 * 3600 * 10**9:
+            if 0 < now < previous < now + 2 * HOUR_NS:
                 steps += 1
             passes[place] = self.order.passes[day] = steps
         if len(places):

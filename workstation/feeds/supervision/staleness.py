@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from workstation.feeds.feed import Batch
+from workstation.market.instants import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 RATE_SPAN_NS = 10 * SECOND_NS
 MARKET_DATA = ("trades", "quotes", "marks", "liquidations")
 _NOT_DATA = ("heartbeat", "health")

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.feeds.tape.merge import SECOND_NS, Ordered
+from workstation.feeds.tape.merge import Ordered
 from workstation.feeds.tape.tape import Tape
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import TABLES
 from workstation.market.tables.frames import arrays_of
 

@@ -14,8 +14,9 @@ import pandas as pd
 
 from workstation.feeds.decoding import Decoder, decoder_of
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
-from workstation.feeds.tape.merge import SECOND_NS, Merge, Run
+from workstation.feeds.tape.merge import Merge, Run
 from workstation.market.errors import FeedError
+from workstation.market.instants import DAY_NS, SECOND_NS
 from workstation.market.tables import HEALTH, HEARTBEAT, INSTRUMENTS, TABLES
 
 ROWS = (
@@ -24,7 +25,7 @@ ROWS = (
 FRAMES = ("instruments", "frames", "heartbeat")
 LONGEST_NS = 100_000_000
 FEW_ROWS, MANY_ROWS = 5_000, 200_000
-LONGEST_WINDOW_NS = 7 * 86_400 * SECOND_NS
+LONGEST_WINDOW_NS = 7 * DAY_NS
 
 
 class Recording(Protocol):

@@ -11,10 +11,10 @@ import msgspec
 import numpy as np
 
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.symbology import parse, unified
 from workstation.portfolio.positions import settlement_price
 
-MILLISECOND = 1_000_000
 EARLIEST_NS, LATEST_NS = 631_152_000_000_000_000, 4_102_444_800_000_000_000
 """1990 and 2100; a time outside is none."""
 LONGEST = 60
@@ -217,7 +217,7 @@ def nanoseconds(milliseconds: Any) -> int:
     value = number(milliseconds)
     if math.isnan(value):
         raise FrameError("a row without its time")
-    found = int(value) * MILLISECOND
+    found = int(value) * MILLISECOND_NS
     if not EARLIEST_NS <= found < LATEST_NS:
         raise FrameError(f"{shown(milliseconds)} ms is no time between 1990 and 2100")
     return found

@@ -15,8 +15,9 @@ from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.feeds.venue_kit.gap_detector import Hole
 from workstation.feeds.venue_kit.health_rows import HealthRows, Row
 from workstation.market.errors import FeedError
+from workstation.market.instants import SECOND_NS
 
-LOST_MARGIN_NS = 2 * 10**9
+LOST_MARGIN_NS = 2 * SECOND_NS
 """How far around lost prints a backfill asks: the venue's clock is not ours, and channels gather for 100 ms."""
 
 

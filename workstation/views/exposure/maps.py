@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import DAY_NS
 from workstation.views.exposure.recorded import gex_by_minute, why_none
 from workstation.views.exposure.snapshot import Snapshots
 from workstation.views.state.choice import MEASURES, SHORT_UNITS, Choice
@@ -162,7 +163,7 @@ def _through_time(
         size = wide.abs().max(axis=1).nlargest(_STRIKES).index
         wide = wide.loc[sorted(size)]
     times, strikes = wide.columns.to_numpy(dtype=np.int64), wide.index.to_numpy(dtype=np.float64)
-    day = times.size > 1 and times[-1] - times[0] > 86_400 * 10**9
+    day = times.size > 1 and times[-1] - times[0] > DAY_NS
     across = [pd.Timestamp(int(time)).strftime("%d %b %H:%M" if day else "%H:%M") for time in times]
     cells = wide.to_numpy()
     return (

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import param
 
+from workstation.market.instants import DAY_NS, HOUR_NS
 from workstation.market.tables import MARKS
 from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents
@@ -23,8 +24,6 @@ DAYS = {0.0: "now", 1.0: "+1 d", 7.0: "+7 d"}
 SHOWN = {"pnl": "PnL", "pa_pnl": "PnL, coin kept", "delta": "Delta"}
 CURVES = {"parts": "Total", "legs": "By leg"}
 ALL = "All"
-_DAY_NS = 86_400 * 10**9
-_HOUR_NS = 3_600 * 10**9
 
 
 class PortfolioChoice(param.Parameterized):
@@ -181,7 +180,7 @@ def span(rows: pd.DataFrame, period: str) -> tuple[pd.Series, pd.Series] | None:
         return None
     last = rows.iloc[-1]
     newest = int(last["event_ns"])
-    start = {"day": newest // _DAY_NS * _DAY_NS, "hour": newest - _HOUR_NS, "all": -1}[period]
+    start = {"day": newest // DAY_NS * DAY_NS, "hour": newest - HOUR_NS, "all": -1}[period]
     before = rows[rows["event_ns"].to_numpy() <= start]
     if len(before):
         return before.iloc[-1], last

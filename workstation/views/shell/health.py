@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import SECOND_NS
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.assets import asset
@@ -84,7 +85,7 @@ def replayed(feeds: pd.DataFrame, asof_ns: int, now_ns: int) -> bool:
     >>> replayed(feeds, 10**9, 10**15), replayed(feeds, 10**15, 10**15), replayed(feeds.assign(age_s=99.0), 10**9, 10**15)
     (True, False, False)
     """
-    if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * 10**9:
+    if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * SECOND_NS:
         return False
     arriving = (feeds["age_s"] <= feeds["stale_after_s"]) | (feeds["state"] == "ended")
     return bool((arriving & (feeds["state"] != "connecting")).any())
