@@ -26,6 +26,8 @@ WINDOW_ROWS = 500_000
 IDS = {"trades": "trade_id", "fills": "fill_id"}
 _PARTS_OF_ID = ("venue", "account", "instrument", "exchange", "kind")
 BoolArray = npt.NDArray[np.bool_]
+Spans = dict[int, tuple[int, int]]
+"""Day and instrument -> first and last time of their rows; the day above 32 bits, the registry's code + 1 below."""
 
 
 @dataclass
@@ -47,7 +49,7 @@ class _Columns:
     """What identifies the rows of a table in a file."""
 
     event: npt.NDArray[np.int64]
-    pairs: set[int] = field(default_factory=set)
+    spans: Spans = field(default_factory=dict)
     ids: HashArray | None = None
     payload: HashArray | None = None
 
@@ -70,7 +72,7 @@ class KnownRows:
             str(name): (int(row["first_event_ns"]), int(row["last_event_ns"]))
             for name, row in tables.iterrows()
         }
-        self._held: dict[str, set[int]] = {}
+        self._held: dict[str, Spans] = {}
         self._asked: dict[str, set[int]] = {}
 
     def judge(self, name: str, frames: Iterable[pd.DataFrame]) -> Verdict:
@@ -87,19 +89,26 @@ class KnownRows:
         verdict = Verdict(np.ones(len(found.event), dtype=np.bool_))
         if found.ids is not None and found.ids.any():
             verdict.new &= ~_repeated(found)
-        shared = self._shared(name, found.pairs)
+        margin = HOUR_NS if found.ids is not None and found.ids.any() else 0
+        shared = self._shared(name, found.spans, margin)
         if shared:
             self._write(name)
             self._compare(name, frames, found, shared, verdict)
-        self._held.setdefault(name, set()).update(found.pairs)
+        _widen(self._held.setdefault(name, {}), found.spans)
         return verdict
 
     # -- what is stored -----------------------------------------------------------------------------------
 
-    def _shared(self, name: str, pairs: set[int]) -> set[int]:
-        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same day."""
-        self._ask(name, {pair >> 32 for pair in pairs})
-        return {(pair & _CODE) - 1 for pair in pairs & self._held.get(name, set())}
+    def _shared(self, name: str, spans: Spans, margin: int) -> set[int]:
+        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same day and time."""
+        self._ask(name, {pair >> 32 for pair in spans})
+        held = self._held.get(name, {})
+        shared = set()
+        for pair in spans.keys() & held.keys():
+            (first, last), (held_first, held_last) = spans[pair], held[pair]
+            if first - margin <= held_last and last + margin >= held_first:
+                shared.add((pair & _CODE) - 1)
+        return shared
 
     def _ask(self, name: str, days: set[int]) -> None:
         """Find out, once, which instruments of these days were in history before this import."""
@@ -117,7 +126,7 @@ class KnownRows:
             rows = self._history.read(
                 name, start=start * DAY_NS, end=end * DAY_NS, columns=columns, revisions=True
             )
-            self._held.setdefault(name, set()).update(_pairs(rows))
+            _widen(self._held.setdefault(name, {}), _spans(rows))
 
     def _stored(self, name: str, start: int, end: int, codes: set[int]) -> pd.DataFrame:
         by_name = "instrument" in TABLES[name].names and len(codes) <= MOST_NAMES and min(codes) >= 0
@@ -177,18 +186,18 @@ def _compare_ids(
 
 def _columns(name: str, frames: Iterable[pd.DataFrame]) -> _Columns:
     events, ids, payloads = [], [], []
-    pairs: set[int] = set()
+    spans: Spans = {}
     for frame in frames:
         events.append(frame["event_ns"].to_numpy())
-        pairs |= _pairs(frame)
+        _widen(spans, _spans(frame))
         one, payload = _ids(name, frame)
         if one is not None and payload is not None:
             ids.append(one)
             payloads.append(payload)
     event = np.concatenate(events) if events else np.zeros(0, dtype=np.int64)
     if not ids:
-        return _Columns(event, pairs)
-    return _Columns(event, pairs, np.concatenate(ids), np.concatenate(payloads))
+        return _Columns(event, spans)
+    return _Columns(event, spans, np.concatenate(ids), np.concatenate(payloads))
 
 
 def _ids(name: str, frame: pd.DataFrame) -> tuple[HashArray | None, Any]:
@@ -218,12 +227,30 @@ def _repeated(found: _Columns) -> BoolArray:
     return np.asarray(keys.duplicated() & (keys["id"] > 0), dtype=np.bool_)
 
 
-def _pairs(frame: pd.DataFrame) -> set[int]:
-    """Day and instrument of the rows of a conformed batch: the day above 32 bits, the registry's code + 1 below."""
-    pairs = frame["event_ns"].to_numpy() // DAY_NS << 32
+def _spans(frame: pd.DataFrame) -> Spans:
+    """First and last time of the rows of each day and instrument of a conformed batch."""
+    event = frame["event_ns"].to_numpy()
+    if not len(event):
+        return {}
+    pairs = event // DAY_NS << 32
     if "instrument" in frame.columns:
         pairs = pairs | (frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1)
-    return set(pd.unique(pairs).tolist())
+    starts = np.flatnonzero(
+        np.concatenate(([True], pairs[1:] != pairs[:-1]))
+    )  # of rows that follow one another
+    first, last = np.minimum.reduceat(event, starts), np.maximum.reduceat(event, starts)
+    places, distinct = pd.factorize(pairs[starts])
+    firsts, lasts = np.full(len(distinct), first.max()), np.full(len(distinct), last.min())
+    np.minimum.at(firsts, places, first)
+    np.maximum.at(lasts, places, last)
+    return dict(zip(distinct.tolist(), zip(firsts.tolist(), lasts.tolist(), strict=True), strict=True))
+
+
+def _widen(spans: Spans, others: Spans) -> None:
+    """Take in the times of others."""
+    for pair, (first, last) in others.items():
+        held = spans.get(pair)
+        spans[pair] = (first, last) if held is None else (min(held[0], first), max(held[1], last))
 
 
 def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
