@@ -20,14 +20,13 @@ HOUR_NS = 3_600 * 10**9
 """Prints of one id are one print when they are less than this apart: some venues begin their ids anew every day."""
 MOST_NAMES = 500
 """Instruments that are asked for by name; of more, all rows of the time are read."""
-_CODE = 0xFFFFFFFF
+_HOUR = 1 << 32
+_CODE = _HOUR - 1
 WINDOW_ROWS = 500_000
 """Rows of a file compared at once."""
 IDS = {"trades": "trade_id", "fills": "fill_id"}
 _PARTS_OF_ID = ("venue", "account", "instrument", "exchange", "kind")
 BoolArray = npt.NDArray[np.bool_]
-Spans = dict[int, tuple[int, int]]
-"""Day and instrument -> first and last time of their rows; the day above 32 bits, the registry's code + 1 below."""
 
 
 @dataclass
@@ -49,7 +48,7 @@ class _Columns:
     """What identifies the rows of a table in a file."""
 
     event: npt.NDArray[np.int64]
-    spans: Spans = field(default_factory=dict)
+    pairs: set[int] = field(default_factory=set)
     ids: HashArray | None = None
     payload: HashArray | None = None
 
@@ -72,7 +71,7 @@ class KnownRows:
             str(name): (int(row["first_event_ns"]), int(row["last_event_ns"]))
             for name, row in tables.iterrows()
         }
-        self._held: dict[str, Spans] = {}
+        self._held: dict[str, set[int]] = {}
         self._asked: dict[str, set[int]] = {}
 
     def judge(self, name: str, frames: Iterable[pd.DataFrame]) -> Verdict:
@@ -87,28 +86,27 @@ class KnownRows:
         """
         found = _columns(name, frames)
         verdict = Verdict(np.ones(len(found.event), dtype=np.bool_))
-        if found.ids is not None and found.ids.any():
+        with_id = found.ids is not None and bool(found.ids.any())
+        if with_id:
             verdict.new &= ~_repeated(found)
-        margin = HOUR_NS if found.ids is not None and found.ids.any() else 0
-        shared = self._shared(name, found.spans, margin)
+        shared = self._shared(name, found.pairs, near=with_id)
         if shared:
             self._write(name)
             self._compare(name, frames, found, shared, verdict)
-        _widen(self._held.setdefault(name, {}), found.spans)
+        self._held.setdefault(name, set()).update(found.pairs)
         return verdict
 
     # -- what is stored -----------------------------------------------------------------------------------
 
-    def _shared(self, name: str, spans: Spans, margin: int) -> set[int]:
-        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same day and time."""
-        self._ask(name, {pair >> 32 for pair in spans})
-        held = self._held.get(name, {})
-        shared = set()
-        for pair in spans.keys() & held.keys():
-            (first, last), (held_first, held_last) = spans[pair], held[pair]
-            if first - margin <= held_last and last + margin >= held_first:
-                shared.add((pair & _CODE) - 1)
-        return shared
+    def _shared(self, name: str, pairs: set[int], near: bool) -> set[int]:
+        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same hour.
+
+        ``near``: or of the hour before or after.
+        """
+        if near:
+            pairs = pairs | {pair + _HOUR for pair in pairs} | {pair - _HOUR for pair in pairs}
+        self._ask(name, {hour * HOUR_NS // DAY_NS for hour in {pair >> 32 for pair in pairs}})
+        return {(pair & _CODE) - 1 for pair in pairs & self._held.get(name, set())}
 
     def _ask(self, name: str, days: set[int]) -> None:
         """Find out, once, which instruments of these days were in history before this import."""
@@ -126,7 +124,7 @@ class KnownRows:
             rows = self._history.read(
                 name, start=start * DAY_NS, end=end * DAY_NS, columns=columns, revisions=True
             )
-            _widen(self._held.setdefault(name, {}), _spans(rows))
+            self._held.setdefault(name, set()).update(_pairs(rows))
 
     def _stored(self, name: str, start: int, end: int, codes: set[int]) -> pd.DataFrame:
         by_name = "instrument" in TABLES[name].names and len(codes) <= MOST_NAMES and min(codes) >= 0
@@ -186,18 +184,18 @@ def _compare_ids(
 
 def _columns(name: str, frames: Iterable[pd.DataFrame]) -> _Columns:
     events, ids, payloads = [], [], []
-    spans: Spans = {}
+    pairs: set[int] = set()
     for frame in frames:
         events.append(frame["event_ns"].to_numpy())
-        _widen(spans, _spans(frame))
+        pairs |= _pairs(frame)
         one, payload = _ids(name, frame)
         if one is not None and payload is not None:
             ids.append(one)
             payloads.append(payload)
     event = np.concatenate(events) if events else np.zeros(0, dtype=np.int64)
     if not ids:
-        return _Columns(event, spans)
-    return _Columns(event, spans, np.concatenate(ids), np.concatenate(payloads))
+        return _Columns(event, pairs)
+    return _Columns(event, pairs, np.concatenate(ids), np.concatenate(payloads))
 
 
 def _ids(name: str, frame: pd.DataFrame) -> tuple[HashArray | None, Any]:
@@ -227,30 +225,12 @@ def _repeated(found: _Columns) -> BoolArray:
     return np.asarray(keys.duplicated() & (keys["id"] > 0), dtype=np.bool_)
 
 
-def _spans(frame: pd.DataFrame) -> Spans:
-    """First and last time of the rows of each day and instrument of a conformed batch."""
-    event = frame["event_ns"].to_numpy()
-    if not len(event):
-        return {}
-    pairs = event // DAY_NS << 32
+def _pairs(frame: pd.DataFrame) -> set[int]:
+    """Hour and instrument of the rows of a conformed batch: the hour above 32 bits, the registry's code + 1 below."""
+    pairs = frame["event_ns"].to_numpy() // HOUR_NS << 32
     if "instrument" in frame.columns:
-        pairs = pairs | (frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1)
-    starts = np.flatnonzero(
-        np.concatenate(([True], pairs[1:] != pairs[:-1]))
-    )  # of rows that follow one another
-    first, last = np.minimum.reduceat(event, starts), np.maximum.reduceat(event, starts)
-    places, distinct = pd.factorize(pairs[starts])
-    firsts, lasts = np.full(len(distinct), first.max()), np.full(len(distinct), last.min())
-    np.minimum.at(firsts, places, first)
-    np.maximum.at(lasts, places, last)
-    return dict(zip(distinct.tolist(), zip(firsts.tolist(), lasts.tolist(), strict=True), strict=True))
-
-
-def _widen(spans: Spans, others: Spans) -> None:
-    """Take in the times of others."""
-    for pair, (first, last) in others.items():
-        held = spans.get(pair)
-        spans[pair] = (first, last) if held is None else (min(held[0], first), max(held[1], last))
+        pairs |= frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1
+    return set(pd.unique(pairs).tolist())
 
 
 def _runs(days: list[int]) -> Iterator[tuple[int, int]]:
