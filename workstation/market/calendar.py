@@ -6,6 +6,7 @@ US wall-clock times are turned into instants with the America/New_York zone thro
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -267,9 +268,15 @@ def expiry_ns(terms: Terms) -> int:
     """
     if terms.expiry is None:
         return NO_TIME
-    if not terms.listed:
-        return int(crypto_expiry_ns(np.datetime64(terms.expiry)))
-    return int(us_option_expiry_ns(roots=terms.root, dates=[np.datetime64(terms.expiry)])[0])
+    return _expiry_ns(terms.root if terms.listed else "", terms.expiry)
+
+
+@lru_cache(maxsize=1 << 14)
+def _expiry_ns(listed_root: str, date: dt.date) -> int:
+    """Thousands of contracts share a few hundred of them; an empty root is crypto's."""
+    if not listed_root:
+        return int(crypto_expiry_ns(np.datetime64(date)))
+    return int(us_option_expiry_ns(roots=listed_root, dates=[np.datetime64(date)])[0])
 
 
 def years(*, asof_ns: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> npt.NDArray[np.float64]:

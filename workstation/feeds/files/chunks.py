@@ -171,7 +171,7 @@ def parsed(
 ) -> Chunk:
     """The wanted columns of whole lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
     found, count = None, body.count(b"\n") + (not body.endswith(b"\n"))
-    if body and _is_plain(body):
+    if body and _is_plain(body, len(header)):
         found = _table(_ended(body), header, wanted, delimiter, False)
     numbers = np.arange(first, first + count)
     if found is None or found.num_rows != count:
@@ -192,11 +192,16 @@ def parsed(
     return Chunk(columns, numbers, file, next_place=first + count)
 
 
-def _is_plain(body: bytes) -> bool:
-    """Whether lines have nothing in them for which each must be looked at: no quote, NUL, blank line or lone return."""
-    if not body.isascii() or any(mark in body for mark in (b'"', b"\0", b"\n\n", b"\n\r")):
+def _is_plain(body: bytes, fields: int) -> bool:
+    """Whether lines have nothing in them for which each must be looked at: no quote, NUL, blank line or lone return.
+
+    Of a blank line among lines of several fields the reader says that it has too few.
+    """
+    if not body.isascii() or b'"' in body or b"\0" in body or body.startswith((b"\n", b"\r")):
         return False
-    return not body.startswith((b"\n", b"\r")) and body.count(b"\r") == body.count(b"\r\n")
+    if fields == 1 and b"\n\n" in body:
+        return False
+    return b"\r" not in body or (b"\n\r" not in body and body.count(b"\r") == body.count(b"\r\n"))
 
 
 def _ended(body: bytes) -> bytes:

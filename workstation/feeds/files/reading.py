@@ -121,9 +121,10 @@ def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     module = importlib.import_module(f"workstation.feeds.files.{format_name}")
     reader: Reader = module.read
+    looked_at = getattr(module, "SETS_IMPOSSIBLE_ASIDE", False)
     try:
         for name, frame in reader(path, rejections, **options):
-            kept = possible(table(name), frame, rejections, lambda _: path.name)
+            kept = frame if looked_at else possible(table(name), frame, rejections, lambda _: path.name)
             if len(kept):
                 yield Batch(name, table(name).conform(kept))
     except _DAMAGE as error:

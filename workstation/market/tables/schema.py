@@ -172,9 +172,10 @@ class Table:
         [('bid', [True, False], 'bid that is not finite'), ('bid_size', [True, True], 'bid_size below 0')]
         """
         names = None if kinds is None else frame.get("instrument")
+        brought = dict(zip(frame.columns, arrays_of(frame), strict=True))
         for _, column in self._bounded:
-            if column.name in frame:
-                values = frame[column.name].to_numpy()
+            values = brought.get(column.name)
+            if values is not None:
                 yield from ((column.name, mask, reason) for mask, reason in impossible(column, values))
                 if column.price and names is not None and kinds is not None:
                     negative = below_zero(values, names, kinds)

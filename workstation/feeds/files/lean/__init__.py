@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 
 from workstation.feeds.feed import Batch
-from workstation.feeds.files.lean.ahead import one_ahead
 from workstation.feeds.files.lean.contracts import venue_of
 from workstation.feeds.files.lean.layouts import layout_of
 from workstation.feeds.files.lean.lines import parse_lines
@@ -23,6 +22,7 @@ from workstation.feeds.files.lean.members import Block, blocks
 from workstation.feeds.files.lean.paths import LeanFile, parse_path
 from workstation.feeds.files.lean.rows import LeanReading, batches_of
 from workstation.feeds.files.lean.zones import zone_name, zone_of
+from workstation.feeds.files.read_ahead import one_ahead
 from workstation.feeds.files.reading import Rejections
 from workstation.market.errors import FrameError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
