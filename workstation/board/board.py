@@ -39,8 +39,8 @@ CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
 _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
-    "quotes": lambda table: Newest(table, "instrument"),
-    "marks": lambda table: Newest(table, "instrument"),
+    "quotes": lambda table: Newest(table, "instrument", "venue", "exchange"),
+    "marks": lambda table: Newest(table, "instrument", "venue"),
     "instruments": lambda table: Newest(table, "instrument"),
     "heartbeat": lambda table: Tail(table, 1),
     "health": lambda table: Tail(table, 500),
@@ -73,7 +73,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
-    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 

@@ -140,11 +140,11 @@ class Window(FrameRetention):
 
 
 class Newest(FrameRetention):
-    """The newest row per value of one column (by arrival)."""
+    """The newest row per value of some columns (by arrival)."""
 
-    def __init__(self, table: Table, by: str) -> None:
+    def __init__(self, table: Table, *by: str) -> None:
         super().__init__(table)
-        self._by = by
+        self._by = list(by)
 
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.drop_duplicates(self._by, keep="last", ignore_index=True)

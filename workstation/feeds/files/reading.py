@@ -89,7 +89,7 @@ class Reader(Protocol):
 FORMATS: Mapping[str, str] = {
     "cboe": "quote-table CSV and delayed-quotes JSON of Cboe",
     "dbn": "Databento binary files",
-    "lean": "tick and bar zips of LEAN",
+    "lean": "tick and bar zips of LEAN, and its CSVs of option universes",
     "tardis": "options_chain CSV of Tardis",
     "frames": "raw websocket captures: cryptofeed's and the `timestamp json` line form",
     "table": "any CSV, Parquet or Feather file through a YAML mapping of columns, units and time",

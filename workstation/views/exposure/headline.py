@@ -191,8 +191,9 @@ def _tag(source: Source, made: Snapshot) -> str:
 def _quoted_at(source: Source, instrument: str) -> set[str]:
     """Venues of an instrument's newest quote."""
     quotes = source.latest("quotes")
-    ours = quotes["instrument"].array.codes == REGISTRY.find(instrument)
-    return set(quotes["venue"].to_numpy()[ours].tolist())
+    ours = quotes[quotes["instrument"].array.codes == REGISTRY.find(instrument)]
+    newest = ours["event_ns"].to_numpy() == ours["event_ns"].max()
+    return set(ours["venue"].to_numpy()[newest].tolist())
 
 
 def _late(source: Source) -> str:
