@@ -13,6 +13,7 @@ FEEDS = {
     "synthetic": "workstation.feeds.synthetic:Synthetic",
     "tape": "workstation.feeds.tape.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
+    "bybit": "workstation.feeds.bybit:Bybit",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }
