@@ -92,7 +92,7 @@ def repair(store: StoreArgument = "") -> None:
     Nothing is deleted: what is left out is kept in the store's quarantine folder. Stop what writes to the store first.
     """
     from workstation.history import folder_of
-    from workstation.history.repair import repair as repair_store
+    from workstation.history.embedded.repair import repair as repair_store
 
     try:
         folder = folder_of(_url(store))

@@ -18,13 +18,13 @@ import pandas as pd
 import pyarrow as pa
 
 from workstation.history import arrow_codec as columns
-from workstation.history.leases import Leases
-from workstation.history.manifest import Manifest
-from workstation.history.manifest_records import Extent, Logged, Moment, Segment
-from workstation.history.manifest_schema import MANIFEST
+from workstation.history.embedded.leases import Leases
+from workstation.history.embedded.manifest import Manifest
+from workstation.history.embedded.manifest_records import Extent, Logged, Moment, Segment
+from workstation.history.embedded.manifest_schema import MANIFEST
+from workstation.history.embedded.queries import Source
+from workstation.history.embedded.segments import Identity, damage, footer_of, identify, read_segment
 from workstation.history.options import EmbeddedOptions
-from workstation.history.queries import Source
-from workstation.history.segments import Identity, damage, footer_of, identify, read_segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared

@@ -15,29 +15,28 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from workstation.history import queries
 from workstation.history.arrow_codec import (
-    ORDER,
     encode,
     identity_columns,
-    is_keyed,
     numbers,
     stored_schema,
     time_sorted,
     to_arrow,
     to_frame,
 )
+from workstation.history.embedded import queries
+from workstation.history.embedded.leases import exclusive
+from workstation.history.embedded.maintenance import Maintenance
+from workstation.history.embedded.problems import problem, unknown_segment
+from workstation.history.embedded.retention import newest_credible, not_ahead
+from workstation.history.embedded.segments import extent, of_instruments
+from workstation.history.embedded.selection import chosen_instruments, existing_columns, needed_columns
+from workstation.history.embedded.snapshot_reader import SegmentGone, SnapshotReader
 from workstation.history.history import Capabilities, History, Time, to_ns
-from workstation.history.leases import exclusive
-from workstation.history.maintenance import Maintenance
 from workstation.history.newest_rows import groups_of, last_written, newest
 from workstation.history.options import EmbeddedOptions
-from workstation.history.problems import problem, unknown_segment
-from workstation.history.retention import newest_credible, not_ahead
-from workstation.history.segments import extent, of_instruments
-from workstation.history.snapshot_reader import SegmentGone, SnapshotReader
 from workstation.history.written_times import in_nanoseconds
-from workstation.market.errors import HistoryError, QueryError, TableError
+from workstation.market.errors import HistoryError, QueryError
 from workstation.market.tables import HEALTH, NO_TIME, TABLES, Table
 from workstation.market.tables import table as declared
 
@@ -166,9 +165,9 @@ class EmbeddedHistory(History):
             A time cannot be understood, or the table has no instruments to choose from.
         """
         schema = declared(table)
-        names = _chosen(schema, instruments)
-        wanted = _existing(schema, columns)
-        needed = _needed(schema, wanted, names is not None, not revisions)
+        names = chosen_instruments(schema, instruments)
+        wanted = existing_columns(schema, columns)
+        needed = needed_columns(schema, wanted, names is not None, not revisions)
         parts = self._pieces.read(schema, needed, to_ns(start), to_ns(end))
         if names is not None:
             parts = [of_instruments(part, names) for part in parts]
@@ -390,30 +389,3 @@ def _without_repeats(table: Table, batch: pa.RecordBatch) -> pa.RecordBatch:
     identity = to_frame(table, pa.Table.from_batches([batch]).select(identity_columns(table)))
     repeated = identity.duplicated().to_numpy() & (seq > 0)
     return batch.filter(pa.array(~repeated)) if repeated.any() else batch
-
-
-def _chosen(table: Table, instruments: str | Iterable[str] | None) -> list[str] | None:
-    if instruments is None:
-        return None
-    if "instrument" not in table.names:
-        raise HistoryError(f"{table.name} has no instrument column; choose rows of it by sql")
-    return [instruments] if isinstance(instruments, str) else [str(name) for name in instruments]
-
-
-def _existing(table: Table, names: Sequence[str] | None) -> list[str]:
-    if names is None:
-        return list(table.names)
-    for name in names:
-        if name not in table.by_name:
-            raise TableError(table.name, name, -1, f"no such column; the table has {', '.join(table.names)}")
-    return list(names)
-
-
-def _needed(table: Table, wanted: Sequence[str], by_instrument: bool, newest_only: bool) -> list[str]:
-    """The wanted columns and those that sort, choose and replace rows."""
-    names = [*wanted, "event_ns", "seq"]
-    if by_instrument:
-        names.append("instrument")
-    if newest_only and is_keyed(table):
-        names.extend((*table.key, ORDER))
-    return list(dict.fromkeys(names))

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from workstation.history.arrow_codec import align, nulls_for_nan, numbers
-from workstation.history.manifest_records import Draft, Extent, Segment
+from workstation.history.embedded.manifest_records import Draft, Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.history.store_rows import filled, trades
-from workstation.history import manifest, open_history
+from workstation.history import open_history
+from workstation.history.embedded import manifest
 
 
 def test_compaction_keeps_every_row_and_deletes_the_old_files(lake):

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from workstation.history.segments import footer_of
+from workstation.history.embedded.segments import footer_of
 from workstation.market.tables import NO_TIME
 
 

@@ -8,8 +8,8 @@ import time
 import pandas as pd
 
 from workstation.history.arrow_codec import is_keyed
+from workstation.history.embedded.queries import REVISIONS
 from workstation.history.history import History
-from workstation.history.queries import REVISIONS
 from workstation.market.errors import HistoryError
 from workstation.market.instants import SECOND_NS
 from workstation.market.tables import Table

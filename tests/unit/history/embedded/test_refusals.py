@@ -14,7 +14,7 @@ import pytest
 
 from tests.unit.history.store_rows import filled, trades
 from workstation.history import folder_of, open_history
-from workstation.history import maintenance as upkeep
+from workstation.history.embedded import maintenance as upkeep
 from workstation.market.errors import HistoryError, QueryError, TableError
 from workstation.market.tables import NO_TIME
 
@@ -94,7 +94,7 @@ def test_unknown_numbers_are_null_wherever_the_row_lies(lake):
 
 
 def test_segments_of_an_earlier_version_hide_no_nan(lake, monkeypatch):
-    from workstation.history import segments
+    from workstation.history.embedded import segments
 
     monkeypatch.setattr(segments, "nulls_for_nan", lambda rows: rows)
     monkeypatch.setattr(segments, "_NULLS", b"something.else")

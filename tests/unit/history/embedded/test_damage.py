@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.history import maintenance as upkeep
 from workstation.history import open_history
+from workstation.history.embedded import maintenance as upkeep
 from workstation.market.errors import HistoryError, QueryError
 
 
@@ -125,7 +125,7 @@ def test_a_segment_that_cannot_be_opened_now_is_no_damage(lake, monkeypatch):
     def refuse(*_args, **_options):
         raise OSError(errno.EMFILE, "Too many open files")
 
-    monkeypatch.setattr("workstation.history.segments.pq.ParquetFile", refuse)
+    monkeypatch.setattr("workstation.history.embedded.segments.pq.ParquetFile", refuse)
     with pytest.raises(HistoryError, match="nothing is set aside"):
         lake.read("trades")
     monkeypatch.undo()
@@ -155,7 +155,7 @@ def test_a_full_disk_while_rolling_loses_nothing(lake, monkeypatch):
     def full(*_args, **_options):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("workstation.history.segments.pq.write_table", full)
+    monkeypatch.setattr("workstation.history.embedded.segments.pq.write_table", full)
     with pytest.raises(HistoryError, match=r"No space left on device.*nothing is lost"):
         lake.roll()
     monkeypatch.undo()

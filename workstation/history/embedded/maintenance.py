@@ -15,11 +15,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from workstation.history import arrow_codec as columns
-from workstation.history.leases import exclusive
-from workstation.history.manifest_records import Segment
+from workstation.history.embedded.leases import exclusive
+from workstation.history.embedded.manifest_records import Segment
+from workstation.history.embedded.segments import extent, footer_of, new_draft, write_segment
+from workstation.history.embedded.snapshot_reader import Batch, SnapshotReader
 from workstation.history.options import EmbeddedOptions
-from workstation.history.segments import extent, footer_of, new_draft, write_segment
-from workstation.history.snapshot_reader import Batch, SnapshotReader
 from workstation.market.errors import HistoryError, in_words
 from workstation.market.tables import Table
 from workstation.market.tables import table as declared

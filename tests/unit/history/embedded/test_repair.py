@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from workstation.history import open_history
-from workstation.history.repair import repair
+from workstation.history.embedded.repair import repair
 from workstation.market.errors import HistoryError
 
 
@@ -138,7 +138,7 @@ _KILLED = """
 import os, sys, signal
 import numpy as np, pandas as pd
 sys.path.insert(0, sys.argv[2])
-from tests.unit.history.test_repair import rows
+from tests.unit.history.embedded.test_repair import rows
 from workstation.history import open_history
 history = open_history(sys.argv[1], upkeep=False)
 for part in range(5):
@@ -148,7 +148,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 
 
 def test_a_lost_write_ahead_log_is_told_by_number(tmp_path):
-    root = str(Path(__file__).parents[3])
+    root = str(Path(__file__).parents[4])
     done = subprocess.run([sys.executable, "-c", _KILLED, str(tmp_path), root], check=False)
     assert done.returncode == -signal.SIGKILL
     (tmp_path / "history.sqlite-wal").unlink()
@@ -191,7 +191,7 @@ def test_rows_merged_before_the_manifest_was_lost_come_back_once(tmp_path):
 
 
 def test_segments_of_an_earlier_version_are_taken_in_by_their_rows(tmp_path, monkeypatch):
-    import workstation.history.segments as segments
+    import workstation.history.embedded.segments as segments
 
     real = segments.pq.write_table
     monkeypatch.setattr(

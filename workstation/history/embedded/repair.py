@@ -13,13 +13,12 @@ import pandas as pd
 import pyarrow as pa
 
 from workstation.history.arrow_codec import ORDER, decode, encode, numbers, stored_schema, to_frame
-from workstation.history.leases import exclusive
-from workstation.history.manifest import Manifest
-from workstation.history.manifest_records import Segment
-from workstation.history.manifest_schema import MANIFEST
-from workstation.history.row_identity import HashArray, beyond, contents
-from workstation.history.salvage import Salvaged, salvage, set_aside_manifest
-from workstation.history.segments import (
+from workstation.history.embedded.leases import exclusive
+from workstation.history.embedded.manifest import Manifest
+from workstation.history.embedded.manifest_records import Segment
+from workstation.history.embedded.manifest_schema import MANIFEST
+from workstation.history.embedded.salvage import Salvaged, salvage, set_aside_manifest
+from workstation.history.embedded.segments import (
     Footer,
     checksum_of,
     extent,
@@ -29,6 +28,7 @@ from workstation.history.segments import (
     read_segment,
     write_segment,
 )
+from workstation.history.row_identity import HashArray, beyond, contents
 from workstation.market.errors import HistoryError
 from workstation.market.tables import TABLES, Table
 
