@@ -104,8 +104,8 @@ class DescribedTerms:
         """Write the rows of the codes from ``first`` on: registered fields where they are known, the name's own elsewhere."""
         end = first + len(names)
         self._grow(end)
-        for key, values in self._values.items():
-            values[first : min(end, self._rows)] = self._unknown[key]
+        for key, held in self._values.items():
+            held[first : min(end, self._rows)] = self._unknown[key]
         found: dict[str, tuple[list[int], list[Any]]] = {key: ([], []) for key in self._values}
         for code, name in enumerate(names, first):
             fields = parsed_fields(name)
