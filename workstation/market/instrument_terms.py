@@ -104,8 +104,8 @@ class DescribedTerms:
         """Write the rows of the codes from ``first`` on: registered fields where they are known, the name's own elsewhere."""
         end = first + len(names)
         self._grow(end)
-        for key, values in self._values.items():
-            values[first : min(end, self._rows)] = self._unknown[key]
+        for key, held in self._values.items():
+            held[first : min(end, self._rows)] = self._unknown[key]
         found: dict[str, tuple[list[int], list[Any]]] = {key: ([], []) for key in self._values}
         for code, name in enumerate(names, first):
             fields = parsed_fields(name)
@@ -118,10 +118,10 @@ class DescribedTerms:
                 values.append(value)
         for key, (codes, values) in found.items():
             pool = self._pools.get(key)
-            if pool is not None:
-                values = [pool.setdefault(str(value), len(pool)) for value in values]
             if codes:
-                self._values[key][codes] = values
+                self._values[key][codes] = (
+                    values if pool is None else [pool.setdefault(str(value), len(pool)) for value in values]
+                )
         self._rows = max(self._rows, end)
 
     def _grow(self, rows: int) -> None:

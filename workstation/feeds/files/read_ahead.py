@@ -1,8 +1,8 @@
-"""The next block is unpacked and parsed while the caller writes the one before: two cores instead of one."""
+"""The next block or file is read while the caller uses the one before: two cores instead of one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 Made = TypeVar("Made")
 
 
-def one_ahead(items: Iterator[Item], make: Callable[[Item], Made]) -> Iterator[Made]:
+def one_ahead(items: Iterator[Item], make: Callable[[Item], Made]) -> Generator[Made]:
     """``map(make, items)`` with one item in the making while the one before is used.
 
     Items are taken and made one after the other, in order, on one thread; what is raised there is raised here.

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from workstation.history import arrow_codec as columns
+from workstation.history.embedded.large_batches import finish, write_at_once
 from workstation.history.embedded.leases import exclusive
 from workstation.history.embedded.manifest_records import Segment
 from workstation.history.embedded.segments import extent, footer_of, new_draft, write_segment
@@ -131,6 +132,27 @@ class Maintenance:
             self._wake.notify_all()
         if self._thread is not None:
             self._thread.join()
+
+    # -- writing ------------------------------------------------------------------------------------------
+
+    def write_at_once(self, table: Table, batch: pa.RecordBatch) -> bool:
+        """Make a large batch that no hub numbered a segment without the log.
+
+        False when another is at the segments, or no segment can be written: then nothing of the batch is kept here.
+        """
+        if not self._options.upkeep or 2 * batch.num_rows < self._options.roll_rows:
+            return False
+        try:
+            with exclusive(self._lock_path, wait=False) as mine:
+                if mine:
+                    self._clear_drafts()
+                    write_at_once(self._manifest, self._pieces.segments, table, batch)
+                    give_back_memory()
+                return mine
+        except (HistoryError, OSError) as error:
+            self._untidy = True
+            self._tell(error)
+            return False
 
     # -- rolling ------------------------------------------------------------------------------------------
 
@@ -286,7 +308,9 @@ class Maintenance:
         """Settle what a crash left begun, before anything it is made of moves on."""
         drafts = self._manifest.drafts()
         for file, all_held in drafts:
-            if all_held and self._sources_exist(file):
+            if all_held is None:
+                finish(self._manifest, self._pieces.segments, file)
+            elif all_held and self._sources_exist(file):
                 (self._pieces.segments / file).unlink(missing_ok=True)
         if drafts:
             self._manifest.forget_drafts([file for file, _ in drafts])

@@ -195,15 +195,28 @@ class Manifest(ManifestFile):
 
     def plan(self, draft: Draft, *, batches: Sequence[int] = (), segments: Sequence[int] = ()) -> None:
         """Record a segment before its file is written, and the batches and segments that hold its rows meanwhile."""
-        sources = json.dumps({"batches": list(batches), "segments": list(segments)})
         with self.change("begin a segment") as connection:
-            connection.execute("INSERT INTO drafts VALUES (?, ?)", (draft.file, sources))
+            self.begin(connection, draft, batches, segments)
 
-    def drafts(self) -> list[tuple[str, bool]]:
-        """(file, whether everything it is made of is still in the manifest) of every segment that was begun."""
+    def begin(
+        self, connection: sqlite3.Connection, draft: Draft, batches: Sequence[int] = (), segments: Sequence[int] = ()
+    ) -> None:  # fmt: skip
+        """As ``plan``, inside ``change``."""
+        sources = json.dumps({"batches": list(batches), "segments": list(segments)})
+        connection.execute("INSERT INTO drafts VALUES (?, ?)", (draft.file, sources))
+
+    def drafts(self) -> list[tuple[str, bool | None]]:
+        """(file, whether everything it is made of is still in the manifest) of every segment that was begun.
+
+        None for one that is made of nothing in the manifest.
+        """
         with self.reading() as connection:
             found = connection.execute("SELECT file, sources FROM drafts").fetchall()
-            return [(file, _all_held(connection, json.loads(sources))) for file, sources in found]
+            made_of = [(file, json.loads(sources)) for file, sources in found]
+            return [
+                (file, _all_held(connection, sources) if any(sources.values()) else None)
+                for file, sources in made_of
+            ]
 
     def forget_drafts(self, files: Iterable[str]) -> None:
         """Take drafts out of the manifest."""

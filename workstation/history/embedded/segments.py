@@ -67,7 +67,7 @@ class WrongSegment(pa.ArrowInvalid):  # type: ignore[misc]
 
 
 def new_draft(
-    table: Table, rows: pa.Table, first_row: int, end_row: int, replaces: Sequence[str] = ()
+    table: Table, rows: pa.Table | pa.RecordBatch, first_row: int, end_row: int, replaces: Sequence[str] = ()
 ) -> Draft:
     """A segment to write for these time-sorted rows, under a name of its own."""
     first = int(rows.column("event_ns")[0].as_py())
@@ -88,8 +88,14 @@ def _without_empty_levels(rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(rows.columns, schema=pa.schema(fields))
 
 
-def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> Segment:
-    """Write rows as a durable Parquet file; returns what the manifest has to know of it."""
+def write_segment(
+    folder: Path, table: Table, rows: pa.Table, draft: Draft,
+    otherwise: str = "its rows stay in the log, nothing is lost",
+) -> Segment:  # fmt: skip
+    """Write rows as a durable Parquet file; returns what the manifest has to know of it.
+
+    ``otherwise`` says what has become of the rows when it cannot be written.
+    """
     final = folder / draft.file
     reach = extent(rows)
     footer = Footer(
@@ -119,8 +125,7 @@ def write_segment(folder: Path, table: Table, rows: pa.Table, draft: Draft) -> S
     except OSError as error:
         unfinished.unlink(missing_ok=True)
         raise HistoryError(
-            f"cannot write a segment of {table.name} in {final.parent}: {error}; its rows stay in the log, "
-            "nothing is lost"
+            f"cannot write a segment of {table.name} in {final.parent}: {error}; {otherwise}"
         ) from error
     return Segment(
         0, table.name, draft.file, draft.first_row, reach.rows, reach.first_ns, reach.last_ns,

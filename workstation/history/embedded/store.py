@@ -34,6 +34,7 @@ from workstation.history.embedded.selection import chosen_instruments, existing_
 from workstation.history.embedded.snapshot_reader import SegmentGone, SnapshotReader
 from workstation.history.history import Capabilities, History, Time, to_ns
 from workstation.history.newest_rows import groups_of, last_written, newest
+from workstation.history.numbering import numbered
 from workstation.history.options import EmbeddedOptions
 from workstation.history.written_times import in_nanoseconds
 from workstation.market.errors import HistoryError, QueryError
@@ -115,6 +116,8 @@ class EmbeddedHistory(History):
             return 0
         reach = extent(batch)
         unnumbered = bool((numbers(batch, "seq") <= 0).any())
+        if unnumbered and reach.last_seq == 0 and self._upkeep.write_at_once(schema, batch):
+            return int(batch.num_rows)
         blob = None if unnumbered else encode(batch)
         with self._manifest.change(f"write {table}") as connection:
             overlap = self._manifest.seq_overlap(connection, table, reach)
@@ -123,7 +126,7 @@ class EmbeddedHistory(History):
                 if fresh.num_rows < batch.num_rows:
                     batch, blob = fresh, None
             if unnumbered:
-                batch = _numbered(batch, self._manifest.next_row(connection, table))
+                batch = numbered(batch, self._manifest.next_row(connection, table))
             if batch.num_rows:
                 blob = encode(batch) if blob is None else blob
                 self._manifest.append(connection, table, extent(batch), blob)
@@ -360,21 +363,11 @@ class EmbeddedHistory(History):
 log = logging.getLogger("workstation.history")
 
 _ATTEMPTS = 20
-FIRST_UNNUMBERED = -(1 << 62)
-"""``seq`` of a table's first row when no hub numbered it; the next ones count up from here."""
 
 
 def open_embedded(place: str, **options: Any) -> EmbeddedHistory:
     """The store in a folder."""
     return EmbeddedHistory(Path(place), **options)
-
-
-def _numbered(batch: pa.RecordBatch, first_row: int) -> pa.RecordBatch:
-    """The batch with a negative ``seq`` in order of writing where no hub gave one."""
-    seq = numbers(batch, "seq")
-    running = FIRST_UNNUMBERED + first_row + np.arange(len(seq), dtype=np.int64)
-    place = batch.schema.get_field_index("seq")
-    return batch.set_column(place, batch.schema.field(place), pa.array(np.where(seq > 0, seq, running)))
 
 
 def _reopen(folder: Path, options: EmbeddedOptions) -> EmbeddedHistory:

@@ -137,7 +137,7 @@ def test_a_roll_that_fails_fails_no_write(tmp_path, monkeypatch):
     monkeypatch.setattr(upkeep, "write_segment", full)
     with open_history(tmp_path, roll_rows=10) as history:
         for part in range(8):
-            assert history.write("trades", trades(part * 20, 20).drop(columns="seq")) == 20
+            assert history.write("trades", trades(part * 20, 20)) == 20
         assert len(history.read("trades")) == 160
         wait_for(lambda: history.problems()["detail"].str.contains("pretended").any())
         monkeypatch.undo()

@@ -28,9 +28,10 @@ from workstation.feeds.files.chunks import Chunk, chunks
 from workstation.feeds.files.lean.contracts import Contract, contract_of, venue_of
 from workstation.feeds.files.lean.layouts import OPTIONS, SECURITIES
 from workstation.feeds.files.lean.paths import LeanFile, calendar_day
-from workstation.feeds.files.lean.zones import DAY_NS, instants, zone_name, zone_of
+from workstation.feeds.files.lean.zones import instants, zone_name, zone_of
 from workstation.feeds.files.reading import ROWS, Rejections, open_text, possible
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instants import DAY_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import unified
