@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from tests.unit.history.store_rows import trades
-from workstation.history import large_batches, open_history
+from workstation.history import open_history
+from workstation.history.embedded import large_batches
 from workstation.market.errors import HistoryError
 
 
