@@ -1,4 +1,4 @@
-"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled beside the source."""
+"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled next to the source."""
 
 from __future__ import annotations
 

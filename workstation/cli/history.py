@@ -131,10 +131,10 @@ def retain(
     try:
         with _open(store, "r+") as history:
             forgotten = history.retain(table, days * DAY_S)
-            told = history.problems()
+            reported = history.problems()
     except WorkstationError as error:
         fail(error)
     else:
         console.print(f"{forgotten:,} rows of {table} forgotten.")
-        for detail in told.loc[(told["channel"] == table) & told["recoverable"], "detail"]:
+        for detail in reported.loc[(reported["channel"] == table) & reported["recoverable"], "detail"]:
             console.print(detail, highlight=False, soft_wrap=True)

@@ -147,7 +147,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
     shown = f"[{address}]" if ":" in address else address
     print("Opening the workstation: every page is built once before the first visit", flush=True)
     hosts = _hosts(address, port)
-    made = pn.io.server.get_server(
+    result = pn.io.server.get_server(
         pages,
         port=port,
         address=address,
@@ -157,8 +157,8 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         warm=True,
         extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
     )
-    guard(made, hosts)
-    made.start()
+    guard(result, hosts)
+    result.start()
     once_it_listens(
         print, f"The workstation is at http://{shown}:{port}/{first}  (Ctrl-C stops it)", flush=True
     )

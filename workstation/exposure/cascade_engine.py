@@ -139,8 +139,10 @@ class Cascade(ChainSnapshots):
                 cancelled = (rows["flags"].to_numpy() & int(TradeFlag.CANCEL)) != 0
                 self._volume.add(of=of, event_ns=event_ns, usd=np.where(cancelled, -usd, usd))
             else:
-                told = rows["usd"].to_numpy()
-                self._liquidated.add(of=of, event_ns=event_ns, usd=np.where(np.isnan(told), usd, told))
+                reported = rows["usd"].to_numpy()
+                self._liquidated.add(
+                    of=of, event_ns=event_ns, usd=np.where(np.isnan(reported), usd, reported)
+                )
 
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         sign_model, basis = self.parameters.sign_model, self.parameters.basis
@@ -169,7 +171,7 @@ class Cascade(ChainSnapshots):
                 unknown,
             )
         risk = cascade_risk(**inputs, scales=self.parameters.scales, reasons=reasons)
-        told = {
+        reported = {
             **ledger(contracts, sign_model, basis, position),
             "inputs": inputs,
             "scales": asdict(self.parameters.scales),
@@ -179,7 +181,7 @@ class Cascade(ChainSnapshots):
             row[name], row[f"{name}_score"] = part
         row["unwind"] = risk.unwind
         row["missing"] = "; ".join(f"{name}: {why}" for name, why in risk.missing.items())
-        row["ledger"] = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        row["ledger"] = orjson.dumps(reported, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         return {name: [value] for name, value in row.items()}
 
     def _place(self, underlying: str) -> int:

@@ -217,10 +217,10 @@ def _moves(name: str, values: npt.ArrayLike, *, lowest: float, closed: bool) -> 
 
 
 def _ledger(contracts: ContractArrays, sign_model: str, basis: str, position: Floats) -> dict[str, Any]:
-    told = ledger(contracts, sign_model, basis, position)
-    told["units"] = dict.fromkeys(("forced_flow", *PARTS), "USD, positive = dealers buy")
-    told["scenario"] = (
+    reported = ledger(contracts, sign_model, basis, position)
+    reported["units"] = dict.fromkeys(("forced_flow", *PARTS), "USD, positive = dealers buy")
+    reported["scenario"] = (
         "full re-pricing: forwards move with spot, each vol shifted in parallel (sticky strike, floor 1 %), discount rates "
         "kept, contracts expired within the horizon at intrinsic delta"
     )
-    return told
+    return reported

@@ -45,7 +45,7 @@ class WallWatch:
     """The largest strikes of each side, against how they were when they were last told of.
 
     A contract counts from the first open interest that is known of it, and until it expires, so that neither a chain
-    that arrives piece by piece nor an expiry looks like a change. Small changes add up until they are told.
+    that arrives piece by piece nor an expiry looks like a change. Small changes add up until they are reported.
     """
 
     def __init__(self, *, walls: int, share: float, usd: float) -> None:
@@ -93,9 +93,11 @@ class WallWatch:
             for amounts in (before, now)
         )
         moved = np.abs(now - before)
-        told = (moved >= self._share * np.maximum(now, before)) & (moved * spot >= self._usd) & (moved > 0)
-        told &= np.isin(strikes, np.concatenate((then[0], today[0])))
-        if not told.any():
+        reported = (
+            (moved >= self._share * np.maximum(now, before)) & (moved * spot >= self._usd) & (moved > 0)
+        )
+        reported &= np.isin(strikes, np.concatenate((then[0], today[0])))
+        if not reported.any():
             return None
         ranks = [
             {strike: rank for rank, strike in enumerate(walls[0].tolist(), 1)} for walls in (then, today)
@@ -103,7 +105,7 @@ class WallWatch:
         changes = [
             WallChange(strike, was, is_now, ranks[0].get(strike, 0), ranks[1].get(strike, 0))
             for strike, was, is_now in zip(
-                strikes[told].tolist(), before[told].tolist(), now[told].tolist(), strict=True
+                strikes[reported].tolist(), before[reported].tolist(), now[reported].tolist(), strict=True
             )
         ]
         changes.sort(key=lambda change: (-abs(change.now - change.before), change.strike))

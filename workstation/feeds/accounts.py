@@ -213,20 +213,20 @@ class Accounts(Feed):
 
     async def _poll_one(self, each: _Polled, rows: dict[str, list[Row]]) -> None:
         """All calls of one account; its rows are added only when every call was answered."""
-        made: dict[str, list[Row]] = {table: [] for table in _ORDER}
-        told: list[_Told] = []
+        result: dict[str, list[Row]] = {table: [] for table in _ORDER}
+        reported: list[_Told] = []
         unread: dict[str, list[Unread]] = {}
         for call in self._calls(each):
             if call.channel in self._wanted:
-                await self._pages(each, call, made, told, unread)
+                await self._pages(each, call, result, reported, unread)
         # positions first: they tell which contracts are held on both sides, which some fills do not
-        for answer in sorted(told, key=lambda one: CHANNELS.index(one.request.channel)):
-            self._read(each, answer, made, unread)
-        made["fills"] = _fresh(each, made["fills"])
+        for answer in sorted(reported, key=lambda one: CHANNELS.index(one.request.channel)):
+            self._read(each, answer, result, unread)
+        result["fills"] = _fresh(each, result["fills"])
         if "positions" in self._wanted:
-            made["positions"] += _gone(each, made["positions"], unread)
-        made["health"] += _rejected(each, unread)
-        for table, found in made.items():
+            result["positions"] += _gone(each, result["positions"], unread)
+        result["health"] += _rejected(each, unread)
+        for table, found in result.items():
             rows[table] += found
 
     async def _pages(
@@ -299,7 +299,7 @@ def _fitting(table: str, rows: list[Row], aside: list[Unread]) -> list[Row]:
 
 
 def _rejected(each: _Polled, unread: Mapping[str, Sequence[Unread]]) -> list[Row]:
-    """One health row per call with items that cannot be read, unless the same was told a short while ago."""
+    """One health row per call with items that cannot be read, unless the same was reported a short while ago."""
     rows, now = [], time.monotonic()
     for method, items in unread.items():
         if not items:

@@ -1,6 +1,6 @@
 """Compiling the kernels of the indicators before they are asked for: each is called once with every type it is called with.
 
-Numba keeps what it has compiled beside the source, so that the first ``candles()`` of a notebook compiles nothing.
+Numba keeps what it has compiled next to the source, so that the first ``candles()`` of a notebook compiles nothing.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ def compile_kernels() -> None:
     cancelled = flagged.assign(trade_id=[str(row // 2) for row in range(ROWS)])
     cancelled.loc[5, "flags"] = int(TradeFlag.CANCEL)
     for history in (trades, flagged, trades[::-1], trades.assign(instrument="BTC/USD")):
-        made = candles(history, every=("1s", "10s"))
+        result = candles(history, every=("1s", "10s"))
         candles(history, every="10s")
         intensity(history, **_SHORT)
         spikes(history, start_sd=1.0, **_SHORT)
         reversals(history, version=VERSIONS, momentum=4, moves=10, **_SHORT)
-    volume_overlay(made)
+    volume_overlay(result)
     candles(cancelled, every="10s")
     _live(TRADES.numbered(flagged.iloc[[*range(5, ROWS), *range(5)]], 1))
     values = np.arange(100.0)

@@ -1,4 +1,4 @@
-"""Greeks of positions: Black-Scholes ones in USD, the premium-adjusted delta in coin beside them, never added."""
+"""Greeks of positions: Black-Scholes ones in USD, the premium-adjusted delta in coin next to them, never added."""
 
 from __future__ import annotations
 

@@ -84,9 +84,9 @@ class Cells:
         self.cell, first = _cells_in_order(expiry_ns, strike)
         if first.size == 0 < strike.size:
             order = np.lexsort((strike, expiry_ns))
-            cell, places = _cells_in_order(expiry_ns[order], strike[order])
+            cell, positions = _cells_in_order(expiry_ns[order], strike[order])
             self.cell = np.empty_like(cell)
-            self.cell[order], first = cell, order[places]
+            self.cell[order], first = cell, order[positions]
         self.expiry_ns, self.strike = expiry_ns[first], strike[first]
         self._put = ~is_call
         self._slot = 2 * self.cell + self._put

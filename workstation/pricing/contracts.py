@@ -145,12 +145,12 @@ def contracts(
     live = options[latest.expiry_ns[options] > asof_ns]
     live = live[_order(latest, live)]
     limit_ns = limit_of(asof_ns, stale_after_s)
-    told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
+    reported = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = newest_index(latest, known, limit_ns)
     venues = latest.venue[live]
     expiry_ns = latest.expiry_ns[live]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
-    curve, group = _curve(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
+    curve, group = _curve(latest, live, years, reported, known[latest.kind[known] == FUTURE], limit_ns)
     priced_ns = latest.priced_ns()[live]
     spot = spot_in_step(
         index=index,
@@ -161,7 +161,7 @@ def contracts(
     )
     curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
     forward, discount = curve.forward[group], curve.discount[group]
-    vol, iv_source = _vols(latest, live, told, forward, discount, years)
+    vol, iv_source = _vols(latest, live, reported, forward, discount, years)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     slots = live[keep]

@@ -21,20 +21,20 @@ COMBINED = (
 
 def spot_told(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
     """What the ledger says of spot; the index that was set aside is named."""
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "spot_source": spot.source,
         "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
         "spot_flag": spot.flag,
     }
-    return told | ({"spot_index": spot.given} if spot.flag else {})
+    return reported | ({"spot_index": spot.given} if spot.flag else {})
 
 
 def venues_told(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
     """How many contracts are of each venue's rows, and how several are combined."""
     counts = np.bincount(venues, minlength=len(names)).tolist()
     present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
-    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
-    return told | ({"combined": COMBINED} if len(present) > 1 else {})
+    reported: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
+    return reported | ({"combined": COMBINED} if len(present) > 1 else {})
 
 
 def coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:

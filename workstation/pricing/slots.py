@@ -87,7 +87,7 @@ class Slots:
         return np.asarray((state == _YES) & (codes >= 0))
 
     def tell_options(self, codes: npt.NDArray[Any], option: npt.NDArray[np.bool_]) -> None:
-        """Terms of these instruments were told: whether they are options."""
+        """Terms of these instruments were reported: whether they are options."""
         self._grow(int(codes.max(initial=-1)) + 1, 1)
         self._option[codes] = np.where(option, _YES, _NO)
 

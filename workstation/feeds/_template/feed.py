@@ -138,17 +138,17 @@ class Template(SocketFeed[RequestSocket]):
 
     def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         pushed = [frame for frame in drained.frames if b'"id":' not in frame.payload[:8]]
         if pushed:
             batches = self._decoded(pushed, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades"):
                 holes = self._sequence.admit(trades).holes
                 if holes:
-                    told += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]), "seq")
+                    reported += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]), "seq")
         for lost in drained.lost.values():
-            told += self._told_lost("trades", "", *lost)
-        return self._with_health(batches, told)
+            reported += self._told_lost("trades", "", *lost)
+        return self._with_health(batches, reported)
 
 
 def _channel(instrument: str) -> str:

@@ -129,8 +129,8 @@ def options(answer: Any, reading: Reading) -> Rows:
             return None
         name = name_of(held.get("symbol"), "binance")
         quantity = contracts(held["symbol"], _direction(held, "side", count), reading)
-        told = (held.get("markPrice"), None, held.get("unrealizedPNL"))
-        return position(reading, name, quantity, number(held.get("entryPrice")), told=told)
+        reported = (held.get("markPrice"), None, held.get("unrealizedPNL"))
+        return position(reading, name, quantity, number(held.get("entryPrice")), told=reported)
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}
 
@@ -157,9 +157,9 @@ def futures(answer: Any, reading: Reading) -> Rows:
         margin = number(held.get("isolatedMargin"))
         if not mode and margin == margin:
             mode = "isolated" if margin else "cross"
-        told = (held.get("markPrice"), None, held.get("unRealizedProfit"))
+        reported = (held.get("markPrice"), None, held.get("unRealizedProfit"))
         return position(
-            reading, name, quantity, number(held.get("entryPrice")), told=told, side=side, mode=mode
+            reading, name, quantity, number(held.get("entryPrice")), told=reported, side=side, mode=mode
         )
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}

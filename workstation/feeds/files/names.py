@@ -101,12 +101,12 @@ def _by_terms(chunk: Chunk, rule: TermColumns, right: str) -> tuple[pd.Categoric
     places, distinct = pd.factorize(keys)
     crypto, option = (rule.quote, rule.settle), rule.strike is not None
     found = [_name(crypto, option, scale, *key) for key in distinct.tolist()]
-    told = np.zeros(rows, dtype=np.bool_)
+    reported = np.zeros(rows, dtype=np.bool_)
     for mask, _, _ in problems:
-        told |= mask
+        reported |= mask
     for place, (_, problem) in enumerate(found):
         if problem:
-            mask = (places == place) & ~told
+            mask = (places == place) & ~reported
             if mask.any():
                 problems.append((mask, "symbol", problem))
     return _by_name([name for name, _ in found], places), problems

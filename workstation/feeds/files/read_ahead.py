@@ -28,6 +28,6 @@ def one_ahead(items: Iterator[Item], make: Callable[[Item], Made]) -> Generator[
 
     with ThreadPoolExecutor(1, thread_name_prefix="read-ahead") as pool:
         coming = pool.submit(following)
-        while (made := coming.result()) is not None:
+        while (result := coming.result()) is not None:
             coming = pool.submit(following)
-            yield made[0]
+            yield result[0]

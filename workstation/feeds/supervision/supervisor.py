@@ -42,7 +42,7 @@ class SupervisionParameters:
     overlap_s
         How far before the newest row a backfill after a lost connection begins.
     pending_backfills
-        Gaps that may wait to be backfilled; more are told as lost.
+        Gaps that may wait to be backfilled; more are reported as lost.
     staleness
         See ``StalenessParameters``.
     """

@@ -25,7 +25,7 @@ def _open(path: Path, seconds: float, *options: str) -> sqlite3.Connection:
 
 
 def read_only_connection(path: Path, seconds: float) -> sqlite3.Connection:
-    """A connection that reads a store's manifest and creates nothing beside it.
+    """A connection that reads a store's manifest and creates nothing next to it.
 
     A store with a write-ahead log that this user may not open is read through a copy.
 

@@ -52,8 +52,10 @@ class ManifestFile:
             raise HistoryError(
                 f"{self._path}: SQLite gives {mode!r} in place of WAL; the folder must be on a local disk"
             )
-        made = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'drafts'").fetchone()[0]
-        if not made:
+        result = self._writer.execute("SELECT count(*) FROM sqlite_master WHERE name = 'drafts'").fetchone()[
+            0
+        ]
+        if not result:
             self._writer.executescript(
                 f"BEGIN IMMEDIATE; {SCHEMA} INSERT INTO meta VALUES ('format', {FORMAT}), ('generation', 1) "
                 "ON CONFLICT DO NOTHING; COMMIT;"

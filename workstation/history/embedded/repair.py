@@ -111,7 +111,7 @@ class Repair:
         return saved
 
     def _retire_missing(self) -> None:
-        """Segments of the manifest whose file is gone: what replaced them is taken in, else they are told as lost."""
+        """Segments of the manifest whose file is gone: what replaced them is taken in, else they are reported as lost."""
         for segment in self._live():
             if not (self._segments / segment.file).exists():
                 bounds = (segment.rows, segment.first_ns, segment.last_ns)

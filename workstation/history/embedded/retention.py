@@ -69,12 +69,12 @@ def newest_credible(history: History, table: Table, span_ns: int) -> tuple[int |
         reference = older
     if reference is None or reference == newest:
         return reference, ""
-    told = (
+    reported = (
         f"rows up to {pd.Timestamp(newest)} UTC are ahead of the clock or far after all others; retention goes by "
         f"{pd.Timestamp(reference)} UTC"
     )
-    log.warning("%s: %s", table.name, told)
-    return reference, told
+    log.warning("%s: %s", table.name, reported)
+    return reference, reported
 
 
 def _rows_between(history: History, source: str, after_ns: int, last_ns: int) -> int:

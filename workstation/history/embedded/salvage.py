@@ -27,7 +27,7 @@ class Salvaged:
 
 
 def set_aside_manifest(path: Path, quarantine: Path) -> Path:
-    """Move a manifest and what SQLite keeps beside it into a folder; returns where it is now."""
+    """Move a manifest and what SQLite keeps next to it into a folder; returns where it is now."""
     kept = quarantine / f"{path.name}.{time.time_ns()}"
     for suffix in ("-wal", "-shm", ""):
         part = path.with_name(path.name + suffix)

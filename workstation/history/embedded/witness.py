@@ -1,4 +1,4 @@
-"""The last batch ever logged, kept beside the manifest: how a lost write-ahead log or an older manifest is noticed."""
+"""The last batch ever logged, kept next to the manifest: how a lost write-ahead log or an older manifest is noticed."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ class ChangeTable(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest changes."""
-        made, found = self._snapshots.newest(source), changes(source, self.choice)
+        result, found = self._snapshots.newest(source), changes(source, self.choice)
         self.card.empty("" if found else why_none(self.choice))
         if not found:
             self._table.show("")
@@ -38,7 +38,7 @@ class ChangeTable(View):
         self._table.show(
             '<table><thead><tr><th scope="col">over</th><th scope="col">change</th><th scope="col" class="bar">'
             '<span aria-hidden="true">−&nbsp;&nbsp;&nbsp;+</span></th><th scope="col">strike changed most</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>{self._trend(source, made)}"
+            f"<tbody>{rows}</tbody></table>{self._trend(source, result)}"
         )
 
     def _trend(self, source: Source, made: Snapshot) -> str:

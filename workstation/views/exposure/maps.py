@@ -26,8 +26,8 @@ _STRIKES = 44
 
 
 def _usd(values: np.ndarray) -> np.ndarray:
-    told = [formats.usd(value, signed=True) for value in values.ravel().tolist()]
-    return np.array(told, dtype=object).reshape(values.shape)
+    reported = [formats.usd(value, signed=True) for value in values.ravel().tolist()]
+    return np.array(reported, dtype=object).reshape(values.shape)
 
 
 class _Map(FigureView):
@@ -200,7 +200,7 @@ class Scenario(_Map):
         texts = np.array(
             [formats.usd(cell, 2, signed=True).replace("$", "") for cell in cells.ravel()], dtype=object
         )
-        told = [
+        reported = [
             f"{'buy' if cell > 0 else 'sell'} {formats.usd(abs(cell))}" for cell in cells.ravel().tolist()
         ]
         self.map.show(
@@ -209,7 +209,7 @@ class Scenario(_Map):
                 up,
                 cells,
                 texts.reshape(cells.shape),
-                np.array(told, dtype=object).reshape(cells.shape),
+                np.array(reported, dtype=object).reshape(cells.shape),
             )
         )
         self.card.say(self._scale(), "$, dealers buy + sell −")

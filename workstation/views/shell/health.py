@@ -117,9 +117,9 @@ class MarketClock(View):
                 '%d %b <span class="long">%Y </span><b>%H:%M<span class="long">:%S</span></b>'
             )
             over = source.feeds()["state"].eq("ended").all()
-            told = "replay, ended" if over else "replay"
+            reported = "replay, ended" if over else "replay"
             self._clock.show(
-                f'<span class="market" role="timer">{moment} <span class="long">UTC · </span>{told}</span>'
+                f'<span class="market" role="timer">{moment} <span class="long">UTC · </span>{reported}</span>'
             )
 
     def show_failure(self, reason: str) -> None:

@@ -45,7 +45,7 @@ def _dated(lines: Lines, sieve: Sieve) -> Times:
 
 
 def begin_of(wall_ns: Times, zone: dt.tzinfo, sieve: Sieve) -> Times:
-    """UTC instant of each wall time; those that cannot be told are refused."""
+    """UTC instant of each wall time; those that are ambiguous are refused."""
     times, untold = instants(wall_ns, zone)
     sieve.refuse(untold, _TWICE)
     return times

@@ -30,7 +30,7 @@ Times = npt.NDArray[np.int64]
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a CSV that ships beside the readers, comment lines left out."""
+    """Rows of a CSV that ships next to the readers, comment lines left out."""
     text = files("workstation.feeds.files").joinpath("data", name).read_text("utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
