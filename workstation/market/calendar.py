@@ -297,9 +297,11 @@ def years(*, asof_ns: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> npt.NDArray[np
     >>> years(asof_ns=0, expiry_ns=[365 * 86_400_000_000_000, 0]).round(8).tolist()
     [1.0, 9.51e-06]
     """
-    asof, expiry = np.broadcast_arrays(
-        np.asarray(asof_ns, dtype=np.int64), np.asarray(expiry_ns, dtype=np.int64)
-    )
+    asof, expiry = np.asarray(asof_ns, dtype=np.int64), np.asarray(expiry_ns, dtype=np.int64)
+    if asof.ndim == 0 and expiry.size > 1 and asof != NO_TIME and expiry.min() != NO_TIME:
+        whole: npt.NDArray[np.float64] = np.maximum(expiry - asof, SHORTEST_NS) / YEAR_NS
+        return whole  # a chain at an instant: nothing is unknown
+    asof, expiry = np.broadcast_arrays(asof, expiry)
     unknown = (asof == NO_TIME) | (expiry == NO_TIME)
     remaining = np.where(unknown, 0, expiry) - np.where(unknown, 0, asof)
     return np.where(unknown, np.nan, np.maximum(remaining, SHORTEST_NS) / YEAR_NS)
