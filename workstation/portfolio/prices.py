@@ -80,7 +80,8 @@ class LegPrices:
         if held is None or best < held.rank:
             first = int(rank.argmin())
             held = self._speakers[source, leg] = Speaker(best, str(venue[first]), str(exchange[first]))
-        return places[(venue == held.venue) & (exchange == held.exchange)]
+        theirs: npt.NDArray[np.int64] = places[(venue == held.venue) & (exchange == held.exchange)]
+        return theirs
 
     @staticmethod
     def _told(rows: pd.DataFrame, table: str) -> list[tuple[Floats, int]]:
