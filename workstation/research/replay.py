@@ -13,7 +13,8 @@ import pandas as pd
 
 from workstation.engines import standard_engines
 from workstation.feeds.tape.blocks import blocks
-from workstation.feeds.tape.tape import Recording, Tape
+from workstation.feeds.tape.recordings import Recording
+from workstation.feeds.tape.tape import Tape
 from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
