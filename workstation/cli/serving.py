@@ -139,6 +139,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
 
     from workstation.cli.server_guards import guard, hide_tracebacks
     from workstation.views.shell import page_opening
+    from workstation.views.widgets.uploads import MESSAGE_LIMIT
 
     page_opening.install()
     hide_tracebacks()
@@ -155,6 +156,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         websocket_origin=["*"] if ":" in address else [host for host in hosts if not host.startswith("[")],
         liveness=True,
         warm=True,
+        websocket_max_message_size=MESSAGE_LIMIT,
         extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
     )
     guard(result, hosts)

@@ -28,7 +28,7 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
 from workstation.feeds.files.chunks import parsed
 from workstation.feeds.files.names import by_symbol, named
-from workstation.feeds.files.reading import Rejections, nanoseconds, whole
+from workstation.feeds.files.reading import Rejections, nanoseconds, unpacked_name, whole
 from workstation.market.calendar import sessions
 from workstation.market.errors import FrameError
 from workstation.market.instants import MINUTE_NS, YEAR_DAYS
@@ -52,7 +52,7 @@ _ROW = "_row"
 
 def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
     """Marks of the chain and a quote of the underlying, at the time of the quotes."""
-    name = path.name.removesuffix(".gz")
+    name = unpacked_name(path).lower()
     marks, spot = (_read_json if name.endswith(".json") else _read_csv)(path, rejections)
     marks = _named(marks, path.name, rejections)
     for column in _NONE_AT_ZERO:

@@ -3,7 +3,7 @@
 A mapping::
 
     table: marks                       # the table it becomes
-    time: {column: timestamp, format: iso}       # iso, s, ms, us, ns, %d.%m.%Y; zone: UTC unless said
+    time: {column: timestamp, format: iso}       # iso, s, ms, us, ns, excel, %d.%m.%Y; zone: UTC unless said
     instrument: {column: instrument_name, grammar: deribit}   # or {constant: XXX}, or {terms: {root:, expiry:, ...}}
     constants: {venue: deribit}
     columns:                           # our column: theirs, or with a unit change

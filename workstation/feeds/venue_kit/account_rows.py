@@ -19,6 +19,8 @@ EARLIEST_NS, LATEST_NS = 631_152_000_000_000_000, 4_102_444_800_000_000_000
 """1990 and 2100; a time outside is none."""
 LONGEST = 60
 """Characters of a value that are shown in a message."""
+MOST_MODES = 10_000
+"""Margin modes of fills that are remembered."""
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 """Table -> rows of it."""
@@ -57,6 +59,8 @@ class Reading:
         Venue symbol -> when its size was asked for in vain, ns.
     two_sided
         Venue symbols whose long and short are kept apart (hedge mode), as their positions tell.
+    modes
+        Margin mode of fills by bill id, where a venue tells it apart from the fill; the newest ``MOST_MODES``.
     unread
         Takes the items that cannot be read; None: the first of them is raised.
     """
@@ -67,7 +71,14 @@ class Reading:
     sizes: dict[str, float] = field(default_factory=dict)
     unlisted: dict[str, int] = field(default_factory=dict)
     two_sided: set[str] = field(default_factory=set)
+    modes: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] | None = None
+
+    def tell_mode(self, bill: str, mode: str) -> None:
+        """Remember the margin mode of a fill."""
+        self.modes[bill] = mode
+        while len(self.modes) > MOST_MODES:
+            del self.modes[next(iter(self.modes))]
 
     def row(self, table_time_ns: int, name: str = "") -> Row:
         """The columns every row has."""

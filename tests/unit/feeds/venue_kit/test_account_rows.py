@@ -251,3 +251,25 @@ def test_negative_balances_stay_negative() -> None:
     assert binance.futures_balance(owed, Reading("binance"))["balances"][0]["total"] == -12.5
     answer = {"result": {"summaries": [{"currency": "USDC", "balance": -3.0}]}}
     assert deribit.balances(answer, Reading("deribit"))["balances"][0]["total"] == -3.0
+
+
+@pytest.mark.parametrize("mode", ["cross", "isolated"])
+def test_an_okx_fill_has_the_margin_mode_of_its_bill(mode: str) -> None:
+    fill = {
+        "instId": "BTC-USDT-SWAP", "instType": "SWAP", "tradeId": "5", "billId": "905", "fillPx": "70000", "fillSz": "10",
+        "side": "buy", "posSide": "net", "fee": "-1", "feeCcy": "USDT", "ts": "1774000000000",
+    }  # fmt: skip
+    bill = {"billId": "905", "instId": "BTC-USDT-SWAP", "type": "2", "mgnMode": mode, "ts": "1774000000000"}
+    others = [
+        {**bill, "billId": None},
+        {**bill, "billId": "906", "mgnMode": "odd"},
+        {**bill, "mgnMode": ""},
+        "x",
+    ]
+    reading = Reading("okx", sizes={"BTC-USDT-SWAP": 0.01}, unread=[])
+    assert okx.bills({"data": [*others, bill]}, reading) == {"fills": []}
+    assert len(reading.unread or []) == 3
+    rows = okx.fills({"data": [fill, {**fill, "billId": "999"}]}, reading)["fills"]
+    assert [row["margin_mode"] for row in rows] == [mode, ""]
+    calls = [request.params.get("type") for request in okx.requests([], 0) if request.channel == "fills"]
+    assert calls[0] == "2", "modes are known before the fills are read"

@@ -1,6 +1,6 @@
 """LEAN's option universes: the chain of one day with open interest, implied vol and greeks, as ``marks``.
 
-``{security}/{market}/universes/{symbol}/[{expiry}/]{date}.csv[.gz]`` with the header
+``{security}/{market}/universes/{symbol}/[{expiry}/]{date}.csv`` with the header
 ``#expiry,strike,right,open,high,low,close,volume,open_interest,implied_volatility,delta,gamma,vega,theta,rho``, in older
 files ``symbol_id,symbol_value`` in place of the terms. The rows are those of the file's date and count as known when that
 day ends in LEAN's zone (``OptionUniverse.EndTime``). ``close`` becomes ``mark``: it moves without any volume, so it is no
@@ -39,7 +39,7 @@ from workstation.market.tables import table
 
 _PATH = re.compile(
     rf"(?:^|/)(?P<security>{'|'.join(SECURITIES)})/(?P<market>[^/]+)/universes/"
-    r"(?P<symbol>[^/]+)/(?:(?P<expiry>\d{6}|\d{8})/)?(?P<date>\d{8})\.csv(?:\.gz)?$"
+    r"(?P<symbol>[^/]+)/(?:(?P<expiry>\d{6}|\d{8})/)?(?P<date>\d{8})\.csv(?:\.gz|\.xz|\.bz2|\.zst)?$"
 )
 _VALUES = {
     "close": "mark", "volume": "volume_24h", "open_interest": "open_interest", "implied_volatility": "mark_iv",
