@@ -13,6 +13,7 @@ FEEDS = {
     "tape": "workstation.feeds.tape.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
     "bybit": "workstation.feeds.bybit:Bybit",
+    "okx": "workstation.feeds.okx:OKX",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }

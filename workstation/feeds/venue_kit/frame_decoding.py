@@ -95,6 +95,8 @@ class Kind:
         Names on the way to the items, a list or one of them: ``("data",)``, ``("result", "list")``; none: the message is it.
     sent
         Name of the message's own time in ms, when it has one.
+    first
+        Whether others of the same batch need to know what these say: lists of instruments, which tell contract sizes.
     """
 
     def __init__(
@@ -105,8 +107,9 @@ class Kind:
         path: Sequence[str] = ("data",),
         many: bool = True,
         sent: str = "",
+        first: bool = False,
     ) -> None:
-        self.rows_of = rows_of
+        self.rows_of, self.first = rows_of, first
         self._path, self._many, self._sent = tuple(path), many, sent
         whole: Any = list[item] if many else item
         for depth, name in enumerate(reversed(self._path)):
@@ -226,7 +229,7 @@ class FrameDecoder:
         names, codes = _channels(frames)
         groups, rejections = self._grouped(payloads, names, codes)
         parts: list[Part] = []
-        for kind, places in groups.items():
+        for kind, places in sorted(groups.items(), key=lambda group: not group[0].first):
             found, bad = kind.decode(payloads, places)
             rejections += bad
             if found.places:
