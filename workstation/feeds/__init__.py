@@ -14,6 +14,7 @@ FEEDS = {
     "deribit": "workstation.feeds.deribit:Deribit",
     "bybit": "workstation.feeds.bybit:Bybit",
     "okx": "workstation.feeds.okx:OKX",
+    "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }

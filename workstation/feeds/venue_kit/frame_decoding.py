@@ -97,6 +97,8 @@ class Kind:
         Name of the message's own time in ms, when it has one.
     first
         Whether others of the same batch need to know what these say: lists of instruments, which tell contract sizes.
+    either
+        Whether one item may stand without its list.
     """
 
     def __init__(
@@ -108,10 +110,12 @@ class Kind:
         many: bool = True,
         sent: str = "",
         first: bool = False,
+        either: bool = False,
     ) -> None:
         self.rows_of, self.first = rows_of, first
-        self._path, self._many, self._sent = tuple(path), many, sent
-        whole: Any = list[item] if many else item
+        many = many or either
+        self._path, self._many, self._either, self._sent = tuple(path), many, either, sent
+        whole: Any = list[item] | item if either else list[item] if many else item
         for depth, name in enumerate(reversed(self._path)):
             fields: list[Any] = [(name, whole)]
             if sent and depth == len(self._path) - 1:
@@ -143,6 +147,8 @@ class Kind:
         items = messages
         for name in self._path:
             items = list(map(attrgetter(name), items))
+        if self._either:
+            items = [each if isinstance(each, list) else [each] for each in items]
         sent = list(map(attrgetter(self._sent), messages)) if self._sent else [0] * len(places)
         return Found(places, items, sent)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -104,8 +104,12 @@ class SocketGroup:
 
         Prints of the overlap come twice. Where that fails the connection is lost.
         """
+        self.beside(self._move(name, subscribe, timeout_s))
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that ends with the connection."""
         self._moves = {task for task in self._moves if not task.done()}
-        self._moves.add(asyncio.create_task(self._move(name, subscribe, timeout_s)))
+        self._moves.add(asyncio.create_task(work))
 
     async def _move(self, name: str, subscribe: Callable[[str], Awaitable[Any]], timeout_s: float) -> None:
         fresh, old = f"{name}{_FRESH}", self._sockets.get(name)
