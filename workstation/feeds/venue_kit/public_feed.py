@@ -152,13 +152,19 @@ class PublicFeed(SocketFeed[SocketGroup]):
             if len(frame):
                 kept.append(Batch(table, frame))
         if whole_since_ns > gap.start_ns > 0:
-            told.append(
-                self._health.row(
-                    "gap", time_ns=gap.end_ns, start_ns=gap.start_ns, end_ns=whole_since_ns, channel=gap.channel,
-                    instruments=gap.instrument, detail="the venue's REST does not reach back to the start of the gap",
-                )
-            )  # fmt: skip
+            told.append(self._told_short(gap, whole_since_ns))
         return self._with_health(kept, told)
+
+    def _told_short(self, gap: Gap, whole_since_ns: int) -> Row:
+        left = (
+            f"; of what printed before, {self.sequence_key} tells and brings the rest"
+            if self.sequence_key
+            else ""
+        )
+        return self._health.row(
+            "gap", time_ns=gap.end_ns, start_ns=gap.start_ns, end_ns=whole_since_ns, channel=gap.channel,
+            instruments=gap.instrument, detail=f"the venue's REST does not reach back to the start of the gap{left}",
+        )  # fmt: skip
 
     def _filled(self, trades: pd.DataFrame, gap: Gap) -> tuple[pd.DataFrame, list[Row]]:
         """Of answered prints those of the gap that did not come before, and what they tell."""
