@@ -108,6 +108,7 @@ class BinanceServer(VenueServer):
         symbol, coin = query.get("symbol", ""), query.get("underlyingAsset", "")
         names = [CALL, PUT, UNITS]
         made = {
+            "api/v3/time": lambda: {"serverTime": time.time_ns() // 1_000_000 + self.ahead_ms},
             "eapi/v1/exchangeInfo": lambda: {"timezone": "UTC", "serverTime": 1, "optionContracts": [], "optionAssets": [], "optionSymbols": [option_listing(name) for name in names]},
             "eapi/v1/mark": lambda: [
                 {"symbol": name, "markPrice": "4551.5", "bidIV": "0.45", "askIV": "-1", "markIV": "0.455", "delta": "0.41", "theta": "-40.25", "gamma": "0.00002", "vega": "120.5", "highPriceLimit": "1", "lowPriceLimit": "1", "riskFreeInterest": "0.1"}

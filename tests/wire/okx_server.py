@@ -142,6 +142,12 @@ class OKXServer(VenueServer):
         return argument.get("instId", "BTC-USD") in known
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
+        if path == "api/v5/public/time":
+            return {
+                "code": "0",
+                "msg": "",
+                "data": [{"ts": str(time.time_ns() // 1_000_000 + self.ahead_ms)}],
+            }
         found = self._rows(path.removeprefix("api/v5/"), query)
         if found is None:
             return {"code": "51000", "msg": "Parameter error", "data": []}

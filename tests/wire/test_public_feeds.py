@@ -13,14 +13,18 @@ import pytest
 
 from tests.unit.feeds.scripted import Sink
 from tests.wire import binance_server, bybit_server, okx_server
+from tests.wire.accounts_server import SECRET, AccountsServer
 from tests.wire.binance_server import BinanceServer
 from tests.wire.bybit_server import BybitServer
+from tests.wire.deribit_server import DeribitServer
 from tests.wire.okx_server import OKXServer
 from tests.wire.test_feed_conformance import QUICK, ids, until
 from tests.wire.venue_server import VenueServer
+from workstation.feeds.accounts import Accounts
 from workstation.feeds.binance import Binance
 from workstation.feeds.bybit import Bybit
 from workstation.feeds.bybit import rest as bybit_rest
+from workstation.feeds.deribit import Deribit
 from workstation.feeds.feed import Feed
 from workstation.feeds.okx import OKX
 from workstation.feeds.supervision.supervisor import Supervisor
@@ -303,16 +307,48 @@ async def test_a_list_that_is_refused_is_told_with_its_reason(
     made: Callable[[], VenueServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rest_calls, "_PAUSES", {})
-    feeds: dict[Any, Any] = {BybitServer: Bybit, OKXServer: OKX, BinanceServer: Binance}
     async with made() as server:
         monkeypatch.setattr(server, "answer", lambda path, query: None)
-        feed = feeds[made](coins=("BTC",), urls=server.urls)  # type: ignore[attr-defined]
+        feed = FEEDS[made](coins=("BTC",), urls=server.urls)  # type: ignore[attr-defined]
         try:
             await feed.connect()
             with pytest.raises(FeedError, match=feed.name):
                 await feed.instruments()
         finally:
             await feed.close()
+
+
+FEEDS: dict[Any, Any] = {BybitServer: Bybit, OKXServer: OKX, BinanceServer: Binance}
+
+
+@pytest.mark.parametrize("made", servers(), ids=lambda made: made.__name__)
+async def test_reach_tells_the_clock_and_what_to_do(made: Callable[[], Any]) -> None:
+    async with made() as server:
+        feed = FEEDS[made](urls=server.urls, timeout_s=2.0)
+        assert [(found.what, found.ok) for found in await feed.reach()] == [(feed.name, True)]
+        server.ahead_ms = 90_000
+        (late,) = await feed.reach()
+        assert not late.ok
+        assert "behind: set the clock" in late.detail
+    (gone,) = await feed.reach()
+    assert not gone.ok
+    assert "look at the network" in gone.detail
+
+
+async def test_doctor_tries_every_venue_and_every_account() -> None:
+    async with AccountsServer() as server, DeribitServer() as venue:
+        wrong = {"okx": server.options("okx", secret="wrong")}
+        found = await Accounts(venues=server.venues | wrong).reach()
+        assert {each.what: each.ok for each in found} == {
+            "deribit main": True,
+            "bybit main": True,
+            "okx main": False,
+            "binance main": True,
+        }
+        refused = next(each.detail for each in found if each.what == "okx main")
+        assert "read-only key" in refused
+        assert SECRET not in str(found)
+        assert [each.ok for each in await Deribit(urls=venue.urls).reach()] == [True]
 
 
 def test_frames_replay_through_the_registered_decoder() -> None:

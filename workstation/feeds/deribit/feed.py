@@ -13,12 +13,13 @@ from pydantic import SecretStr
 from workstation.feeds.deribit import messages, rest
 from workstation.feeds.deribit.decode import decode
 from workstation.feeds.deribit.wire import Wire
-from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
+from workstation.feeds.feed import Batch, Capabilities, Gap, Reached, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import Hole, SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.secrets import secret as as_secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError, SymbolError
 from workstation.market.symbology import venue_symbol
 
@@ -151,6 +152,13 @@ class Deribit(SocketFeed[Wire]):
         except FeedError:
             await self.close()
             raise
+
+    async def reach(self) -> list[Reached]:
+        """Whether the venue answers, and whether its clock and ours agree."""
+        wire = Wire(self._config, on_frame=lambda *_: None, on_lost=lambda _: None)
+        found = await reached(self.name, wire.server_ms)
+        await wire.shut()
+        return [found]
 
     async def instruments(self) -> pd.DataFrame:
         """Rows of ``instruments`` of every currency and kind. Raises ``FeedError``."""

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from workstation.feeds.feed import Batch, Gap, Subscription
+from workstation.feeds.feed import Batch, Gap, Reached, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.rest_calls import RestCalls
 from workstation.feeds.venue_kit.socket_feed import LOST_MARGIN_NS, SocketFeed
 from workstation.feeds.venue_kit.socket_group import SocketGroup
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 
@@ -135,6 +136,12 @@ class PublicFeed(SocketFeed[SocketGroup]):
         state = await self._state()
         told = [batch for batch in self._decoded(listed, self._decode) if batch.table in ("frames", "health")]
         return told + (self._decoded(state, self._decode) if state else [])
+
+    async def reach(self) -> list[Reached]:
+        """Whether the venue answers, and whether its clock and ours agree."""
+        found = await reached(self.name, self._rest.server_ms)
+        await self._rest.close()
+        return [found]
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap, frames first; those without a number come again where they came before. Raises ``FeedError``."""
