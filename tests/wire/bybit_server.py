@@ -131,6 +131,18 @@ class BybitServer(VenueServer):
 
     def answer(self, path: str, query: dict[str, str]) -> Any:
         now = time.time_ns() // 1_000_000
+        if path == "v5/market/time":
+            told = {
+                "timeSecond": str((now + self.ahead_ms) // 1000),
+                "timeNano": str((now + self.ahead_ms) * 10**6),
+            }
+            return {
+                "retCode": 0,
+                "retMsg": "OK",
+                "result": told,
+                "retExtInfo": {},
+                "time": now + self.ahead_ms,
+            }
         rows = self._rows(path.removeprefix("v5/market/"), query)
         if rows is None:
             return {"retCode": 10001, "retMsg": "params error", "result": {}, "retExtInfo": {}, "time": now}

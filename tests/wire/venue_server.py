@@ -18,6 +18,8 @@ class VenueServer:
         Prints the venue knows, whether or not it pushed them; REST answers come from here.
     silent
         When set, nothing is answered, not even pings.
+    ahead_ms
+        How far the venue's clock is ahead of this machine's.
     rest_faults
         Path -> (status, headers, body) its next calls answer with, in turn.
     requests
@@ -29,6 +31,7 @@ class VenueServer:
     def __init__(self) -> None:
         self.port = self.connections = self.sent = 0
         self.silent = False
+        self.ahead_ms = 0
         self.history: list[dict[str, Any]] = []
         self.rest_faults: dict[str, list[tuple[int, dict[str, str], bytes]]] = {}
         self.requests: list[Any] = []

@@ -14,6 +14,8 @@ FEEDS = {
     "tape": "workstation.feeds.tape.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
     "bybit": "workstation.feeds.bybit:Bybit",
+    "okx": "workstation.feeds.okx:OKX",
+    "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }

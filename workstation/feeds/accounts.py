@@ -12,10 +12,11 @@ import pandas as pd
 from workstation.feeds.binance import account as binance
 from workstation.feeds.bybit import account as bybit
 from workstation.feeds.deribit import account as deribit
-from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
+from workstation.feeds.feed import Batch, Capabilities, Feed, Reached, Subscription
 from workstation.feeds.okx import account as okx
 from workstation.feeds.venue_kit.account_calls import Account, Answer, Wire
 from workstation.feeds.venue_kit.account_rows import Reading, Request, Row, Unread, Venue, answer_of, key_of
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError, FrameError, SymbolError, TableError
 from workstation.market.instants import DAY_NS, MILLISECOND_NS
 from workstation.market.symbology import unified
@@ -149,6 +150,26 @@ class Accounts(Feed):
             first = next(call for call in self._calls(each) if call.channel == "balances")
             await each.wire.ask(first)
             self._heard_ns = time.monotonic_ns()
+
+    async def reach(self) -> list[Reached]:
+        """Each account's clock and keys, one private call each."""
+        found = []
+        for account in self._accounts:
+            each = _Polled(account, self._timeout_s, time.time_ns() // 1_000_000)
+            answered = await reached(each.label, each.wire.server_ms)
+            if answered.ok:
+                answered = await self._keys(each, answered)
+            await each.wire.close()
+            found.append(answered)
+        return found
+
+    async def _keys(self, each: _Polled, answered: Reached) -> Reached:
+        try:
+            await each.wire.ask(next(call for call in self._calls(each) if call.channel == "balances"))
+        except FeedError as error:
+            advice = "make a read-only key, and allow this address" if error.fatal else "try again"
+            return Reached(each.label, False, f"{error}; {advice}")
+        return answered._replace(detail=f"{answered.detail}; the key is accepted")
 
     async def instruments(self) -> pd.DataFrame:
         """None: terms are the market feeds' to tell."""

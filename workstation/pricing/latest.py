@@ -22,15 +22,17 @@ Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "quote": ("bid", "ask", "bid_size", "ask_size", "bid_iv", "ask_iv"),
-    "model": ("mark", "mark_iv"),
+    "quote": ("bid", "ask", "bid_size", "ask_size"),
+    "quote_iv": ("bid_iv", "ask_iv"),
+    "model": ("mark",),
+    "model_iv": ("mark_iv",),
     "venue_greeks": ("delta", "gamma", "vega", "theta", "rho"),
     "open_interest": ("open_interest",),
     "volume_24h": ("volume_24h",),
     "forward": ("forward",),
     "index": ("index",),
 }
-"""Fields that are replaced together, by a row that carries at least one of them."""
+"""Fields that are replaced together, by a row that carries at least one of them. Prices and vols apart: OKX sends them apart."""
 FIELDS: tuple[str, ...] = tuple(field for group in GROUPS.values() for field in group)
 GROUP_OF: dict[str, str] = {field: group for group, fields in GROUPS.items() for field in fields}
 GROUP_NAMES: tuple[str, ...] = tuple(GROUPS)
@@ -58,7 +60,9 @@ _PLACES = [MARKS.names.index(field) for field in FIELDS]
 _INSTRUMENT, _EVENT_NS = MARKS.names.index("instrument"), MARKS.names.index("event_ns")
 _PUBLISHED_NS = MARKS.names.index("open_interest_ns")
 _VENUE = MARKS.names.index("venue")
-_QUOTE, _MODEL = GROUP_NAMES.index("quote"), GROUP_NAMES.index("model")
+_QUOTE = GROUP_NAMES.index("quote")
+_PRICED = ("quote", "quote_iv", "model", "model_iv")
+_MODELS = [GROUP_NAMES.index("model"), GROUP_NAMES.index("model_iv")]
 _KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
 
 
@@ -191,7 +195,7 @@ class LatestMarks:
 
     def priced_ns(self) -> Times:
         """When the newest price or vol of each instrument happened, by code."""
-        newest: Times = np.maximum(self.time("quote"), self.time("model"))
+        newest: Times = np.maximum.reduce([self.time(group) for group in _PRICED])
         return newest
 
     def take(self, marks: pd.DataFrame) -> Codes:
@@ -223,7 +227,7 @@ class LatestMarks:
             return np.empty(0, dtype=np.int32)
         arrays = dict(zip(QUOTES.names, arrays_of(quotes), strict=True))
         slots = self._slots(codes[wanted], arrays["venue"][wanted])
-        without = np.flatnonzero(self.times[_MODEL, slots] == NO_TIME)
+        without = np.flatnonzero((self.times[_MODELS][:, slots] == NO_TIME).all(axis=0))
         if not without.size:
             return np.empty(0, dtype=np.int32)
         wanted, slots = wanted[without], slots[without]

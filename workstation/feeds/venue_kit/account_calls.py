@@ -110,6 +110,14 @@ class Wire:
             raise self._failure(what, error) from error
         return Answer(request, time.time_ns(), str(exchange.last_http_response or "").encode())
 
+    async def server_ms(self) -> int:
+        """The venue's time, ms of UTC. Raises ``FeedError``."""
+        self._exchange.last_http_response, self._status = None, 0
+        try:
+            return int(await self._exchange.fetch_time())
+        except ccxt.BaseError as error:
+            raise self._failure(f"{self._venue}: its time", error) from error
+
     def _failure(self, what: str, error: ccxt.BaseError) -> FeedError:
         if self._status in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):
             return FeedError(f"{what}: rate limit: {error}", retry_after=self._retry_after())

@@ -95,6 +95,10 @@ class Kind:
         Names on the way to the items, a list or one of them: ``("data",)``, ``("result", "list")``; none: the message is it.
     sent
         Name of the message's own time in ms, when it has one.
+    first
+        Whether others of the same batch need to know what these say: lists of instruments, which tell contract sizes.
+    either
+        Whether one item may stand without its list.
     """
 
     def __init__(
@@ -105,10 +109,13 @@ class Kind:
         path: Sequence[str] = ("data",),
         many: bool = True,
         sent: str = "",
+        first: bool = False,
+        either: bool = False,
     ) -> None:
-        self.rows_of = rows_of
-        self._path, self._many, self._sent = tuple(path), many, sent
-        whole: Any = list[item] if many else item
+        self.rows_of, self.first = rows_of, first
+        many = many or either
+        self._path, self._many, self._either, self._sent = tuple(path), many, either, sent
+        whole: Any = list[item] | item if either else list[item] if many else item
         for depth, name in enumerate(reversed(self._path)):
             fields: list[Any] = [(name, whole)]
             if sent and depth == len(self._path) - 1:
@@ -140,6 +147,8 @@ class Kind:
         items = messages
         for name in self._path:
             items = list(map(attrgetter(name), items))
+        if self._either:
+            items = [each if isinstance(each, list) else [each] for each in items]
         sent = list(map(attrgetter(self._sent), messages)) if self._sent else [0] * len(places)
         return Found(places, items, sent)
 
@@ -226,7 +235,7 @@ class FrameDecoder:
         names, codes = _channels(frames)
         groups, rejections = self._grouped(payloads, names, codes)
         parts: list[Part] = []
-        for kind, places in groups.items():
+        for kind, places in sorted(groups.items(), key=lambda group: not group[0].first):
             found, bad = kind.decode(payloads, places)
             rejections += bad
             if found.places:

@@ -9,13 +9,14 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from workstation.feeds.feed import Batch, Gap, Subscription
+from workstation.feeds.feed import Batch, Gap, Reached, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.rest_calls import RestCalls
 from workstation.feeds.venue_kit.socket_feed import LOST_MARGIN_NS, SocketFeed
 from workstation.feeds.venue_kit.socket_group import SocketGroup
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 
@@ -136,6 +137,12 @@ class PublicFeed(SocketFeed[SocketGroup]):
         told = [batch for batch in self._decoded(listed, self._decode) if batch.table in ("frames", "health")]
         return told + (self._decoded(state, self._decode) if state else [])
 
+    async def reach(self) -> list[Reached]:
+        """Whether the venue answers, and whether its clock and ours agree."""
+        found = await reached(self.name, self._rest.server_ms)
+        await self._rest.close()
+        return [found]
+
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap, frames first; those without a number come again where they came before. Raises ``FeedError``."""
         answers, whole_since_ns = await self._missed(gap)
@@ -152,13 +159,19 @@ class PublicFeed(SocketFeed[SocketGroup]):
             if len(frame):
                 kept.append(Batch(table, frame))
         if whole_since_ns > gap.start_ns > 0:
-            told.append(
-                self._health.row(
-                    "gap", time_ns=gap.end_ns, start_ns=gap.start_ns, end_ns=whole_since_ns, channel=gap.channel,
-                    instruments=gap.instrument, detail="the venue's REST does not reach back to the start of the gap",
-                )
-            )  # fmt: skip
+            told.append(self._told_short(gap, whole_since_ns))
         return self._with_health(kept, told)
+
+    def _told_short(self, gap: Gap, whole_since_ns: int) -> Row:
+        left = (
+            f"; of what printed before, {self.sequence_key} tells and brings the rest"
+            if self.sequence_key
+            else ""
+        )
+        return self._health.row(
+            "gap", time_ns=gap.end_ns, start_ns=gap.start_ns, end_ns=whole_since_ns, channel=gap.channel,
+            instruments=gap.instrument, detail=f"the venue's REST does not reach back to the start of the gap{left}",
+        )  # fmt: skip
 
     def _filled(self, trades: pd.DataFrame, gap: Gap) -> tuple[pd.DataFrame, list[Row]]:
         """Of answered prints those of the gap that did not come before, and what they tell."""

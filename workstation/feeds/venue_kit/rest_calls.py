@@ -50,16 +50,24 @@ class RestCalls:
                 raise FeedError(
                     f"{self._venue}: {path} not asked: rate limit, {left:.1f} s left", retry_after=left
                 )
-            if self._wire is None:
-                nobody = SecretStr("")
-                self._wire = Wire(Account(self._venue, nobody, nobody), self._urls, self._timeout_s)
             try:
-                answer = await self._wire.ask(Request("", method, params))
+                answer = await self._made().ask(Request("", method, params))
             except FeedError as error:
                 if error.retry_after:
                     _PAUSES[self._venue] = time.monotonic() + error.retry_after
                 raise
         return RawFrame(answer.seen_ns, f"GET {path}{query}", answer.payload)
+
+    async def server_ms(self) -> int:
+        """The venue's time, ms of UTC. Raises ``FeedError``."""
+        async with self._one:
+            return await self._made().server_ms()
+
+    def _made(self) -> Wire:
+        if self._wire is None:
+            nobody = SecretStr("")
+            self._wire = Wire(Account(self._venue, nobody, nobody), self._urls, self._timeout_s)
+        return self._wire
 
     async def close(self) -> None:
         """Close the session; may be called more than once."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -13,13 +13,15 @@ from workstation.market.errors import FeedError
 
 MISSES = 2
 """Keepalives without a sign of life that end a socket."""
+_FRESH = "~"
+"""Ends the name of a socket that is to take another one's place."""
 
 
 class _Socket:
-    """One socket: its reader, its keepalive, when it was last heard, and the answer it owes."""
+    """One socket: its reader, its keepalive, and when it was last heard."""
 
-    def __init__(self, url: str, connected: aiohttp.ClientWebSocketResponse) -> None:
-        self.url, self.connected = url, connected
+    def __init__(self, name: str, url: str, connected: aiohttp.ClientWebSocketResponse) -> None:
+        self.name, self.url, self.connected = name, url, connected
         self.heard_ns = time.monotonic_ns()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -47,6 +49,7 @@ class SocketGroup:
         self._venue, self._on_lost, self._keepalive_s, self._ping = venue, on_lost, keepalive_s, ping
         self._session: aiohttp.ClientSession | None = None
         self._sockets: dict[str, _Socket] = {}
+        self._moves: set[asyncio.Task[None]] = set()
         self._lost = False
 
     def take(self, name: str, payload: bytes, seen_ns: int) -> None:
@@ -65,10 +68,10 @@ class SocketGroup:
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {timeout_s:g} s"
             raise FeedError(f"{self._venue}: cannot open {url}: {reason}") from error
-        socket = self._sockets[name] = _Socket(url, connected)
+        socket = self._sockets[name] = _Socket(name, url, connected)
         socket.tasks = [
-            asyncio.create_task(self._read(name, socket)),
-            asyncio.create_task(self._keep_alive(name, socket)),
+            asyncio.create_task(self._read(socket)),
+            asyncio.create_task(self._keep_alive(socket)),
         ]
 
     @property
@@ -96,31 +99,55 @@ class SocketGroup:
         """When the most silent of the sockets was last heard, by the monotonic clock; 0 when there is none."""
         return min((socket.heard_ns for socket in self._sockets.values()), default=0)
 
+    def move(self, name: str, subscribe: Callable[[str], Awaitable[Any]], timeout_s: float) -> None:
+        """Replace a socket whose end the venue has announced: subscribe on a new one, then close the old one.
+
+        Prints of the overlap come twice. Where that fails the connection is lost.
+        """
+        self.beside(self._move(name, subscribe, timeout_s))
+
+    def beside(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run a coroutine that ends with the connection."""
+        self._moves = {task for task in self._moves if not task.done()}
+        self._moves.add(asyncio.create_task(work))
+
+    async def _move(self, name: str, subscribe: Callable[[str], Awaitable[Any]], timeout_s: float) -> None:
+        fresh, old = f"{name}{_FRESH}", self._sockets.get(name)
+        if old is None or fresh in self._sockets:
+            return
+        try:
+            await self.open(fresh, old.url, timeout_s)
+            await subscribe(fresh)
+        except FeedError as error:
+            self.lose(f"{old.url}: the venue closes it, and no other opens: {error}")
+            return
+        socket = self._sockets[name] = self._sockets.pop(fresh)
+        socket.name = name
+        await _ended([old])
+
     async def shut(self) -> None:
         """Close sockets and session; may be called more than once."""
         self._lost = True
+        moves, self._moves = self._moves, set()
+        for task in moves:
+            task.cancel()
+        if moves:
+            await asyncio.wait(moves)
         sockets, self._sockets = list(self._sockets.values()), {}
         session, self._session = self._session, None
-        for socket in sockets:
-            for task in socket.tasks:
-                task.cancel()
-        tasks = [task for socket in sockets for task in socket.tasks if task is not asyncio.current_task()]
-        if tasks:
-            await asyncio.wait(tasks)
-        for socket in sockets:
-            await socket.connected.close()
+        await _ended(sockets)
         if session is not None:
             await session.close()
 
-    async def _read(self, name: str, socket: _Socket) -> None:
+    async def _read(self, socket: _Socket) -> None:
         reason = f"closed by the venue, code {socket.connected.close_code}"
         try:
             async for message in socket.connected:
                 socket.heard_ns = time.monotonic_ns()
                 if message.type is aiohttp.WSMsgType.TEXT:
-                    self.take(name, message.data.encode(), time.time_ns())
+                    self.take(socket.name, message.data.encode(), time.time_ns())
                 elif message.type is aiohttp.WSMsgType.BINARY:
-                    self.take(name, bytes(message.data), time.time_ns())
+                    self.take(socket.name, bytes(message.data), time.time_ns())
                 elif message.type is aiohttp.WSMsgType.PING:
                     await socket.connected.pong(message.data)
             reason = f"closed by the venue, code {socket.connected.close_code}"
@@ -128,7 +155,7 @@ class SocketGroup:
             reason = f"{type(error).__name__}: {error}"
         self.lose(f"{socket.url}: {reason}")
 
-    async def _keep_alive(self, name: str, socket: _Socket) -> None:
+    async def _keep_alive(self, socket: _Socket) -> None:
         while self._keepalive_s > 0:
             await asyncio.sleep(self._keepalive_s)
             silent_s = (time.monotonic_ns() - socket.heard_ns) / 1e9
@@ -143,6 +170,16 @@ class SocketGroup:
             except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
                 self.lose(f"{socket.url}: {type(error).__name__}: {error}")
                 return
+
+
+async def _ended(sockets: list[_Socket]) -> None:
+    tasks = [task for socket in sockets for task in socket.tasks]
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        await asyncio.wait(tasks)
+    for socket in sockets:
+        await socket.connected.close()
 
 
 class Answers:

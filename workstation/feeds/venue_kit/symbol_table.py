@@ -12,8 +12,8 @@ from workstation.market.errors import SymbolError
 from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import Terms, parse, render
 
-OPTION, USD_SIZED, COIN_PRICED = 1, 2, 4
-"""Traits, as bits: an option; amounts in USD (coin-settled futures and perpetuals); premium in coin."""
+OPTION, USD_SIZED, COIN_PRICED, SPOT = 1, 2, 4, 8
+"""Traits, as bits: an option; amounts in USD (coin-settled futures and perpetuals); premium in coin; a spot pair."""
 UNREADABLE = 10_000
 """Names that cannot be read and are remembered with their reason; those beyond share one reason."""
 _FULL = "symbol: cannot be read, and too many such names came to say more"
@@ -23,6 +23,8 @@ def traits_of(terms: Terms) -> int:
     """Traits of an instrument's terms."""
     if terms.kind == "option":
         return OPTION | (COIN_PRICED if terms.inverse else 0)
+    if terms.kind == "spot":
+        return SPOT
     return USD_SIZED if terms.inverse and terms.kind in ("future", "perpetual") else 0
 
 
@@ -79,11 +81,6 @@ class SymbolTable:
             known = self.code[ids] >= 0
             self.size[ids[known]] = np.array(list(sizes.values()))[known]
 
-    def forget_sizes(self) -> None:
-        """Forget what lists of instruments told, as at the start."""
-        with self._lock:
-            self.size[:] = np.nan if self._sized else np.where(self.code >= 0, 1.0, np.nan)
-
     def _learn(self, names: list[str]) -> None:
         with self._lock:
             rows: list[tuple[int, int, float]] = []
@@ -91,21 +88,22 @@ class SymbolTable:
             for name in names:
                 if name in self._ids:
                     continue
-                code, traits, reason = self._read(name)
+                code, traits, size, reason = self._read(name)
                 if reason:
                     if len(self.reasons) > UNREADABLE:
                         continue
                     self.reasons[known + len(rows)] = reason
                 self._ids[name] = known + len(rows)
-                rows.append((code, traits, np.nan if reason or self._sized else 1.0))
+                rows.append((code, traits, size))
             self.code = np.append(self.code, np.array([row[0] for row in rows], dtype=np.int32))
             self.traits = np.append(self.traits, np.array([row[1] for row in rows], dtype=np.int8))
             self.size = np.append(self.size, np.array([row[2] for row in rows], dtype=np.float64))
 
-    def _read(self, name: str) -> tuple[int, int, str]:
+    def _read(self, name: str) -> tuple[int, int, float, str]:
         try:
             terms = self._read_terms(name)
             unified = render(terms)
         except SymbolError as error:
-            return -1, 0, f"symbol: {error}"
-        return int(REGISTRY.codes([unified])[0]), traits_of(terms), ""
+            return -1, 0, np.nan, f"symbol: {error}"
+        size = np.nan if self._sized and terms.kind != "spot" else 1.0
+        return int(REGISTRY.codes([unified])[0]), traits_of(terms), size, ""

@@ -106,7 +106,10 @@ def test_binance_options_count_contracts_of_their_unit() -> None:
         ]
     }
     binance.exchange_info(listing, reading)
-    assert binance.options([held], reading)["positions"][0]["quantity"] == 300.0
+    position = binance.options([held], reading)["positions"][0]
+    assert [position[name] for name in ("quantity", "entry", "mark")] == pytest.approx(
+        [300.0, 0.0001, 0.0002]
+    )
     trade = {
         "symbol": "DOGE-260327-0.2-C",
         "side": "SELL",
@@ -115,7 +118,8 @@ def test_binance_options_count_contracts_of_their_unit() -> None:
         "time": NOW // 10**6,
         "tradeId": 1,
     }
-    assert binance.trades([trade], reading)["fills"][0]["size"] == 300.0
+    fill = binance.trades([trade], reading)["fills"][0]
+    assert [fill["size"], fill["price"]] == pytest.approx([300.0, 0.0001])
 
 
 def test_an_expired_binance_option_takes_the_unit_all_of_its_underlying_have() -> None:
