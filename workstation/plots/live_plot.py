@@ -7,7 +7,6 @@ from typing import Any
 
 import holoviews as hv
 import pandas as pd
-import panel as pn
 
 from workstation.plots.live_feed import BoardFeed, Feed, StreamFeed, is_board, is_stream
 from workstation.plots.live_pump import Pump, attached
@@ -35,10 +34,6 @@ class LivePlot(hv.DynamicMap):
     def stop(self) -> None:
         """Follow the market no longer; the last picture stays."""
         self.pump.stop()
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> Any:
-        make_ready()
-        return pn.pane.HoloViews(self, sizing_mode="stretch_width")._repr_mimebundle_(include, exclude)
 
 
 def live(
@@ -93,6 +88,7 @@ def live(
     >>> plot.pump.every_s
     0.5
     """
+    make_ready()
     if callable(table):
         table, make = None, table
     made, name = _feed(source, table, underlying, keep)

@@ -23,7 +23,7 @@ from tornado.ioloop import PeriodicCallback
 
 from workstation.plots.live_feed import Feed
 from workstation.plots.palette import FONT
-from workstation.plots.style import colours_of
+from workstation.plots.style import Style, colours_of
 
 BEAT_S = 5.0
 """A plot is told so often that its kernel is there when nothing else has happened."""
@@ -31,9 +31,33 @@ SILENT_S = 15.0
 """The browser says so after so long without news."""
 PATIENCE_S = 10.0
 """A browser that has not drawn the last picture is sent another after so long."""
-SHARE = 4.0
-"""The next picture waits so many times as long as the last one took to make."""
+SHARE = 3.0
+"""The next picture, of whichever live plot of the process, waits so many times as long as the last one took to make."""
 _JS = Path(__file__).with_name("live_status.js").read_text(encoding="utf-8")
+
+
+class _Turns:
+    """Whose turn it is: all live plots of a process together take a share of its time, the one that waits longest first."""
+
+    def __init__(self) -> None:
+        self.free_s = 0.0
+        self._waiting: WeakKeyDictionary[Pump, float] = WeakKeyDictionary()
+
+    def mine(self, pump: Pump, now_s: float) -> bool:
+        """Whether this plot may send now; if not, it waits with the others."""
+        self._waiting[pump] = now_s
+        asking = {
+            other: since for other, since in self._waiting.items() if since > now_s - 1.0 - other.every_s
+        }
+        return now_s >= self.free_s and min(asking, key=lambda other: other.sent_s) is pump
+
+    def took(self, pump: Pump, began_s: float, ended_s: float) -> None:
+        """A picture was made from then to then."""
+        self._waiting.pop(pump, None)
+        self.free_s = ended_s + SHARE * (ended_s - began_s)
+
+
+TURNS = _Turns()
 
 
 class LivePipe(Pipe):
@@ -123,7 +147,8 @@ class Pump:
         self._feed, self._make, self._name = feed, make, name
         self._last: Any = None
         self._seen = -1
-        self._due_s = self._sent_s = 0.0
+        self._due_s = self.sent_s = 0.0
+        self._beat_s = 0.0
         self._stop: Callable[[], None] | None = None
         self._ended = self._watched = False
         self._shown: WeakKeyDictionary[Any, _Shown] = WeakKeyDictionary()
@@ -147,7 +172,7 @@ class Pump:
         except Exception as error:  # noqa: BLE001 - a maker's fault is told under its own plot and ends nothing else
             self.problem = self._words(error)
             if self._last is None:
-                self._last = self._hooked(hv.Curve([], "time", "value").opts(responsive=True, height=200))
+                self._last = self._hooked(_nothing())
 
     def _words(self, error: Exception) -> str:
         said = str(error) or "no message"
@@ -161,9 +186,11 @@ class Pump:
             raise TypeError(
                 f"the maker gave a {type(made).__name__}; it must give one element or overlay; join live plots by +"
             )
-        over = made if isinstance(made, hv.Overlay) else hv.Overlay([made])
-        options = over.opts.get("plot").kwargs
-        return over.opts(hooks=[*options.get("hooks", []), self._tell], framewise=True, clone=True)
+        parts = made.values() if isinstance(made, hv.Overlay) else [made]
+        over = hv.Overlay([part.opts(framewise=True) for part in parts])  # else the axes stay as they were
+        options = made.opts.get("plot").kwargs if isinstance(made, hv.Overlay) else {}
+        known = {name: value for name, value in options.items() if name != "hooks"}
+        return over.opts(**known, hooks=[*options.get("hooks", []), self._tell])
 
     def _tell(self, plot: Any, _: Any) -> None:
         """Hook of HoloViews: after each picture of a plot."""
@@ -212,12 +239,14 @@ class Pump:
         now = time.monotonic()
         if now < self._due_s:
             return
-        if any(shown.busy for shown in viewers.values()) and now < self._sent_s + PATIENCE_S:
+        if any(shown.busy for shown in viewers.values()) and now < self.sent_s + PATIENCE_S:
             return
-        if self._feed.version() != self._seen or (self.problem and now >= self._sent_s + BEAT_S):
-            self.send()
-        elif now >= self._sent_s + BEAT_S:
-            self._sent_s = now
+        silent = now >= max(self.sent_s, self._beat_s) + BEAT_S
+        if self._feed.version() != self._seen or (self.problem and silent):
+            if TURNS.mine(self, now):
+                self.send()
+        elif silent:
+            self._beat_s = now
             for plot, shown in viewers.items():
                 shown.tell(self.problem)
                 plot.push()
@@ -228,9 +257,9 @@ class Pump:
         self._seen = self._feed.version()
         self.pictures += 1
         self.pipe.send(self.pictures)
-        ended = time.monotonic()
-        self._sent_s = ended
-        self._due_s = max(began + 0.9 * self.every_s, ended + SHARE * (ended - began))
+        self.sent_s = time.monotonic()
+        self._due_s = began + 0.9 * self.every_s
+        TURNS.took(self, began, self.sent_s)
 
     def stop(self) -> None:
         """Look no more and hold nothing; may be called more than once."""
@@ -254,6 +283,12 @@ class Pump:
 def _static(made: Any) -> Any:
     """A DynamicMap as it is at first: one picture of many points is already reduced to what a screen shows."""
     return made[()] if isinstance(made, hv.DynamicMap) else made
+
+
+def _nothing() -> Any:
+    """An empty plot, where what is the matter is told below."""
+    style = Style(colours_of(None), x="plain", y="plain", xlabel="", ylabel="", height=200)
+    return style(hv.Curve([], "time", "value"))
 
 
 def _session_document() -> Any | None:

@@ -18,6 +18,7 @@ from bokeh.models import (
     HoverTool,
     WheelZoomTool,
 )
+from holoviews.core.dimension import LabelledData
 
 from workstation.plots import formats
 from workstation.plots.palette import FONT, Palette, palette
@@ -76,6 +77,12 @@ def make_ready() -> None:
         return
     pn.extension(inline=True)
     hv.extension("bokeh", inline=True, logo=False)
+    hv.Store.set_display_hook("html+js", LabelledData, _shown)
+
+
+def _shown(element: Any) -> Any:
+    """An element as Panel shows it: unlike HoloViews' own way it takes every style sheet from this machine."""
+    return pn.pane.HoloViews(element, sizing_mode="stretch_width")._repr_mimebundle_()
 
 
 def in_notebook() -> bool:
@@ -136,7 +143,7 @@ class Style:
         told: dict[str, Any] = {}
         if hover is not None:
             told = {"tools": ["hover"], "hover_tooltips": list(hover)}
-        return element.opts(**{**self._shared, **told, **options}, clone=True)
+        return element.opts(**{**self._shared, **told, **options})
 
     def overlay(self, *elements: Any, legend: str | None = None, **options: Any) -> Any:
         """The elements over each other; ``legend`` is where their names stand, none: nowhere."""
@@ -153,7 +160,10 @@ def paint(figure: Any, colours: Palette, axis_formats: tuple[str, str, str]) -> 
     _say_on_hover(figure)
     for legend in figure.legend:
         _paint_legend(legend, colours)
-    mark = f"workstation {colours.name}"
+    figure.title.update(
+        text_color=colours.text, text_font=FONT, text_font_size="13px", text_font_style="normal"
+    )
+    mark = " ".join(("workstation", colours.name, *axis_formats))
     if mark in figure.tags:
         return
     figure.tags = [*figure.tags, mark]
@@ -162,9 +172,6 @@ def paint(figure: Any, colours: Palette, axis_formats: tuple[str, str, str]) -> 
         border_fill_color=colours.card,
         outline_line_color=None,
         min_border_right=14,
-    )
-    figure.title.update(
-        text_color=colours.text, text_font=FONT, text_font_size="13px", text_font_style="normal"
     )
     _paint_scale(figure, axis_formats[2])
     for axes, wanted in zip((figure.xaxis, figure.yaxis), axis_formats[:2], strict=True):
@@ -181,9 +188,10 @@ def _set_tools(figure: Any, colours: Palette) -> None:
     figure.toolbar.update(logo=None, autohide=True)
     for tool in figure.select({"type": WheelZoomTool}):
         tool.modifiers = {"ctrl": True}
-    figure.add_tools(
-        CrosshairTool(dimensions="height", line_color=colours.axis, line_alpha=0.6, visible=False)
-    )
+    if figure.select_one({"type": CrosshairTool}) is None:
+        figure.add_tools(
+            CrosshairTool(dimensions="height", line_color=colours.axis, line_alpha=0.6, visible=False)
+        )
 
 
 def _paint_scale(figure: Any, wanted: str) -> None:
