@@ -6,6 +6,7 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
 from workstation.market.instants import HOUR_NS
+from workstation.plots.formats import TIME_TICKS
 from workstation.views.exposure.net_gex_history import MOST, too_short
 from workstation.views.exposure.open_interest import WALLS, pain_of
 from workstation.views.exposure.recorded import level_rows, why_none
@@ -14,7 +15,6 @@ from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source
 from workstation.views.widgets import formats
 from workstation.views.widgets.assets import asset
-from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key, Markup
 from workstation.views.widgets.figure import FigureView, TextView, fit, pane
 from workstation.views.widgets.theme import Palette, bare_figure

@@ -8,10 +8,11 @@ import numpy as np
 from bokeh.models import ColumnDataSource, CrosshairTool, HoverTool, PanTool, Range1d, Span
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
+from workstation.plots.formats import TIME_TICKS
 from workstation.views.spacetime.intensity_bars import COLUMNS, SPIKE_BEGINS, SPIKE_ENDS, STATES
 from workstation.views.spacetime.marker_data import KEPT, SPIKE_COLUMNS
 from workstation.views.widgets import formats
-from workstation.views.widgets.candle_chart import RIGHT_BORDER, TIME_TICKS
+from workstation.views.widgets.candle_chart import RIGHT_BORDER
 from workstation.views.widgets.figure import update_source, wheel_zoom
 from workstation.views.widgets.live_overlay import Forming
 from workstation.views.widgets.theme import Painter, bare_figure
