@@ -146,6 +146,10 @@ CASES: dict[str, tuple[Case, ...]] = {
             examples=10,
         ),
     ),
+    "workstation.flow.nbbo.NbboPlacement": (
+        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=60, examples=15),
+        Case({"rules": ("venue", "lee_ready", "depth", "trade_size"), "kinds": ("option", "equity")}, max_rows=40, examples=10),
+    ),
     "workstation.exposure.wall_alerts.WallAlerts": (
         Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15),
         Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
