@@ -158,7 +158,10 @@ class PrintsKept:
     def snapshot(self) -> dict[str, Any]:
         """Prints by contract's name."""
         parts = list(self._kept)
-        joined = {name: np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)]) for name in _Kept._fields}
+        joined = {
+            name: np.concatenate([getattr(part, name) for part in parts] or [np.zeros(0)])
+            for name in _Kept._fields
+        }
         codes = joined.pop("code").astype(np.int64)
         joined["instrument"] = np.array([str(name) for name in REGISTRY.names(codes)], dtype=object)
         return {**joined, "cancelled": dict(self._cancelled)}  # fmt: skip

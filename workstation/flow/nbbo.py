@@ -24,7 +24,16 @@ from workstation.flow.quote_log import QuoteLog
 from workstation.flow.side_rules import RULES, rule_codes
 from workstation.market.engine import Beats, Engine, conformed
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import EXCLUSIONS, MARKS, NBBO_BUCKETS, NO_TIME, PRINTS, QUOTES, TRADES, TradeFlag
+from workstation.market.tables import (
+    EXCLUSIONS,
+    MARKS,
+    NBBO_BUCKETS,
+    NO_TIME,
+    PRINTS,
+    QUOTES,
+    TRADES,
+    TradeFlag,
+)
 from workstation.market.tables.categories import categories, coded
 from workstation.market.tables.frames import STACKED_ROWS, arrays_of
 from workstation.numerics.state_arrays import extended
@@ -249,7 +258,9 @@ class NbboPlacement(Engine):
             "pre_move": placed.pre_move, "volume_before": placed.volume_before,
         }  # fmt: skip
         columns = [given[name] for name in PRINTS.names]
-        if numbers.size > STACKED_ROWS:  # such columns are not stacked, and would be those of the trades handed in
+        if (
+            numbers.size > STACKED_ROWS
+        ):  # such columns are not stacked, and would be those of the trades handed in
             columns = [np.array(one) if isinstance(one, np.ndarray) else one for one in columns]
         return PRINTS.assembled(columns, numbers.size)
 
@@ -358,7 +369,9 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
     )  # fmt: skip
     if not ordered:
         return None
-    return {"placement": coded(bucket, _PLACEMENTS)} | dict(zip(("bid", "ask", "quote_age_ms"), found, strict=True))
+    return {"placement": coded(bucket, _PLACEMENTS)} | dict(
+        zip(("bid", "ask", "quote_age_ms"), found, strict=True)
+    )
 
 
 BLOCK_ROWS = 50_000
@@ -387,7 +400,11 @@ def prints(
     if marks is None and not (own["seq"].to_numpy() > 0).all():
         made = list(engine._in_blocks(own, theirs))
     else:
-        tables = {"quotes": theirs, "marks": None if marks is None else conformed(MARKS, marks), "trades": own}
+        tables = {
+            "quotes": theirs,
+            "marks": None if marks is None else conformed(MARKS, marks),
+            "trades": own,
+        }
         order = in_order(tables, first=("quotes", "marks", "trades"))
         made = [engine.update(batch, table) for table, batch in order]
     return PRINTS.concat([rows for rows in made if len(rows)])

@@ -68,7 +68,10 @@ class OptionState:
         self.is_line = np.empty(0, dtype=bool)
         self._known = np.empty((len(_FIELDS), 0))
         self.spots = Spots(
-            np.empty(0), np.empty(0, np.int64), np.empty((0, SPOT_SECONDS), np.int64), np.empty((0, SPOT_SECONDS))
+            np.empty(0),
+            np.empty(0, np.int64),
+            np.empty((0, SPOT_SECONDS), np.int64),
+            np.empty((0, SPOT_SECONDS)),
         )
 
     def followed(self, codes: npt.NDArray[Any]) -> Codes:
@@ -114,7 +117,9 @@ class OptionState:
         held = held[usable]
         return SpotUpdates(event_ns[held], self.underlying(codes[held]), 0.5 * (bid + ask)[usable])
 
-    def take_marks(self, marks: pd.DataFrame, arrays: list[Any]) -> tuple[npt.NDArray[np.int64], Codes, Floats]:
+    def take_marks(
+        self, marks: pd.DataFrame, arrays: list[Any]
+    ) -> tuple[npt.NDArray[np.int64], Codes, Floats]:
         """Absorb ``marks`` rows; gives time, code and quote of those that carry a quote."""
         codes = self.followed(arrays[_MARK["instrument"]].codes)
         event_ns = np.array(arrays[_MARK["event_ns"]])
@@ -184,7 +189,10 @@ class OptionState:
             price = np.full((size, SPOT_SECONDS), np.nan)
             second[:held], price[:held] = self.spots.second, self.spots.price
             self.spots = Spots(
-                extended(self.spots.newest, size, np.nan), extended(self.spots.newest_ns, size, NO_TIME), second, price
+                extended(self.spots.newest, size, np.nan),
+                extended(self.spots.newest_ns, size, NO_TIME),
+                second,
+                price,
             )
 
     def snapshot(self) -> dict[str, Any]:

@@ -115,7 +115,9 @@ def _drop_oldest(state: Baselines, row: int, measure: int) -> None:
 
 
 @numba.njit(cache=True)
-def compare(state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any) -> int:
+def compare(
+    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any
+) -> int:
     """z and robust z into ``out``, then take the value in; gives how many it was compared with. NaN is neither."""
     kept = state.values.shape[2]
     while (

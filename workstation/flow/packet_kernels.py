@@ -27,7 +27,9 @@ INTS = COUNTS + BUCKETS
 ) = range(29)  # fmt: skip
 Z = SIZES + BUCKETS
 FLOATS = Z + 2 * len(MEASURES)
-P_TIME, P_CODE, P_UNDERLYING, P_PARENT, P_BUCKET, P_FLAGS, P_NEUTRAL, P_VENUE_SIDE, P_EXCHANGE, P_SKIP = range(10)
+P_TIME, P_CODE, P_UNDERLYING, P_PARENT, P_BUCKET, P_FLAGS, P_NEUTRAL, P_VENUE_SIDE, P_EXCHANGE, P_SKIP = (
+    range(10)
+)
 PRINT_INTS = 10
 (
     P_PRICE, P_SIZE, P_PREMIUM, P_BID, P_ASK, P_AGE, P_SPOT, P_PRE_MOVE, P_IV, P_EDGE, P_DELTA, P_GAMMA, P_VEGA, P_OPEN_INTEREST,
@@ -147,7 +149,11 @@ def _add_market(floats: Any, numbers: Any, size: float, side: int) -> None:
 
 @numba.njit(cache=True)
 def _measure(ints: Any, floats: Any, row: int, baselines: Baselines, ranks: Ranks, limits: Limits) -> None:
-    """Compare a finished packet with those before it."""
+    """Compare a finished packet with those before it; one whose prints were all cancelled is no packet."""
+    if ints[PRINTS] == 0:
+        floats[Z:] = np.nan
+        floats[RANK] = np.nan
+        return
     spread = floats[SPREADS] / floats[SPREAD_PRINTS] if floats[SPREAD_PRINTS] > 0 else np.nan
     for measure in range(len(MEASURES)):
         value = floats[PREMIUM] if measure == 0 else floats[SIZE] if measure == 1 else spread
@@ -246,7 +252,11 @@ def gather(
         if prints[P_SKIP] != 0:
             continue
         packet = pool.of_contract[prints[P_CODE]]
-        if packet < 0 or pool.ints[packet, PARENT] != prints[P_PARENT] or abs(now - pool.ints[packet, START]) > limits.window:
+        if (
+            packet < 0
+            or pool.ints[packet, PARENT] != prints[P_PARENT]
+            or abs(now - pool.ints[packet, START]) > limits.window
+        ):
             packet = _open_packet(prints, numbers, pool, bursts, counters, limits)
         add_print(pool.ints[packet], pool.floats[packet], prints, numbers)
         member[i] = pool.ints[packet, ORDINAL]

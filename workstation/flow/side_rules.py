@@ -39,7 +39,9 @@ def rule_codes(rules: Sequence[str], *, ahead: bool = False) -> npt.NDArray[np.i
         if rule not in RULES:
             raise ValueError(f"no side rule {rule!r}; known are {', '.join(RULES)}")
         if rule == "reverse_tick" and not ahead:
-            raise ValueError("reverse_tick looks at the next price: it is for flow.sides.sides, not for an engine")
+            raise ValueError(
+                "reverse_tick looks at the next price: it is for flow.sides.sides, not for an engine"
+            )
     if not rules:
         raise ValueError(f"name at least one side rule of {', '.join(RULES)}")
     return np.array([RULES.index(rule) for rule in rules], dtype=np.int64)

@@ -16,7 +16,17 @@ from workstation.pricing.contracts import Floats
 
 Codes = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
-_TERMS = ("known", "underlying", "is_option", "is_call", "inverse", "multiplier", "sized", "strike", "expiry_ns")
+_TERMS = (
+    "known",
+    "underlying",
+    "is_option",
+    "is_call",
+    "inverse",
+    "multiplier",
+    "sized",
+    "strike",
+    "expiry_ns",
+)
 
 
 class TradedTerms:
