@@ -96,7 +96,7 @@ def _side_of(prints: Any) -> int:
     if prints[P_VENUE_SIDE] != 0:
         return int(prints[P_VENUE_SIDE])
     bucket = prints[P_BUCKET]
-    return 1 if bucket == A or bucket == AA else -1 if bucket == B or bucket == BB else 0
+    return 1 if bucket in (A, AA) else -1 if bucket in (B, BB) else 0
 
 
 @numba.njit(cache=True)

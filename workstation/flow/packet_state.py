@@ -123,13 +123,14 @@ class PacketState:
         for name in exchanges.categories:
             self._exchanges.setdefault(str(name), min(len(self._exchanges), MOST_EXCHANGES))
         numbers = np.array([*(self._exchanges[str(name)] for name in exchanges.categories), 0])
-        return numbers[exchanges.codes]
+        told: npt.NDArray[np.int64] = numbers[exchanges.codes]
+        return told
 
     def parents(self, blocks: Any, hashed: npt.NDArray[np.int64], venues: Any) -> npt.NDArray[np.int64]:
         """A number for venue and block of each print: prints with another number are of another parent."""
         names = [str(name) for name in venues.categories]
         salts = np.append(text_hashes(names), 0)
-        numbers = hashed ^ (salts[venues.codes] << 1)
+        numbers: npt.NDArray[np.int64] = hashed ^ (salts[venues.codes] << 1)
         for number, first in zip(*np.unique(numbers, return_index=True), strict=True):
             if int(number) not in self.parent_texts:
                 venue = names[venues.codes[first]] if venues.codes[first] >= 0 else ""

@@ -116,14 +116,10 @@ def bucket_of(price: float, bid: float, ask: float, cent: float) -> int:
     if bid >= ask:
         return MID
     near = max(cent, EPSILON_SHARE * (ask - bid)) + ROUNDING * ask
-    if price > ask + near:
-        return AA
-    if price >= ask - near and price - bid > ask - price:
-        return A
-    if price < bid - near:
-        return BB
-    if price <= bid + near and price - bid < ask - price:
-        return B
+    if price - bid > ask - price:
+        return AA if price > ask + near else A if price >= ask - near else MID
+    if price - bid < ask - price:
+        return BB if price < bid - near else B if price <= bid + near else MID
     return MID
 
 
@@ -156,7 +152,7 @@ def _move_before(spots: Spots, underlying: int, event_ns: int, now: float) -> fl
     for second in range(then, then - PRE_MOVE_REACH, -1):
         slot = second % SPOT_SECONDS
         if spots.second[underlying, slot] == second:
-            return now / spots.price[underlying, slot] - 1.0
+            return float(now / spots.price[underlying, slot] - 1.0)
     return np.nan
 
 
@@ -242,6 +238,37 @@ def _remember_price(contracts: Contracts, code: int, price: float) -> None:
 
 
 @numba.njit(cache=True)
+def _set_aside(rows: Rows, contracts: Contracts, i: int) -> None:
+    """A cancel takes its print's volume back, one of no known print does nothing; what is no cancel repeats another print."""
+    if rows.exclusion[i] != _CANCEL:
+        rows.exclusion[i] = _DUPLICATE
+    elif rows.cancels[i] > 0:
+        _count_volume(contracts, rows.code[i], rows.event_ns[i], -rows.size[i])
+    else:
+        rows.exclusion[i] = _UNKNOWN_CANCEL
+
+
+@numba.njit(cache=True)
+def _settle(
+    rows: Rows, contracts: Contracts, spots: Spots, i: int, rules: Any, unknown: Any, placed: Placed
+) -> None:
+    """Side, volume, last price and the underlying of a print that has been placed."""
+    code, under, now = rows.code[i], rows.underlying[i], rows.event_ns[i]
+    if rows.exclusion[i] == 0:
+        rows.exclusion[i] = _quote_reason(placed, i)
+    _give_side(rows, placed, contracts, i, rules, unknown)
+    if rows.exclusion[i] != _VOID:
+        placed.volume_before[i] = _count_volume(contracts, code, now, rows.size[i])
+    if rows.exclusion[i] in (0, _LOCKED, _CROSSED):
+        _remember_price(contracts, code, rows.price[i])
+        if rows.is_underlying[i]:
+            put_spot(spots, under, now, rows.price[i])
+    if under >= 0 and spots.newest_ns[under] > -1:
+        placed.spot[i] = spots.newest[under]
+        placed.pre_move[i] = _move_before(spots, under, now, spots.newest[under])
+
+
+@numba.njit(cache=True)
 def place_rows(
     rows: Rows, log: Any, newest: Any, contracts: Contracts, spots: Spots, updates: SpotUpdates, rules: Any, ages: Ages,
     placed: Placed,
@@ -254,31 +281,15 @@ def place_rows(
         while update < updates.event_ns.size and updates.event_ns[update] <= now:
             put_spot(spots, updates.underlying[update], updates.event_ns[update], updates.price[update])
             update += 1
-        if rows.exclusion[i] == _CANCEL:
-            if rows.cancels[i] > 0:
-                _count_volume(contracts, code, now, -rows.size[i])
-            else:
-                rows.exclusion[i] = _UNKNOWN_CANCEL
-            placed.bucket[i] = MISSING
-            continue
-        if rows.exclusion[i] != _VOID and _repeats(contracts, code, rows.hashed[i]):
-            rows.exclusion[i] = _DUPLICATE
+        if rows.exclusion[i] == _CANCEL or (
+            rows.exclusion[i] != _VOID and _repeats(contracts, code, rows.hashed[i])
+        ):
+            _set_aside(rows, contracts, i)
             placed.bucket[i] = MISSING
             continue
         put_spot(spots, under, now, rows.index[i])
         _join(log, newest, rows, i, ages, placed)
-        if rows.exclusion[i] == 0:
-            rows.exclusion[i] = _quote_reason(placed, i)
-        _give_side(rows, placed, contracts, i, rules, unknown)
-        if rows.exclusion[i] != _VOID:
-            placed.volume_before[i] = _count_volume(contracts, code, now, rows.size[i])
-        if rows.exclusion[i] == 0 or rows.exclusion[i] == _LOCKED or rows.exclusion[i] == _CROSSED:
-            _remember_price(contracts, code, rows.price[i])
-            if rows.is_underlying[i]:
-                put_spot(spots, under, now, rows.price[i])
-        if under >= 0 and spots.newest_ns[under] > -1:
-            placed.spot[i] = spots.newest[under]
-            placed.pre_move[i] = _move_before(spots, under, now, spots.newest[under])
+        _settle(rows, contracts, spots, i, rules, unknown, placed)
     for i in range(update, updates.event_ns.size):
         put_spot(spots, updates.underlying[i], updates.event_ns[i], updates.price[i])
 

@@ -102,7 +102,7 @@ def _take(
             continue
         source = kind if exchanges[i] == 0 else BY_EXCHANGE
         held = newest.source[code]
-        if held == NO_SOURCE or held == OF_MARKS or source == CONSOLIDATED:
+        if held in (NO_SOURCE, OF_MARKS) or source == CONSOLIDATED:
             newest.source[code] = held = source
         if source != held:
             continue
@@ -176,7 +176,8 @@ class QuoteLog:
         for name in exchanges.categories:
             self.exchanges.setdefault(str(name), min(len(self.exchanges), EXCHANGES - 1))
         numbers = np.array([*(self.exchanges[str(name)] for name in exchanges.categories), 0], dtype=np.int64)
-        return numbers[exchanges.codes]
+        told: npt.NDArray[np.int64] = numbers[exchanges.codes]
+        return told
 
     def take(
         self,

@@ -94,17 +94,20 @@ def _of_two(legs: list[Leg], parts: tuple[int, ...]) -> tuple[str, str] | None:
     near, far = legs
     if near.expiry_ns != far.expiry_ns:
         return _over_time(near, far) if near.right == far.right and parts == (1, 1) else None
+    if near.right != far.right:
+        return _of_rights(near, far, parts)
     known = near.side and far.side
-    if near.right == far.right:
-        return _of_strikes(near, far, parts) if known else ("vertical", "vertical, sides not known")
-    call, put = near, far
+    return _of_strikes(near, far, parts) if known else ("vertical", "vertical, sides not known")
+
+
+def _of_rights(call: Leg, put: Leg, parts: tuple[int, ...]) -> tuple[str, str]:
+    """A call and a put of one expiry."""
     kind = "straddle" if call.strike == put.strike else "strangle"
-    if not known:
+    if not (call.side and put.side):
         return (kind, f"{kind}, sides not known") if parts == (1, 1) else ("ratio", "ratio, sides not known")
     if call.side == put.side:
-        if parts == (1, 1):
-            return kind, f"{_held(call.side)} {kind}"
-        return "ratio", f"{_held(call.side)} {'strap' if parts[0] > parts[1] else 'strip'}"
+        word = kind if parts == (1, 1) else "strap" if parts[0] > parts[1] else "strip"
+        return kind if parts == (1, 1) else "ratio", f"{_held(call.side)} {word}"
     if call.strike == put.strike:
         return "synthetic", f"{_held(call.side)} synthetic"
     return ("risk_reversal", "bullish risk reversal") if call.side > 0 else ("collar", "collar")
@@ -142,17 +145,19 @@ def _of_one_right(legs: list[Leg], parts: tuple[int, ...]) -> tuple[str, str] | 
     if len(set(sides)) == 1:
         return "ladder", f"{_held(sides[0])} {word} ladder"
     if len(legs) == 3:
-        wings = sides[0] == sides[2] != sides[1]
-        if wings and parts in ((1, 2, 1), (1, 3, 2), (2, 3, 1)):
-            return "butterfly", f"{_held(sides[0])} {word} butterfly"
-        if set(parts) == {1} and not wings:
-            bull = (sides[0] > 0) == (sides[2] < 0) and sides[0] > 0
-            return "ladder", f"{'bull' if bull else 'bear'} {word} ladder"
-        return None
+        return _of_three(sides, parts, word)
     if len(legs) == 4 and sides[0] == sides[3] and sides[1] == sides[2] and set(parts) == {1}:
         even = abs((legs[1].strike - legs[0].strike) - (legs[3].strike - legs[2].strike)) < 1e-9
         return ("condor", f"{_held(sides[0])} {word} condor") if even else ("ladder", f"{word} condor ladder")
     return None
+
+
+def _of_three(sides: list[int], parts: tuple[int, ...], word: str) -> tuple[str, str] | None:
+    wings = sides[0] == sides[2] != sides[1]
+    if wings:
+        found = parts in ((1, 2, 1), (1, 3, 2), (2, 3, 1))
+        return ("butterfly", f"{_held(sides[0])} {word} butterfly") if found else None
+    return ("ladder", f"{'bull' if sides[0] > 0 else 'bear'} {word} ladder") if set(parts) == {1} else None
 
 
 def _lizard(legs: list[Leg], parts: tuple[int, ...]) -> tuple[str, str] | None:
@@ -189,7 +194,7 @@ def packages(legs: Sequence[Leg]) -> list[Named]:
     --------
     >>> four = [Leg("C", strike, 1, side, 1.0) for strike, side in ((598, 1), (600, 1), (603, -1), (605, -1))]
     >>> [(one.legs, one.name) for one in packages(four)]
-    [((0, 2), 'bull call spread'), ((1, 3), 'bull call spread')]
+    [((0, 3), 'bull call spread'), ((1, 2), 'bull call spread')]
     """
     count = min(len(legs), MOST_LEGS)
     names: dict[int, tuple[str, str] | None] = {}

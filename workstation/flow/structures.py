@@ -126,7 +126,7 @@ class StructureFinder:
     def snapshot(self) -> dict[str, Any]:
         """Waiting packets and the structures of the last minutes."""
         waiting = PACKETS.concat(self._waiting)
-        columns = {
+        columns: dict[str, Any] = {
             name: waiting[name].tolist() for name in PACKETS.names if waiting[name].dtype.kind not in "fib"
         }
         columns |= {name: waiting[name].to_numpy().copy() for name in PACKETS.names if name not in columns}
@@ -161,7 +161,7 @@ def _bursts_of_interest(arrays: list[Any], least_size: float) -> list[npt.NDArra
 
 def _in_block(arrays: list[Any]) -> npt.NDArray[np.bool_]:
     """Whether packets are of a block or combo with an id."""
-    flagged = (arrays[_AT["flags"]] & int(TradeFlag.COMBO | TradeFlag.BLOCK)) != 0
+    flagged: npt.NDArray[np.bool_] = (arrays[_AT["flags"]] & int(TradeFlag.COMBO | TradeFlag.BLOCK)) != 0
     for row in np.flatnonzero(flagged).tolist():
         flagged[row] = arrays[_AT["block_id"]][row] != ""
     return flagged

@@ -14,7 +14,9 @@ EXCLUSIONS = (
 )  # fmt: skip
 """Why a print has no direction of its own, the first reason that holds; empty: it may have one."""
 _EVIDENCE = Column("evidence", "str", doc="ids and numbers that back it, as JSON")
-_REVISION = Column("revision", "int32", doc="0 as first told, n = amended n times by cancels; the highest is the truth")
+_REVISION = Column(
+    "revision", "int32", doc="0 as first told, n = amended n times by cancels; the highest is the truth"
+)
 PRINTS = Table(
     "prints",
     (
@@ -151,6 +153,9 @@ HITS = Table(
         Column("parent_kind", "category", doc="packet or structure"),
         _REVISION,
         Column("retracted", "bool", doc="a cancel took it back"),
+        Column(
+            "parent_hits", "int32", "1", doc="hits told of the parent at once; they stand in consecutive rows"
+        ),
         Column("confidence", "float64", "1"),
         Column("direction", "int8"),
         Column("abstained", "bool", doc="the gate was passed and the evidence carries no verdict"),
@@ -213,9 +218,16 @@ OPEN_INTEREST_VERDICTS = Table(
         INSTRUMENT,
         Column("packet_id", "str", required=True),
         Column("size", "float64", "contracts"),
-        Column("open_interest", "float64", "contracts", doc="of the print's day: computed after the close before"),
+        Column(
+            "open_interest", "float64", "contracts", doc="of the print's day: computed after the close before"
+        ),
         Column("next_open_interest", "float64", "contracts", doc="of the session after; NaN: there is none"),
-        Column("certain_opening", "float64", "contracts", doc="at least so many opened, for less were open or traded before"),
+        Column(
+            "certain_opening",
+            "float64",
+            "contracts",
+            doc="at least so many opened, for less were open or traded before",
+        ),
         Column("likelihood", "float64", "1", doc="that it opens, before the next day is known"),
         Column("verdict", "category", doc="pending, opening confirmed, closing, undecided, never"),
         Column("share", "float64", "1", doc="change of open interest over the size"),
