@@ -142,4 +142,15 @@ def _feeds() -> None:
     warm()
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"indicators": _indicators, "chains": _chains, "feeds": _feeds}
+def _american() -> None:
+    from workstation.pricing.american import compile_kernels
+
+    compile_kernels()
+
+
+PARTS: Mapping[str, Callable[[], None]] = {
+    "indicators": _indicators,
+    "chains": _chains,
+    "american": _american,
+    "feeds": _feeds,
+}
