@@ -26,8 +26,8 @@ from workstation.market.tables import NO_TIME
 SCALES = {"s": SECOND_NS, "ms": MILLISECOND_NS, "us": MICROSECOND_NS, "ns": 1}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _ZONED = re.compile(r"\d.*[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)")
-DAY_NS, EXCEL_1970 = 86_400 * 10**9, 25_569
-"""Nanoseconds of a day, and the spreadsheet's day number of 1 January 1970."""
+EXCEL_1970 = 25_569
+"""The spreadsheet's day number of 1 January 1970."""
 Mask = npt.NDArray[np.bool_]
 Nanoseconds = npt.NDArray[np.int64]
 
