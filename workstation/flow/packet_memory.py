@@ -113,8 +113,8 @@ class PacketMemory:
 
     def cancel(self, number: int, state: PacketState) -> list[Told]:
         """Take a print out of its packet: an open one is changed in place, one that was told is given again."""
-        ordinal = self._ordinal(number)
-        if ordinal <= 0 or number in self._gone:
+        ordinal, event_ns = self._ordinal(number)
+        if ordinal <= 0 or number in self._gone or event_ns < state.counters[k.C_WATERMARK] - KEEP_NS:
             return []
         self._gone.add(number)
         prints, numbers = self._left(ordinal)
@@ -151,12 +151,13 @@ class PacketMemory:
             ints[column] = kept_ints[column]
         floats[k.Z :], floats[k.RANK] = kept_floats[k.Z :], kept_floats[k.RANK]
 
-    def _ordinal(self, number: int) -> int:
+    def _ordinal(self, number: int) -> tuple[int, int]:
+        """Packet and time of a print."""
         for part in reversed(self._prints):
             place = int(np.searchsorted(part.numbers, number))
             if place < part.numbers.size and part.numbers[place] == number:
-                return int(part.member[place])
-        return 0
+                return int(part.member[place]), int(part.ints[place, k.P_TIME])
+        return 0, 0
 
     def _left(self, ordinal: int) -> tuple[Ints, Floats]:
         ints, floats = [np.zeros((0, k.PRINT_INTS), np.int64)], [np.zeros((0, k.PRINT_FLOATS))]
