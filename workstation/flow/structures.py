@@ -198,8 +198,8 @@ def _groups(
 
 
 def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
-    """Rows split where sizes, in order, are too far apart for any ratio; the largest premiums of too many."""
-    size, premium = arrays[_AT["size"]], arrays[_AT["premium_usd"]]
+    """Rows split where sizes, in order, are too far apart for any ratio; groups of more than ``MOST_LEGS`` say nothing."""
+    size = arrays[_AT["size"]]
     order = sorted(rows, key=lambda row: (float(size[row]), row))
     groups: list[list[int]] = []
     for row in order:
@@ -207,13 +207,7 @@ def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
             groups[-1].append(row)
         else:
             groups.append([row])
-    told = []
-    for group in groups:
-        if len(group) > MOST_LEGS:
-            group = sorted(group, key=lambda row: (-float(np.nan_to_num(premium[row])), row))[:MOST_LEGS]
-        if len(group) > 1:
-            told.append(sorted(group))
-    return told
+    return [sorted(group) for group in groups if 1 < len(group) <= MOST_LEGS]
 
 
 def _leg(arrays: list[Any], row: int) -> Leg:
