@@ -36,6 +36,7 @@ from workstation.market.errors import TableError
 from workstation.market.instants import MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
+from workstation.research.evidence import Evidence, evidence
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
@@ -185,6 +186,20 @@ class Desk:
     def stream(self, table: str) -> streamz.Stream:
         """The Streamz stream of a table's batches; keep a reference to what you attach."""
         return self.hub.stream(table)
+
+    def evidence(self, alert_id: str) -> Evidence:
+        """Everything a flow alert stands on, from history, else from what the board still holds; ``save`` it, replay it elsewhere.
+
+        Raises
+        ------
+        EvidenceError
+            No such alert is kept, or it is not of the flow engines.
+        """
+        own = self.settings.flow
+        if self.history is not None and alert_id in set(self.history.read("alerts")["alert_id"]):
+            return evidence(self.history, alert_id, own)
+        kept = {name: self.board.latest(name) for name in ("alerts", "prints", "quotes")}
+        return evidence(kept, alert_id, own)
 
     # -- inside -------------------------------------------------------------------------------------------
 

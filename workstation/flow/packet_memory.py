@@ -29,13 +29,14 @@ class Told(NamedTuple):
 
 
 class _Prints(NamedTuple):
-    """Prints of one batch: records, ordinals of their packets (0: of none), their numbers and trade ids."""
+    """Prints of one batch: records, ordinals of their packets (0: of none), their numbers and trade ids, packets opened so far (1,)."""
 
     ints: Ints
     floats: Floats
     member: Ints
     numbers: Ints
     ids: Any
+    opened: Ints
 
 
 @numba.njit(cache=True)
@@ -54,14 +55,18 @@ class PacketMemory:
         self._revisions: dict[int, int] = {}
         self._gone: set[int] = set()
 
-    def add(self, *, ints: Ints, floats: Floats, member: Ints, numbers: Ints, ids: Any, now_ns: int) -> None:
-        """Keep a batch of prints; ``member`` is filled in later."""
+    def add(
+        self, *, ints: Ints, floats: Floats, member: Ints, numbers: Ints, ids: Any, now_ns: int, opened: Ints
+    ) -> None:
+        """Keep a batch of prints; ``member`` and ``opened`` are filled in later."""
         oldest = now_ns - KEEP_NS
         while self._prints and int(self._prints[0].ints[:, k.P_TIME].max()) < oldest:
             self._prints.popleft()
         while self._told and int(self._told[0].ints[:, k.END].max()) < oldest:
             self._told.popleft()
-        self._prints.append(_Prints(ints, floats, member, numbers, pa.array(ids, type=pa.large_string())))
+        self._prints.append(
+            _Prints(ints, floats, member, numbers, pa.array(ids, type=pa.large_string()), opened)
+        )
 
     def remember(self, told: Told) -> None:
         """Keep packets that were given out."""
@@ -103,7 +108,7 @@ class PacketMemory:
             if rows.size:
                 members.append(of[rows])
                 ids.append(_named(part, rows))
-            if 0 < int(of.max(initial=0)) < least:
+            if int(part.opened[0]) < least:
                 break
         if not members:
             return np.zeros(0, np.int64), pa.array([], pa.large_string())
@@ -176,7 +181,7 @@ class PacketMemory:
         """Prints and packets; contracts by name."""
         prints = [
             {"ints": part.ints.copy(), "floats": part.floats.copy(), "member": part.member.copy(), "numbers": part.numbers.copy(),
-             "ids": part.ids.to_pylist(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
+             "ids": part.ids.to_pylist(), "opened": part.opened.copy(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
         ]  # fmt: skip
         told = [
             {
@@ -198,7 +203,7 @@ class PacketMemory:
             ints[:, k.P_CODE] = REGISTRY.codes(part["names"])
             ids = pa.array(part["ids"], pa.large_string())
             self._prints.append(
-                _Prints(ints, np.array(part["floats"]), np.array(part["member"]), np.array(part["numbers"]), ids)
+                _Prints(ints, np.array(part["floats"]), np.array(part["member"]), np.array(part["numbers"]), ids, np.array(part["opened"]))
             )  # fmt: skip
         for part in state["told"]:
             ints = np.array(part["ints"])
