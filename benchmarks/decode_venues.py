@@ -110,14 +110,17 @@ def exchange(name: str, symbol: Callable[[int], str]) -> Any:
 
 _URLS = {
     "bybit": "wss://stream.bybit.com/v5/public/option", "okx": "wss://ws.okx.com:8443/ws/v5/public",
-    "binance": "wss://fstream.binance.com/public/stream",
+    "binance": "wss://fstream.binance.com/public/ws",
 }  # fmt: skip
 
 
 def theirs(found: Any, url: str, frames: made.Frames) -> int:
-    """Frames to ccxt's caches."""
+    """Frames to ccxt's caches; of Binance without the wrapping of combined streams, which ccxt's own addresses do not send."""
     client = _Client(url)
-    for payload in frames.payloads:
+    payloads = frames.payloads
+    if found.id == "binance":
+        payloads = [payload[payload.index(b'"data":') + 7 : -1] for payload in payloads]
+    for payload in payloads:
         found.handle_message(client, found.parse_json(payload.decode()))
     return frames.rows
 
