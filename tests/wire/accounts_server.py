@@ -176,6 +176,8 @@ def _okx(path: str, query: dict[str, str]) -> Any:
                 "sz": "35", "px": "70100", "fee": "0", "ts": str(T0 + 100),
             }
         ] if query.get("type") == "8" else [
+            {"billId": "905", "instId": option, "instType": "OPTION", "type": "2", "subType": "2", "mgnMode": "cross", "ts": str(T0)}
+        ] if query.get("type") == "2" else [
             {
                 "billId": "911", "instId": "BTC-USD-260320-68000-C", "instType": "OPTION", "type": "3", "subType": "172", "pnl": "-0.01", "balChg": "-0.0101",
                 "ccy": "BTC", "sz": "40", "px": "70000", "fee": "-0.0001", "ts": str(T0 + 200),

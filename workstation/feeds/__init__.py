@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
-from typing import Any, get_type_hints
-
-from pydantic import TypeAdapter, ValidationError
-from pydantic.errors import PydanticSchemaGenerationError
+from typing import Any
 
 from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
-from workstation.market.errors import FeedError
+from workstation.market.errors import FeedError, unknown_name
 
 FEEDS = {
     "synthetic": "workstation.feeds.synthetic:Synthetic",
@@ -25,34 +22,29 @@ FEEDS = {
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 
 
-def typed(factory: Callable[..., Any], options: Mapping[str, Any]) -> dict[str, Any]:
-    """Options in the types a feed's constructor declares: text of the environment as numbers, a list as a sequence.
+def feed_class(name: str) -> type:
+    """The class of a feed. Raises ``FeedError``, fatal, when there is none of the name or what it needs is not installed."""
+    if name not in FEEDS:
+        raise FeedError(unknown_name("feed", name, FEEDS), fatal=True)
+    module, _, made = FEEDS[name].partition(":")
+    try:
+        found: type = getattr(import_module(module), made)
+    except ImportError as error:
+        raise FeedError(f"feed {name!r} cannot be loaded: {error}", fatal=True) from error
+    return found
 
-    Raises
-    ------
-    ValueError
-        Names the option and what it should be; the value is not shown, it may be a secret.
+
+def feed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a feed as the types it declares, secrets as ``SecretStr``. Raises ``FeedError``, fatal.
 
     Examples
     --------
-    >>> from workstation.feeds.bybit import Bybit
-    >>> typed(Bybit, {"audit_s": "5", "coins": ["SOL"]})
-    {'audit_s': 5.0, 'coins': ['SOL']}
-    >>> typed(Bybit, {"audit_s": "often"})
-    Traceback (most recent call last):
-    ...
-    ValueError: audit_s: Input should be a valid number, unable to parse string as a number
+    >>> feed_options("deribit", {"currencies": '["BTC"]', "heartbeat_s": "30", "secret": "s"})
+    {'currencies': ['BTC'], 'heartbeat_s': 30, 'secret': SecretStr('**********')}
     """
-    hints = get_type_hints(getattr(factory, "__init__"))  # noqa: B009 - of the class, not of an instance
-    found = {}
-    for name, value in options.items():
-        try:
-            found[name] = TypeAdapter(hints[name]).validate_python(value) if name in hints else value
-        except PydanticSchemaGenerationError:
-            found[name] = value  # a type of ours or of pandas, which the constructor itself looks at
-        except ValidationError as error:
-            raise ValueError(f"{name}: {error.errors()[0]['msg']}") from None
-    return found
+    from workstation.feeds.options import typed_options
+
+    return typed_options(name, feed_class(name), options)
 
 
 def open_feed(name: str, **options: Any) -> Feed:
@@ -68,19 +60,25 @@ def open_feed(name: str, **options: Any) -> Feed:
     >>> open_feed("synthetic", seed=7).name
     'synthetic'
     """
+    from workstation.feeds.options import check_names
+
+    factory = feed_class(name)
+    check_names(name, factory, options)
     try:
-        module, _, made = FEEDS[name].partition(":")
-    except KeyError:
-        raise FeedError(f"no feed {name!r}; known are {', '.join(FEEDS)}", fatal=True) from None
-    try:
-        factory = getattr(import_module(module), made)
-    except ImportError as error:
-        raise FeedError(f"feed {name!r} cannot be loaded: {error}", fatal=True) from error
-    try:
-        feed: Feed = factory(**typed(factory, options))
+        feed: Feed = factory(**options)
     except (TypeError, ValueError) as error:
         raise FeedError(f"feed {name!r} refuses its options: {error}", fatal=True) from error
     return feed
 
 
-__all__ = ["FEEDS", "Batch", "Capabilities", "Feed", "FeedError", "Gap", "Subscription", "open_feed"]
+__all__ = [
+    "FEEDS",
+    "Batch",
+    "Capabilities",
+    "Feed",
+    "FeedError",
+    "Gap",
+    "Subscription",
+    "feed_options",
+    "open_feed",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numba
@@ -13,6 +14,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME, QUOTES
 from workstation.market.tables.frames import array_of, arrays_of
+from workstation.numerics.state_arrays import LEAST_CODES, capacity
 from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
@@ -176,7 +178,7 @@ class LatestMarks:
         if needed <= held:
             return
         old = self.__dict__.copy()
-        self._allocate(max(needed, 2 * held, 1024))
+        self._allocate(capacity(needed, held, LEAST_CODES))
         for name, array in old.items():
             if isinstance(array, np.ndarray):
                 getattr(self, name)[..., :held] = array
@@ -264,6 +266,22 @@ class LatestMarks:
             self._grow(self._places.count)
             for place, (code, plane) in enumerate(added, start):
                 self.code[place], self.venue[place] = code, plane
+        return slots
+
+    def of(self, codes: npt.NDArray[Any], venues: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Slot (``by_venue``) of each instrument at its venue, else of no venue, else where its newest price is; -1: nowhere."""
+        found = self._places.of_venues(codes)
+        here = np.array(
+            [self.venues.index(name) if name in self.venues else 0 for name in venues], dtype=np.int64
+        )
+        here = np.where(here < found.shape[0], here, 0)
+        slots = np.full(codes.size, -1, dtype=np.int64)
+        told = np.append(self.seen, False)
+        at_ns = np.append(self.priced_ns(), NO_TIME) if self.seen.size else np.full(1, NO_TIME)
+        for place, row in enumerate(here.tolist()):
+            own = [int(found[row, place]), int(found[0, place])]
+            others = sorted(found[1:, place].tolist(), key=lambda slot: -int(at_ns[slot]))
+            slots[place] = next((slot for slot in (*own, *others) if slot >= 0 and told[slot]), -1)
         return slots
 
     def _venue(self, name: str) -> int:

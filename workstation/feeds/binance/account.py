@@ -37,6 +37,7 @@ from workstation.feeds.venue_kit.account_rows import (
     word,
 )
 from workstation.market.errors import FrameError
+from workstation.market.instants import MINUTE_NS
 
 OPTIONS, TRADES = "eapiPrivateGetPosition", "eapiPrivateGetUserTrades"
 EXERCISES, ACCOUNT = "eapiPrivateGetExerciseRecord", "eapiPrivateGetAccount"
@@ -47,7 +48,7 @@ FUTURES, INCOME, FUTURES_BALANCE = (
     "fapiPrivateV3GetBalance",
 )
 PAGE = 1000
-ASK_AGAIN_NS = 600 * 10**9
+ASK_AGAIN_NS = 10 * MINUTE_NS
 """How long a contract that was not listed is not asked for again."""
 _SIDES = {"": "", "BOTH": "", "LONG": "long", "SHORT": "short"}
 
@@ -129,8 +130,8 @@ def options(answer: Any, reading: Reading) -> Rows:
         name = name_of(held.get("symbol"), "binance")
         quantity = contracts(held["symbol"], _direction(held, "side", count), reading)
         unit, mark = reading.sizes[held["symbol"]], number(held.get("markPrice"))
-        told = (mark / unit if mark == mark else None, None, held.get("unrealizedPNL"))
-        return position(reading, name, quantity, number(held.get("entryPrice")) / unit, told=told)
+        reported = (mark / unit if mark == mark else None, None, held.get("unrealizedPNL"))
+        return position(reading, name, quantity, number(held.get("entryPrice")) / unit, told=reported)
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}
 
@@ -157,9 +158,9 @@ def futures(answer: Any, reading: Reading) -> Rows:
         margin = number(held.get("isolatedMargin"))
         if not mode and margin == margin:
             mode = "isolated" if margin else "cross"
-        told = (held.get("markPrice"), None, held.get("unRealizedProfit"))
+        reported = (held.get("markPrice"), None, held.get("unRealizedProfit"))
         return position(
-            reading, name, quantity, number(held.get("entryPrice")), told=told, side=side, mode=mode
+            reading, name, quantity, number(held.get("entryPrice")), told=reported, side=side, mode=mode
         )
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}

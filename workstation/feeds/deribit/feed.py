@@ -194,8 +194,8 @@ class Deribit(SocketFeed[Wire]):
         coin = [name for name in perpetuals if name.partition("-")[0] in self._currencies]
         listed, self._listed = self._listed, []
         answers = await rest.state(self._connected, self._currencies, self._kinds, coin)
-        told = [Batch("frames", self._health.frames(listed))] if listed else []
-        return self._with_health(told + self._decoded(answers, decode), self._not_open())
+        reported = [Batch("frames", self._health.frames(listed))] if listed else []
+        return self._with_health(reported + self._decoded(answers, decode), self._not_open())
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap that did not arrive since; frames first. Raises ``FeedError``."""
@@ -244,32 +244,32 @@ class Deribit(SocketFeed[Wire]):
 
     def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         if drained.frames:
             batches = self._decoded(drained.frames, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades"):
-                told += self._tell_holes(self._sequence.admit(trades).holes, trades)
+                reported += self._tell_holes(self._sequence.admit(trades).holes, trades)
         for channel, lost in drained.lost.items():
-            told += self._told_lost(channel, "", *lost)
-        return self._with_health(batches, told + self._told_conflated(drained.conflated))
+            reported += self._told_lost(channel, "", *lost)
+        return self._with_health(batches, reported + self._told_conflated(drained.conflated))
 
     def _unseen(self, batches: list[Batch]) -> list[Batch]:
         """Backfilled batches less the prints, and their liquidations, that came before."""
         kept: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         known: pd.MultiIndex | None = None
         for table, frame in batches:
             if table == "trades":
                 admitted = self._sequence.admit(frame)
                 known = pd.MultiIndex.from_frame(admitted.duplicates[_LIQUIDATION_KEY])
                 frame = admitted.trades
-                told += self._tell_holes(admitted.holes, frame)
+                reported += self._tell_holes(admitted.holes, frame)
             elif table == "liquidations" and known is not None:
                 seen = pd.MultiIndex.from_frame(frame[_LIQUIDATION_KEY]).isin(known)
                 frame = frame[~seen].reset_index(drop=True)
             if len(frame):
                 kept.append(Batch(table, frame))
-        return self._with_health(kept, told)
+        return self._with_health(kept, reported)
 
     def _tell_holes(self, holes: Sequence[Hole], trades: pd.DataFrame) -> list[Row]:
         if not holes:
