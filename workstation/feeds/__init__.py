@@ -60,11 +60,12 @@ def open_feed(name: str, **options: Any) -> Feed:
     >>> open_feed("synthetic", seed=7).name
     'synthetic'
     """
-    from workstation.feeds.options import typed_options
+    from workstation.feeds.options import check_names
 
     factory = feed_class(name)
+    check_names(name, factory, options)
     try:
-        feed: Feed = factory(**typed_options(name, factory, options))
+        feed: Feed = factory(**options)
     except (TypeError, ValueError) as error:
         raise FeedError(f"feed {name!r} refuses its options: {error}", fatal=True) from error
     return feed
