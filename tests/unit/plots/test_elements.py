@@ -62,8 +62,9 @@ def test_candles_hold_the_rows(trades: pd.DataFrame) -> None:
     drawn = figure(made)
     source = drawn.renderers[0].data_source.data
     rising = (rows["close"] >= rows["open"]).to_numpy()
-    np.testing.assert_array_equal(source["up_width"] > 0, rising)
-    np.testing.assert_array_equal(source["down_width"] > 0, ~rising)
+    np.testing.assert_array_equal(source["ink"] == LIGHT.up, rising)
+    np.testing.assert_array_equal(source["fill"] == LIGHT.down, ~rising)
+    np.testing.assert_array_equal(source["high"], rows["high"])
     assert drawn.y_range.start < rows["low"].min() and drawn.y_range.end > rows["high"].max()
     assert isinstance(drawn.xaxis[0].formatter, DatetimeTickFormatter)
     assert tooltips(drawn)["high"] == "@high{custom}"
@@ -71,11 +72,11 @@ def test_candles_hold_the_rows(trades: pd.DataFrame) -> None:
 
 def test_many_candles_are_joined_until_one_zooms_in(trades: pd.DataFrame) -> None:
     rows = workstation.candles(trades, "1s")
-    assert len(rows) > 1_500
+    assert len(rows) > 1_000
     made = plots.candles(rows)
     assert isinstance(made, hv.DynamicMap)
     joined = made[()]
-    assert len(joined) <= 1_500
+    assert len(joined) <= 1_000
     assert joined.dimension_values("high").max() == rows["high"].max()
     assert joined.dimension_values("volume").sum() == pytest.approx(rows["volume"].sum())
     begin = rows["event_ns"].to_numpy()
