@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'import_files']
+['Settings', 'candles', 'chain', 'chains']
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
     from workstation.history import open_history
+    from workstation.history.chains import chains
     from workstation.indicators.candles.engine import candles
     from workstation.indicators.ticks.intensity import intensity
     from workstation.indicators.ticks.reversals import reversals
@@ -33,6 +34,7 @@ _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
+    "chains": "workstation.history.chains",
     "import_files": "workstation.research.importing",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
@@ -51,6 +53,7 @@ __all__ = [
     "Settings",
     "candles",
     "chain",
+    "chains",
     "import_files",
     "intensity",
     "levels",

@@ -138,7 +138,8 @@ def _summed(health: pd.DataFrame, rejections: Rejections) -> pd.DataFrame:
     if not rejected.any():
         return health
     groups = health[rejected].groupby(["feed", "channel", "detail"], sort=False, observed=True)
-    for (_, _, detail), rows in groups:
+    for (_, _, found), rows in groups:
+        detail = str(found)
         rejections.add(f"decoder: {detail.split(':')[0]}", int(rows["count"].sum()), detail)
     first = groups.head(1)
     summed = first.assign(count=groups["count"].transform("sum"), end_ns=groups["end_ns"].transform("max"))
