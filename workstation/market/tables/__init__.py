@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
 
 from workstation.market.errors import TableError
@@ -54,7 +55,9 @@ def table(name: str) -> Table:
     try:
         return TABLES[name]
     except KeyError:
-        raise TableError(name, "", -1, f"no such table; known are {', '.join(sorted(TABLES))}") from None
+        near = difflib.get_close_matches(str(name), TABLES, 1)
+        meant = f"did you mean {near[0]!r}? Known" if near else "known"
+        raise TableError(name, "", -1, f"no such table; {meant} are {', '.join(sorted(TABLES))}") from None
 
 
 __all__ = [
