@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from workstation.feeds import open_feed
     from workstation.history import open_history
     from workstation.indicators.candles.engine import candles
+    from workstation.indicators.own import indicator
     from workstation.indicators.ticks.intensity import intensity
     from workstation.indicators.ticks.reversals import reversals
     from workstation.indicators.ticks.spikes import spikes
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
+    from workstation.views.shell.notebook_output import notebook
 
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
     "import_files": "workstation.research.importing",
+    "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
+    "notebook": "workstation.views.shell.notebook_output",
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
@@ -50,8 +54,10 @@ __all__ = [
     "candles",
     "chain",
     "import_files",
+    "indicator",
     "intensity",
     "levels",
+    "notebook",
     "open_desk",
     "open_feed",
     "open_history",

@@ -31,8 +31,11 @@ from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
+from workstation.indicators.own import Indicator, engine_of
+from workstation.market.engine import Engine
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
@@ -88,6 +91,7 @@ class Desk:
         self._thread: threading.Thread | None = None
         self._pump: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._attached: set[str] = set()
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -96,7 +100,9 @@ class Desk:
         if self._thread is not None:
             return self
         self._seed_board()
-        if self.recorder:
+        if self.recorder and self.history is not None:
+            invented = any(one.feed.capabilities.invented for one in self._supervisors)
+            self.history.note_recording(self.hub.next_seq, self.feed_names, invented=invented)
             self.recorder.start()
         if self._live_clock:
             self._pump = threading.Thread(target=self._pump_backlog, name="hub", daemon=True)
@@ -166,6 +172,77 @@ class Desk:
         return tuple(supervisor.feed.name for supervisor in self._supervisors)
 
     # -- what a notebook asks for -------------------------------------------------------------------------
+
+    def attach(self, part: Engine | type[Engine] | Indicator) -> str:
+        """Run an engine of one's own from the next batch on: its rows are on the board, in history, and in ``frame(table)``.
+
+        Parameters
+        ----------
+        part
+            An ``@indicator`` function, a class of ``Engine`` with its ``table`` beside it, or an engine.
+
+        Returns
+        -------
+        str
+            Name of its branch: that of the class. Attached again, as when a cell runs again, it takes the place of the one before.
+
+        Raises
+        ------
+        TypeError
+            It is none of these.
+        ValueError
+            One of the desk's own engines has its name.
+
+        Examples
+        --------
+        >>> from workstation.indicators.own import indicator
+        >>> @indicator(every="1s", window="10s", columns={"range": "bps"})
+        ... def travelled(rows):
+        ...     return 1e4 * (rows.price.max() / rows.price.min() - 1)
+        >>> open_desk(feeds=["synthetic"], seed=7).attach(travelled)
+        'travelled'
+        """
+        engine = engine_of(part)
+        name = type(engine).__name__
+        if name in self._attached:
+            self.detach(name)
+        elif name in self.hub.branches:
+            raise ValueError(f"the desk has an engine {name!r} already; give yours another name")
+        table = engine.output
+        if self.board.keep(table) and f"board: {table}" not in self.hub.branches:
+            self.hub.attach(f"board: {table}", (table,), self.board.add)
+            if self.recorder:
+                self.hub.attach(f"recorder: {table}", (table,), self.recorder.put)
+        self.hub.add_engine(engine, name)
+        self._attached.add(name)
+        return name
+
+    def detach(self, name: str) -> None:
+        """Stop an engine of one's own; its rows stay. ``KeyError`` names those there are."""
+        if name not in self._attached:
+            raise KeyError(
+                f"nothing attached is named {name!r}; there are {', '.join(sorted(self._attached)) or 'none'}"
+            )
+        self.hub.detach(name)
+        self._attached.discard(name)
+
+    def _repr_html_(self) -> str:
+        state = "running" if self._thread is not None else "not started"
+        if self._thread is None and self._loop.is_closed():
+            state = "stopped"
+        columns = ["feed", "state", "age_s", "rows_per_s", "gaps", "drops", "detail"]
+        feeds = self.board.feeds()
+        rows = (
+            feeds[columns].to_numpy(dtype=object).tolist() if len(feeds) else [[n] for n in self.feed_names]
+        )
+        failed = [name for name, branch in self.hub.branches.items() if branch != "running"]
+        where = f"recorded into {self.history.url}" if self.history is not None else "nothing is recorded"
+        shown = html_table(
+            f"Desk, {state}", ("feed", "state", "age s", "rows/s", "gaps", "drops", "detail"), rows, where
+        )
+        counted = [[name, count] for name, count in sorted(self.hub.rows.items(), key=lambda one: -one[1])]
+        note = f"failed: {', '.join(failed)}; desk.hub.status(name) says why" if failed else ""
+        return shown + html_table("", ("table", "rows"), counted, note)
 
     def frame(self, table: str) -> streamz.dataframe.DataFrame:
         """A streaming dataframe of a table: ``desk.frame("trades").price.rolling(100).mean()``."""
