@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import shared_desk
+    from workstation.process import played, shared_desk
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
@@ -42,6 +42,7 @@ _ROOMS = {
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
+    "played": "workstation.process",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
     "shared_desk": "workstation.process",
@@ -61,6 +62,7 @@ __all__ = [
     "open_desk",
     "open_feed",
     "open_history",
+    "played",
     "replay",
     "reversals",
     "shared_desk",

@@ -108,7 +108,13 @@ def compile_kernels(
 def serve(port: PortOption = None, address: AddressOption = None, without_login: LoginOption = False) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
-    store = settings.history if settings.record else None
+    from workstation.process import invented
+
+    store = settings.store(invented=invented(settings.feeds))
+    if store is None and settings.record is None:
+        console.print(
+            "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
+        )
     _serve_pages(
         lambda open_desk: open_desk(history=store, settings=settings),
         _server(settings, port, address),

@@ -82,7 +82,8 @@ class Synthetic(Feed):
     name = "synthetic"
     capabilities = Capabilities(
         tables=frozenset({"instruments", "trades", "quotes", "marks", "liquidations", "heartbeat", "health"}),
-        simulated_clock=True, invented=True,
+        simulated_clock=True,
+        invented=True,
         notes="Invented prices: for demonstration and tests, never evidence of how a market behaves.",
     )
 

@@ -26,7 +26,7 @@ def readable(schema: Table, rows: pd.DataFrame) -> pd.DataFrame:
     -------
     pandas.DataFrame
         The same rows on an index ``time`` (UTC) made of ``event_ns``. Every other ``x_ns`` is a column ``x`` of timestamps, a length
-        of Timedeltas; unknown is NaT. A column that a DataFrame has an attribute for (``size``, ``index``, ``count``) has an
+        of Timedeltas; unknown is NaT; one that would take another's name is ``x_time``. A column that a DataFrame has an attribute for (``size``, ``index``, ``count``) has an
         underscore after its name, so that ``rows.size_`` is the column.
 
     Notes
@@ -47,7 +47,10 @@ def readable(schema: Table, rows: pd.DataFrame) -> pd.DataFrame:
             continue
         column = schema.by_name.get(name)
         if column is not None and column.kind == "int64" and name.endswith("_ns"):
-            columns[free_name(name.removesuffix("_ns"))] = _moments(name, rows[name].to_numpy())
+            plain = name.removesuffix("_ns")
+            columns[free_name(f"{plain}_time" if plain in schema.by_name else plain)] = _moments(
+                name, rows[name].to_numpy()
+            )
         else:
             columns[free_name(name)] = rows[name].array
     index = pd.DatetimeIndex(rows["event_ns"].to_numpy().astype("datetime64[ns]"), tz="UTC", name="time")

@@ -35,7 +35,8 @@ def notebook() -> None:
     if in_notebook() and not _ready:
         _ready = True
         renderer = hv.plotting.renderer
-        renderer.render_mimebundle = _with_styles_inside(renderer.render_mimebundle)
+        for part in ("render_model", "render_mimebundle"):
+            setattr(renderer, part, _with_styles_inside(getattr(renderer, part)))
     hv.extension("bokeh", inline=True, logo=False)
 
 
