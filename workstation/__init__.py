@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
+    from workstation import views
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from workstation.research.replay import replay
     from workstation.settings import Settings
     from workstation.views.shell.notebook_output import notebook
+    from workstation.views.spacetime.reason_table import reason_table
 
 _ROOMS = {
     "Settings": "workstation.settings",
@@ -43,6 +45,7 @@ _ROOMS = {
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
     "played": "workstation.process",
+    "reason_table": "workstation.views.spacetime.reason_table",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
     "shared_desk": "workstation.process",
@@ -63,17 +66,25 @@ __all__ = [
     "open_feed",
     "open_history",
     "played",
+    "reason_table",
     "replay",
     "reversals",
     "shared_desk",
     "spikes",
     "surface",
+    "views",
 ]
 
 renamed.install()
 
 
+_PACKAGES = ("plots", "views")
+"""Named at the top as a whole."""
+
+
 def __getattr__(name: str) -> Any:
+    if name in _PACKAGES:
+        return importlib.import_module(f"workstation.{name}")
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
     return getattr(importlib.import_module(_ROOMS[name]), name)

@@ -72,9 +72,9 @@ def played(
     *,
     seed: int = 7,
     start: str = "2026-11-20 14:00",
-    seconds: float = 60.0,
-    history_minutes: float = 20.0,
-    rate: float = 300.0,
+    seconds: float = 45.0,
+    history_minutes: float = 15.0,
+    rate: float = 250.0,
     book: bool = False,
 ) -> Desk:
     """A desk that has seen a seeded market to its end: the same rows every time, recorded into a store of its own.

@@ -74,7 +74,9 @@ def lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
         "JUPYTER_CONFIG_DIR": str(folder / ".jupyter"),
         "IPYTHONDIR": str(folder / ".ipython"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")])),
-        "WORKSTATION_HISTORY": str(folder / "history"),
+        "WORKSTATION_RECORD": "false",
+        "WORKSTATION_SEED": "7",
+        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 100}}',
     }
     log = folder / "lab.log"
     server = subprocess.Popen(
