@@ -21,7 +21,7 @@ from playwright.sync_api import Page, Request, sync_playwright
 ROOT = Path(__file__).parents[2]
 CHROMIUM = os.environ.get("WORKSTATION_CHROMIUM", "/usr/bin/chromium")
 LOCAL = ("127.0.0.1", "localhost")
-_STARTED_S = 60.0
+_STARTED_S = 240.0
 _DARK = '{"theme": "JupyterLab Dark"}'
 _UNASKED = {
     "@jupyterlab/apputils-extension/notification.jupyterlab-settings": '{"fetchNews": "false", "checkForUpdates": false}',

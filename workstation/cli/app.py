@@ -294,6 +294,22 @@ def _print_reasons(title: str, counts: dict[str, int], examples: dict[str, str])
 
 @app.command()
 @answered
+def new(
+    kind: Annotated[str, typer.Argument(help="feed, engine or dashboard")],
+    name: Annotated[str, typer.Argument(help="Name of the module.")],
+    folder: Annotated[Path, typer.Option(help="Where it is written.")] = Path(),
+) -> None:
+    """Write a feed, an engine or a dashboard of your own, with a test that passes."""
+    from workstation.cli.new import written
+
+    paths = written(kind, name, folder)
+    console.print(
+        f"Wrote {' and '.join(map(str, paths))}; test it: python -m pytest {paths[-1]}", soft_wrap=True
+    )
+
+
+@app.command()
+@answered
 def doctor() -> None:
     """Check what the workstation needs, and say what to do about what is missing."""
     from workstation.cli.doctor import examine
