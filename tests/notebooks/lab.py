@@ -43,6 +43,8 @@ class Look:
     """Of them those without a canvas that is drawn."""
     heights: list[float] = field(default_factory=list)
     """Of the plots, in pixels."""
+    dialogs: list[str] = field(default_factory=list)
+    """What JupyterLab asked meanwhile; the default was taken."""
     unfinished: int = 0
     """Cells still running when time was up."""
 
@@ -168,7 +170,13 @@ def run_all(page: Page, look: Look, url: str, name: str, seconds: float) -> None
     """Open a notebook, run every cell and add up what is to be seen in ``look``."""
     page.goto(f"{url}/lab/tree/{name}.ipynb?reset")
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
-    page.add_locator_handler(page.locator(".jp-Dialog"), lambda: page.click(".jp-Dialog .jp-mod-accept"))
+    asked = page.locator(".jp-Dialog")
+
+    def answer() -> None:
+        look.dialogs.append(asked.first.inner_text())
+        page.keyboard.press("Enter")
+
+    page.add_locator_handler(asked, answer, no_wait_after=True)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
     deadline = time.monotonic() + seconds
     while not page.evaluate(_BEGUN) and time.monotonic() < deadline:
