@@ -22,6 +22,7 @@ import streamz.dataframe
 
 from workstation.board.board import CANDLES_KEPT, FEED_COLUMNS, Board
 from workstation.board.retention import PAST_MINUTES
+from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
@@ -35,7 +36,6 @@ from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
@@ -226,23 +226,28 @@ class Desk:
         self.hub.detach(name)
         self._attached.discard(name)
 
+    def rows(self, table: str, timeout: float = 60.0) -> pd.DataFrame:
+        """The kept rows of a table, as soon as there are any.
+
+        Raises
+        ------
+        TimeoutError
+            None has come after so many seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not len(found := self.board.latest(table)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"no row of {table} after {timeout:g} s; `desk` in a cell says how its feeds are"
+                )
+            time.sleep(0.02)
+        return found
+
     def _repr_html_(self) -> str:
-        state = "running" if self._thread is not None else "not started"
-        if self._thread is None and self._loop.is_closed():
-            state = "stopped"
-        columns = ["feed", "state", "age_s", "rows_per_s", "gaps", "drops", "detail"]
-        feeds = self.board.feeds()
-        rows = (
-            feeds[columns].to_numpy(dtype=object).tolist() if len(feeds) else [[n] for n in self.feed_names]
+        state = (
+            "running" if self._thread is not None else "stopped" if self._loop.is_closed() else "not started"
         )
-        failed = [name for name, branch in self.hub.branches.items() if branch != "running"]
-        where = f"recorded into {self.history.url}" if self.history is not None else "nothing is recorded"
-        shown = html_table(
-            f"Desk, {state}", ("feed", "state", "age s", "rows/s", "gaps", "drops", "detail"), rows, where
-        )
-        counted = [[name, count] for name, count in sorted(self.hub.rows.items(), key=lambda one: -one[1])]
-        note = f"failed: {', '.join(failed)}; desk.hub.status(name) says why" if failed else ""
-        return shown + html_table("", ("table", "rows"), counted, note)
+        return summary(state, self.board, self.hub, self.feed_names, self.history.url if self.history else "")
 
     def frame(self, table: str) -> streamz.dataframe.DataFrame:
         """A streaming dataframe of a table: ``desk.frame("trades").price.rolling(100).mean()``."""
