@@ -226,7 +226,7 @@ class Desk:
         self.hub.detach(name)
         self._attached.discard(name)
 
-    def rows(self, table: str, timeout: float = 60.0) -> pd.DataFrame:
+    def rows(self, table: str, timeout: float = 120.0) -> pd.DataFrame:
         """The kept rows of a table, as soon as there are any.
 
         Raises

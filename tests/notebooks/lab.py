@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import nbformat
 from playwright.sync_api import Page, Request, sync_playwright
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +59,11 @@ def _free_port() -> int:
 def lab(folder: Path, *, dark: bool = False) -> Iterator[str]:
     """JupyterLab over a copy of the notebooks in ``folder``; its address."""
     for path in (ROOT / "notebooks").glob("*.ipynb"):
-        shutil.copy(path, folder)
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        nbformat.write(notebook, folder / path.name)
     settings = folder / ".settings"
     wanted = {
         **_UNASKED,
@@ -169,7 +173,7 @@ _BEGUN = (
 def run_all(page: Page, look: Look, url: str, name: str, seconds: float) -> None:
     """Open a notebook, run every cell and add up what is to be seen in ``look``."""
     page.goto(f"{url}/lab/tree/{name}.ipynb?reset")
-    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=240_000)
     asked = page.locator(".jp-Dialog")
 
     def answer() -> None:
@@ -177,12 +181,12 @@ def run_all(page: Page, look: Look, url: str, name: str, seconds: float) -> None
         page.keyboard.press("Enter")
 
     page.add_locator_handler(asked, answer, no_wait_after=True)
-    page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]", timeout=60_000)
+    page.wait_for_selector(".jp-StatusBar-Widget :text('| Idle')", timeout=240_000)
     deadline = time.monotonic() + seconds
     while not page.evaluate(_BEGUN) and time.monotonic() < deadline:
         page.click(".lm-MenuBar-itemLabel:text-is('Run')")
         page.click(".lm-Menu-itemLabel:text-is('Run All Cells')")
-        page.wait_for_timeout(1_500)  # a kernel that is not connected yet takes no cell and says nothing
+        page.wait_for_timeout(3_000)  # a kernel that is not connected yet takes no cell and says nothing
     while (running := page.evaluate(_RUNNING)) and time.monotonic() < deadline:
         page.wait_for_timeout(250)
     look.unfinished = running

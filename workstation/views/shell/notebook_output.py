@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from functools import wraps
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
 import panel as pn
@@ -13,6 +15,8 @@ from bokeh.models import UIElement
 from panel.io.notebook import patch_inline_stylesheets
 
 _ready = False
+_TESTED = {"holoviews": "1.23", "panel": "1.9"}
+"""Versions whose private parts are known here."""
 
 
 def in_notebook() -> bool:
@@ -30,14 +34,43 @@ def notebook() -> None:
     """
     global _ready
     hv: Any = import_module("holoviews")
+
     pn.config.inline = True
-    pn.extension("tabulator", inline=True)
     if in_notebook() and not _ready:
         _ready = True
-        renderer = hv.plotting.renderer
-        for part in ("render_model", "render_mimebundle"):
-            setattr(renderer, part, _with_styles_inside(getattr(renderer, part)))
+        _keep_inside()
+    pn.extension("tabulator", inline=True)
     hv.extension("bokeh", inline=True, logo=False)
+
+
+def _keep_inside() -> None:
+    """Change what of HoloViews and Panel asks servers elsewhere; with versions this was not tested with, nothing is changed."""
+    for library, series in _TESTED.items():
+        if not version(library).startswith(f"{series}."):
+            warnings.warn(
+                f"{library} {version(library)}: pictures may ask servers elsewhere for style sheets; tested with {series} "
+                "(not reported upstream)",
+                stacklevel=3,
+            )
+            return
+    renderer, panel_notebook = (
+        import_module("holoviews.plotting.renderer"),
+        import_module("panel.io.notebook"),
+    )
+    for part in ("render_model", "render_mimebundle"):
+        setattr(renderer, part, _with_styles_inside(getattr(renderer, part)))
+    for module in (renderer, panel_notebook):
+        setattr(module, "load_notebook", _with_scripts_inside(module.load_notebook))  # noqa: B010
+
+
+def _with_scripts_inside(load: Callable[..., Any]) -> Callable[..., Any]:
+    """What loads scripts later (``import hvplot.pandas`` does) asks for those of a server elsewhere, whatever was chosen before."""
+
+    @wraps(load)
+    def loaded(inline: bool = True, *args: Any, **options: Any) -> Any:
+        return load(True, *args, **options)
+
+    return loaded
 
 
 def _with_styles_inside(render: Callable[..., Any]) -> Callable[..., Any]:
