@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import views
+    from workstation import plots, views
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
@@ -45,12 +45,14 @@ _ROOMS = {
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
     "played": "workstation.process",
+    "plots": "workstation",
     "reason_table": "workstation.views.spacetime.reason_table",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
     "shared_desk": "workstation.process",
     "spikes": "workstation.indicators.ticks.spikes",
     "surface": "workstation.pricing.surface",
+    "views": "workstation",
 }
 
 __all__ = [
@@ -66,6 +68,7 @@ __all__ = [
     "open_feed",
     "open_history",
     "played",
+    "plots",
     "reason_table",
     "replay",
     "reversals",
@@ -78,15 +81,11 @@ __all__ = [
 renamed.install()
 
 
-_PACKAGES = ("plots", "views")
-"""Named at the top as a whole."""
-
-
 def __getattr__(name: str) -> Any:
-    if name in _PACKAGES:
-        return importlib.import_module(f"workstation.{name}")
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if _ROOMS[name] == __name__:
+        return importlib.import_module(f"{__name__}.{name}")
     return getattr(importlib.import_module(_ROOMS[name]), name)
 
 

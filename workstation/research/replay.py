@@ -13,7 +13,8 @@ import pandas as pd
 
 from workstation.engines import standard_engines
 from workstation.feeds.tape.blocks import blocks
-from workstation.feeds.tape.tape import Recording, Tape
+from workstation.feeds.tape.recordings import Recording
+from workstation.feeds.tape.tape import Tape
 from workstation.history.history import to_ns
 from workstation.market.digest import digest
 from workstation.market.engine import Engine
@@ -84,7 +85,8 @@ def replay(
     Warns
     -----
     ReplayWarning
-        No engine derived a row; the message says what was played.
+        No engine derived a row; the message says what was played. Rows of the recording that do not fit their table were
+        set aside.
 
     Examples
     --------
@@ -99,6 +101,8 @@ def replay(
     with progress_bar("replay", last_ns - first_ns, shown=progress) as bar:
         run = _in_blocks if suits(standard, tape.tables) else _through_hub
         made, played = run(tape, standard, lambda event_ns: bar.tell(event_ns - first_ns, iso(event_ns)))
+    for one in getattr(tape.recording, "refused", ()):
+        warnings.warn(f"{one.rows:,} rows were set aside: {one.reason}", ReplayWarning, stacklevel=2)
     if not any(made.values()):
         rows = ", ".join(f"{count:,} {name}" for name, count in sorted(played.items())) or "no rows"
         warnings.warn(
