@@ -75,7 +75,7 @@ def played(
     seconds: float = 45.0,
     history_minutes: float = 15.0,
     rate: float = 250.0,
-    book: bool = False,
+    book: bool = True,
 ) -> Desk:
     """A desk that has seen a seeded market to its end: the same rows every time, recorded into a store of its own.
 

@@ -20,7 +20,7 @@ NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 DASHBOARDS = sorted((ROOT / "dashboards").glob("*.py"))
 MOST_LINES = 10
 COMPARED = "nbval-check-output"
-SECONDS = 150.0
+SECONDS = 300.0
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -116,7 +116,7 @@ def _alive(url: str) -> bool:
 
 
 @each
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(350)
 def test_it_is_a_page(path: Path, served: tuple[str, Path]) -> None:
     url, log = served
     page = opened(url, log, path)
@@ -124,6 +124,7 @@ def test_it_is_a_page(path: Path, served: tuple[str, Path]) -> None:
     assert '"roots":{}' not in page
 
 
+@pytest.mark.timeout(350)
 def test_dashboards_are_served_beside_them(served: tuple[str, Path]) -> None:
     url, log = served
     assert '"roots":{}' not in opened(url, log, DASHBOARDS[0])

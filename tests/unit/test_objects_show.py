@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import panel as pn
 import pytest
 
 import workstation
@@ -129,6 +130,7 @@ def test_a_history_shows_its_tables_with_spans_and_sizes(store: History) -> None
     shown = store._repr_html_()
     assert ("trades" in shown and "2026-11-20T14:00:00Z" in shown and " MB" in shown) or " kB" in shown
     assert "invented by a synthetic market: seq 3 and after" in shown
+    assert pn.panel(store).object == shown
 
 
 def test_a_replay_shows_spans_and_digests() -> None:

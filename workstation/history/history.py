@@ -250,6 +250,12 @@ class History(ABC):
     def __enter__(self) -> History:
         return self
 
+    def __panel__(self) -> Any:
+        """On a page it shows the same table; Panel would take it, for its ``read``, for a file of pixels."""
+        from panel.pane import HTML
+
+        return HTML(self._repr_html_())
+
     def _repr_html_(self) -> str:
         rows = [
             [
