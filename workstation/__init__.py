@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
+    from workstation import plots
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
@@ -38,6 +39,7 @@ _ROOMS = {
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
+    "plots": "workstation",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
     "shared_desk": "workstation.process",
@@ -55,6 +57,7 @@ __all__ = [
     "open_desk",
     "open_feed",
     "open_history",
+    "plots",
     "replay",
     "reversals",
     "shared_desk",
@@ -68,6 +71,8 @@ renamed.install()
 def __getattr__(name: str) -> Any:
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
+    if _ROOMS[name] == __name__:
+        return importlib.import_module(f"{__name__}.{name}")
     return getattr(importlib.import_module(_ROOMS[name]), name)
 
 
