@@ -163,7 +163,11 @@ def _span(tape: Tape) -> tuple[int, int]:
     return max(first, start if start is not None else first), min(last, end if end is not None else last)
 
 
-def _in_blocks(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None]) -> Derived:
+def _untold(event_ns: int) -> None:
+    """No progress is shown."""
+
+
+def _in_blocks(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None] = _untold) -> Derived:
     """Block by block: what no engine can tell from batch by batch."""
     run, played = Unpaced(engines), Counter[str]()
     tape.begin()
@@ -176,7 +180,7 @@ def _in_blocks(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None
     return run.made, played
 
 
-def _through_hub(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None]) -> Derived:
+def _through_hub(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None] = _untold) -> Derived:
     """Batch by batch through a hub: raw frames through their decoders, and engines that read what others or the hub make."""
     hub = Hub(agreeing=1)  # rows of a recording were accepted once
     made: dict[str, list[pd.DataFrame]] = {engine.output: [] for engine in engines}
@@ -189,7 +193,7 @@ def _through_hub(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], No
     return made, played
 
 
-async def _play(tape: Tape, hub: Hub, tell: Callable[[int], None]) -> Counter[str]:
+async def _play(tape: Tape, hub: Hub, tell: Callable[[int], None] = _untold) -> Counter[str]:
     """Play to the end; returns the rows of each table."""
     played: Counter[str] = Counter()
     await tape.connect()
