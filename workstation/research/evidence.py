@@ -89,7 +89,9 @@ class Evidence:
     def replay(self) -> pd.DataFrame:
         """Rows of ``alerts`` with this alert's id, made again from the bundle alone."""
         rows = _chain(self.history, self.parameters)[2]
-        mine: pd.DataFrame = rows[(rows["alert_id"] == self.alert["alert_id"]).to_numpy()].reset_index(drop=True)
+        mine: pd.DataFrame = rows[(rows["alert_id"] == self.alert["alert_id"]).to_numpy()].reset_index(
+            drop=True
+        )
         return mine
 
     def save(self, path: str | Path) -> Path:
