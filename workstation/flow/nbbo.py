@@ -385,6 +385,15 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
 BLOCK_ROWS = 50_000
 
 
+def _is_by_time(trades: pd.DataFrame, quotes: pd.DataFrame) -> bool:
+    """Whether the order of numbered rows is that of their times, with no trade at the very time of a quote."""
+    seq = np.concatenate((trades["seq"].to_numpy(), quotes["seq"].to_numpy()))
+    event_ns = np.concatenate((trades["event_ns"].to_numpy(), quotes["event_ns"].to_numpy()))
+    order = np.argsort(seq, kind="stable")
+    step, table = np.diff(event_ns[order]), order < len(trades)
+    return bool(((step > 0) | ((step == 0) & (table[1:] == table[:-1]))).all())
+
+
 def prints(
     trades: pd.DataFrame, quotes: pd.DataFrame, marks: pd.DataFrame | None = None, *, lookback: str = "30s", **parameters: Any
 ) -> pd.DataFrame:  # fmt: skip
@@ -405,7 +414,7 @@ def prints(
     """
     own, theirs = conformed(TRADES, trades), conformed(QUOTES, quotes)
     engine = NbboPlacement(**({"kinds": (), "lookback": lookback} | parameters))
-    if not (own["seq"].to_numpy() > 0).all():
+    if not (own["seq"].to_numpy() > 0).all() or (marks is None and _is_by_time(own, theirs)):
         made = list(
             engine._in_blocks(own, theirs, MARKS.empty() if marks is None else conformed(MARKS, marks))
         )
