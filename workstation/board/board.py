@@ -28,26 +28,29 @@ from workstation.board.retention import (
 from workstation.exposure.book import ExposureBook
 from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.engine import Engine
+from workstation.market.instants import HOUR_NS, SECOND_NS
 from workstation.market.instruments import REGISTRY
+from workstation.market.markup import iso
+from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES, Table
+from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of
 from workstation.pricing.contracts import ContractArrays
 from workstation.pricing.latest import LatestMarks
 
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
-_HOUR_NS = 3_600 * 10**9
 _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
-    "quotes": lambda table: Newest(table, "instrument"),
-    "marks": lambda table: Newest(table, "instrument"),
+    "quotes": lambda table: Newest(table, "instrument", "venue", "exchange"),
+    "marks": lambda table: Newest(table, "instrument", "venue"),
     "instruments": lambda table: Newest(table, "instrument"),
     "heartbeat": lambda table: Tail(table, 1),
     "health": lambda table: Tail(table, 500),
-    "levels": lambda table: Window(table, 36 * _HOUR_NS),
-    "cascade": lambda table: Window(table, 36 * _HOUR_NS),
-    "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
-    "pnl": lambda table: Window(table, 36 * _HOUR_NS),
+    "levels": lambda table: Window(table, 36 * HOUR_NS),
+    "cascade": lambda table: Window(table, 36 * HOUR_NS),
+    "surfaces": lambda table: Window(table, 36 * HOUR_NS),
+    "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
     "prints": lambda table: Tail(table, 20_000),
     "packets": lambda table: Tail(table, 10_000),
@@ -63,7 +66,7 @@ _OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
 
 PRICED_CHAIN = "priced_chain"
 """What ``version`` calls the priced chains of all underlyings together."""
-_UNPUBLISHED_NS = 10**9
+_UNPUBLISHED_NS = SECOND_NS
 
 
 def _newest_rows(table: Table) -> FrameRetention:
@@ -79,7 +82,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
-    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 
@@ -116,6 +119,23 @@ class Board:
                 self._flow.take_marks(frame)
             if len(frame):
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
+
+    def keep(self, table: str, rows: int = 20_000) -> bool:
+        """Keep the last rows of a table of one's own; False when it is kept already, with the same columns."""
+        schema = table_named(table)
+        with self._lock:
+            held = self._retained.get(table)
+            if held is not None and held.table is schema:
+                return False
+            self._frames[table] = self._retained[table] = Tail(schema, rows)
+            return True
+
+    def _repr_html_(self) -> str:
+        with self._lock:
+            held = [(name, self.latest(name)) for name in self.tables]
+        rows = [[name, len(frame), iso(frame["event_ns"].max())] for name, frame in held if len(frame)]
+        note = f"as of {iso(self.asof_ns)}" if self.asof_ns else "nothing has been published yet"
+        return html_table("Board", ("table", "rows kept", "newest (UTC)"), rows, note)
 
     def version(self, table: str) -> int:
         """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""

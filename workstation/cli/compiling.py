@@ -1,4 +1,4 @@
-"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled beside the source."""
+"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled next to the source."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 import platformdirs
 
 from workstation.market.errors import WorkstationError
+from workstation.market.instants import SECOND_NS
 
 MARKET = {
     "seed": 1,
     "speed": "max",
-    "start_ns": 1_767_225_600 * 10**9,
+    "start_ns": 1_767_225_600 * SECOND_NS,
     "history_minutes": 2.0,
     "duration_s": 5.0,
 }
@@ -66,14 +67,15 @@ class ParallelCompilation:
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def run(self) -> None:
-        """Compile all and wait.
+        """Compile all and wait; kernels of these very sources that are there already are read, not compiled again.
 
         Raises
         ------
         WorkstationError
             A part failed; says what it printed.
         """
-        self._cache.drop()
+        if not self._cache.complete():
+            self._cache.drop()
         for part in PARTS:
             command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
             self._running[part] = subprocess.Popen(
@@ -141,4 +143,15 @@ def _feeds() -> None:
     warm()
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"indicators": _indicators, "chains": _chains, "feeds": _feeds}
+def _american() -> None:
+    from workstation.pricing.american import compile_kernels
+
+    compile_kernels()
+
+
+PARTS: Mapping[str, Callable[[], None]] = {
+    "indicators": _indicators,
+    "chains": _chains,
+    "american": _american,
+    "feeds": _feeds,
+}

@@ -39,6 +39,14 @@ class Gap:
     end_ns: int
 
 
+class Reached(NamedTuple):
+    """One thing tried of a venue: whether it works, and what to do when it does not."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a feed can and cannot give."""
@@ -47,6 +55,8 @@ class Capabilities:
     backfill: bool = False
     simulated_clock: bool = False
     """True when time is the data's (tape, synthetic): the hub then takes heartbeats from the feed only."""
+    invented: bool = False
+    """True when nothing it gives happened anywhere: a store is told, and by default takes none of it."""
     notes: str = ""
     """What it cannot do and what has not been tried on the live venue."""
 
@@ -86,6 +96,10 @@ class Feed(ABC):
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Rows that fill a gap; none when the venue cannot give them."""
+        return []
+
+    async def reach(self) -> list[Reached]:
+        """Try the venue without subscribing anything: reachability, clock, keys; none when there is nothing to try. Never raises."""
         return []
 
     def open_gaps(self) -> list[Gap]:

@@ -12,7 +12,8 @@ import pandas as pd
 
 from workstation.flow.placement import SPOT_SECONDS, Placed, Rows, Spots, SpotUpdates, put_spots
 from workstation.flow.traded_terms import TradedTerms
-from workstation.market.calendar import SHORTEST_NS, YEAR_NS
+from workstation.market.calendar import SHORTEST_NS
+from workstation.market.instants import YEAR_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME

@@ -12,6 +12,7 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
+from workstation.numerics.state_arrays import LEAST_CODES, capacity
 from workstation.pricing.contracts import Floats
 
 Codes = npt.NDArray[np.int32]
@@ -62,7 +63,7 @@ class TradedTerms:
         held = self.known.size
         if needed > held:
             old = [getattr(self, name) for name in _TERMS]
-            self._allocate(max(needed, 2 * held, 1024))
+            self._allocate(capacity(needed, held, LEAST_CODES))
             for name, array in zip(_TERMS, old, strict=True):
                 getattr(self, name)[:held] = array
 

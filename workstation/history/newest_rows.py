@@ -11,7 +11,8 @@ from workstation.market.tables import Table
 
 _GROUPS = {
     "candles": ("instrument", "every_ns", "venue"),
-    "quotes": ("instrument", "exchange"),
+    "quotes": ("instrument", "venue", "exchange"),
+    "marks": ("instrument", "venue"),
     "positions": ("instrument", "venue", "account", "position_side", "margin_mode"),
     "pnl": ("instrument", "venue", "account"),
     "balances": ("venue", "account", "currency"),
@@ -19,6 +20,7 @@ _GROUPS = {
     "exposures": ("underlying", "sign_model", "basis"),
     "cascade": ("underlying", "sign_model", "basis"),
     "surfaces": ("underlying", "expiry_ns"),
+    "structures": ("underlying",),
     "frames": ("feed", "channel"),
     "health": ("feed", "channel"),
     "heartbeat": ("feed",),

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-SECOND_NS = 1_000_000_000
-
 
 class Run(NamedTuple):
     """Rows of one table that follow one another; ``first_ns`` and ``last_ns`` bound the clock when they came."""
@@ -56,7 +54,7 @@ class Merge:
 
     Examples
     --------
-    >>> merge = Merge(("quotes", "trades"), longest_rows=100, longest_ns=SECOND_NS)
+    >>> merge = Merge(("quotes", "trades"), longest_rows=100, longest_ns=10**9)
     >>> merge.push({"trades": pd.DataFrame({"seq": [2, 4], "event_ns": [20, 15]}), "quotes": pd.DataFrame({"seq": [3], "event_ns": [30]})})
     >>> [(run.table, run.frame["seq"].tolist(), run.last_ns) for run in merge.pop(None)]
     [('trades', [2], 20), ('quotes', [3], 30), ('trades', [4], 30)]

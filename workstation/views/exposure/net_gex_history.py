@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, LinearAxis, Range1d, Span
 
+from workstation.plots.formats import TIME_TICKS
 from workstation.views.exposure.recorded import level_rows, why_none
 from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
-from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import pane
 from workstation.views.widgets.theme import Painter, Palette, bare_figure

@@ -9,6 +9,7 @@ import pandas as pd
 from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, FixedTicker, HoverTool, Range1d
 
+from workstation.plots.formats import TIME_TICKS
 from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS
 from workstation.portfolio.what_if import what_if
@@ -23,7 +24,6 @@ from workstation.views.portfolio.holdings import (
 )
 from workstation.views.state.source import Source
 from workstation.views.widgets import formats
-from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import FigureView, fit, pane, rule
 from workstation.views.widgets.heatmap import Grid, HeatMap

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from workstation.board.priced_chain import PricedChain
-from workstation.pricing.smile import SVI
+from workstation.market.instants import YEAR_DAYS
 from workstation.pricing.surface_engine import skew_history
 from workstation.views.state.source import Source
 
@@ -18,7 +18,6 @@ _FITTED: WeakKeyDictionary[Any, dict[str, tuple[Any, PricedChain | None]]] = Wea
 _HISTORIES: WeakKeyDictionary[Any, dict[tuple[str, int], tuple[int, xr.Dataset]]] = WeakKeyDictionary()
 MOST = 720
 """Points of the skew's history; more are thinned evenly, the newest always kept."""
-RAW = ("svi_a", "svi_b", "svi_rho", "svi_m", "svi_sigma")
 
 
 def rows_of(source: Source, underlying: str) -> pd.DataFrame:
@@ -70,36 +69,7 @@ def maturity(found: xr.Dataset, name: str, days: float) -> float:
     known = np.isfinite(values)
     if not known.any():
         return float("nan")
-    at, is_vol = days / 365.0, name == "atm_iv"
+    at, is_vol = days / YEAR_DAYS, name == "atm_iv"
     amounts = values[known] ** 2 * years[known] if is_vol else values[known]
     value = float(np.interp(at, years[known], amounts, left=np.nan, right=np.nan))
     return float(np.sqrt(value / at)) if is_vol else value
-
-
-def curve(found: xr.Dataset, expiry: int, points: int = 121) -> tuple[np.ndarray, np.ndarray]:
-    """Moneyness K/F - 1 and vol of a smile over the strikes it is fitted to; empty where it is refused."""
-    if found["refused"].to_numpy()[expiry]:
-        return np.empty(0), np.empty(0)
-    first, last = (float(found[f"{side}_log_moneyness"][expiry]) for side in ("first", "last"))
-    k = np.linspace(first, last, points)
-    smile = SVI.of([float(found[name][expiry]) for name in RAW])
-    return np.expm1(k), smile.vol(k, years=float(found["years"][expiry]))
-
-
-def quotes(found: xr.Dataset, expiry: int) -> pd.DataFrame:
-    """Quotes of one expiry by strike: moneyness, strike, right, vol, bid, ask, residual, why left out."""
-    of = found.isel(expiry=expiry)
-    names = {
-        "quoted_vol": "vol", "bid_vol": "bid", "ask_vol": "ask", "residual": "residual", "left_out_reason": "why",
-    }  # fmt: skip
-    strikes, rights = of["strike"].to_numpy(), of["right"].to_numpy()
-    frame = pd.DataFrame(
-        {
-            "strike": np.repeat(strikes, rights.size),
-            "right": np.tile(rights, strikes.size),
-            **{new: of[old].transpose("strike", "right").to_numpy().ravel() for old, new in names.items()},
-        }
-    )
-    frame = frame[np.isfinite(frame["vol"].to_numpy())]
-    told: pd.DataFrame = frame.assign(moneyness=frame["strike"] / float(of["forward"]) - 1.0)
-    return told

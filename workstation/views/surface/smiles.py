@@ -6,9 +6,10 @@ import numpy as np
 import panel as pn
 from bokeh.models import ColumnDataSource, HoverTool, PanTool, Range1d
 
+from workstation.plots.smile_data import curve, quotes
 from workstation.views.state.source import Source
 from workstation.views.surface.choice import SHOWN, SurfaceChoice
-from workstation.views.surface.fitted import curve, quotes, surface_of
+from workstation.views.surface.fitted import surface_of
 from workstation.views.widgets import formats
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import FigureView, fit, pane, reset_on_double_click, rule, wheel_zoom

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 from bokeh.models import (
     ColumnDataSource,
     CustomJSTickFormatter,
@@ -13,36 +12,19 @@ from bokeh.models import (
     Range1d,
 )
 
+from workstation.market.instants import YEAR_DAYS
+from workstation.plots.formats import TIME_TICKS
+from workstation.plots.smile_data import forward_vols
 from workstation.views.state.source import Source
 from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import history_of, surface_of
 from workstation.views.widgets import formats
-from workstation.views.widgets.candle_chart import TIME_TICKS
 from workstation.views.widgets.card import Card, Key
 from workstation.views.widgets.figure import FigureView, fit, pane, right_axis, rule
 from workstation.views.widgets.theme import Palette, bare_figure
 
 _SPANS = (0.25, 1, 3, 7, 14, 30, 90, 365)
 _SKEW = (("rr25", "25Δ RR", "up", "solid"), ("bf25", "25Δ BF", "down", [5, 3]))
-
-
-def forward_vols(found: xr.Dataset) -> np.ndarray:
-    """Vol implied between each expiry and the one before it (the first: its own); NaN where variance falls or is unknown.
-
-    Examples
-    --------
-    >>> term = xr.Dataset({"atm_iv": ("expiry", [0.5, 0.5]), "years": ("expiry", [0.1, 0.3])})
-    >>> forward_vols(term).round(6).tolist()
-    [0.5, 0.5]
-    """
-    years, vol = found["years"].to_numpy(), found["atm_iv"].to_numpy()
-    result = np.full(vol.size, np.nan)
-    known = np.flatnonzero(np.isfinite(vol))
-    variance = np.diff(vol[known] ** 2 * years[known], prepend=0.0)
-    spans = np.diff(years[known], prepend=0.0)
-    with np.errstate(invalid="ignore"):
-        result[known] = np.sqrt(variance / spans)
-    return result
 
 
 class TermStructure(FigureView):
@@ -90,7 +72,7 @@ class TermStructure(FigureView):
             self.card.say("no marks")
             return
         known = np.isfinite(found["atm_iv"].to_numpy())
-        days = np.log10(365.0 * found["years"].to_numpy()[known])
+        days = np.log10(YEAR_DAYS * found["years"].to_numpy()[known])
         atm, forward = found["atm_iv"].to_numpy()[known], forward_vols(found)[known]
         names = np.array(
             [formats.expiry(int(value)) for value in found["expiry_ns"].to_numpy()[known]], dtype=object

@@ -21,6 +21,7 @@ from bokeh.models import (
 )
 from bokeh.models import DatetimeTickFormatter as TimeTicks
 
+from workstation.plots.formats import TIME_TICKS
 from workstation.views.state.choice import instruments
 from workstation.views.state.session_cache import shared
 from workstation.views.state.source import CANDLES_KEPT, Source
@@ -52,10 +53,6 @@ _COLUMNS = (
     "up_width", "up_high", "up_low", "down_width", "down_high", "down_low",
 )  # fmt: skip
 _PAINTED = asset(__package__, "paint_times.js")
-TIME_TICKS = {
-    "seconds": "%H:%M:%S", "minsec": "%H:%M:%S", "minutes": "%H:%M", "hourmin": "%H:%M", "hours": "%H:%M",
-    "days": "%d %b", "months": "%b %Y", "years": "%Y",
-}  # fmt: skip
 
 
 class CandleChart:

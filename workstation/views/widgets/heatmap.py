@@ -11,12 +11,12 @@ from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, CustomJS, FixedTicker, HoverTool, Range1d, Span
 from bokeh.palettes import Cividis256
 
+from workstation.plots.palette import CLEAR, diverging, rgb, sequential
 from workstation.views.widgets.theme import DARK, FONT, LIGHT, Painter, Palette, bare_figure
 
 _LABEL_PX = 46
 """Room a label across needs."""
 _COLUMNS = ("x", "y", "colour", "text", "ink", "across", "up", "told")
-_CLEAR = "rgba(0, 0, 0, 0)"
 _ROOM = """
 if (figure.properties.inner_width.is_unset || figure.properties.inner_height.is_unset) return
 const columns = figure.x_range.end - figure.x_range.start, rows = figure.y_range.end - figure.y_range.start
@@ -27,47 +27,11 @@ numbers.visible = figure.inner_width / columns >= 5.9 * longest + 2 && figure.in
 """Numbers are written only where the cells have room for them."""
 
 
-def _rgb(colour: str) -> np.ndarray:
-    return np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)], dtype=np.float64)
-
-
-def _hex(rgb: np.ndarray) -> str:
-    return "#" + "".join(f"{round(float(part)):02x}" for part in rgb)
-
-
-def diverging(values: np.ndarray, limit: float, colours: Palette) -> list[str]:
-    """Colours of values around zero: the card at zero, up at ``limit``, down at minus ``limit``; NaN is clear.
-
-    Examples
-    --------
-    >>> diverging(np.array([0.0, 2.0, np.nan]), 2.0, DARK) == [DARK.card, DARK.up, _CLEAR]
-    True
-    """
-    card, ends = _rgb(colours.card), (_rgb(colours.down), _rgb(colours.up))
-    share = np.sqrt(np.minimum(np.abs(values) / (limit or 1.0), 1.0))
-    return [
-        _hex(card + part * (ends[int(number > 0)] - card)) if np.isfinite(number) else _CLEAR
-        for number, part in zip(values.tolist(), share.tolist(), strict=True)
-    ]
-
-
-def sequential(values: np.ndarray, low: float, high: float) -> list[str]:
-    """Colours of values from ``low`` to ``high``, told apart by every kind of sight; NaN is clear.
-
-    Examples
-    --------
-    >>> sequential(np.array([0.0, 1.0]), 0.0, 1.0) == [Cividis256[0].lower(), Cividis256[-1].lower()]
-    True
-    """
-    share = np.clip((values - low) / ((high - low) or 1.0), 0.0, 1.0)
-    return [Cividis256[int(255 * part)].lower() if np.isfinite(part) else _CLEAR for part in share.tolist()]
-
-
 def ink(colour: str, colours: Palette) -> str:
     """Black or white, whichever reads better on a colour; the page's own text on nothing."""
-    if colour == _CLEAR:
+    if colour == CLEAR:
         return colours.text
-    linear = (_rgb(colour) / 255.0) ** 2.2
+    linear = (rgb(colour) / 255.0) ** 2.2
     light = float(linear @ np.array([0.2126, 0.7152, 0.0722]))
     return DARK.page if light > 0.18 else LIGHT.card
 

@@ -1,63 +1,34 @@
-"""The look: one light and one dark palette for page and plots together, and the house style of figures.
+"""The look of pages: Material UI and CSS from the one palette, and the house style of figures.
 
-Up and down are blue and orange, told apart by every common kind of colour blindness; the second cue is the
-shape (hollow or filled candles, bars to the right or left) or the sign. Plots are transparent, so the page
-shows through at once when the theme is toggled; what has a colour of its own is repainted from the palette.
+Plots are transparent, so the page shows through at once when the theme is toggled; what has a colour of its own is
+repainted from the palette (``workstation.plots.palette``).
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 from bokeh.models import Model
 from bokeh.plotting import figure
 from bokeh.themes import Theme
 
-FONT = "Roboto, 'Helvetica Neue', Arial, sans-serif"
+from workstation.plots.palette import DARK, FONT, LIGHT, Palette, palette
 
-
-@dataclass(frozen=True)
-class Palette:
-    """Colours by role."""
-
-    name: str
-    page: str
-    card: str
-    raised: str
-    line: str
-    grid: str
-    axis: str
-    text: str
-    muted: str
-    accent: str
-    up: str
-    down: str
-    net: str
-    zero: str
-    bad: str
-    warn: str
-    good: str
-    on_tag: str
-    """Text on a filled tag."""
-
-
-DARK = Palette(
-    name="dark", page="#0a0e13", card="#10161d", raised="#18212b", line="#212c38", grid="#1b2530", axis="#3a4857",
-    text="#e8eef4", muted="#93a2b1", accent="#58b7ff", up="#4aa8ff", down="#f7a13c", net="#e8eef4", zero="#c79bff",
-    bad="#ff7a7a", warn="#ffce54", good="#5fd3a5", on_tag="#0a0e13",
-)  # fmt: skip
-LIGHT = Palette(
-    name="light", page="#eef1f4", card="#ffffff", raised="#f3f6f9", line="#d7dee5", grid="#e8edf2", axis="#9aa7b4",
-    text="#131a21", muted="#55636f", accent="#0a62b8", up="#0a62b8", down="#b8500a", net="#131a21", zero="#6f35c9",
-    bad="#b3261e", warn="#8a5a00", good="#0b6b49", on_tag="#ffffff",
-)  # fmt: skip
-
-
-def palette(dark: bool) -> Palette:
-    """The palette of a theme."""
-    return DARK if dark else LIGHT
-
+__all__ = [
+    "BOKEH",
+    "DARK",
+    "FONT",
+    "LIGHT",
+    "THEME_CONFIG",
+    "TOOLTIP_CSS",
+    "Painter",
+    "Palette",
+    "bare_figure",
+    "material",
+    "palette",
+    "stylesheet",
+]
 
 BOKEH = Theme(
     json={"attrs": {name: {} for name in ("Axis", "Grid", "Figure", "Legend", "ColorBar", "Title")}}
