@@ -1,4 +1,4 @@
-"""The desk: the one place that wires feeds -> hub -> engines -> history and board, once per process.
+"""The desk: the one place that wires feeds -> hub -> engines -> sinks, once per process.
 
 The desk runs its own asyncio loop on its own thread, where feeds are supervised. Feeds of a simulated clock (tape,
 synthetic) publish into the hub right there, and so go no faster than the engines. A live venue does not wait: its
@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 import pandas as pd
@@ -32,6 +33,7 @@ from workstation.history.recorder import Recorder
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
 from workstation.market.errors import TableError
+from workstation.market.instants import MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.settings import Settings
@@ -39,32 +41,34 @@ from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
 from workstation.streams.sifting import sift
+from workstation.streams.sinks import FunctionSink, Sink
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
 AGREEING_LIVE = 64
 """Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
-_MINUTE_NS = 60 * 10**9
 _SEEDED = {
-    "levels": 36 * 60 * _MINUTE_NS,
-    "intensity": 10 * _MINUTE_NS,
-    "spikes": 36 * 60 * _MINUTE_NS,
-    "reversals": 36 * 60 * _MINUTE_NS,
-    "cascade": 36 * 60 * _MINUTE_NS,
-    "alerts": 36 * 60 * _MINUTE_NS,
+    "levels": 36 * 60 * MINUTE_NS,
+    "intensity": 10 * MINUTE_NS,
+    "spikes": 36 * 60 * MINUTE_NS,
+    "reversals": 36 * 60 * MINUTE_NS,
+    "cascade": 36 * 60 * MINUTE_NS,
+    "alerts": 36 * 60 * MINUTE_NS,
 }
 """Tables whose recent past is read from history when the desk starts, and how much of it."""
-_CANDLES_NS = 36 * 60 * _MINUTE_NS
+_CANDLES_NS = 36 * 60 * MINUTE_NS
 
 
 class Desk:
-    """Feeds, hub, engines, recorder and board of one process.
+    """Feeds, hub, engines and sinks of one process: the board, the recorder where there is a history, and any further ones.
 
     Made by :func:`open_desk`. ``start`` returns once the loop runs; feeds connect in the background and say how
-    they are in ``board.feeds()``. ``stop`` closes the feeds, lets the recorder write all it accepted, and joins.
+    they are in ``board.feeds()``. ``stop`` closes the feeds, then the sinks (the recorder writes all it accepted), and joins.
     """
 
-    def __init__(self, feeds: Sequence[Feed], history: History | None, settings: Settings) -> None:
+    def __init__(
+        self, feeds: Sequence[Feed], history: History | None, settings: Settings, sinks: Sequence[Sink] = ()
+    ) -> None:
         self.settings = settings
         self.history = history
         self.board = Board()
@@ -79,9 +83,13 @@ class Desk:
         self._supervisors = [
             Supervisor(feed, self._accept if self._live_clock else self._publish) for feed in feeds
         ]
-        self.hub.attach("board", self.board.tables, self.board.add)
-        if self.recorder:
-            self.hub.attach("recorder", tuple(self.board.tables) + ("frames",), self.recorder.put)
+        self.sinks: tuple[Sink, ...] = (
+            FunctionSink("board", self.board.tables, self.board.add),
+            *([self.recorder] if self.recorder else []),
+            *sinks,
+        )
+        for sink in self.sinks:
+            self.hub.attach(sink.name, sink.tables, sink.put)
         self._backlog = Backlog(self._spill, settings.backlog)
         self._told: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
@@ -96,8 +104,11 @@ class Desk:
         if self._thread is not None:
             return self
         self._seed_board()
-        if self.recorder:
-            self.recorder.start()
+        with ExitStack() as started:
+            for sink in self.sinks:
+                sink.start()
+                started.callback(sink.close)
+            started.pop_all()
         if self._live_clock:
             self._pump = threading.Thread(target=self._pump_backlog, name="hub", daemon=True)
             self._pump.start()
@@ -106,18 +117,18 @@ class Desk:
         return self
 
     def stop(self, timeout: float = 120.0) -> None:
-        """Close the feeds, let the engines take what waits, stop the loop, write what the recorder holds.
+        """Close the feeds, let the engines take what waits, stop the loop, close the sinks (the recorder writes what it holds).
 
-        Raises ``TimeoutError`` that says what is still busy after so many seconds; what is recorded is written even then.
+        Raises ``TimeoutError`` that says what is still busy after so many seconds; the sinks are closed even then, each
+        whatever another raises.
         """
         thread, self._thread = self._thread, None
         if thread is None:
             return
-        try:
+        with ExitStack() as closing:
+            for sink in self.sinks:
+                closing.callback(sink.close)
             self._end(thread, time.monotonic() + timeout)
-        finally:
-            if self.recorder:
-                self.recorder.close()
 
     def _end(self, thread: threading.Thread, deadline: float) -> None:
         closing = self._call(self._shut_down())
@@ -339,6 +350,7 @@ def open_desk(
     history: str | History | None = None,
     seed: int | None = None,
     settings: Settings | None = None,
+    sinks: Sequence[Sink] = (),
 ) -> Desk:
     """Wire a desk; ``start()`` it or use it as a context manager.
 
@@ -352,6 +364,8 @@ def open_desk(
         Seed of the synthetic market; none takes the settings'.
     settings
         Default: read from the environment.
+    sinks
+        Further takers of rows beside the board and the recorder, such as a message bus or a ``FunctionSink``.
 
     Examples
     --------
@@ -364,7 +378,7 @@ def open_desk(
     wanted = settings.feeds if feeds is None else feeds
     opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
     store = open_history(history) if isinstance(history, str) else history
-    return Desk(opened, store, settings)
+    return Desk(opened, store, settings, sinks)
 
 
 def _open(name: str, seed: int | None, settings: Settings) -> Feed:

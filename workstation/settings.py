@@ -24,8 +24,10 @@ from pydantic_settings import (
 from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
+from workstation.feeds import feed_options
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
+from workstation.market.errors import FeedError, unknown_name
 from workstation.portfolio.pnl import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import SurfaceParameters
 
@@ -56,6 +58,14 @@ def concealed(options: Any) -> Any:
     return options
 
 
+def typed_by_feed(options: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Options per feed as each feed declares them; those of an unknown feed, and unknown ones, are refused by name."""
+    try:
+        return {name: feed_options(name, own) for name, own in concealed(options).items()}
+    except FeedError as error:
+        raise ValueError(str(error)) from None
+
+
 def _known_names(parameters: type) -> BeforeValidator:
     """Refuse names that a parameter class does not have: pydantic would drop them without a word."""
     known = [one.name for one in fields(parameters)]
@@ -63,7 +73,7 @@ def _known_names(parameters: type) -> BeforeValidator:
     def check(given: Any) -> Any:
         unknown = sorted(set(given) - set(known)) if isinstance(given, Mapping) else []
         if unknown:
-            raise ValueError(f"no parameter {unknown[0]!r}; known are {', '.join(known)}")
+            raise ValueError(unknown_name("parameter", unknown[0], known))
         return given
 
     return BeforeValidator(check)
@@ -113,8 +123,9 @@ class Settings(BaseSettings):
         default=None, description="folder of recorded market data for tests and examples"
     )
     feeds: tuple[str, ...] = Field(default=("synthetic",), description="feeds the desk starts")
-    feed_options: Annotated[dict[str, dict[str, Any]], AfterValidator(concealed)] = Field(
-        default_factory=dict, description="options per feed name; keys and secrets are never shown"
+    feed_options: Annotated[dict[str, dict[str, Any]], AfterValidator(typed_by_feed)] = Field(
+        default_factory=dict,
+        description="options per feed, typed as the feed declares them; keys and secrets are never shown",
     )
     seed: int | None = Field(
         default=None, description="seed of the synthetic market; none takes a new one each start"

@@ -17,9 +17,10 @@ from workstation.research.importing import import_files
 WRITER = ROOT / "tests/property/history/crash_writer.py"
 _IMPORTER = """
 import sys
+import workstation.research.import_writer as import_writer
 import workstation.research.importing as importing
 from workstation.history import open_history
-importing.WRITE_ROWS = 2000
+import_writer.WRITE_ROWS = 2000
 history = open_history(sys.argv[1], roll_rows=5000, roll_seconds=0.1, merge_segments=3)
 print("ready", flush=True)
 importing.import_files(history, "table", sys.argv[3:], mapping=sys.argv[2])

@@ -12,7 +12,7 @@ from tests.faults.kills import start
 from tests.faults.rounds import Outcome, fault
 from tests.faults.rows import trades
 from workstation.history import open_history
-from workstation.history.repair import repair
+from workstation.history.embedded.repair import repair
 from workstation.market.errors import HistoryError
 
 _BUILD = """

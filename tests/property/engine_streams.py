@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any
 
 import numpy as np
@@ -156,7 +156,78 @@ def _health(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
+FLOW_OPTIONS = OPTIONS[4:8]
+
+
+def _print(draw: st.DrawFn) -> dict[str, object]:
+    return _trade(draw) | {
+        "instrument": draw(among((*FLOW_OPTIONS, "AAPL"))),
+        "side_source": draw(among(("", "quote", "venue"))),
+        "exchange": draw(among(("", "C", "D"))),
+        "print_number": next(_NUMBERS),
+        "cancels": draw(among((0, 0, 0, 0, 1, 5))),
+        "placement": draw(among(("A", "A", "MID", "B", "MISSING"))),
+        "exclusion": draw(among(("", "", "", "late", "multi-leg"))),
+        "size": draw(among((20.0, 500.0, 4000.0))),
+        "bid": 90.0,
+        "ask": 90.1,
+        "premium_usd": draw(among((np.nan, 3e4, 3e5))),
+        "spot": draw(among((np.nan, 100_000.0))),
+        "gamma": 1e-5,
+    }
+
+
+def _packet(draw: st.DrawFn) -> dict[str, object]:
+    name = draw(among(FLOW_OPTIONS))
+    return {
+        "instrument": name,
+        "underlying": "BTC",
+        "packet_id": f"{name}:{draw(among((1, 2, 3)))}",
+        "revision": draw(among((0, 0, 0, 1))),
+        "burst": draw(among((1, 2))),
+        "burst_packets": draw(among((0, 1, 2, 3))),
+        "start_ns": START_NS,
+        "end_ns": START_NS + SECOND * draw(among((0, 1, 400))),
+        "expiry_ns": START_NS + 50 * 86_400 * SECOND,
+        "strike": float(name.split("-")[2]),
+        "right": name[-1],
+        "prints": draw(among((0, 3))),
+        "size": draw(among((100.0, 500.0))),
+        "premium_usd": draw(among((9e4, 3e5))),
+        "largest_usd": 9e4,
+        "exchanges": draw(among((1, 2))),
+        "buy_ratio": draw(among((0.0, 0.9))),
+        "sell_ratio": draw(among((0.0, 0.6))),
+        "lean": draw(among((-1.0, 0.0, 1.0))),
+        "coverage": draw(among((0.1, 1.0))),
+        "directional": 1.0,
+        "spot": draw(among((np.nan, 100_000.0, 100_001.0))),
+        "open_interest": draw(among((np.nan, 5.0, 9e5))),
+        "evidence": '{"prints":["a"]}',
+    }
+
+
+def _hit(draw: st.DrawFn) -> dict[str, object]:
+    return {
+        "instrument": draw(among(FLOW_OPTIONS)),
+        "classifier": draw(among(("block", "straddle", "absorbed"))),
+        "parent_id": draw(among(("a", "b", "c"))),
+        "retracted": draw(among((False, False, True))),
+        "parent_hits": draw(among((1, 1, 2))),
+        "confidence": draw(among((0.5, 0.9))),
+        "direction": draw(among((-1, 0, 1))),
+        "abstained": draw(among((False, False, True))),
+        "premium_usd": draw(among((np.nan, 3e4, 3e5))),
+        "explanation": "words",
+        "evidence": "{}",
+    }
+
+
+_NUMBERS = count(1)
 ROWS = {
+    "prints": _print,
+    "packets": _packet,
+    "hits": _hit,
     "trades": _trade,
     "marks": _mark,
     "fills": _fill,
@@ -217,9 +288,17 @@ def fixed_stream(tables: Sequence[str], rows: int = 400, seed: int = 7) -> Strea
     for number in range(rows):
         table = tables[int(rng.integers(len(tables)))]
         at += int(rng.integers(0, 2 * SECOND))
-        names = {"marks": OPTIONS, "trades": SPOTS + OPTIONS[:2]}.get(table, SPOTS)
+        flow = dict.fromkeys(("prints", "packets", "hits"), FLOW_OPTIONS)
+        names = {"marks": OPTIONS, "trades": SPOTS + OPTIONS[:2], **flow}.get(table, SPOTS)
+        if engine_reads_prints_alone(tables):
+            names = ("AAPL",)
         made.append((table, {"event_ns": at, **_plain(table, names[int(rng.integers(len(names)))], number)}))
     return in_runs(made)
+
+
+def engine_reads_prints_alone(tables: Sequence[str]) -> bool:
+    """Such an engine looks at equities off exchange."""
+    return tuple(tables) == ("prints",)
 
 
 def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
@@ -238,7 +317,19 @@ def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
         "positions": {"quantity": 1.0 + number % 3, "entry": 100.0, "venue": "okx"},
         "liquidations": {"price": 100.0, "size": 1.0 + number % 3},
         "instruments": {"kind": "spot"},
-    }
+        "prints": {
+            "price": 100.0 + number % 13 / 4, "size": 3000.0, "print_number": number + 1, "placement": "A" if number % 2 else "MID",
+            "bid": 100.0, "ask": 100.1, "exchange": "D", "premium_usd": 5e4, "trade_id": f"t{number}", "spot": 1e5,
+        },
+        "packets": {
+            "underlying": "BTC", "packet_id": f"{instrument}:{number}", "burst": number, "burst_packets": 1, "prints": 3, "size": 500.0,
+            "premium_usd": 9e4, "right": "C", "expiry_ns": START_NS + 10**17, "strike": 1e5, "exchanges": 2, "buy_ratio": 1.0,
+            "coverage": 1.0, "directional": 1.0, "spot": 1e5, "end_ns": START_NS + number * SECOND, "start_ns": START_NS,
+        },
+        "hits": {
+            "classifier": "block", "parent_id": f"p{number}", "parent_hits": 1, "confidence": 0.7, "premium_usd": 9e4, "evidence": "{}",
+        },
+    }  # fmt: skip
     if table == "health":
         gap = number % 50 == 0
         return {"feed": "deribit", "event": "gap" if gap else "fresh", "instruments": instrument}

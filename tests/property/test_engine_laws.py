@@ -146,6 +146,37 @@ CASES: dict[str, tuple[Case, ...]] = {
             examples=10,
         ),
     ),
+    "workstation.flow.nbbo.NbboPlacement": (
+        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=40, examples=6),
+        Case({"rules": ("venue", "lee_ready", "depth", "trade_size")}, max_rows=30, examples=3),
+    ),
+    "workstation.flow.packets.Packets": (
+        Case(
+            {"window_ms": 2000.0, "history": 4, "samples": 2, "rank_history": 8, "rank_samples": 2},
+            examples=8,
+        ),
+    ),
+    "workstation.flow.structures.Structures": (Case({}, max_rows=20, examples=5),),
+    "workstation.flow.classifiers.Classifiers": (
+        Case(
+            {"sweep_usd": 1.0, "spike_usd": 1.0, "spike_size": 1.0, "structure_usd": 1.0},
+            max_rows=20,
+            examples=6,
+        ),
+    ),
+    "workstation.flow.alerts.Alerts": (
+        Case({"least_score": 1.0, "throttle": "30s"}, max_rows=30, examples=8),
+    ),
+    "workstation.flow.offexchange.OffExchange": (
+        Case(
+            {"block_shares": 20.0, "print_shares": 20.0, "prints": 2, "shares": 40.0, "cooldown": "5s"},
+            max_rows=30,
+            examples=6,
+        ),
+    ),
+    "workstation.flow.open_interest_verdicts.OpenInterestVerdicts": (
+        Case({"least_usd": 1.0}, max_rows=30, examples=5),
+    ),
     "workstation.exposure.wall_alerts.WallAlerts": (
         Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15),
         Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),

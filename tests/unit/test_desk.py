@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -17,9 +19,11 @@ from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.tape.tape import Tape
 from workstation.history import History
 from workstation.market.digest import digest
+from workstation.market.errors import HistoryError
 from workstation.market.tables import TABLES
 from workstation.research.replay import replay
 from workstation.settings import Settings
+from workstation.streams.sinks import FunctionSink
 
 DERIVED = tuple(sorted({engine.output for engine in standard_engines()}))
 SHORT = ("candles", "exposures", "levels", "intensity", "surfaces", "cascade")
@@ -195,6 +199,73 @@ def test_a_market_faster_than_the_desk_loses_nothing_in_silence(tmp_path: Path) 
     assert spilled["count"].sum() == (trades["seq"] < 0).sum() > 0
     assert health.loc[health["event"] == "conflated", "channel"].unique().tolist() == ["quotes"]
     assert desk.board.latest("quotes")["bid"].tolist() == [399.0], "the newest quote arrives"
+
+
+class Tally:
+    """A sink of a user: counts the rows it is handed, and how often it is started and closed."""
+
+    name, tables = "tally", ("trades", "candles")
+
+    def __init__(self, fails: str = "") -> None:
+        self.rows: Counter[str] = Counter()
+        self.calls: list[str] = []
+        self._fails = fails
+
+    def _call(self, name: str) -> None:
+        self.calls.append(name)
+        if name == self._fails:
+            raise RuntimeError(f"no {name} today")
+
+    def start(self) -> None:
+        self._call("start")
+
+    def put(self, table: str, frame: pd.DataFrame) -> None:
+        self._call("put")
+        self.rows[table] += len(frame)
+
+    def close(self) -> None:
+        self._call("close")
+
+
+def test_a_further_sink_gets_the_rows_that_history_gets(tmp_path: Path) -> None:
+    settings = Settings(candles=("1s",), candle_lateness="0s", _env_file=None)  # type: ignore[call-arg]
+    tally, seen = Tally(), []
+    more = FunctionSink("health", ("health",), lambda table, frame: seen.append(table))
+    short = {"duration_s": 3.0, "speed": "max", "rate": 200.0, "history_minutes": 0.0}
+    feed = open_feed("synthetic", seed=3, start_ns=START_NS, **short)
+    desk = open_desk([feed], str(tmp_path / "store"), settings=settings, sinks=[tally, more])
+    assert [sink.name for sink in desk.sinks] == ["board", "recorder", "tally", "health"]
+    with desk:
+        assert desk.wait(60)
+    assert desk.history is not None
+    kept = {table: len(desk.history.read(table, revisions=True)) for table in ("trades", "candles")}
+    assert dict(tally.rows) == kept and min(kept.values()) > 0
+    assert tally.calls[0] == "start" and tally.calls[-1] == "close" and tally.calls.count("close") == 1
+    assert len(desk.history.read("health")) == 0 or set(seen) == {"health"}
+
+
+@pytest.mark.parametrize("fails", ["start", "put", "close"])
+def test_a_sink_that_fails_costs_the_others_nothing(fails: str, settings: Settings, tmp_path: Path) -> None:
+    tally = Tally(fails)
+    desk = open_desk([Burst(3)], str(tmp_path / "store"), settings=settings, sinks=[tally])
+    if fails == "start":
+        with pytest.raises(RuntimeError, match="no start today"):
+            desk.start()
+        with pytest.raises(HistoryError, match="closed"):
+            desk.recorder.put("trades", TABLES["trades"].empty().reindex([0]))  # type: ignore[union-attr]
+        return
+    desk.start()
+    assert desk.wait(60)
+    with pytest.raises(RuntimeError, match="no close today") if fails == "close" else nullcontext():
+        desk.stop()
+    trades = desk.history.read("trades")  # type: ignore[union-attr]
+    assert len(trades) == 3 and len(desk.board.latest("trades")) == 3
+    assert ("failed" in str(desk.hub.branches["tally"])) == (fails == "put")
+
+
+def test_a_second_sink_of_a_name_is_refused(settings: Settings) -> None:
+    with pytest.raises(ValueError, match="a branch named 'tally' is attached already"):
+        open_desk([], settings=settings, sinks=[Tally(), Tally()])
 
 
 def test_engines_that_do_not_end_are_told_of_and_what_waited_is_in_history(tmp_path: Path) -> None:

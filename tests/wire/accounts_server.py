@@ -9,6 +9,7 @@ import base64
 import hashlib
 import hmac
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -175,6 +176,8 @@ def _okx(path: str, query: dict[str, str]) -> Any:
                 "sz": "35", "px": "70100", "fee": "0", "ts": str(T0 + 100),
             }
         ] if query.get("type") == "8" else [
+            {"billId": "905", "instId": option, "instType": "OPTION", "type": "2", "subType": "2", "mgnMode": "cross", "ts": str(T0)}
+        ] if query.get("type") == "2" else [
             {
                 "billId": "911", "instId": "BTC-USD-260320-68000-C", "instType": "OPTION", "type": "3", "subType": "172", "pnl": "-0.01", "balChg": "-0.0101",
                 "ccy": "BTC", "sz": "40", "px": "70000", "fee": "-0.0001", "ts": str(T0 + 200),
@@ -230,7 +233,25 @@ _VENUES: dict[str, tuple[str, Callable[[web.Request], bool], Callable[[str, dict
     "okx": ("/api/v5/", _okx_signed, _okx),
     "binance": ("/", _binance_signed, _binance),
 }
-_PUBLIC = ("public/instruments", "eapi/v1/exchangeInfo")
+_PUBLIC = (
+    "public/instruments",
+    "eapi/v1/exchangeInfo",
+    "v5/market/time",
+    "public/time",
+    "api/v3/time",
+    "/api/v2/public/get_time",
+)
+_CLOCKS: dict[str, Callable[[int], Any]] = {
+    "deribit": lambda now: {"jsonrpc": "2.0", "result": now},
+    "bybit": lambda now: {
+        "retCode": 0,
+        "retMsg": "OK",
+        "result": {"timeSecond": str(now // 1000), "timeNano": str(now * 10**6)},
+        "time": now,
+    },
+    "okx": lambda now: {"code": "0", "msg": "", "data": [{"ts": str(now)}]},
+    "binance": lambda now: {"serverTime": now},
+}
 _REFUSALS: dict[str, tuple[int, Any]] = {
     "deribit": (400, {"jsonrpc": "2.0", "error": {"code": 13004, "message": "invalid_credentials"}}),
     "bybit": (200, {"retCode": 10003, "retMsg": "API key is invalid.", "result": {}, "time": T0}),
@@ -303,6 +324,8 @@ class AccountsServer:
             status, refusal = _REFUSALS[venue]
             return web.json_response(refusal, status=status)
         self.calls[f"{venue}/{path}"] += 1
+        if "time" in path.rpartition("/")[2]:
+            return web.json_response(_CLOCKS[venue](time.time_ns() // 1_000_000))
         body = made(path, dict(parse_qsl(request.query_string)))
         if venue in self.drop and path == "account/positions":
             body["data"] = []

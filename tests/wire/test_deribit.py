@@ -68,6 +68,26 @@ async def test_it_lists_subscribes_and_snapshots_the_whole_chain(server: Deribit
         await feed.close()
 
 
+@pytest.mark.parametrize("state", ["inactive", "halted", "locked", "settlement", "delivered", "archivized"])
+async def test_what_is_listed_and_not_open_is_not_subscribed_and_told(
+    server: DeribitServer, state: str
+) -> None:
+    server.listings = [
+        each | {"state": state if each["instrument_name"] == PUT else "open"} for each in server.listings
+    ]
+    feed = feed_of(server, quotes=("option",))
+    try:
+        await feed.connect()
+        assert PUT in (await feed.instruments())["venue_symbol"].tolist()
+        accepted = (await feed.subscribe()).accepted
+        assert {f"ticker.{CALL}.100ms", f"quote.{CALL}"} <= set(accepted)
+        assert not [channel for channel in accepted if PUT in channel]
+        health = next(batch.frame for batch in await feed.snapshot() if batch.table == "health")
+        assert health["detail"].tolist() == [f"listed and not open: 1 {state}"]
+    finally:
+        await feed.close()
+
+
 async def test_frames_come_before_their_rows_and_replay_to_the_same_rows(server: DeribitServer) -> None:
     async with watched(
         feed_of(server), OPTION_TRADES, f"ticker.{CALL}.100ms", f"ticker.{PERPETUAL}.100ms"

@@ -28,6 +28,7 @@ from workstation.board.retention import (
 from workstation.exposure.book import ExposureBook
 from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.engine import Engine
+from workstation.market.instants import HOUR_NS, SECOND_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, Table
 from workstation.market.tables.frames import array_of
@@ -36,18 +37,17 @@ from workstation.pricing.latest import LatestMarks
 
 CANDLES_KEPT = 3_000
 """Closed candles kept per instrument and length."""
-_HOUR_NS = 3_600 * 10**9
 _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "trades": lambda table: Tail(table, 20_000),
-    "quotes": lambda table: Newest(table, "instrument"),
-    "marks": lambda table: Newest(table, "instrument"),
+    "quotes": lambda table: Newest(table, "instrument", "venue", "exchange"),
+    "marks": lambda table: Newest(table, "instrument", "venue"),
     "instruments": lambda table: Newest(table, "instrument"),
     "heartbeat": lambda table: Tail(table, 1),
     "health": lambda table: Tail(table, 500),
-    "levels": lambda table: Window(table, 36 * _HOUR_NS),
-    "cascade": lambda table: Window(table, 36 * _HOUR_NS),
-    "surfaces": lambda table: Window(table, 36 * _HOUR_NS),
-    "pnl": lambda table: Window(table, 36 * _HOUR_NS),
+    "levels": lambda table: Window(table, 36 * HOUR_NS),
+    "cascade": lambda table: Window(table, 36 * HOUR_NS),
+    "surfaces": lambda table: Window(table, 36 * HOUR_NS),
+    "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
@@ -57,7 +57,7 @@ _OWN_RETENTION = frozenset({"frames", "candles", "exposures"})
 
 PRICED_CHAIN = "priced_chain"
 """What ``version`` calls the priced chains of all underlyings together."""
-_UNPUBLISHED_NS = 10**9
+_UNPUBLISHED_NS = SECOND_NS
 
 
 def _newest_rows(table: Table) -> FrameRetention:
@@ -73,7 +73,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
-    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument of marks, quotes and instruments, the last 500 health rows,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 

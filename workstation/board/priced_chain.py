@@ -324,17 +324,14 @@ def chain_of_marks(
     taker_flow
         Gives the flow of contracts by their registry codes.
     """
-    latest = LatestMarks()
+    latest = LatestMarks(by_venue=True)
     latest.take(marks)
     if not underlying or underlying not in latest.underlyings:
         return None
-    codes = np.asarray(marks["instrument"].array.codes)
-    known = codes >= 0
-    options = np.zeros(codes.size, dtype=bool)
-    of_underlying = latest.underlying[codes[known]] == latest.underlyings.index(underlying)
-    options[known] = of_underlying & (latest.kind[codes[known]] == OPTION)
+    ours = latest.underlying == latest.underlyings.index(underlying)
+    options = ours & (latest.kind == OPTION) & latest.seen
     if not options.any():
         return None
-    asof_ns = int(marks["event_ns"].to_numpy()[options].max())
+    asof_ns = int(latest.times[:, options].max())
     priced = contracts(latest, underlying=underlying, asof_ns=asof_ns)
     return PricedChain(priced, lambda: dataset(latest, priced), taker_flow(priced.codes))

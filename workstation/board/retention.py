@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from workstation.indicators.batch.instrument_state import InstrumentRows
+from workstation.market.instants import MINUTE_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, Table
 from workstation.market.tables.frames import array_of
@@ -139,11 +140,11 @@ class Window(FrameRetention):
 
 
 class Newest(FrameRetention):
-    """The newest row per value of one column (by arrival)."""
+    """The newest row per value of some columns (by arrival)."""
 
-    def __init__(self, table: Table, by: str) -> None:
+    def __init__(self, table: Table, *by: str) -> None:
         super().__init__(table)
-        self._by = by
+        self._by = list(by)
 
     def _keep(self, frame: pd.DataFrame) -> pd.DataFrame:
         return frame.drop_duplicates(self._by, keep="last", ignore_index=True)
@@ -291,20 +292,20 @@ class ExposureRetention(NewestSnapshot):
             event_ns = int(event)
             key = str(underlying), str(sign_model), str(basis)
             history = self._history.setdefault(key, deque(maxlen=self._minutes))
-            if not history or event_ns // _MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+            if not history or event_ns // MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // MINUTE_NS:
                 gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
                 history.append(gex.assign(event_ns=event_ns))
 
     def _begins_a_minute(self, frame: pd.DataFrame) -> bool:
         """Whether rows of some choice may be of a minute after the newest kept of it; cheap, for it is mostly not so."""
-        newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // _MINUTE_NS
+        newest = array_of(frame, self.table.places["event_ns"]).max(initial=0) // MINUTE_NS
         columns = [array_of(frame, self.table.places[name]) for name in _CHOICE]
         for codes in np.unique(np.stack([column.codes for column in columns]), axis=1).T:
             underlying, sign_model, basis = (
                 str(column.categories[at]) for column, at in zip(columns, codes, strict=True)
             )
             history = self._history.get((underlying, sign_model, basis))
-            if not history or newest > int(history[-1]["event_ns"].iloc[0]) // _MINUTE_NS:
+            if not history or newest > int(history[-1]["event_ns"].iloc[0]) // MINUTE_NS:
                 return True
         return False
 
@@ -317,5 +318,4 @@ class ExposureRetention(NewestSnapshot):
         return pd.DataFrame({**none, "event_ns": np.empty(0, dtype=np.int64)})
 
 
-_MINUTE_NS = 60 * 10**9
 _CHOICE = ("underlying", "sign_model", "basis")

@@ -1,4 +1,4 @@
-"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled beside the source."""
+"""Compiling the numerical kernels ahead, in parallel processes: Numba keeps what it compiled next to the source."""
 
 from __future__ import annotations
 
@@ -13,11 +13,12 @@ from pathlib import Path
 import platformdirs
 
 from workstation.market.errors import WorkstationError
+from workstation.market.instants import SECOND_NS
 
 MARKET = {
     "seed": 1,
     "speed": "max",
-    "start_ns": 1_767_225_600 * 10**9,
+    "start_ns": 1_767_225_600 * SECOND_NS,
     "history_minutes": 2.0,
     "duration_s": 5.0,
 }
@@ -141,4 +142,15 @@ def _feeds() -> None:
     warm()
 
 
-PARTS: Mapping[str, Callable[[], None]] = {"indicators": _indicators, "chains": _chains, "feeds": _feeds}
+def _american() -> None:
+    from workstation.pricing.american import compile_kernels
+
+    compile_kernels()
+
+
+PARTS: Mapping[str, Callable[[], None]] = {
+    "indicators": _indicators,
+    "chains": _chains,
+    "american": _american,
+    "feeds": _feeds,
+}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import sys
 import tempfile
@@ -59,6 +60,22 @@ def examine(settings: Settings) -> list[Finding]:
             findings.append(check(settings))
         except Exception as error:  # noqa: BLE001 - a check that fails is itself the finding
             findings.append(Finding(check.__name__.lstrip("_"), False, f"{type(error).__name__}: {error}"))
+    return findings + _venues(settings)
+
+
+def _venues(settings: Settings) -> list[Finding]:
+    """Reachability, clock and keys of every venue among the settings' feeds; a feed that cannot be made is `_feeds`' to tell."""
+    from workstation.feeds import FeedError, open_feed
+
+    findings = []
+    for name in settings.feeds:
+        try:
+            feed = open_feed(name, **settings.feed_options.get(name, {}))
+        except FeedError:
+            continue
+        findings += [
+            Finding(f"venue {found.what}", found.ok, found.detail) for found in asyncio.run(feed.reach())
+        ]
     return findings
 
 

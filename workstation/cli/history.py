@@ -10,6 +10,7 @@ from rich.table import Table as RichTable
 
 from workstation.cli.answers import console, fail, settings_of
 from workstation.market.errors import HistoryError, WorkstationError
+from workstation.market.instants import DAY_S
 
 history_app = typer.Typer(help="Look at the history, repair it, merge and forget.", no_args_is_help=True)
 
@@ -91,7 +92,7 @@ def repair(store: StoreArgument = "") -> None:
     Nothing is deleted: what is left out is kept in the store's quarantine folder. Stop what writes to the store first.
     """
     from workstation.history import folder_of
-    from workstation.history.repair import repair as repair_store
+    from workstation.history.embedded.repair import repair as repair_store
 
     try:
         folder = folder_of(_url(store))
@@ -129,11 +130,11 @@ def retain(
     """Forget rows of a table older than so many days before its newest row that is not ahead of the clock."""
     try:
         with _open(store, "r+") as history:
-            forgotten = history.retain(table, days * 86_400)
-            told = history.problems()
+            forgotten = history.retain(table, days * DAY_S)
+            reported = history.problems()
     except WorkstationError as error:
         fail(error)
     else:
         console.print(f"{forgotten:,} rows of {table} forgotten.")
-        for detail in told.loc[(told["channel"] == table) & told["recoverable"], "detail"]:
+        for detail in reported.loc[(reported["channel"] == table) & reported["recoverable"], "detail"]:
             console.print(detail, highlight=False, soft_wrap=True)

@@ -139,6 +139,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
 
     from workstation.cli.server_guards import guard, hide_tracebacks
     from workstation.views.shell import page_opening
+    from workstation.views.widgets.uploads import MESSAGE_LIMIT
 
     page_opening.install()
     hide_tracebacks()
@@ -147,7 +148,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
     shown = f"[{address}]" if ":" in address else address
     print("Opening the workstation: every page is built once before the first visit", flush=True)
     hosts = _hosts(address, port)
-    made = pn.io.server.get_server(
+    result = pn.io.server.get_server(
         pages,
         port=port,
         address=address,
@@ -155,10 +156,11 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         websocket_origin=["*"] if ":" in address else [host for host in hosts if not host.startswith("[")],
         liveness=True,
         warm=True,
+        websocket_max_message_size=MESSAGE_LIMIT,
         extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
     )
-    guard(made, hosts)
-    made.start()
+    guard(result, hosts)
+    result.start()
     once_it_listens(
         print, f"The workstation is at http://{shown}:{port}/{first}  (Ctrl-C stops it)", flush=True
     )

@@ -94,11 +94,11 @@ def _level(found: KeyLevels, name: str) -> float:
 
 
 def _with_band(name: str, values: Floats, dims: tuple[str, ...], units: str) -> dict[str, Any]:
-    told = {"units": units}
+    reported = {"units": units}
     return {
-        name: (("sign_model", *dims), values, told),
-        f"{name}_low": (dims, np.fmin.reduce(values, axis=0), told),
-        f"{name}_high": (dims, np.fmax.reduce(values, axis=0), told),
+        name: (("sign_model", *dims), values, reported),
+        f"{name}_low": (dims, np.fmin.reduce(values, axis=0), reported),
+        f"{name}_high": (dims, np.fmax.reduce(values, axis=0), reported),
     }
 
 

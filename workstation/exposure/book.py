@@ -11,6 +11,7 @@ import xarray as xr
 
 from workstation.exposure.signs import positions, unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
+from workstation.market.instants import YEAR_DAYS
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
@@ -45,7 +46,7 @@ def contract_exposures(contracts: ContractArrays, position: Floats) -> dict[str,
         "gex": contract_gex(contracts, position),
         "dex": greeks["delta"] * position * forward,
         "vanna_exposure": greeks["vanna"] * position * (forward * 0.01),
-        "charm_exposure": greeks["charm"] * position * (forward / 365.0),
+        "charm_exposure": greeks["charm"] * position * (forward / YEAR_DAYS),
     }
 
 
@@ -191,20 +192,22 @@ class ExposureBook(ChainSnapshots):
         return exposure_columns(contracts, position)
 
 
+_SUMMED = ("gex", "dex", "vanna_exposure", "charm_exposure")
+
+
 def exposure_columns(contracts: ContractArrays, position: Floats) -> dict[str, npt.NDArray[Any]]:
     """Columns of ``exposures`` that depend on the contracts, one row per expiry and strike."""
     cells = contracts.cells
     values = contract_exposures(contracts, position)
-    call_gex, put_gex = cells.sums(values["gex"])
+    amounts = [getattr(contracts, name) for name in AMOUNTS]
+    calls, puts, totals = cells.all_sums([*(values[name] for name in _SUMMED), *amounts])
     columns: dict[str, npt.NDArray[Any]] = {
         "expiry_ns": cells.expiry_ns,
         "strike": cells.strike,
-        "call_gex": call_gex,
-        "put_gex": put_gex,
-        "gex": cells.total(call_gex, put_gex, values["gex"]),
+        "call_gex": calls[0],
+        "put_gex": puts[0],
     }
-    for name in ("dex", "vanna_exposure", "charm_exposure"):
-        columns[name] = cells.totals(values[name])
-    for name in AMOUNTS:
-        columns[f"call_{name}"], columns[f"put_{name}"] = cells.sums(getattr(contracts, name))
+    columns |= dict(zip(_SUMMED, totals, strict=False))
+    for row, name in enumerate(AMOUNTS, start=len(_SUMMED)):
+        columns[f"call_{name}"], columns[f"put_{name}"] = calls[row], puts[row]
     return columns

@@ -1,4 +1,4 @@
-"""Cascade risk: how much of what turns a move into a chain reaction is in place. A score of ours, with its parts beside it."""
+"""Cascade risk: how much of what turns a move into a chain reaction is in place. A score of ours, with its parts next to it."""
 
 from __future__ import annotations
 

@@ -19,12 +19,12 @@ from workstation.exposure.scenario import forced_flow_grid
 from workstation.exposure.signs import unknown_reason
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.flow.traded_terms import TimedSums, TradedTerms
+from workstation.market.instants import MINUTE_NS, YEAR_DAYS
 from workstation.market.tables import TradeFlag
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.latest import OPTION
 from workstation.pricing.timer import terms_of
 
-MINUTE_NS = 60_000_000_000
 DAY_MINUTES = 1440
 RECENT_NS = 5 * MINUTE_NS
 """Liquidations, open interest and price are looked at over the last five minutes."""
@@ -139,8 +139,10 @@ class Cascade(ChainSnapshots):
                 cancelled = (rows["flags"].to_numpy() & int(TradeFlag.CANCEL)) != 0
                 self._volume.add(of=of, event_ns=event_ns, usd=np.where(cancelled, -usd, usd))
             else:
-                told = rows["usd"].to_numpy()
-                self._liquidated.add(of=of, event_ns=event_ns, usd=np.where(np.isnan(told), usd, told))
+                reported = rows["usd"].to_numpy()
+                self._liquidated.add(
+                    of=of, event_ns=event_ns, usd=np.where(np.isnan(reported), usd, reported)
+                )
 
     def _rows(self, contracts: ContractArrays, flow: Floats | None) -> dict[str, Any]:
         sign_model, basis = self.parameters.sign_model, self.parameters.basis
@@ -154,7 +156,7 @@ class Cascade(ChainSnapshots):
             "net_gex": found.net_gex,
             "zero_gamma": found.zero.nearest,
             "put_wall": found.put_wall,
-            "daily_sd": found.atm_iv / np.sqrt(365.0),
+            "daily_sd": found.atm_iv / np.sqrt(YEAR_DAYS),
             "forced_flow_1pct": float(forced[0]),
             "forced_flow_3pct": float(forced[1]),
             **self._minute(contracts, reasons),
@@ -169,7 +171,7 @@ class Cascade(ChainSnapshots):
                 unknown,
             )
         risk = cascade_risk(**inputs, scales=self.parameters.scales, reasons=reasons)
-        told = {
+        reported = {
             **ledger(contracts, sign_model, basis, position),
             "inputs": inputs,
             "scales": asdict(self.parameters.scales),
@@ -179,7 +181,7 @@ class Cascade(ChainSnapshots):
             row[name], row[f"{name}_score"] = part
         row["unwind"] = risk.unwind
         row["missing"] = "; ".join(f"{name}: {why}" for name, why in risk.missing.items())
-        row["ledger"] = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        row["ledger"] = orjson.dumps(reported, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         return {name: [value] for name, value in row.items()}
 
     def _place(self, underlying: str) -> int:

@@ -11,12 +11,12 @@ import numba
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import MINUTE_NS
 from workstation.market.public_face import make_callable
 from workstation.market.tables import EXPOSURES
 from workstation.pricing.contracts import Floats
 
 MINUTES: tuple[int, ...] = (1, 5, 10, 15, 30)
-MINUTE_NS = 60_000_000_000
 
 
 class Change(NamedTuple):

@@ -16,13 +16,14 @@ from workstation.exposure.change import MINUTES, GexHistory
 from workstation.exposure.signs import positions
 from workstation.exposure.snapshots import ChainSnapshots, ChainSnapshotsParameters
 from workstation.exposure.zero_gamma import ZeroGamma, zero_gamma
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.public_face import make_callable
 from workstation.pricing.cells import distinct
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 
-DAY_YEARS = 1.0 / 365.0
+DAY_YEARS = 1.0 / YEAR_DAYS
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,11 +224,13 @@ class Levels(ChainSnapshots):
         for minutes, change in zip(MINUTES, changes, strict=True):
             row[f"change_{minutes}m"], row[f"change_strike_{minutes}m"] = change.net_gex, change.strike
         history.add(contracts.asof_ns, found.net_gex, found.strikes, found.gex)
-        told = _ledger(contracts, sign_model, basis, position)
-        told["crossings"] = found.zero.crossings
-        told["change_since_ns"] = {str(m): c.since_ns for m, c in zip(MINUTES, changes, strict=True)}
-        told["change_reason"] = {str(m): c.reason for m, c in zip(MINUTES, changes, strict=True) if c.reason}
-        row["ledger"] = orjson.dumps(told, option=orjson.OPT_SERIALIZE_NUMPY).decode()
+        reported = _ledger(contracts, sign_model, basis, position)
+        reported["crossings"] = found.zero.crossings
+        reported["change_since_ns"] = {str(m): c.since_ns for m, c in zip(MINUTES, changes, strict=True)}
+        reported["change_reason"] = {
+            str(m): c.reason for m, c in zip(MINUTES, changes, strict=True) if c.reason
+        }
+        row["ledger"] = orjson.dumps(reported, option=orjson.OPT_SERIALIZE_NUMPY).decode()
         return {name: [value] for name, value in row.items()}
 
     def snapshot(self) -> dict[str, Any]:

@@ -11,14 +11,14 @@ import xarray as xr
 
 from workstation.exposure.book import flow_of, ledger
 from workstation.exposure.signs import positions
+from workstation.market.calendar import SHORTEST_NS
+from workstation.market.instants import DAY_NS, YEAR_DAYS, YEAR_NS
 from workstation.pricing.black import delta_profile
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
 from workstation.pricing.ledger import to_attrs
 
-DAY_NS = 86_400_000_000_000
-YEAR_DAYS = 365.0
-SHORTEST_YEARS = 5.0 / (365.0 * 24.0 * 60.0)
+SHORTEST_YEARS = SHORTEST_NS / YEAR_NS
 """Five minutes: the floor under the time to expiry of a contract that is not expired yet."""
 LOWEST_VOL = 0.01
 """No vol is moved below this; one that stands below it already is only moved up."""
@@ -217,10 +217,10 @@ def _moves(name: str, values: npt.ArrayLike, *, lowest: float, closed: bool) -> 
 
 
 def _ledger(contracts: ContractArrays, sign_model: str, basis: str, position: Floats) -> dict[str, Any]:
-    told = ledger(contracts, sign_model, basis, position)
-    told["units"] = dict.fromkeys(("forced_flow", *PARTS), "USD, positive = dealers buy")
-    told["scenario"] = (
+    reported = ledger(contracts, sign_model, basis, position)
+    reported["units"] = dict.fromkeys(("forced_flow", *PARTS), "USD, positive = dealers buy")
+    reported["scenario"] = (
         "full re-pricing: forwards move with spot, each vol shifted in parallel (sticky strike, floor 1 %), discount rates "
         "kept, contracts expired within the horizon at intrinsic delta"
     )
-    return told
+    return reported

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from workstation.exposure.open_interest import largest
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import extended
 from workstation.pricing.contracts import Floats
 from workstation.pricing.latest import OPTION, LatestMarks, spot_of
 
@@ -44,7 +45,7 @@ class WallWatch:
     """The largest strikes of each side, against how they were when they were last told of.
 
     A contract counts from the first open interest that is known of it, and until it expires, so that neither a chain
-    that arrives piece by piece nor an expiry looks like a change. Small changes add up until they are told.
+    that arrives piece by piece nor an expiry looks like a change. Small changes add up until they are reported.
     """
 
     def __init__(self, *, walls: int, share: float, usd: float) -> None:
@@ -92,9 +93,11 @@ class WallWatch:
             for amounts in (before, now)
         )
         moved = np.abs(now - before)
-        told = (moved >= self._share * np.maximum(now, before)) & (moved * spot >= self._usd) & (moved > 0)
-        told &= np.isin(strikes, np.concatenate((then[0], today[0])))
-        if not told.any():
+        reported = (
+            (moved >= self._share * np.maximum(now, before)) & (moved * spot >= self._usd) & (moved > 0)
+        )
+        reported &= np.isin(strikes, np.concatenate((then[0], today[0])))
+        if not reported.any():
             return None
         ranks = [
             {strike: rank for rank, strike in enumerate(walls[0].tolist(), 1)} for walls in (then, today)
@@ -102,16 +105,14 @@ class WallWatch:
         changes = [
             WallChange(strike, was, is_now, ranks[0].get(strike, 0), ranks[1].get(strike, 0))
             for strike, was, is_now in zip(
-                strikes[told].tolist(), before[told].tolist(), now[told].tolist(), strict=True
+                strikes[reported].tolist(), before[reported].tolist(), now[reported].tolist(), strict=True
             )
         ]
         changes.sort(key=lambda change: (-abs(change.now - change.before), change.strike))
         return _walls(then), _walls(today), changes
 
     def _grow(self, needed: int) -> None:
-        held = self._before.size
-        if needed > held:
-            self._before = np.concatenate((self._before, np.full(needed - held, np.nan)))
+        self._before = extended(self._before, needed, np.nan)
 
     def snapshot(self) -> dict[str, Any]:
         """What was last told of, by instrument name."""

@@ -2,20 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
 
 from workstation.feeds.feed import Batch, Capabilities, Feed, Gap, Subscription
-from workstation.market.errors import FeedError
+from workstation.market.errors import FeedError, unknown_name
 
 FEEDS = {
     "synthetic": "workstation.feeds.synthetic:Synthetic",
     "tape": "workstation.feeds.tape.tape:Tape",
     "deribit": "workstation.feeds.deribit:Deribit",
+    "bybit": "workstation.feeds.bybit:Bybit",
+    "okx": "workstation.feeds.okx:OKX",
+    "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
+
+
+def feed_class(name: str) -> type:
+    """The class of a feed. Raises ``FeedError``, fatal, when there is none of the name or what it needs is not installed."""
+    if name not in FEEDS:
+        raise FeedError(unknown_name("feed", name, FEEDS), fatal=True)
+    module, _, made = FEEDS[name].partition(":")
+    try:
+        found: type = getattr(import_module(module), made)
+    except ImportError as error:
+        raise FeedError(f"feed {name!r} cannot be loaded: {error}", fatal=True) from error
+    return found
+
+
+def feed_options(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Options of a feed as the types it declares, secrets as ``SecretStr``. Raises ``FeedError``, fatal.
+
+    Examples
+    --------
+    >>> feed_options("deribit", {"currencies": '["BTC"]', "heartbeat_s": "30", "secret": "s"})
+    {'currencies': ['BTC'], 'heartbeat_s': 30, 'secret': SecretStr('**********')}
+    """
+    from workstation.feeds.options import typed_options
+
+    return typed_options(name, feed_class(name), options)
 
 
 def open_feed(name: str, **options: Any) -> Feed:
@@ -31,14 +60,10 @@ def open_feed(name: str, **options: Any) -> Feed:
     >>> open_feed("synthetic", seed=7).name
     'synthetic'
     """
-    try:
-        module, _, made = FEEDS[name].partition(":")
-    except KeyError:
-        raise FeedError(f"no feed {name!r}; known are {', '.join(FEEDS)}", fatal=True) from None
-    try:
-        factory = getattr(import_module(module), made)
-    except ImportError as error:
-        raise FeedError(f"feed {name!r} cannot be loaded: {error}", fatal=True) from error
+    from workstation.feeds.options import check_names
+
+    factory = feed_class(name)
+    check_names(name, factory, options)
     try:
         feed: Feed = factory(**options)
     except (TypeError, ValueError) as error:
@@ -46,4 +71,14 @@ def open_feed(name: str, **options: Any) -> Feed:
     return feed
 
 
-__all__ = ["FEEDS", "Batch", "Capabilities", "Feed", "FeedError", "Gap", "Subscription", "open_feed"]
+__all__ = [
+    "FEEDS",
+    "Batch",
+    "Capabilities",
+    "Feed",
+    "FeedError",
+    "Gap",
+    "Subscription",
+    "feed_options",
+    "open_feed",
+]

@@ -12,11 +12,13 @@ import pandas as pd
 from workstation.feeds.binance import account as binance
 from workstation.feeds.bybit import account as bybit
 from workstation.feeds.deribit import account as deribit
-from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
+from workstation.feeds.feed import Batch, Capabilities, Feed, Reached, Subscription
 from workstation.feeds.okx import account as okx
 from workstation.feeds.venue_kit.account_calls import Account, Answer, Wire
 from workstation.feeds.venue_kit.account_rows import Reading, Request, Row, Unread, Venue, answer_of, key_of
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError, FrameError, SymbolError, TableError
+from workstation.market.instants import DAY_NS, MILLISECOND_NS
 from workstation.market.symbology import unified
 from workstation.market.tables import INSTRUMENTS, TABLES
 
@@ -138,7 +140,7 @@ class Accounts(Feed):
         """Make the sessions and prove the credentials with one call each. Raises ``FeedError``."""
         known = {each.label: each for each in self._polled}
         await self.close()
-        since_ms = time.time_ns() // 1_000_000 - int(self._lookback_days * 86_400_000)
+        since_ms = (time.time_ns() - int(self._lookback_days * DAY_NS)) // MILLISECOND_NS
         self._polled = [_Polled(account, self._timeout_s, since_ms) for account in self._accounts]
         for each in self._polled:
             before = known.get(each.label)
@@ -148,6 +150,26 @@ class Accounts(Feed):
             first = next(call for call in self._calls(each) if call.channel == "balances")
             await each.wire.ask(first)
             self._heard_ns = time.monotonic_ns()
+
+    async def reach(self) -> list[Reached]:
+        """Each account's clock and keys, one private call each."""
+        found = []
+        for account in self._accounts:
+            each = _Polled(account, self._timeout_s, time.time_ns() // 1_000_000)
+            answered = await reached(each.label, each.wire.server_ms)
+            if answered.ok:
+                answered = await self._keys(each, answered)
+            await each.wire.close()
+            found.append(answered)
+        return found
+
+    async def _keys(self, each: _Polled, answered: Reached) -> Reached:
+        try:
+            await each.wire.ask(next(call for call in self._calls(each) if call.channel == "balances"))
+        except FeedError as error:
+            advice = "make a read-only key, and allow this address" if error.fatal else "try again"
+            return Reached(each.label, False, f"{error}; {advice}")
+        return answered._replace(detail=f"{answered.detail}; the key is accepted")
 
     async def instruments(self) -> pd.DataFrame:
         """None: terms are the market feeds' to tell."""
@@ -212,20 +234,20 @@ class Accounts(Feed):
 
     async def _poll_one(self, each: _Polled, rows: dict[str, list[Row]]) -> None:
         """All calls of one account; its rows are added only when every call was answered."""
-        made: dict[str, list[Row]] = {table: [] for table in _ORDER}
-        told: list[_Told] = []
+        result: dict[str, list[Row]] = {table: [] for table in _ORDER}
+        reported: list[_Told] = []
         unread: dict[str, list[Unread]] = {}
         for call in self._calls(each):
             if call.channel in self._wanted:
-                await self._pages(each, call, made, told, unread)
+                await self._pages(each, call, result, reported, unread)
         # positions first: they tell which contracts are held on both sides, which some fills do not
-        for answer in sorted(told, key=lambda one: CHANNELS.index(one.request.channel)):
-            self._read(each, answer, made, unread)
-        made["fills"] = _fresh(each, made["fills"])
+        for answer in sorted(reported, key=lambda one: CHANNELS.index(one.request.channel)):
+            self._read(each, answer, result, unread)
+        result["fills"] = _fresh(each, result["fills"])
         if "positions" in self._wanted:
-            made["positions"] += _gone(each, made["positions"], unread)
-        made["health"] += _rejected(each, unread)
-        for table, found in made.items():
+            result["positions"] += _gone(each, result["positions"], unread)
+        result["health"] += _rejected(each, unread)
+        for table, found in result.items():
             rows[table] += found
 
     async def _pages(
@@ -298,7 +320,7 @@ def _fitting(table: str, rows: list[Row], aside: list[Unread]) -> list[Row]:
 
 
 def _rejected(each: _Polled, unread: Mapping[str, Sequence[Unread]]) -> list[Row]:
-    """One health row per call with items that cannot be read, unless the same was told a short while ago."""
+    """One health row per call with items that cannot be read, unless the same was reported a short while ago."""
     rows, now = [], time.monotonic()
     for method, items in unread.items():
         if not items:
@@ -345,7 +367,7 @@ def _fresh(each: _Polled, fills: list[Row]) -> list[Row]:
             each.seen.add(key)
             kept.append(fill)
     if kept:
-        each.since_ms = max(each.since_ms, kept[-1]["event_ns"] // 1_000_000 - OVERLAP_MS)
+        each.since_ms = max(each.since_ms, kept[-1]["event_ns"] // MILLISECOND_NS - OVERLAP_MS)
     return kept
 
 

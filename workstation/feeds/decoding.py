@@ -14,6 +14,9 @@ Decoder = Callable[[pd.DataFrame], list[Batch]]
 
 _DECODERS: Mapping[str, str] = {
     "deribit": "workstation.feeds.deribit.decode:decode",
+    "bybit": "workstation.feeds.bybit.decode:decode",
+    "okx": "workstation.feeds.okx.decode:decode",
+    "binance": "workstation.feeds.binance.decode:decode",
     "iqfeed": "workstation.feeds.iqfeed.decode:decode",
 }
 

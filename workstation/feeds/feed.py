@@ -39,6 +39,14 @@ class Gap:
     end_ns: int
 
 
+class Reached(NamedTuple):
+    """One thing tried of a venue: whether it works, and what to do when it does not."""
+
+    what: str
+    ok: bool
+    detail: str
+
+
 @dataclass(frozen=True)
 class Capabilities:
     """What a feed can and cannot give."""
@@ -86,6 +94,10 @@ class Feed(ABC):
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Rows that fill a gap; none when the venue cannot give them."""
+        return []
+
+    async def reach(self) -> list[Reached]:
+        """Try the venue without subscribing anything: reachability, clock, keys; none when there is nothing to try. Never raises."""
         return []
 
     def open_gaps(self) -> list[Gap]:

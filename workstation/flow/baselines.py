@@ -96,9 +96,9 @@ def _judge(
                     found += 1
         for key in (contract[i], group[i]):
             if key >= 0:
-                place = counts[key] % kept
-                rings[key, 0, place] = values[0, i]
-                rings[key, 1, place] = values[1, i]
+                position = counts[key] % kept
+                rings[key, 0, position] = values[0, i]
+                rings[key, 1, position] = values[1, i]
                 counts[key] += 1
     return found
 
@@ -149,8 +149,8 @@ class PrintHistory:
             contract, group, event_ns, np.stack((coin, usd)), judged, self._rings, self._counts, self._last_ns,
             limits.z, limits.robust_z, limits.samples, limits.quiet_ns, hits, statistics,
         )  # fmt: skip
-        told = [dict(zip(STATISTICS, row, strict=True)) for row in statistics[:found].tolist()]
-        return hits[:found], told
+        reported = [dict(zip(STATISTICS, row, strict=True)) for row in statistics[:found].tolist()]
+        return hits[:found], reported
 
     def _places(self, codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         needed = int(codes.max(initial=-1)) + 1
@@ -163,11 +163,11 @@ class PrintHistory:
 
     def _group_places(self, groups: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Groups have keys below zero: -2 - place of the underlying."""
-        places = np.full(int(groups.max(initial=-1)) + 2, -1, dtype=np.int64)
+        positions = np.full(int(groups.max(initial=-1)) + 2, -1, dtype=np.int64)
         for group in np.unique(groups[groups >= 0]).tolist():
             key = -2 - group
-            places[group] = self._row_of[key] if key in self._row_of else self._new(key)
-        return places[groups]
+            positions[group] = self._row_of[key] if key in self._row_of else self._new(key)
+        return positions[groups]
 
     def _new(self, key: int) -> int:
         row = self._row_of[key] = len(self._row_of)

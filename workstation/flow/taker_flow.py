@@ -8,11 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag
+from workstation.numerics.state_arrays import LEAST_CODES, capacity, extended
 from workstation.pricing.contracts import Floats
 
-DAY_NS = 86_400_000_000_000
 NO_DAY = NO_TIME // DAY_NS
 
 
@@ -30,11 +31,8 @@ class TakerFlow:
         self._day = np.zeros(0, dtype=np.int64)
 
     def _grow(self, needed: int) -> None:
-        held = self._signed.size
-        if needed > held:
-            extra = max(needed, 2 * held, 1024) - held
-            self._signed = np.concatenate((self._signed, np.zeros(extra)))
-            self._day = np.concatenate((self._day, np.full(extra, NO_DAY)))
+        size = capacity(needed, self._signed.size, LEAST_CODES)
+        self._signed, self._day = extended(self._signed, size, 0.0), extended(self._day, size, NO_DAY)
 
     def take(self, trades: pd.DataFrame) -> None:
         """Absorb conformed ``trades`` rows."""

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.flow.taker_flow import DAY_NS, NO_DAY, TakerFlow
+from workstation.flow.taker_flow import NO_DAY, TakerFlow
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
+from workstation.numerics.state_arrays import LEAST_CODES, capacity, extended
 from workstation.pricing.contracts import Floats
 
 
@@ -52,10 +54,7 @@ class FlowWatch:
         self._since_ns = NO_TIME
 
     def _grow(self, needed: int) -> None:
-        held = self._counts.shape[1]
-        if needed > held:
-            extra = max(needed, 2 * held, 1024) - held
-            self._counts = np.pad(self._counts, ((0, 0), (0, extra)))
+        self._counts = extended(self._counts, capacity(needed, self._counts.shape[1], LEAST_CODES), 0)
 
     def take_trades(self, trades: pd.DataFrame) -> None:
         """Absorb conformed ``trades`` rows."""

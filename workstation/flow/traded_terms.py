@@ -12,17 +12,28 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
+from workstation.numerics.state_arrays import LEAST_CODES, capacity
 from workstation.pricing.contracts import Floats
 
 Codes = npt.NDArray[np.int32]
 Times = npt.NDArray[np.int64]
-_TERMS = ("known", "underlying", "is_option", "is_call", "inverse", "multiplier", "strike", "expiry_ns")
+_TERMS = (
+    "known",
+    "underlying",
+    "is_option",
+    "is_call",
+    "inverse",
+    "multiplier",
+    "sized",
+    "strike",
+    "expiry_ns",
+)
 
 
 class TradedTerms:
     """Terms by registry code, looked up once: as ``instruments`` rows say, else as the registry knows them.
 
-    ``underlying`` is a place in ``underlyings``, -1 where it is not known; an unknown multiplier is 1.
+    ``underlying`` is a place in ``underlyings``, -1 where it is not known; an unknown multiplier is 1, and ``sized`` False.
 
     Examples
     --------
@@ -44,6 +55,7 @@ class TradedTerms:
         self.is_call = np.zeros(size, dtype=bool)
         self.inverse = np.zeros(size, dtype=bool)
         self.multiplier = np.ones(size)
+        self.sized = np.zeros(size, dtype=bool)
         self.strike = np.full(size, np.nan)
         self.expiry_ns = np.full(size, NO_TIME)
 
@@ -51,7 +63,7 @@ class TradedTerms:
         held = self.known.size
         if needed > held:
             old = [getattr(self, name) for name in _TERMS]
-            self._allocate(max(needed, 2 * held, 1024))
+            self._allocate(capacity(needed, held, LEAST_CODES))
             for name, array in zip(_TERMS, old, strict=True):
                 getattr(self, name)[:held] = array
 
@@ -78,6 +90,7 @@ class TradedTerms:
         self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
         self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
         self.multiplier[codes] = np.where(multiplier > 0, multiplier, 1.0)
+        self.sized[codes] = multiplier > 0
         self.strike[codes] = terms["strike"].to_numpy(dtype=np.float64)
         self.expiry_ns[codes] = terms["expiry_ns"].to_numpy(dtype=np.int64)
 

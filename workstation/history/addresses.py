@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from workstation.history.history import History
 
 SCHEMES: Mapping[str, str] = {
-    "embedded": "workstation.history.embedded:open_embedded",
-    "lake": "workstation.history.embedded:open_embedded",
+    "embedded": "workstation.history.embedded.store:open_embedded",
+    "lake": "workstation.history.embedded.store:open_embedded",
 }
 """Scheme -> the function that opens its stores, ``module:name``; ``lake`` is the earlier name of ``embedded``."""
 _FOLDERS = frozenset({"embedded", "lake"})

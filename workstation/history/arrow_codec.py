@@ -89,10 +89,17 @@ def nulls_for_nan(stored: pa.Table) -> pa.Table:
         if not pa.types.is_floating(field.type):
             continue
         values = stored.column(place)
+        if not any(map(_holds_nan, values.chunks)):
+            continue
         unknown = pc.is_nan(values)
         if pc.any(unknown).as_py():
             stored = stored.set_column(place, field, pc.if_else(unknown, pa.scalar(None, field.type), values))
     return stored
+
+
+def _holds_nan(values: pa.Array) -> bool:
+    """Whether a value may be NaN; where none is null the smallest one tells, NaN being smaller than any to NumPy."""
+    return len(values) > 0 and (values.null_count > 0 or bool(np.isnan(values.to_numpy().min())))
 
 
 def _filler(table: Table, name: str, rows: int) -> pa.Array:

@@ -11,7 +11,8 @@ from workstation.market.tables import Table
 
 _GROUPS = {
     "candles": ("instrument", "every_ns", "venue"),
-    "quotes": ("instrument", "exchange"),
+    "quotes": ("instrument", "venue", "exchange"),
+    "marks": ("instrument", "venue"),
     "positions": ("instrument", "venue", "account", "position_side", "margin_mode"),
     "pnl": ("instrument", "venue", "account"),
     "balances": ("venue", "account", "currency"),

@@ -1,4 +1,4 @@
-"""How the embedded history behaves."""
+"""How the embedded history and the recorder behave."""
 
 from __future__ import annotations
 
@@ -40,3 +40,30 @@ class EmbeddedOptions:
     busy_seconds: float = 30.0
     cache_bytes: int = 128 << 20
     check_bytes: int = 1 << 30
+
+
+@dataclass(frozen=True)
+class RecorderOptions:
+    """How the recorder groups and bounds what waits.
+
+    Attributes
+    ----------
+    batch_rows, batch_seconds
+        A write begins when so many rows wait, or the oldest has waited so long.
+    backlog, max_bytes
+        Batches, and bytes of them, that may wait in memory; beyond it they wait on disk, in the spill folder.
+    max_spill_bytes
+        Disk for waiting batches; beyond it, or without a folder, new batches are dropped and reported.
+    retry_seconds
+        First and longest pause after a failed write; doubles in between.
+    close_seconds
+        How long ``close`` goes on trying before it leaves the rest in the spill folder.
+    """
+
+    batch_rows: int = 20_000
+    batch_seconds: float = 0.25
+    backlog: int = 10_000
+    max_bytes: int = 256 << 20
+    max_spill_bytes: int = 4 << 30
+    retry_seconds: tuple[float, float] = (0.05, 5.0)
+    close_seconds: float = 10.0

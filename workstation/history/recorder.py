@@ -14,42 +14,16 @@ from pathlib import Path
 import pandas as pd
 
 from workstation.history.history import History
+from workstation.history.options import RecorderOptions
 from workstation.history.spill import Spill
 from workstation.market.errors import HistoryError, TableError, in_words
-from workstation.market.tables import HEALTH
+from workstation.market.tables import HEALTH, TABLES
 from workstation.market.tables import table as declared
 
 log = logging.getLogger("workstation.history")
 
 STR_BYTES = 24
 """What a value of a text or category column is taken to need."""
-
-
-@dataclass(frozen=True)
-class RecorderOptions:
-    """How the recorder groups and bounds what waits.
-
-    Attributes
-    ----------
-    batch_rows, batch_seconds
-        A write begins when so many rows wait, or the oldest has waited so long.
-    backlog, max_bytes
-        Batches, and bytes of them, that may wait in memory; beyond it they wait on disk, in the spill folder.
-    max_spill_bytes
-        Disk for waiting batches; beyond it, or without a folder, new batches are dropped and reported.
-    retry_seconds
-        First and longest pause after a failed write; doubles in between.
-    close_seconds
-        How long ``close`` goes on trying before it leaves the rest in the spill folder.
-    """
-
-    batch_rows: int = 20_000
-    batch_seconds: float = 0.25
-    backlog: int = 10_000
-    max_bytes: int = 256 << 20
-    max_spill_bytes: int = 4 << 30
-    retry_seconds: tuple[float, float] = (0.05, 5.0)
-    close_seconds: float = 10.0
 
 
 @dataclass
@@ -116,6 +90,8 @@ class Recorder:
     (None, None)
     """
 
+    name = "recorder"
+
     def __init__(
         self,
         history: History,
@@ -138,6 +114,11 @@ class Recorder:
         self._failing = ""
         self._requeue()
         self._thread: threading.Thread | None = None
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables it records: all."""
+        return tuple(TABLES)
 
     def start(self) -> Recorder:
         """Begin to write; what was put before waits until then. Returns itself."""

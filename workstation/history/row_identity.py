@@ -40,12 +40,12 @@ def contents(rows: pd.DataFrame, without: tuple[str, ...] = ("seq",)) -> HashArr
 
 def texts(column: pd.Series[Any]) -> HashArray:
     """A hash per value of a categorical of text, whatever its categories; 0 where it is missing."""
-    codes, places = np.unique(column.cat.codes.to_numpy(), return_inverse=True)
+    codes, positions = np.unique(column.cat.codes.to_numpy(), return_inverse=True)
     names: Any = column.cat.categories.take(np.maximum(codes, 0)) if len(column.cat.categories) else []
     held = pd.util.hash_array(np.asarray(names, dtype=object), categorize=False)
     if len(codes) and codes[0] < 0:
         held = np.append(np.uint64(0), held[1:]) if len(held) else np.zeros(1, dtype=np.uint64)
-    return np.asarray(held[places], dtype=np.uint64)
+    return np.asarray(held[positions], dtype=np.uint64)
 
 
 def _plain(column: pd.Series[Any]) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from workstation.history.arrow_codec import decode, encode, to_arrow, to_frame
-from workstation.history.segments import sync_folder
+from workstation.history.embedded.segments import sync_folder
 from workstation.market.errors import HistoryError
 from workstation.market.tables import TABLES
 from workstation.market.tables import table as declared

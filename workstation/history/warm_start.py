@@ -9,11 +9,10 @@ import pandas as pd
 
 from workstation.history.history import History
 from workstation.indicators.candles.venue_candles import across_venues
+from workstation.market.instants import DAY_NS, MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import CANDLES, EXPOSURES, TradeFlag
 
-DAY_NS = 86_400 * 10**9
-_MINUTE_NS = 60 * 10**9
 _FIRST_OF_MINUTE = """
 SELECT e.underlying, e.sign_model, e.basis, e.event_ns, e.strike,
     sum(e.gex) AS gex, sum(e.call_gex) AS call_gex, sum(e.put_gex) AS put_gex
@@ -58,7 +57,7 @@ def exposures_by_minute(history: History, minutes: int) -> pd.DataFrame:
     newest = newest_ns(history, "exposures")
     if newest is None:
         return EXPOSURES.empty()
-    rows = history.sql(_FIRST_OF_MINUTE, start=newest - minutes * _MINUTE_NS, minute=_MINUTE_NS)
+    rows = history.sql(_FIRST_OF_MINUTE, start=newest - minutes * MINUTE_NS, minute=MINUTE_NS)
     return EXPOSURES.conform(rows)
 
 

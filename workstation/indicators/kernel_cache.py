@@ -1,6 +1,6 @@
 """Compiling the kernels of the indicators before they are asked for: each is called once with every type it is called with.
 
-Numba keeps what it has compiled beside the source, so that the first ``candles()`` of a notebook compiles nothing.
+Numba keeps what it has compiled next to the source, so that the first ``candles()`` of a notebook compiles nothing.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workstation.indicators.ticks.intensity import Intensity, intensity
 from workstation.indicators.ticks.reversals import VERSIONS, Reversals, reversals
 from workstation.indicators.ticks.spikes import Spikes, spikes
 from workstation.indicators.ticks.windows import TickWindowSet
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import HEARTBEAT, TRADES, TradeFlag
 from workstation.numerics.moving_averages import SMOOTHINGS
 from workstation.numerics.rolling import rolling_max, rolling_moments, rolling_sum
@@ -36,12 +37,12 @@ def compile_kernels() -> None:
     cancelled = flagged.assign(trade_id=[str(row // 2) for row in range(ROWS)])
     cancelled.loc[5, "flags"] = int(TradeFlag.CANCEL)
     for history in (trades, flagged, trades[::-1], trades.assign(instrument="BTC/USD")):
-        made = candles(history, every=("1s", "10s"))
+        result = candles(history, every=("1s", "10s"))
         candles(history, every="10s")
         intensity(history, **_SHORT)
         spikes(history, start_sd=1.0, **_SHORT)
         reversals(history, version=VERSIONS, momentum=4, moves=10, **_SHORT)
-    volume_overlay(made)
+    volume_overlay(result)
     candles(cancelled, every="10s")
     _live(TRADES.numbered(flagged.iloc[[*range(5, ROWS), *range(5)]], 1))
     values = np.arange(100.0)
@@ -54,7 +55,7 @@ def compile_kernels() -> None:
 def _trades() -> pd.DataFrame:
     return pd.DataFrame(
         {
-            "event_ns": np.arange(ROWS) * 10**9,
+            "event_ns": np.arange(ROWS) * SECOND_NS,
             "instrument": np.where(np.arange(ROWS) % 3, "BTC/USD", "ETH/USD"),
             "price": 100.0 + np.arange(ROWS) % 7,
             "size": 1.0,
@@ -71,7 +72,7 @@ def _live(batch: pd.DataFrame) -> None:
         Spikes(windows=windows, **_SHORT),
         Reversals(windows=windows, momentum=4, moves=10, **_SHORT),
     ]
-    beat = HEARTBEAT.batch({"event_ns": [1000 * 10**9]})
+    beat = HEARTBEAT.batch({"event_ns": [1000 * SECOND_NS]})
     for engine in engines:
         engine.update(batch)
         engine.in_progress()

@@ -6,6 +6,7 @@ US wall-clock times are turned into instants with the America/New_York zone thro
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -15,16 +16,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import CalendarError
-from workstation.market.instants import NO_TIME
+from workstation.market.instants import DAY_NS, MINUTE_NS, NO_TIME, YEAR_NS
 from workstation.market.symbology.terms import Terms
 
 Instants = npt.NDArray[np.int64]
 Days = npt.NDArray[np.datetime64]
 
-MINUTE_NS = 60_000_000_000
-DAY_NS = 1440 * MINUTE_NS
-YEAR_NS = 365 * DAY_NS
-"""ACT/365."""
 SHORTEST_NS = 5 * MINUTE_NS
 """Floor of the time to expiry."""
 CRYPTO_EXPIRY_NS = 8 * 60 * MINUTE_NS
@@ -271,9 +268,15 @@ def expiry_ns(terms: Terms) -> int:
     """
     if terms.expiry is None:
         return NO_TIME
-    if not terms.listed:
-        return int(crypto_expiry_ns(np.datetime64(terms.expiry)))
-    return int(us_option_expiry_ns(roots=terms.root, dates=[np.datetime64(terms.expiry)])[0])
+    return _expiry_ns(terms.root if terms.listed else "", terms.expiry)
+
+
+@lru_cache(maxsize=1 << 14)
+def _expiry_ns(listed_root: str, date: dt.date) -> int:
+    """Thousands of contracts share a few hundred of them; an empty root is crypto's."""
+    if not listed_root:
+        return int(crypto_expiry_ns(np.datetime64(date)))
+    return int(us_option_expiry_ns(roots=listed_root, dates=[np.datetime64(date)])[0])
 
 
 def years(*, asof_ns: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> npt.NDArray[np.float64]:
@@ -294,9 +297,11 @@ def years(*, asof_ns: npt.ArrayLike, expiry_ns: npt.ArrayLike) -> npt.NDArray[np
     >>> years(asof_ns=0, expiry_ns=[365 * 86_400_000_000_000, 0]).round(8).tolist()
     [1.0, 9.51e-06]
     """
-    asof, expiry = np.broadcast_arrays(
-        np.asarray(asof_ns, dtype=np.int64), np.asarray(expiry_ns, dtype=np.int64)
-    )
+    asof, expiry = np.asarray(asof_ns, dtype=np.int64), np.asarray(expiry_ns, dtype=np.int64)
+    if asof.ndim == 0 and expiry.size > 1 and asof != NO_TIME and expiry.min() != NO_TIME:
+        whole: npt.NDArray[np.float64] = np.maximum(expiry - asof, SHORTEST_NS) / YEAR_NS
+        return whole  # a chain at an instant: nothing is unknown
+    asof, expiry = np.broadcast_arrays(asof, expiry)
     unknown = (asof == NO_TIME) | (expiry == NO_TIME)
     remaining = np.where(unknown, 0, expiry) - np.where(unknown, 0, asof)
     return np.where(unknown, np.nan, np.maximum(remaining, SHORTEST_NS) / YEAR_NS)

@@ -1,6 +1,6 @@
 """Sale conditions: what a print's condition says about last, volume, the aggressor, and ``trades.flags``.
 
-The tables ship as data beside this module, each with its source and with what is this project's own reading. What flags say
+The tables ship as data next to this module, each with its source and with what is this project's own reading. What flags say
 of a print is said here as well (``price_setting``, ``counts``): readers and feeds map their conditions to flags, candles and
 indicators obey the flags and know no condition.
 """

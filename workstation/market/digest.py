@@ -48,12 +48,12 @@ def digest(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> str:
     columns: dict[str, Any] = {}
     rows = 0
     for frame in whole:
-        told = [str(name) for name in frame.columns if name not in UNDIGESTED]
+        reported = [str(name) for name in frame.columns if name not in UNDIGESTED]
         if names is None:
-            names = told
+            names = reported
             columns = {name: hashlib.sha256(name.encode()) for name in names}
-        if told != names:
-            raise ValueError(f"frames of one digest need the same columns; got {told} after {names}")
+        if reported != names:
+            raise ValueError(f"frames of one digest need the same columns; got {reported} after {names}")
         rows += len(frame)
         for name, values in zip(map(str, frame.columns), arrays_of(frame), strict=True):
             if name in columns:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+from collections.abc import Iterable
+
 
 class WorkstationError(Exception):
     """Root of every error the workstation raises on purpose."""
@@ -60,6 +63,22 @@ class HistoryError(WorkstationError, RuntimeError):
 
 class QueryError(HistoryError):
     """A query cannot be answered by this store."""
+
+
+def unknown_name(what: str, given: str, known: Iterable[str]) -> str:
+    """That there is nothing of a name, the nearest of those there are, and all of them.
+
+    Examples
+    --------
+    >>> unknown_name("option", "heartbeats", ["rate", "heartbeat_s"])
+    "no option 'heartbeats' (did you mean 'heartbeat_s'?); known are rate, heartbeat_s"
+    >>> unknown_name("feed", "x", ["tape"])
+    "no feed 'x'; known are tape"
+    """
+    names = list(known)
+    near = difflib.get_close_matches(given, names, 1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"no {what} {given!r}{meant}; known are {', '.join(names)}"
 
 
 def in_words(error: BaseException) -> str:

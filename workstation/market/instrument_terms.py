@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,28 +89,49 @@ class DescribedTerms:
         self._values: dict[str, npt.NDArray[Any]] = {}
         self._pools: dict[str, dict[str, int]] = {}
         self._categories: dict[str, pd.CategoricalDtype] = {}
+        self._unknown: dict[str, Any] = {}
         for column in self._columns:
             dtype: Any = {"category": np.int32, "str": object}.get(column.kind, column.kind)
-            self._values[column.name] = np.empty(64, dtype=dtype)
+            self._unknown[column.name] = 0 if column.kind == "category" else column.unknown
+            self._values[column.name] = np.full(64, self._unknown[column.name], dtype=dtype)
             if column.kind == "category":
                 self._pools[column.name] = {"": 0}
 
     def __len__(self) -> int:
         return self._rows
 
-    def put(self, code: int, name: str, registered: Mapping[str, Any]) -> None:
-        """Write the row of a code: registered fields where they are known, the name's own elsewhere."""
-        fields = parsed_fields(name) | {key: value for key, value in registered.items() if known(value)}
-        if code >= len(self._values["seq"]):
-            for key, values in self._values.items():
-                self._values[key] = np.resize(values, 2 * len(values))
-        for column in self._columns:
-            value = fields.get(column.name, column.unknown)
-            if column.kind == "category":
-                pool = self._pools[column.name]
-                value = pool.setdefault(str(value), len(pool))
-            self._values[column.name][code] = value
-        self._rows = max(self._rows, code + 1)
+    def put(self, first: int, names: Sequence[str], registered: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write the rows of the codes from ``first`` on: registered fields where they are known, the name's own elsewhere."""
+        end = first + len(names)
+        self._grow(end)
+        for key, held in self._values.items():
+            held[first : min(end, self._rows)] = self._unknown[key]
+        found: dict[str, tuple[list[int], list[Any]]] = {key: ([], []) for key in self._values}
+        for code, name in enumerate(names, first):
+            fields = parsed_fields(name)
+            told = registered.get(name)
+            if told is not None:
+                fields |= {key: value for key, value in told.items() if key in found and known(value)}
+            for key, value in fields.items():
+                codes, values = found[key]
+                codes.append(code)
+                values.append(value)
+        for key, (codes, values) in found.items():
+            pool = self._pools.get(key)
+            if codes:
+                self._values[key][codes] = (
+                    values if pool is None else [pool.setdefault(str(value), len(pool)) for value in values]
+                )
+        self._rows = max(self._rows, end)
+
+    def _grow(self, rows: int) -> None:
+        """Room for so many rows, at least twice as much as before when it is not enough."""
+        if rows <= len(self._values["seq"]):
+            return
+        for key, values in self._values.items():
+            wider = np.full(max(2 * len(values), rows), self._unknown[key], dtype=values.dtype)
+            wider[: len(values)] = values
+            self._values[key] = wider
 
     def kinds(self, codes: npt.NDArray[Any]) -> list[str]:
         """Kind of the instrument of each code."""
@@ -164,7 +185,7 @@ class InstrumentTerms:
                 code = self._registry.code(name)
                 self._registered[name] = record
                 if code < len(self._described):
-                    self._described.put(code, name, record)
+                    self._described.put(code, [name], self._registered)
 
     def registered(self, name: str) -> dict[str, Any] | None:
         """The registered ``instruments`` row of a name, None when only the name is known."""
@@ -216,8 +237,9 @@ class InstrumentTerms:
 
     def _all_described(self) -> DescribedTerms:
         start = len(self._described)
-        for code, name in enumerate(self._registry.names(range(start, len(self._registry))), start):
-            self._described.put(code, name, self._registered.get(name, {}))
+        if start < len(self._registry):
+            names = self._registry.names(range(start, len(self._registry))).tolist()
+            self._described.put(start, names, self._registered)
         return self._described
 
 

@@ -15,6 +15,7 @@ from weakref import WeakValueDictionary
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 
 Codes = npt.NDArray[np.int32]
 
@@ -35,6 +36,7 @@ class InstrumentRegistry:
         self._codes: dict[str, int] = {}
         self._names: list[str] = []
         self._lock = threading.RLock()
+        self._texts = pa.array([], pa.large_string())
         self._dtype = pd.CategoricalDtype(pd.Index([], dtype="str"))
         self._issued: WeakValueDictionary[int, pd.Index[Any]] = WeakValueDictionary()
         self._issued[id(self._dtype.categories)] = self._dtype.categories
@@ -78,8 +80,12 @@ class InstrumentRegistry:
         if self._dtype.categories.size == len(self._names):
             return self._dtype
         with self._lock:
-            if len(self._dtype.categories) != len(self._names):
-                self._dtype = pd.CategoricalDtype(pd.Index(self._names, dtype="str"))
+            new = self._names[len(self._texts) :]
+            if new:
+                self._texts = pa.concat_arrays([self._texts, pa.array(new, pa.large_string())])
+                names = pd.Index(pd.array(self._texts, dtype="str"))
+                # Unique and complete by making; to have pandas look again would cost more than a file of quotes.
+                self._dtype = pd.CategoricalDtype._from_fastpath(names, False)  # type: ignore[attr-defined]
                 self._issued[id(self._dtype.categories)] = self._dtype.categories
             return self._dtype
 

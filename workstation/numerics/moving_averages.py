@@ -91,12 +91,12 @@ def _by_eight(
     carried, last_carried = lanes_at(powers, first), powers[LANES - 1]
     alphas, twice, minus = in_all_lanes(alpha), in_all_lanes(2.0), in_all_lanes(-1.0)
     for row in range(start, stop, LANES):
-        place = np.uint64(row)
-        eight = lanes_at(values, place)
+        position = np.uint64(row)
+        eight = lanes_at(values, position)
         if lag > 0:
             eight = multiply_add(eight, twice, lanes_at(values, np.uint64(row - lag)) * minus)
         sums = summed_forward(eight * alphas, one, two, four)
-        put_lanes(out, place, multiply_add(carried, in_all_lanes(average), sums))
+        put_lanes(out, position, multiply_add(carried, in_all_lanes(average), sums))
         average = lane(sums, 7) + last_carried * average
     return average
 

@@ -27,27 +27,27 @@ Floats = npt.NDArray[np.float64]
 def fold_sums(ring: Any, of: int, window: int) -> None:
     """Replace the values of a full block by the sums from each to the block's end."""
     total = 0.0
-    for place in range(window - 1, -1, -1):
-        total += ring[of, place]
-        ring[of, place] = total
+    for position in range(window - 1, -1, -1):
+        total += ring[of, position]
+        ring[of, position] = total
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def fold_largest(ring: Any, of: int, window: int) -> None:
     """Replace the values of a full block by the largest from each to the block's end."""
     most = -np.inf
-    for place in range(window - 1, -1, -1):
-        most = larger(most, ring[of, place])
-        ring[of, place] = most
+    for position in range(window - 1, -1, -1):
+        most = larger(most, ring[of, position])
+        ring[of, position] = most
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")
 def fold_moments(means: Any, squares: Any, of: int, window: int, inverse: Any) -> None:
     """Replace the values of a full block (in ``means``) by mean and squares from each to the block's end."""
     mean = square = 0.0
-    for place in range(window - 1, -1, -1):
-        mean, square = grown(mean, square, inverse[window - place], means[of, place])
-        means[of, place], squares[of, place] = mean, square
+    for position in range(window - 1, -1, -1):
+        mean, square = grown(mean, square, inverse[window - position], means[of, position])
+        means[of, position], squares[of, position] = mean, square
 
 
 @numba.njit(cache=True, nogil=True, error_model="numpy")

@@ -120,8 +120,8 @@ def fold_tails(state: WindowState, r: int, window: int) -> None:
     """A block is full: sums and sums of squares of all groups after each group, about the block's last value."""
     ring, heads = state.ring, state.heads
     pivot, size = ring[r, window - 1], ring.shape[1]
-    for place in range(window, size):
-        ring[r, place] = pivot
+    for position in range(window, size):
+        ring[r, position] = pivot
     heads[r, TOTAL], heads[r, SQUARE], heads[r, TAIL_PIVOT] = 0.0, 0.0, pivot
     below, total, square = in_all_lanes(-pivot), 0.0, 0.0
     for group in range(size // LANES - 1, 0, -1):
@@ -147,17 +147,17 @@ def grow(
     row = r * ring.shape[1]
     for group in range(at // LANES, (until - 1) // LANES + 1):
         first = group * LANES
-        place = np.uint64(row + first)
-        tail = lanes_at(ring, place)
+        position = np.uint64(row + first)
+        tail = lanes_at(ring, position)
         whole = first + LANES <= until
         if whole and first >= at:
             own = lanes_at(values, np.uint64(begin + first - at))
             asked = any_of_eight(wanted, np.uint64(ask + first - at))
-            put_lanes(ring, place, own)
+            put_lanes(ring, position, own)
         else:
             for k in range(max(at, first), min(until, first + LANES)):
                 ring[r, k] = values[begin + k - at]
-            own, asked = lanes_at(ring, place), True
+            own, asked = lanes_at(ring, position), True
         above = own + below
         sums = summed_forward(above, f1, f2, f4)
         sums_of_squares = summed_forward(above * above, f1, f2, f4)

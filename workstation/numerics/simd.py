@@ -121,8 +121,8 @@ def turned(_typing: Any, lanes: Any, by: Any) -> Any:
     steps = _literal(by)
 
     def generate(context: Any, builder: Any, signature: Any, given: Any) -> Any:
-        places = _places([(lane - steps) % LANES for lane in range(LANES)])
-        return builder.shuffle_vector(given[0], ir.Constant(_VECTOR, ir.Undefined), places)
+        positions = _places([(lane - steps) % LANES for lane in range(LANES)])
+        return builder.shuffle_vector(given[0], ir.Constant(_VECTOR, ir.Undefined), positions)
 
     return _LANES_TYPE(lanes, by), generate
 

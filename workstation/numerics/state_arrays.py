@@ -14,6 +14,8 @@ MOST_ROW_BYTES = 64 * 2**20
 """Memory that a parameter may ask for per series."""
 MOST_STATE_BYTES = 8 * 2**30
 """Memory that the state of all series of one kind may take."""
+LEAST_CODES = 1024
+"""Rows that state indexed by the registry's codes begins with: a chain or two."""
 
 
 class StateSizeError(WorkstationError, ValueError):
@@ -87,22 +89,30 @@ class RowArrays:
         )
 
 
-def capacity(rows: int, held: int) -> int:
-    """Rows to allocate for ``rows`` where ``held`` are allocated: twice as many, so that growing costs a constant per row."""
-    return held if rows <= held else max(rows, 2 * held)
-
-
-def extended(array: npt.NDArray[Any], size: int, fill: Any) -> npt.NDArray[Any]:
-    """A one-dimensional array with at least ``size`` values, the further ones ``fill``; the array itself where it has them.
+def capacity(rows: int, held: int, least: int = 0) -> int:
+    """Rows to allocate for ``rows`` where ``held`` are allocated: twice as many, so that growing costs a constant per row.
 
     Examples
     --------
-    >>> extended(np.array([5]), 3, -1).tolist()
-    [5, -1, -1]
+    >>> capacity(5, 8), capacity(9, 8), capacity(9, 8, least=LEAST_CODES)
+    (8, 16, 1024)
     """
-    if array.size >= size:
+    return held if rows <= held else max(rows, 2 * held, least)
+
+
+def extended(array: npt.NDArray[Any], size: int, fill: Any) -> npt.NDArray[Any]:
+    """An array with at least ``size`` values along its last axis, the further ones ``fill``; itself where it has them.
+
+    Examples
+    --------
+    >>> extended(np.array([5]), 3, -1).tolist(), extended(np.zeros((2, 0)), 1, 7.0).tolist()
+    ([5, -1, -1], [[7.0], [7.0]])
+    """
+    held = array.shape[-1]
+    if held >= size:
         return array
-    return np.concatenate((array, np.full(size - array.size, fill, dtype=array.dtype)))
+    further = np.full((*array.shape[:-1], size - held), fill, dtype=array.dtype)
+    return np.concatenate((array, further), axis=-1)
 
 
 def require_row_bytes(name: str, value: object, row_bytes: int) -> None:

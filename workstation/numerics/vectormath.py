@@ -33,7 +33,7 @@ FASTMATH: Final = frozenset({"nsz", "arcp", "contract"})
 
 _OPTIONS: Final[dict[str, Any]] = {
     "fastmath": set(FASTMATH),
-    "error_model": "numpy",  # Python's ZeroDivisionError would put a branch beside every division
+    "error_model": "numpy",  # Python's ZeroDivisionError would put a branch next to every division
     "cache": True,
 }
 

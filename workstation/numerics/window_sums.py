@@ -40,8 +40,8 @@ def _one_by_one(values: Any, window: int, scale: float, start: int, stop: int, o
     """The windows that end at rows ``start`` to ``stop``, every value added anew."""
     for row in range(start, stop):
         total = 0.0
-        for place in range(row - window + 1, row + 1):
-            total += values[place]
+        for position in range(row - window + 1, row + 1):
+            total += values[position]
         out[row] = total * scale
 
 

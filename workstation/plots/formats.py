@@ -12,6 +12,8 @@ from pathlib import Path
 import pandas as pd
 from bokeh.models import CustomJSHover, CustomJSTickFormatter
 
+from workstation.market.instants import DAY_S, YEAR_DAYS
+
 THIN = "\u202f"
 """Narrow no-break space, between thousands and before a suffix."""
 MINUS = "\u2212"
@@ -145,10 +147,10 @@ def age(seconds: float) -> str:
         return f"{seconds:.1f}{THIN}s" if seconds < 9.95 else f"{seconds:.0f}{THIN}s"
     if seconds < 3600:
         return f"{seconds / 60:.0f}{THIN}min"
-    if seconds < 86_400:
+    if seconds < DAY_S:
         return f"{seconds / 3600:.1f}{THIN}h"
-    days = seconds / 86_400
-    return f"{days:.1f}{THIN}d" if days < 365 else f"{days / 365.25:.1f}{THIN}y"
+    days = seconds / DAY_S
+    return f"{days:.1f}{THIN}d" if days < YEAR_DAYS else f"{days / 365.25:.1f}{THIN}y"
 
 
 def expiry(expiry_ns: int) -> str:

@@ -52,13 +52,14 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     """
     rows = MARKS.conform(marks)
     asof = int(rows["event_ns"].max()) if asof_ns is None else asof_ns
-    latest = LatestMarks()
+    latest = LatestMarks(by_venue=True)
     latest.take(rows[rows["event_ns"].to_numpy() <= asof])
     newest = _newest(held)
     names = newest["instrument"].astype("str").tolist()
     terms = terms_of(names)
     told = _told(newest, len(names))
-    market = quoted(terms, REGISTRY.codes(names), latest, asof, told)
+    slots = latest.of(REGISTRY.codes(names), newest["venue"].astype("str").tolist())
+    market = quoted(terms, slots, latest, asof, told)
     return book_of(newest, terms, market, asof)
 
 

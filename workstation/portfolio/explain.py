@@ -116,8 +116,8 @@ def explained(terms: Terms, before: State, after: State) -> dict[str, Floats]:
     carried = held & ~settled & ~lost
     parts = {name: np.where(carried, values, 0.0) for name, values in _carry(terms, before, after).items()}
     at_end = np.where(carried, followed, np.where(settled, _at_settlement(terms, before, after), start))
-    made = (after.realised_usd - before.realised_usd) + (after.settled_usd - before.settled_usd)
-    parts["new_trades"] = made + after.unrealised_usd(terms) - np.where(held, at_end, 0.0)
+    result = (after.realised_usd - before.realised_usd) + (after.settled_usd - before.settled_usd)
+    parts["new_trades"] = result + after.unrealised_usd(terms) - np.where(held, at_end, 0.0)
     parts["settlement"] = np.where(held & settled, at_end - start, 0.0)
     parts["funding"] = after.funding_usd - before.funding_usd
     parts["fees"] = after.fees_usd - before.fees_usd
@@ -223,7 +223,7 @@ def explain(
     frame.loc["total"] = frame[whole].sum() if whole.any() or not len(frame) else np.nan
     frame.attrs["units"] = dict.fromkeys((*PARTS, "total"), "USD")
     frame.attrs["legs"] = count
-    frame.attrs["unpriced"] = [name for name, told in zip(index, whole, strict=True) if not told]
+    frame.attrs["unpriced"] = [name for name, reported in zip(index, whole, strict=True) if not reported]
     frame.attrs["set_aside"] = dict(ledger.set_aside)
     return frame
 
@@ -233,14 +233,14 @@ def _padded(before: pd.DataFrame, rows: int) -> pd.DataFrame:
 
 
 def _check(ledger: Ledger, after: pd.DataFrame) -> None:
-    told = after["quantity"].fillna(0.0).to_numpy()
+    reported = after["quantity"].fillna(0.0).to_numpy()
     ours = ledger.quantity()
-    off = np.abs(told - ours) > 1e-6 * np.maximum(np.abs(told), np.abs(ours))
+    off = np.abs(reported - ours) > 1e-6 * np.maximum(np.abs(reported), np.abs(ours))
     if off.any():
         place = int(off.argmax())
         raise ValueError(
             f"{' '.join(filter(None, ledger.keys[place]))}: the flows lead to a quantity of {ours[place]:.12g}, the later book holds "
-            f"{told[place]:.12g}; give all fills and settlements between the two books"
+            f"{reported[place]:.12g}; give all fills and settlements between the two books"
         )
 
 

@@ -1,10 +1,11 @@
-"""Greeks of positions: Black-Scholes ones in USD, the premium-adjusted delta in coin beside them, never added."""
+"""Greeks of positions: Black-Scholes ones in USD, the premium-adjusted delta in coin next to them, never added."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.portfolio.valuation import Floats, Quoted, Terms
 from workstation.pricing import black
 
@@ -56,9 +57,9 @@ def usd_greeks(terms: Terms, quantity: Floats, entry: Floats, market: Quoted) ->
         "delta": spot,
         "gamma": spot * spot * 0.01,
         "vega": 0.01,
-        "theta": 1.0 / 365.0,
+        "theta": 1.0 / YEAR_DAYS,
         "vanna": spot * 0.01,
-        "charm": spot / 365.0,
+        "charm": spot / YEAR_DAYS,
     }
     nothing = quantity == 0.0
     found = {name: np.where(nothing, 0.0, natural[name] * quantity * scale[name]) for name in SLOPES}

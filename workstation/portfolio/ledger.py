@@ -325,11 +325,11 @@ class Ledger:
         for row, at in enumerate(self.legs(positions, told=True)):
             if self._moved[at] or self.adopted_ns[at] != NO_TIME:
                 continue
-            told = positions.iloc[row]
-            quantity, entry = float(told["quantity"]), float(told["entry"])
+            reported = positions.iloc[row]
+            quantity, entry = float(reported["quantity"]), float(reported["entry"])
             self.state[AMOUNT, at] = quantity * entry if self.harmonic[at] else quantity
             self.state[ENTRY, at] = entry if quantity else np.nan
-            self.adopted_ns[at] = int(told["event_ns"])
+            self.adopted_ns[at] = int(reported["event_ns"])
 
     def quantity(self) -> Floats:
         """Signed underlying units by leg; for inverse futures the coin their contracts bought at the entry."""

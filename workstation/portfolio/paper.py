@@ -253,13 +253,13 @@ class _Columns:
         with np.errstate(invalid="ignore", divide="ignore"):
             size = np.where(harmonic & (price > 0.0), size / price, size)
         fee_currency, own = self._text("fee_currency"), self._text("fill_id")
-        made = [f"{self._file}:{line}" for line in self._lines.number]
+        result = [f"{self._file}:{line}" for line in self._lines.number]
         columns: dict[str, Any] = {
             "event_ns": self._times(), "instrument": instrument, "venue": self._text("venue"),
             "account": self._text("account"), "side": self._side(trade), "size": size, "price": price, "kind": kind,
             "fee": self._number("fee", empty=np.zeros(self._rows), signed=True),
             "fee_currency": np.where(fee_currency == "", currency, fee_currency),
-            "index": self._index(), "fill_id": np.where(own == "", np.array(made, dtype=object), own),
+            "index": self._index(), "fill_id": np.where(own == "", np.array(result, dtype=object), own),
         }  # fmt: skip
         for name, words in _WORDS.items():
             columns[name] = self._text(name)
@@ -315,8 +315,10 @@ class _Columns:
         """A column of numbers; ``empty`` stands where nothing does, NaN where something must."""
         values = self._text(column)
         given = values != ""
-        told = pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").to_numpy(dtype=np.float64)
-        found = np.where(given, told, empty)
+        reported = pd.to_numeric(pd.Series(values, dtype="object"), errors="coerce").to_numpy(
+            dtype=np.float64
+        )
+        found = np.where(given, reported, empty)
         must = np.zeros(self._rows, dtype=bool) if positive is None else positive
         bad = ~np.isfinite(found) & (given | (not may_be_unknown))
         bad |= (found < 0.0) & (not signed)

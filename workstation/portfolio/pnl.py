@@ -14,6 +14,7 @@ from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import FILLS, NO_TIME, PNL
+from workstation.numerics.state_arrays import extended
 from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS, State, explained
 from workstation.portfolio.ledger import Ledger
@@ -102,7 +103,7 @@ class PnlSnapshots(Engine):
 
     def _reset(self) -> None:
         self._nothing = PNL.empty()
-        self._ledger, self._latest, self._prices = Ledger(), LatestMarks(), LegPrices()
+        self._ledger, self._latest, self._prices = Ledger(), LatestMarks(by_venue=True), LegPrices()
         self._terms: Terms = terms_of([])
         self._contracts: dict[tuple[str, ...], int] = {}
         self._contract: npt.NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -169,8 +170,9 @@ class PnlSnapshots(Engine):
             self._prices.take(rows, table)
         elif len(self._ledger):
             if table == "marks":
-                codes = self._latest.take(rows)
-                self._fresh |= bool(np.isin(self._ledger.codes, codes).any())
+                slots = self._latest.take(rows)
+                told = self._latest.code[slots]
+                self._fresh |= bool(np.isin(self._ledger.codes, told).any())
             else:
                 self._fresh |= self._prices.take(rows, table)
 
@@ -181,6 +183,9 @@ class PnlSnapshots(Engine):
         self._prices.take(rows, "fills")
         self._fresh = True
 
+    def _venues(self) -> list[str]:
+        return [key[0] for key in self._ledger.keys]
+
     def _rates(self) -> dict[str, float]:
         return self._prices.rates(self._terms, self._latest)
 
@@ -189,11 +194,10 @@ class PnlSnapshots(Engine):
         if legs == known:
             return
         self._describe()
-        self._prices.grow(self._ledger.codes)
-        self._changed = np.append(self._changed, np.ones(legs - known, dtype=bool))
-        self._shown = np.concatenate((self._shown, np.zeros((len(PARTS), legs - known))), axis=1)
-        self._at_expiry = np.append(self._at_expiry, np.full(legs - known, np.nan))
-        self._index_ns = np.append(self._index_ns, np.full(legs - known, NO_TIME))
+        self._prices.grow(self._ledger.codes, self._venues())
+        self._changed, self._shown = extended(self._changed, legs, True), extended(self._shown, legs, 0.0)
+        self._at_expiry = extended(self._at_expiry, legs, np.nan)
+        self._index_ns = extended(self._index_ns, legs, NO_TIME)
 
     def _describe(self) -> None:
         """Terms of the legs, and which contract each belongs to."""
@@ -259,7 +263,13 @@ class PnlSnapshots(Engine):
 
     def _state(self, tick_ns: int) -> State:
         ledger = self._ledger
-        market = quoted(self._terms, ledger.codes, self._latest, tick_ns, self._prices.quoted())
+        market = quoted(
+            self._terms,
+            self._latest.of(ledger.codes, self._venues()),
+            self._latest,
+            tick_ns,
+            self._prices.quoted(),
+        )
         cumulative = (
             "realised_usd",
             "settled_usd",
@@ -363,7 +373,7 @@ class PnlSnapshots(Engine):
         self._ledger.restore(state["ledger"])
         self._latest.restore(state["latest"])
         self._describe()
-        self._prices.restore(state["prices"], self._ledger.codes)
+        self._prices.restore(state["prices"], self._ledger.codes, self._venues())
         self._watermark_ns, self._fresh = state["watermark_ns"], state["fresh"]
         self._shown, self._changed = state["shown"].copy(), state["changed"].copy()
         self._at_expiry, self._index_ns = state["at_expiry"].copy(), state["index_ns"].copy()

@@ -1,4 +1,4 @@
-"""Positions from fills by average cost; settlement at expiry; what the venue says beside what the fills say.
+"""Positions from fills by average cost; settlement at expiry; what the venue says next to what the fills say.
 
 Quantities are in underlying units: Deribit's option contracts are 1 coin, OKX's ctVal x ctMult (0.01 BTC, 0.1 ETH),
 US options 100 shares. Inverse perpetuals and futures are contracts of USD value at the venue: here a fill's ``size`` is
@@ -98,13 +98,13 @@ def current(fills: pd.DataFrame, told: pd.DataFrame) -> pd.DataFrame:
     ledger = Ledger()
     rows = FILLS.conform(fills)
     ledger.take(rows)
-    made = named(positions_of(ledger, int(rows["event_ns"].max()) if len(rows) else 0))
+    result = named(positions_of(ledger, int(rows["event_ns"].max()) if len(rows) else 0))
     newest = named(POSITIONS.conform(told)).sort_values("event_ns", kind="stable")
     newest = newest.drop_duplicates(LEG, keep="last")
     keys = newest[LEG].itertuples(index=False, name=None)
     newest = newest[np.array([not ledger.explains(key) for key in keys], dtype=bool)]
-    parts = [part for part in (made, newest) if len(part)]
-    found = pd.concat(parts, ignore_index=True) if parts else made
+    parts = [part for part in (result, newest) if len(part)]
+    found = pd.concat(parts, ignore_index=True) if parts else result
     found.attrs["set_aside"] = dict(ledger.set_aside)
     return found
 
@@ -123,9 +123,9 @@ def positions_of(ledger: Ledger, asof_ns: int) -> pd.DataFrame:
     frame = POSITIONS.conform(pd.DataFrame(known))
     added = {name: ledger.row(name).copy() for name in (*CUMULATIVE, "settled_price", "settled_index")}
     source = pd.Series(ledger.settlement_source, dtype="str")
-    made = frame.assign(**added, settled_ns=ledger.settled_ns.copy(), settlement_source=source)
-    made.attrs["set_aside"] = dict(ledger.set_aside)
-    return made
+    result = frame.assign(**added, settled_ns=ledger.settled_ns.copy(), settlement_source=source)
+    result.attrs["set_aside"] = dict(ledger.set_aside)
+    return result
 
 
 def named(frame: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +213,7 @@ def _settlement(held: pd.Series[Any], terms: pd.Series[Any], index: float, at_ns
 
 
 def source_of(index_ns: int) -> str:
-    """How a settlement at an index is told: which index."""
+    """How a settlement at an index is reported: which index."""
     return f"index at {pd.Timestamp(index_ns, unit='ns').isoformat(timespec='seconds')}Z"
 
 

@@ -2,50 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.numerics.state_arrays import extended
 from workstation.portfolio.valuation import Floats, Quoted, Terms, newest_index
 from workstation.pricing.latest import LatestMarks
 
 SOURCES = ("middle", "print", "told", "index")
 """The first known of the first three is the mark: middle of the quotes, last print, a venue's position row."""
+_INDEX = SOURCES.index("index")
 _COLUMNS: Mapping[str, tuple[tuple[str, int], ...]] = {
-    "trades": (("price", 1), ("index", 3)),
-    "positions": (("mark", 2), ("index", 3)),
-    "fills": (("index", 3),),
+    "trades": (("price", 1), ("index", _INDEX)),
+    "positions": (("mark", 2), ("index", _INDEX)),
+    "fills": (("index", _INDEX),),
 }
 
 
+class Speaker(NamedTuple):
+    """Whose price of a leg is held: its rank (0 the leg's own venue, consolidated), venue and exchange."""
+
+    rank: int
+    venue: str
+    exchange: str
+
+
 class LegPrices:
-    """Newest known prices by leg, in the order rows came."""
+    """Newest known prices by leg, in the order rows came.
+
+    A leg's own venue speaks before others, a consolidated quote (``exchange`` empty) before that of one exchange; of equals
+    the one that spoke first goes on. So a contract that trades at two venues has the price of the venue where it is held.
+    """
 
     def __init__(self) -> None:
         self._codes: npt.NDArray[np.int32] = np.empty(0, dtype=np.int32)
+        self._venues: list[str] = []
         self._values: Floats = np.empty((len(SOURCES), 0))
+        self._speakers: dict[tuple[int, int], Speaker] = {}
 
-    def grow(self, codes: npt.NDArray[np.int32]) -> None:
-        """Make place for the legs of these instruments; the first ones are those there are."""
-        added = codes.size - self._codes.size
-        self._values = np.concatenate((self._values, np.full((len(SOURCES), added), np.nan)), axis=1)
-        self._codes = codes
+    def grow(self, codes: npt.NDArray[np.int32], venues: Sequence[str]) -> None:
+        """Make room for the legs of these instruments at these venues; the first ones are those already held."""
+        self._values = extended(self._values, codes.size, np.nan)
+        self._codes, self._venues = codes, list(venues)
 
     def take(self, rows: pd.DataFrame, table: str) -> bool:
         """Absorb rows of ``quotes``, ``trades``, ``positions`` or ``fills``; whether they were about a leg."""
         instrument: Any = rows["instrument"].array
         codes = np.asarray(instrument.codes)
         legs = np.flatnonzero(np.isin(self._codes, codes))
-        for leg in legs:
-            about = codes == self._codes[leg]
+        for leg in legs.tolist():
+            about = np.flatnonzero(codes == self._codes[leg])
             for values, source in self._told(rows, table):
-                known = values[about & ~np.isnan(values)]
+                known = about[~np.isnan(values[about])]
+                if known.size and source != _INDEX:
+                    known = self._heard(source, leg, rows.iloc[known], known, table)
                 if known.size:
-                    self._values[source, leg] = known[-1]
+                    self._values[source, leg] = values[known[-1]]
         return bool(legs.size)
+
+    def _heard(
+        self, source: int, leg: int, rows: pd.DataFrame, places: npt.NDArray[np.int64], table: str
+    ) -> npt.NDArray[np.int64]:
+        """Those of the places whose rows are of the best speaker there has been."""
+        venue = rows["venue"].to_numpy(dtype=object, na_value="")
+        exchange = (
+            rows["exchange"].to_numpy(dtype=object, na_value="")
+            if table == "quotes"
+            else np.full(len(rows), "", dtype=object)
+        )
+        rank = 2 * (venue != self._venues[leg]) + (exchange != "")
+        held = self._speakers.get((source, leg))
+        best = int(rank.min())
+        if held is None or best < held.rank:
+            first = int(rank.argmin())
+            held = self._speakers[source, leg] = Speaker(best, str(venue[first]), str(exchange[first]))
+        spoken: npt.NDArray[np.bool_] = (venue == held.venue) & (exchange == held.exchange)
+        return places[spoken]
 
     @staticmethod
     def _told(rows: pd.DataFrame, table: str) -> list[tuple[Floats, int]]:
@@ -64,15 +100,20 @@ class LegPrices:
         """USD per coin: the newest index ``marks`` told, else what positions, prints and fills told."""
         told = {
             str(name): float(index)
-            for name, index in zip(terms.underlying, self._values[3], strict=True)
+            for name, index in zip(terms.underlying, self._values[_INDEX], strict=True)
             if index == index
         }
         return told | newest_index(latest)
 
-    def snapshot(self) -> Floats:
-        """The values by leg."""
-        return self._values.copy()
+    def snapshot(self) -> dict[str, Any]:
+        """The values by leg, and whose they are."""
+        said = [[source, leg, *speaker] for (source, leg), speaker in self._speakers.items()]
+        return {"values": self._values.copy(), "speakers": said}
 
-    def restore(self, values: Floats, codes: npt.NDArray[np.int32]) -> None:
+    def restore(self, state: Mapping[str, Any], codes: npt.NDArray[np.int32], venues: Sequence[str]) -> None:
         """Go on from a ``snapshot()``."""
-        self._codes, self._values = codes, values.copy()
+        self._codes, self._venues, self._values = codes, list(venues), state["values"].copy()
+        self._speakers = {
+            (source, leg): Speaker(rank, venue, exchange)
+            for source, leg, rank, venue, exchange in state["speakers"]
+        }

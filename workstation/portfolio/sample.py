@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import DAY_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 
 HEADER = "time,venue,instrument,side,size,price,fee,fee_currency,kind,index"
 SIZES = {"BTC": 5.0, "ETH": 50.0}
 """Underlying units of each leg; else 200."""
-_DAY_NS = 86_400 * 10**9
 
 
 def sample_book(marks: pd.DataFrame, trades: pd.DataFrame | None = None, most: int = 2) -> str:
@@ -67,7 +67,7 @@ def _legs(name: str, rows: pd.DataFrame, now_ns: int) -> list[str]:
     expiries = expiries[expiries > now_ns]
     if not expiries.size:
         return []
-    month, week = (int(expiries[np.abs(expiries - now_ns - days * _DAY_NS).argmin()]) for days in (30, 7))
+    month, week = (int(expiries[np.abs(expiries - now_ns - days * DAY_NS).argmin()]) for days in (30, 7))
     size, spot = SIZES.get(name, 200.0), float(rows["index"].iloc[-1])
     wanted = [(month, "C", 1.06, "sell", size), (month, "P", 0.94, "sell", size)]
     if week != month:

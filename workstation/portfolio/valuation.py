@@ -19,7 +19,6 @@ from workstation.pricing.latest import LatestMarks
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
-Codes = npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -104,14 +103,18 @@ def index_time(latest: LatestMarks, underlying: str) -> int:
 
 
 def quoted(
-    terms: Terms, codes: Codes, latest: LatestMarks, asof_ns: int, fallback: Quoted | None = None
+    terms: Terms,
+    slots: npt.NDArray[np.int64],
+    latest: LatestMarks,
+    asof_ns: int,
+    fallback: Quoted | None = None,
 ) -> Quoted:
     """The newest known market of legs.
 
     Parameters
     ----------
-    terms, codes
-        The legs and their instruments' registry codes.
+    terms, slots
+        The legs, and where in ``latest`` the market of each stands; -1 for nowhere.
     latest
         What ``marks`` told.
     asof_ns
@@ -127,12 +130,12 @@ def quoted(
     """
     rates = newest_index(latest)
     index = np.array([rates.get(name, np.nan) for name in terms.underlying], dtype=np.float64)
-    known = codes < latest.kind.size
-    held = np.where(known, codes, 0)
+    known = slots >= 0
+    held = np.where(known, slots, 0)
 
     def field(name: str) -> Floats:
         values = latest.field(name)
-        return np.where(known, values[held], np.nan) if values.size else np.full(codes.size, np.nan)
+        return np.where(known, values[held], np.nan) if values.size else np.full(slots.size, np.nan)
 
     middle = 0.5 * (field("bid") + field("ask"))
     mark = _first(field("mark"), middle)

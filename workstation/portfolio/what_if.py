@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import xarray as xr
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.public_face import make_callable
 from workstation.portfolio.book import MARKET
 from workstation.portfolio.valuation import Floats, Quoted, Terms, terms_of, unrealised
@@ -129,7 +130,7 @@ def _priced(
     """Values of legs in USD and settle currency, and delta in USD, under one shock; expiry at its intrinsic value."""
     factor = 1.0 + spot
     forward, rate = market.forward * factor, np.where(terms.inverse, market.rate * factor, market.rate)
-    years = np.maximum(market.years - days / 365.0, 0.0)
+    years = np.maximum(market.years - days / YEAR_DAYS, 0.0)
     found = black.greeks(
         forwards=forward, strikes=terms.strike, years=years, vols=np.maximum(market.iv + vol, 0.0),
         is_call=terms.is_call, names=("price", "delta"),

@@ -1,6 +1,6 @@
 """Black-76 kernels: one option in scalars, many in flat arrays.
 
-Symbols beside the formulas: F forward, K strike, T years, v volatility, D discount factor, c +1 call -1 put,
+Symbols next to the formulas: F forward, K strike, T years, v volatility, D discount factor, c +1 call -1 put,
 r = -ln(D)/T, s = v sqrt(T), x = ln(F/K), d1 = x/s + s/2, d2 = x/s - s/2, N and phi the normal distribution and
 density, Y(z) = N(-z)/phi(z) Mills' ratio. Formulas: Haug, The Complete Guide to Option Pricing Formulas, 2nd ed.,
 chapter 2, with b = 0.
@@ -346,7 +346,7 @@ def add_delta_profile(
 ) -> None:
     """Add sum_i w_i c_i N(c_i d1_i) at each ln(1 + shift).
 
-    One shift goes over all contracts, for there are often fewer shifts than a register holds; four such sums run beside
+    One shift goes over all contracts, for there are often fewer shifts than a register holds; four such sums run side by side with
     each other, each in the contracts' order. The last four are filled up with the last shift again.
     """
     use_widest_registers()

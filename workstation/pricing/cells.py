@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -84,9 +85,9 @@ class Cells:
         self.cell, first = _cells_in_order(expiry_ns, strike)
         if first.size == 0 < strike.size:
             order = np.lexsort((strike, expiry_ns))
-            cell, places = _cells_in_order(expiry_ns[order], strike[order])
+            cell, positions = _cells_in_order(expiry_ns[order], strike[order])
             self.cell = np.empty_like(cell)
-            self.cell[order], first = cell, order[places]
+            self.cell[order], first = cell, order[positions]
         self.expiry_ns, self.strike = expiry_ns[first], strike[first]
         self._put = ~is_call
         self._slot = 2 * self.cell + self._put
@@ -117,6 +118,14 @@ class Cells:
         """``totals`` from the two ``sums``."""
         return _total(calls, puts, self.cell, values)
 
+    def all_sums(self, values: Sequence[Floats]) -> tuple[npt.NDArray[np.float64], ...]:
+        """``sums`` and ``totals`` of several values at once: calls, puts and totals, each of shape (k, m)."""
+        rows = np.empty((len(values), self.cell.size))
+        for row, one in zip(rows, values, strict=True):
+            row[:] = one
+        calls, puts, totals = _all_sums(self._slot, rows, self.strike.size)
+        return calls, puts, totals
+
     def total_by_strike(self, calls: Floats, puts: Floats, values: Floats) -> Floats:
         """The same from the two ``sums_by_strike``, over all expiries."""
         return _total(calls, puts, self._by_strike[1] >> 1, values)
@@ -134,6 +143,44 @@ def _total(calls: Floats, puts: Floats, cell: Places, values: Floats) -> Floats:
     known = np.zeros(calls.size, dtype=bool)
     known[cell[~np.isnan(values)]] = True
     return np.where(known, np.nan_to_num(calls) + np.nan_to_num(puts), np.nan)
+
+
+@numba.njit(cache=True)
+def _tell_unknown(slot: Any, values: Any, calls: Any, puts: Any, totals: Any) -> None:
+    """Make NaN what sums up unknown values only; totals of a cell without known ones too."""
+    known, met = np.zeros(2 * calls.size, np.bool_), np.zeros(2 * calls.size, np.bool_)
+    for i in range(slot.size):
+        met[slot[i]] = True
+        known[slot[i]] |= values[i] == values[i]
+    for cell in range(calls.size):
+        if met[2 * cell] and not known[2 * cell]:
+            calls[cell] = np.nan
+        if met[2 * cell + 1] and not known[2 * cell + 1]:
+            puts[cell] = np.nan
+        if not (known[2 * cell] or known[2 * cell + 1]):
+            totals[cell] = np.nan
+
+
+@numba.njit(cache=True)
+def _all_sums(slot: Any, values: Any, size: int) -> Any:
+    """Sums of the even and of the odd slots, and of both, of each row; NaN where only unknown values are."""
+    rows = values.shape[0]
+    calls, puts, totals = np.zeros((rows, size)), np.zeros((rows, size)), np.empty((rows, size))
+    for row in range(rows):
+        unknown = False
+        for i in range(slot.size):
+            value = values[row, i]
+            if value != value:
+                unknown = True
+            elif slot[i] & 1:
+                puts[row, slot[i] >> 1] += value
+            else:
+                calls[row, slot[i] >> 1] += value
+        for cell in range(size):
+            totals[row, cell] = calls[row, cell] + puts[row, cell]
+        if unknown:
+            _tell_unknown(slot, values[row], calls[row], puts[row], totals[row])
+    return calls, puts, totals
 
 
 @numba.njit(cache=True)

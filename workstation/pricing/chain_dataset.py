@@ -14,7 +14,7 @@ from workstation.market.tables import NO_TIME
 from workstation.pricing.contracts import GREEKS, IV_SOURCES, ContractArrays, Floats
 from workstation.pricing.forward import SOURCES
 from workstation.pricing.latest import LatestMarks
-from workstation.pricing.ledger import from_attrs, to_attrs
+from workstation.pricing.ledger import NETCDF4, from_attrs, to_attrs
 
 DIMS = ("expiry", "strike", "right")
 UNITS: dict[str, str] = {
@@ -100,7 +100,9 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
 
 
 def savable(found: xr.Dataset) -> xr.Dataset:
-    """The same Dataset, with its instants in ns encoded as float64 in files: netCDF 3 has no 64-bit integers."""
+    """The same Dataset, ready for files: without a writer of netCDF 4 instants in ns are encoded as float64, to 256 ns."""
+    if NETCDF4:
+        return found
     for name in found.variables:
         if found[name].dtype == np.int64:
             found[name].encoding["dtype"] = "float64"

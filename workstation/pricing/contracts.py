@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from workstation.pricing.contracts_ledger import (
     ages,
     counts_by_name,
     coverage,
-    share_known,
+    known_told,
     spot_told,
     venues_told,
 )
@@ -143,14 +143,13 @@ def contracts(
     known = np.flatnonzero((latest.underlying == _id_of(latest, underlying)) & latest.seen)
     options = known[latest.kind[known] == OPTION]
     live = options[latest.expiry_ns[options] > asof_ns]
-    live = live[_order(latest, live)]
+    live, (is_call, strike, expiry_ns) = _in_order(latest, live)
     limit_ns = limit_of(asof_ns, stale_after_s)
-    told = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
+    reported = fresh_fields(latest, live, ("forward", "bid", "ask", "mark", "mark_iv"), limit_ns)
     index, index_ns = newest_index(latest, known, limit_ns)
     venues = latest.venue[live]
-    expiry_ns = latest.expiry_ns[live]
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
-    curve, group = _curve(latest, live, years, told, known[latest.kind[known] == FUTURE], limit_ns)
+    curve, group = _curve(latest, live, years, reported, known[latest.kind[known] == FUTURE], limit_ns)
     priced_ns = latest.priced_ns()[live]
     spot = spot_in_step(
         index=index,
@@ -161,23 +160,23 @@ def contracts(
     )
     curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
     forward, discount = curve.forward[group], curve.discount[group]
-    vol, iv_source = _vols(latest, live, told, forward, discount, years)
+    vol, iv_source = _vols(latest, live, reported, forward, discount, years)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
-    slots = live[keep]
+    kept = _all if keep.size == live.size else partial(np.take, indices=keep)
+    slots = kept(live)
     dropped = np.bincount(reasons, minlength=len(REASONS)).tolist()
     open_interest, published_ns = latest.field("open_interest")[slots], latest.published_ns[slots]
     ledger = {
         **spot_told(spot, asof_ns, index_ns),
         "forward_source": counts_by_name(SOURCES, curve.source),
         "discount": DISCOUNTS if np.isfinite(curve.discount_error).any() else "1",
-        "iv_source": counts_by_name(IV_SOURCES, iv_source[keep]),
-        **ages(priced_ns[keep], published_ns, asof_ns),
+        "iv_source": counts_by_name(IV_SOURCES, kept(iv_source)),
+        **ages(kept(priced_ns), published_ns, asof_ns),
         "coverage": coverage(latest, slots, live),
-        **venues_told(latest.venues, venues[keep]),
+        **venues_told(latest.venues, kept(venues)),
         "contracts": len(slots),
-        "open_interest_unknown": int(np.count_nonzero(np.isnan(open_interest))),
-        "open_interest_known": share_known(open_interest),
+        **known_told(open_interest),
         "dropped": {
             "expired": options.size - live.size,
             **dict(zip(REASONS[1:], dropped[1:], strict=True)),
@@ -186,29 +185,29 @@ def contracts(
         "stale_after_s": stale_after_s,
     }
     terms = {
-        "strike": latest.strike[slots],
-        "years": years[keep],
-        "is_call": latest.is_call[slots],
-        "forward": forward[keep],
-        "discount": discount[keep],
-        "vol": vol[keep],
+        "strike": kept(strike),
+        "years": kept(years),
+        "is_call": kept(is_call),
+        "forward": kept(forward),
+        "discount": kept(discount),
+        "vol": kept(vol),
     }
     return ContractArrays(
         underlying=underlying,
         asof_ns=asof_ns,
         spot=spot.value,
         codes=latest.code[slots],
-        venue_ids=venues[keep],
+        venue_ids=kept(venues),
         venue_names=tuple(latest.venues),
         slots=slots,
-        event_ns=priced_ns[keep],
-        expiry_ns=expiry_ns[keep],
+        event_ns=kept(priced_ns),
+        expiry_ns=kept(expiry_ns),
         multiplier=latest.multiplier[slots],
         inverse=latest.inverse[slots],
-        forward_error=curve.forward_error[group][keep],
-        discount_error=curve.discount_error[group][keep],
-        forward_source=curve.source[group][keep],
-        iv_source=iv_source[keep],
+        forward_error=kept(curve.forward_error[group]),
+        discount_error=kept(curve.discount_error[group]),
+        forward_source=kept(curve.source[group]),
+        iv_source=kept(iv_source),
         open_interest=open_interest,
         open_interest_ns=published_ns,
         volume_24h=latest.field("volume_24h")[slots],
@@ -216,6 +215,11 @@ def contracts(
         ledger=ledger,
         **terms,
     )
+
+
+def _all(values: Any) -> Any:
+    """The values of contracts when none is left out."""
+    return values
 
 
 def _greeks(terms: dict[str, Any], names: tuple[str, ...]) -> dict[str, Floats]:
@@ -237,17 +241,20 @@ def _id_of(latest: LatestMarks, underlying: str) -> int:
     return latest.underlyings.index(underlying)
 
 
-def _order(latest: LatestMarks, codes: Codes) -> npt.NDArray[np.int64]:
-    """By expiry, strike, call before put; of equals by values, so that the registry's order plays no part."""
-    terms = ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]
-    order = np.lexsort(terms)
-    again = np.ones(max(order.size - 1, 0), dtype=bool)
-    for term in terms:
-        again &= term[order[1:]] == term[order[:-1]]
-    if not again.any():
-        return order
-    values = latest.field("open_interest")[codes], latest.field("mark_iv")[codes]
-    return np.lexsort((*values, *terms))
+def _in_order(latest: LatestMarks, codes: Codes) -> tuple[Codes, tuple[npt.NDArray[Any], ...]]:
+    """By expiry, strike, call before put; of equals by values, so that the registry's order plays no part.
+
+    Returns the codes, and of each whether it is a call, its strike and its expiry.
+    """
+    puts, strike, expiry_ns = ~latest.is_call[codes], latest.strike[codes], latest.expiry_ns[codes]
+    order = np.lexsort((puts, strike, expiry_ns))
+    terms = puts[order], strike[order], expiry_ns[order]
+    again = terms[1][1:] == terms[1][:-1]
+    again &= (terms[2][1:] == terms[2][:-1]) & (terms[0][1:] == terms[0][:-1])
+    if again.any():
+        values = latest.field("open_interest")[codes], latest.field("mark_iv")[codes]
+        order = np.lexsort((*values, puts, strike, expiry_ns))
+    return codes[order], (~terms[0], terms[1], terms[2])
 
 
 def _curve(

@@ -21,33 +21,42 @@ COMBINED = (
 
 def spot_told(spot: Spot, asof_ns: int, index_ns: int) -> dict[str, Any]:
     """What the ledger says of spot; the index that was set aside is named."""
-    told: dict[str, Any] = {
+    reported: dict[str, Any] = {
         "spot_source": spot.source,
         "spot_age_s": _age_s(asof_ns, index_ns) if spot.source == "index" else None,
         "spot_flag": spot.flag,
     }
-    return told | ({"spot_index": spot.given} if spot.flag else {})
+    return reported | ({"spot_index": spot.given} if spot.flag else {})
 
 
 def venues_told(names: list[str], venues: npt.NDArray[np.int16]) -> dict[str, Any]:
     """How many contracts are of each venue's rows, and how several are combined."""
     counts = np.bincount(venues, minlength=len(names)).tolist()
     present = {name: count for name, count in sorted(zip(names, counts, strict=True)) if count}
-    told: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
-    return told | ({"combined": COMBINED} if len(present) > 1 else {})
+    reported: dict[str, Any] = {"venues": {name: count for name, count in present.items() if name}}
+    return reported | ({"combined": COMBINED} if len(present) > 1 else {})
 
 
 def coverage(latest: LatestMarks, kept: Codes, live: Codes) -> float:
     """Share of the live contracts' open interest, in underlying units, that is kept; NaN of none."""
-    units = latest.field("open_interest") * latest.multiplier
-    total = float(np.nansum(units[live]))
-    part = total if kept.size == live.size else float(np.nansum(units[kept]))
+    interest, multiplier = latest.field("open_interest"), latest.multiplier
+    total = _sum_of_known(interest[live] * multiplier[live])
+    part = total if kept.size == live.size else _sum_of_known(interest[kept] * multiplier[kept])
     return part / total if total > 0 else float("nan")
 
 
-def share_known(values: Floats) -> float:
-    """Share of values that are known; NaN of none."""
-    return 1.0 - np.count_nonzero(np.isnan(values)) / values.size if values.size else float("nan")
+def _sum_of_known(values: Floats) -> float:
+    total = float(values.sum())
+    return total if total == total else float(np.nansum(values))
+
+
+def known_told(open_interest: Floats) -> dict[str, Any]:
+    """How many contracts' open interest is not known, and the share that is; NaN of none."""
+    unknown, size = int(np.count_nonzero(np.isnan(open_interest))), open_interest.size
+    return {
+        "open_interest_unknown": unknown,
+        "open_interest_known": 1.0 - unknown / size if size else float("nan"),
+    }
 
 
 def ages(priced_ns: Times, published_ns: Times, asof_ns: int) -> dict[str, Any]:

@@ -30,11 +30,11 @@ def limit_of(asof_ns: int, stale_after_s: float) -> int:
 @numba.njit(cache=True)
 def _gather_fresh(values: Any, times: Any, rows: Any, groups: Any, codes: Any, limit_ns: int) -> Any:
     found = np.empty((rows.size, codes.size))
-    for place in range(rows.size):
+    for position in range(rows.size):
         for i in range(codes.size):
-            value = values[rows[place], codes[i]]
-            fresh = value > 0.0 and times[groups[place], codes[i]] >= limit_ns
-            found[place, i] = value if fresh else np.nan
+            value = values[rows[position], codes[i]]
+            fresh = value > 0.0 and times[groups[position], codes[i]] >= limit_ns
+            found[position, i] = value if fresh else np.nan
     return found
 
 

@@ -255,16 +255,19 @@ def reduce_rows(
 
 @array_kernel
 def look_up(table: Floats, row: Floats, column: Floats, guess: Floats) -> None:
-    """The table's ln s, bilinear; alone in its loop, because a gather beside stores is not vectorised."""
+    """The table's ln s, bilinear; alone in its loop, because a gather next to stores is not vectorised."""
     for i in range(row.size):
         x, y = row[i], column[i]
         x = x if x >= 0.0 else 0.0  # NaN
         y = y if y >= 0.0 else 0.0
         above, left = np.uint64(x), np.uint64(y)
         down, right = x - above, y - left
-        place = above * np.uint64(PRICE_POINTS) + left
-        upper, upper_next = table[place], table[place + np.uint64(1)]
-        lower, lower_next = table[place + np.uint64(PRICE_POINTS)], table[place + np.uint64(PRICE_POINTS + 1)]
+        position = above * np.uint64(PRICE_POINTS) + left
+        upper, upper_next = table[position], table[position + np.uint64(1)]
+        lower, lower_next = (
+            table[position + np.uint64(PRICE_POINTS)],
+            table[position + np.uint64(PRICE_POINTS + 1)],
+        )
         first = upper + right * (upper_next - upper)
         second = lower + right * (lower_next - lower)
         guess[i] = first + down * (second - first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numba
@@ -13,6 +14,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME, QUOTES
 from workstation.market.tables.frames import array_of, arrays_of
+from workstation.numerics.state_arrays import LEAST_CODES, capacity
 from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
@@ -20,15 +22,17 @@ Times = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "quote": ("bid", "ask", "bid_size", "ask_size", "bid_iv", "ask_iv"),
-    "model": ("mark", "mark_iv"),
+    "quote": ("bid", "ask", "bid_size", "ask_size"),
+    "quote_iv": ("bid_iv", "ask_iv"),
+    "model": ("mark",),
+    "model_iv": ("mark_iv",),
     "venue_greeks": ("delta", "gamma", "vega", "theta", "rho"),
     "open_interest": ("open_interest",),
     "volume_24h": ("volume_24h",),
     "forward": ("forward",),
     "index": ("index",),
 }
-"""Fields that are replaced together, by a row that carries at least one of them."""
+"""Fields that are replaced together, by a row that carries at least one of them. Prices and vols apart: OKX sends them apart."""
 FIELDS: tuple[str, ...] = tuple(field for group in GROUPS.values() for field in group)
 GROUP_OF: dict[str, str] = {field: group for group, fields in GROUPS.items() for field in fields}
 GROUP_NAMES: tuple[str, ...] = tuple(GROUPS)
@@ -56,7 +60,9 @@ _PLACES = [MARKS.names.index(field) for field in FIELDS]
 _INSTRUMENT, _EVENT_NS = MARKS.names.index("instrument"), MARKS.names.index("event_ns")
 _PUBLISHED_NS = MARKS.names.index("open_interest_ns")
 _VENUE = MARKS.names.index("venue")
-_QUOTE, _MODEL = GROUP_NAMES.index("quote"), GROUP_NAMES.index("model")
+_QUOTE = GROUP_NAMES.index("quote")
+_PRICED = ("quote", "quote_iv", "model", "model_iv")
+_MODELS = [GROUP_NAMES.index("model"), GROUP_NAMES.index("model_iv")]
 _KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
 
 
@@ -172,7 +178,7 @@ class LatestMarks:
         if needed <= held:
             return
         old = self.__dict__.copy()
-        self._allocate(max(needed, 2 * held, 1024))
+        self._allocate(capacity(needed, held, LEAST_CODES))
         for name, array in old.items():
             if isinstance(array, np.ndarray):
                 getattr(self, name)[..., :held] = array
@@ -189,7 +195,7 @@ class LatestMarks:
 
     def priced_ns(self) -> Times:
         """When the newest price or vol of each instrument happened, by code."""
-        newest: Times = np.maximum(self.time("quote"), self.time("model"))
+        newest: Times = np.maximum.reduce([self.time(group) for group in _PRICED])
         return newest
 
     def take(self, marks: pd.DataFrame) -> Codes:
@@ -221,7 +227,7 @@ class LatestMarks:
             return np.empty(0, dtype=np.int32)
         arrays = dict(zip(QUOTES.names, arrays_of(quotes), strict=True))
         slots = self._slots(codes[wanted], arrays["venue"][wanted])
-        without = np.flatnonzero(self.times[_MODEL, slots] == NO_TIME)
+        without = np.flatnonzero((self.times[_MODELS][:, slots] == NO_TIME).all(axis=0))
         if not without.size:
             return np.empty(0, dtype=np.int32)
         wanted, slots = wanted[without], slots[without]
@@ -260,6 +266,22 @@ class LatestMarks:
             self._grow(self._places.count)
             for place, (code, plane) in enumerate(added, start):
                 self.code[place], self.venue[place] = code, plane
+        return slots
+
+    def of(self, codes: npt.NDArray[Any], venues: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Slot (``by_venue``) of each instrument at its venue, else of no venue, else where its newest price is; -1: nowhere."""
+        found = self._places.of_venues(codes)
+        here = np.array(
+            [self.venues.index(name) if name in self.venues else 0 for name in venues], dtype=np.int64
+        )
+        here = np.where(here < found.shape[0], here, 0)
+        slots = np.full(codes.size, -1, dtype=np.int64)
+        told = np.append(self.seen, False)
+        at_ns = np.append(self.priced_ns(), NO_TIME) if self.seen.size else np.full(1, NO_TIME)
+        for place, row in enumerate(here.tolist()):
+            own = [int(found[row, place]), int(found[0, place])]
+            others = sorted(found[1:, place].tolist(), key=lambda slot: -int(at_ns[slot]))
+            slots[place] = next((slot for slot in (*own, *others) if slot >= 0 and told[slot]), -1)
         return slots
 
     def _venue(self, name: str) -> int:

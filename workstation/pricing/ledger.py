@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any
 
+import numpy as np
 import orjson
 
+NETCDF4 = importlib.util.find_spec("netCDF4") is not None
+"""Whether ``to_netcdf`` writes netCDF 4, with whole numbers of 64 bits."""
 LONG = 2**31
-"""Whole numbers from here on are kept as text: netCDF 3 holds none."""
+"""Without it whole numbers from here on are kept as text: netCDF 3, which SciPy writes, holds none."""
 
 
 class Told(str):
-    """A part of a ledger: JSON text to files and other programs, a mapping or a whole number to Python.
+    """A part of a ledger: JSON text to files and other programs, a mapping (or a long whole number) to Python.
 
     Examples
     --------
@@ -93,7 +97,11 @@ def to_attrs(ledger: Mapping[str, Any]) -> dict[str, Any]:
 def _attr(value: Any) -> Any:
     if value is None:
         return float("nan")
-    long = isinstance(value, int) and not isinstance(value, bool) and abs(value) >= LONG
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, bool):  # netCDF has no truth values
+        return int(value)
+    long = not NETCDF4 and isinstance(value, int) and abs(value) >= LONG
     return Told.of(value) if isinstance(value, Mapping) or long else value
 
 

@@ -281,15 +281,15 @@ def drawn_to_pool(found: list[Line], years: Floats) -> list[Parity]:
     with np.errstate(invalid="ignore"):
         rates, errors = -np.log(slope) / years, np.array([each.slope_error for each in found]) / slope / years
     pooled, pooled_errors = pooled_rates(years=years, rates=rates, errors=errors)
-    made = []
+    result = []
     for row, each in enumerate(found):
         rate, error = _weighed((rates[row], errors[row]), (pooled[row], pooled_errors[row]))
         if np.isnan(rate):
-            made.append(each.parity(1.0, float("nan")))
+            result.append(each.parity(1.0, float("nan")))
             continue
         discount = float(np.exp(-rate * years[row]))
-        made.append(each.parity(discount, discount * error * float(years[row])))
-    return made
+        result.append(each.parity(discount, discount * error * float(years[row])))
+    return result
 
 
 def _weighed(*told: tuple[float, float]) -> tuple[float, float]:

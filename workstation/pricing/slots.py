@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import LEAST_CODES, capacity, extended
 
 Slot = npt.NDArray[np.int32]
 _NOT_ASKED, _NO, _YES = -1, 0, 1
@@ -47,14 +48,12 @@ class Slots:
         held_planes, held = self._slot.shape
         if codes <= held and planes <= held_planes:
             return
-        size = max(codes, 2 * held, 1024) if codes > held else held
+        size = capacity(codes, held, LEAST_CODES)
         slot = np.full((max(planes, held_planes), size), -1, dtype=np.int32)
         slot[:held_planes, :held] = self._slot
         self._slot = slot
-        for name in ("_apart", "_option"):
-            grown = np.full(size, _NOT_ASKED, dtype=np.int8)
-            grown[:held] = getattr(self, name)
-            setattr(self, name, grown)
+        self._apart = extended(self._apart, size, _NOT_ASKED)
+        self._option = extended(self._option, size, _NOT_ASKED)
 
     def slots(self, codes: npt.NDArray[Any], planes: npt.NDArray[Any]) -> tuple[Slot, list[tuple[int, int]]]:
         """Slot of each (registry code, venue), -1 for a missing code, and the (code, venue) of those that are new."""
@@ -88,7 +87,7 @@ class Slots:
         return np.asarray((state == _YES) & (codes >= 0))
 
     def tell_options(self, codes: npt.NDArray[Any], option: npt.NDArray[np.bool_]) -> None:
-        """Terms of these instruments were told: whether they are options."""
+        """Terms of these instruments were reported: whether they are options."""
         self._grow(int(codes.max(initial=-1)) + 1, 1)
         self._option[codes] = np.where(option, _YES, _NO)
 

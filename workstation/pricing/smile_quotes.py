@@ -29,7 +29,7 @@ LEFT_OUT: Final[tuple[str, ...]] = (
     "duplicate",
     "too_few",
 )
-"""Why a contract is not fitted to, by code; 0 is fitted. The first reason that holds is told."""
+"""Why a contract is not fitted to, by code; 0 is fitted. The first reason that holds is reported."""
 TARGETS: Final = ("mid", "mark")
 NARROWEST: Final = 0.005
 """Spreads under half a vol point weigh like half a vol point: nothing is known better than that."""
@@ -129,10 +129,10 @@ def quotes_of_chain(chain: xr.Dataset) -> tuple[Quotes, tuple[npt.NDArray[np.int
         problem = f"not a chain: it lacks {', '.join(missing)}"
         raise ValueError(f"{problem}; make one with workstation.pricing.chain.chain")
     vol = chain["mark_iv"].transpose(*DIMS).to_numpy()
-    places = np.nonzero(~np.isnan(vol))
+    positions = np.nonzero(~np.isnan(vol))
 
     def cells(name: str) -> Any:
-        return chain[name].transpose(*DIMS).to_numpy()[places]
+        return chain[name].transpose(*DIMS).to_numpy()[positions]
 
     age_s = (int(chain.attrs["asof_ns"]) - cells("quote_ns")) / 1e9
     fresh = age_s <= float(chain.attrs["stale_after_s"])
@@ -140,17 +140,17 @@ def quotes_of_chain(chain: xr.Dataset) -> tuple[Quotes, tuple[npt.NDArray[np.int
         name: np.where(fresh, cells(name), np.nan) for name in ("bid", "ask", "bid_iv", "ask_iv")
     }
     by_expiry: dict[str, Any] = {
-        name: chain[name].to_numpy()[places[0]] for name in ("expiry_ns", "years", "forward", "discount")
+        name: chain[name].to_numpy()[positions[0]] for name in ("expiry_ns", "years", "forward", "discount")
     }
     quotes = Quotes(
         **by_expiry,
-        strike=chain["strike"].to_numpy()[places[1]],
-        is_call=chain["right"].to_numpy()[places[2]] == "C",
+        strike=chain["strike"].to_numpy()[positions[1]],
+        is_call=chain["right"].to_numpy()[positions[2]] == "C",
         inverse=cells("inverse"),
-        mark_iv=vol[places],
+        mark_iv=vol[positions],
         **quoted,
     )
-    return quotes, places
+    return quotes, positions
 
 
 def choose(quotes: Quotes, parameters: SmileParameters) -> Choice:

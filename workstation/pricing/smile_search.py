@@ -231,20 +231,20 @@ def search(bounds: Any, data: Any, fence: Any) -> Any:
         m = low + (high - low) * (i - 0.5) / (_MS - 2.0)
         for j in range(_SIGMAS):
             cost = _linear(data, m, width * 0.05 * 2.2**j, raw)
-            for place in range(_STARTS):
-                if cost < costs[place]:
-                    for later in range(_STARTS - 1, place, -1):
+            for position in range(_STARTS):
+                if cost < costs[position]:
+                    for later in range(_STARTS - 1, position, -1):
                         costs[later] = costs[later - 1]
                         raws[later] = raws[later - 1]
-                    costs[place] = cost
-                    raws[place] = raw
+                    costs[position] = cost
+                    raws[position] = raw
                     break
     best, least = np.empty(PARAMETERS), np.inf
-    for place in range(_STARTS):
-        if not isfinite(costs[place]):
+    for position in range(_STARTS):
+        if not isfinite(costs[position]):
             continue
         x = np.empty(PARAMETERS)
-        point_of(raws[place], x)
+        point_of(raws[position], x)
         reached = descend(x, bounds, data, fence, 60, 1e-13)
         if reached < least:
             least = reached

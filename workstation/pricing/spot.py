@@ -15,7 +15,7 @@ Floats = npt.NDArray[np.float64]
 OUT_OF_STEP_S: Final = 900.0
 """An index this much older or newer than the quotes is of another moment."""
 OFF_PARITY: Final = 0.005
-"""Share by which the index may be off the spot that parity implies, beside what the carry leaves open."""
+"""Share by which the index may be off the spot that parity implies, in addition to what the carry leaves open."""
 CARRY: Final = 0.05
 """Rate less dividends of a year, one standard deviation where nothing is measured."""
 DIVIDENDS: Final = 0.02

@@ -136,7 +136,7 @@ def surface(
         raise ValueError(
             "deltas: expected one dimension of call deltas between 0 and 1; a put of -d is 1 - d"
         )
-    quotes, places = quotes_of_chain(chain)
+    quotes, positions = quotes_of_chain(chain)
     slices = fit_slices(quotes, parameters)
     data: dict[str, Any] = {"spot": ((), float(chain["spot"]))}
     data |= {name: ("expiry", values) for name, values in by_expiry(slices, extrapolate=extrapolate).items()}
@@ -151,9 +151,9 @@ def surface(
         "total_variance_by_delta": (("expiry", "delta"), by_delta * by_delta * years),
         "moneyness_by_delta": (("expiry", "delta"), np.exp(k)),
     }
-    expiries = np.unique(places[0])
+    expiries = np.unique(positions[0])
     shape = (expiries.size, chain.sizes["strike"], 2)
-    cell = (np.searchsorted(expiries, places[0]), *places[1:])
+    cell = (np.searchsorted(expiries, positions[0]), *positions[1:])
     data |= {name: (DIMS, values) for name, values in _by_contract(slices, cell, shape).items()}
     coords = {
         "expiry": chain["expiry"].to_numpy()[expiries],

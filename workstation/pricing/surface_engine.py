@@ -11,6 +11,7 @@ import orjson
 import pandas as pd
 import xarray as xr
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.tables import SURFACES
 from workstation.pricing.contracts import contracts
 from workstation.pricing.ledger import from_attrs
@@ -60,9 +61,9 @@ class Surface(ChainTimer[pd.DataFrame]):
         )
         quotes = quotes_of_contracts(latest, priced, stale_after_s=parameters.stale_after_s)
         slices = fit_slices(quotes, parameters.smile)
-        told = {**priced.ledger, **surface_ledger(slices, parameters.smile, extrapolate=False)}
+        reported = {**priced.ledger, **surface_ledger(slices, parameters.smile, extrapolate=False)}
         columns = by_expiry(slices)
-        return _rows(columns, priced.asof_ns, priced.underlying, told)
+        return _rows(columns, priced.asof_ns, priced.underlying, reported)
 
     def _joined(self, looks: list[pd.DataFrame]) -> pd.DataFrame:
         return looks[0] if len(looks) == 1 else SURFACES.concat(looks)
@@ -129,10 +130,12 @@ def skew_history(
     times, first = np.unique(rows["event_ns"].to_numpy(), return_index=True)
     data = {name: np.full(times.size, np.nan) for name in SKEW}
     columns = {name: rows[name].to_numpy(dtype=np.float64) for name in ("years", *SKEW)}
-    for place, part in enumerate(np.split(np.arange(len(rows)), first[1:])):
+    for position, part in enumerate(np.split(np.arange(len(rows)), first[1:])):
         for name in SKEW if part.size else ():
             values = columns[name][part]
-            data[name][place] = _between(columns["years"][part], values, days / 365.0, name == "atm_iv")
+            data[name][position] = _between(
+                columns["years"][part], values, days / YEAR_DAYS, name == "atm_iv"
+            )
     coords = {"time": ("time", times.astype("datetime64[ns]"), {"units": "UTC"})}
     shaped = {name: ("time", values, {"units": "annual decimal"}) for name, values in data.items()}
     return xr.Dataset(shaped, coords=coords, attrs={"days": days, "underlying": underlying or "".join(names)})

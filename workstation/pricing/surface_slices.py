@@ -119,10 +119,10 @@ class Slices:
         deltas = np.array([[delta, 1.0 - delta] for delta in SKEW_DELTAS]).reshape(-1)
         k = self.log_moneyness(deltas, extrapolate=extrapolate)
         vols = self.vols(k, extrapolate=extrapolate)
-        for place in range(len(SKEW_DELTAS)):
-            call, put = vols[:, 2 * place], vols[:, 2 * place + 1]
-            found[_NAMES[2 * place]] = call - put
-            found[_NAMES[2 * place + 1]] = 0.5 * (call + put) - found["atm_iv"]
+        for position in range(len(SKEW_DELTAS)):
+            call, put = vols[:, 2 * position], vols[:, 2 * position + 1]
+            found[_NAMES[2 * position]] = call - put
+            found[_NAMES[2 * position + 1]] = 0.5 * (call + put) - found["atm_iv"]
         return found
 
 
@@ -135,7 +135,7 @@ def fit_slices(quotes: Quotes, parameters: SmileParameters) -> Slices:
     few = counts < parameters.fewest
     reason[few[row] & (reason == 0)] = LEFT_OUT.index("too_few")
     fitted = np.flatnonzero(~few)
-    members = [np.flatnonzero((row == place) & (reason == 0)) for place in fitted]
+    members = [np.flatnonzero((row == position) & (reason == 0)) for position in fitted]
     plain = [
         calibrate(
             log_moneyness=choice.log_moneyness[at],
@@ -157,10 +157,10 @@ def fit_slices(quotes: Quotes, parameters: SmileParameters) -> Slices:
         violations["butterflies"][fitted, side] = [butterflies(one) for one in smiles]
         violations["crossings"][fitted, side] = crossings(smiles, common_grid(smiles))
     model = np.full(reason.size, np.nan)
-    for place, one in zip(fitted, repaired, strict=True):
-        slices["raw"][place] = one.svi.raw
-        slices["first"][place], slices["last"][place] = one.log_moneyness.min(), one.log_moneyness.max()
-        _evaluate(one, choice, np.flatnonzero(row == place), model)
+    for position, one in zip(fitted, repaired, strict=True):
+        slices["raw"][position] = one.svi.raw
+        slices["first"][position], slices["last"][position] = one.log_moneyness.min(), one.log_moneyness.max()
+        _evaluate(one, choice, np.flatnonzero(row == position), model)
     residual = model - choice.vol
     spread = np.maximum(choice.spread, 1e-4)
     in_spreads = residual / spread

@@ -187,10 +187,8 @@ class ChainTimer(Engine, Generic[Look]):
             if self._timer.underlyings and underlying not in self._timer.underlyings:
                 continue
             options = self._options(order)
-            ticks = self._expiry_ticks(options, first_ns, last_ns)
-            if underlying in self._fresh:
-                ticks.add(first_ns)
             if options.size:
+                ticks = self._ticks(options, first_ns, last_ns, underlying in self._fresh)
                 due += [(tick, underlying, options) for tick in ticks]
         self._fresh.clear()
         due.sort(key=lambda look: look[:2])
@@ -206,15 +204,25 @@ class ChainTimer(Engine, Generic[Look]):
         latest = self._latest
         return np.flatnonzero((latest.underlying == order) & (latest.kind == OPTION) & latest.seen)
 
-    def _expiry_ticks(self, options: npt.NDArray[np.int64], first_ns: int, last_ns: int) -> set[int]:
-        every, expiry_ns = self._every_ns, self._latest.expiry_ns[options]
-        expiry_ns = expiry_ns[expiry_ns <= last_ns]
-        if not expiry_ns.size:
-            return set()
-        newest = int(self._latest.priced_ns()[options].max(initial=NO_TIME))
-        alive = newest + int(self._timer.stale_after_s * 1e9) if newest > NO_TIME else NO_TIME
-        ticks = np.maximum(-(-expiry_ns // every) * every, first_ns)
-        return set(ticks[ticks <= alive].tolist())
+    def _ticks(self, options: npt.NDArray[np.int64], first_ns: int, last_ns: int, fresh: bool) -> list[int]:
+        """Ticks at which an underlying is looked at, however far the row skips: as if every tick had come by itself.
+
+        What a look finds expired is forgotten, and its price no longer keeps the underlying alive at the ticks after it.
+        """
+        expiry_ns = self._latest.expiry_ns[options]
+        ticks = np.maximum(-(-expiry_ns // self._every_ns) * self._every_ns, first_ns)
+        due = sorted(set(ticks[expiry_ns <= last_ns].tolist()))
+        if not due:
+            return [first_ns] if fresh else []
+        priced_ns, left = self._latest.priced_ns()[options], expiry_ns
+        shown = []
+        for tick in dict.fromkeys(([first_ns] if fresh else []) + due):
+            newest = int(priced_ns.max(initial=NO_TIME))
+            alive = newest > NO_TIME and tick <= newest + int(self._timer.stale_after_s * 1e9)
+            if alive or (fresh and tick == first_ns):
+                shown.append(tick)
+                priced_ns, left = priced_ns[left > tick], left[left > tick]
+        return shown
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""

@@ -4,31 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from workstation.feeds.files import FORMATS, Rejections, read
+from workstation.feeds.files.read_ahead import one_ahead
 from workstation.history import History
-from workstation.history.row_identity import contents
 from workstation.history.spill import Spill
 from workstation.market.errors import FrameError, in_words
-from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.market.instruments import REGISTRY
-from workstation.market.tables import TABLES, table
+from workstation.market.tables import TABLES
+from workstation.research.import_writer import ImportWriter
 from workstation.research.known_rows import KnownRows
 
-WRITE_ROWS = 50_000
-"""Rows gathered before a write, so that thousands of small files do not become thousands of small batches."""
 FILES_BETWEEN_FLUSHES = 200
-ROWS_IN_MEMORY = 1_000_000
+ROWS_IN_MEMORY = 2_000_000
 """Rows of a file that wait in memory until it has been read to its end; more of them wait on disk."""
 _WAITING_BYTES = 1 << 50
 
@@ -111,61 +106,81 @@ def import_files(
 
 
 class _Import:
-    """One run over some files."""
+    """One run over some files: the next one is read while the one before is compared and written."""
 
     def __init__(self, history: History, format_name: str, options: dict[str, Any], again: bool) -> None:
         self._format, self._options = format_name, options
         self._way = _way(format_name, options)
         self._met = set() if again else _imported(history)
         self._done = Imported()
-        self._writer = _Writer(history, self._done)
+        self._writer = ImportWriter(history, self._done.rows)
         self._known = KnownRows(history, self._writer.write)
+        self._stopped = False
+        self._newest: _Staged | None = None
 
     def run(self, files: Sequence[Path], progress: Callable[[Path, int], None] | None) -> Imported:
         """Import them one by one; what is complete is written, also when a later file is interrupted."""
         try:
-            for number, path in enumerate(files, start=1):
-                written = self._file(path)
-                if written is not None and progress:
-                    progress(path, written)
-                if number % FILES_BETWEEN_FLUSHES == 0:
-                    self._writer.flush()
+            with closing(one_ahead(iter(files), self._read)) as coming:
+                self._take(coming, progress)
             self._writer.instruments()
         finally:
+            if self._newest is not None:
+                self._newest.close()
             self._writer.flush()
         return self._done
 
-    def _file(self, path: Path) -> int | None:
-        """Rows written of a file; None when it is known or failed."""
-        with ExitStack() as stack:
-            staged = _Staged(stack)
-            rejections = Rejections()
-            try:
-                name = f"sha256:{_digest(path)}+{self._way}"
-                if name in self._met:
-                    self._done.known += 1
-                    return None
-                self._stage(path, staged, rejections)
-            except MemoryError:
-                self._failed(path, "it needs more memory than there is; split it, or free some")
-                return None
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - whatever a reader meets (a panic in Rust is no Exception)
-                self._failed(path, in_words(error))
-                return None
-            written = self._write(path, staged)
-            self._report(path, rejections)
-            self._writer.health("imported", self._format, written, f"{name} {path.name}")
-            self._met.add(name)
-            self._done.files += 1
-            return written
+    def _take(self, files: Iterator[_Read], progress: Callable[[Path, int], None] | None) -> None:
+        """Write what was read, file by file."""
+        try:
+            for number, file in enumerate(files, start=1):
+                with closing(file.staged):
+                    written = self._file(file)
+                if written is not None and progress:
+                    progress(file.path, written)
+                if number % FILES_BETWEEN_FLUSHES == 0:
+                    self._writer.flush()
+        finally:
+            self._stopped = True
 
-    def _stage(self, path: Path, staged: _Staged, rejections: Rejections) -> None:
+    def _read(self, path: Path) -> _Read:
+        """A file read to its end, on the thread that reads ahead."""
+        file = _Read(path)
+        self._newest = file.staged
+        try:
+            file.name = f"sha256:{_digest(path)}+{self._way}"
+            if file.name not in self._met:
+                self._stage(file)
+        except MemoryError:
+            file.failure = "it needs more memory than there is; split it, or free some"
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a reader meets (a panic in Rust is no Exception)
+            file.failure = in_words(error)
+        return file
+
+    def _file(self, file: _Read) -> int | None:
+        """Rows written of a file; None when it is known or failed."""
+        if file.failure:
+            self._failed(file.path, file.failure)
+            return None
+        if file.name in self._met:
+            self._done.known += 1
+            return None
+        written = self._write(file.path, file.staged)
+        self._report(file.path, file.rejections)
+        self._writer.health("imported", self._format, written, f"{file.name} {file.path.name}")
+        self._met.add(file.name)
+        self._done.files += 1
+        return written
+
+    def _stage(self, file: _Read) -> None:
         """Read a file to its end before anything of it is written."""
-        before = _state(path)
-        for name, frame in read(self._format, path, rejections, **self._options):
-            staged.add(name, frame)
+        path, before = file.path, _state(file.path)
+        for name, frame in read(self._format, path, file.rejections, **self._options):
+            if self._stopped:
+                raise FrameError(f"{path.name}: the import was ended")
+            file.staged.add(name, frame)
         if _state(path) != before:
             raise FrameError(f"{path.name} changed while it was read; import it when it is complete")
 
@@ -213,8 +228,8 @@ class _Import:
 class _Staged:
     """All rows of one file, in file order, until it has been read to its end; many of them wait on disk."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
+    def __init__(self) -> None:
+        self._folder: TemporaryDirectory[str] | None = None
         self._parts: dict[str, list[pd.DataFrame | Path]] = {}
         self._rows = 0
         self._spill: Spill | None = None
@@ -225,10 +240,16 @@ class _Staged:
         part: pd.DataFrame | Path = TABLES[name].conform(frame)
         if self._rows > ROWS_IN_MEMORY:
             if self._spill is None:
-                folder = self._stack.enter_context(TemporaryDirectory(prefix="import-"))
-                self._spill = Spill(Path(folder), _WAITING_BYTES)
+                self._folder = TemporaryDirectory(prefix="import-")
+                self._spill = Spill(Path(self._folder.name), _WAITING_BYTES)
             part = self._spill.put(name, frame)
         self._parts.setdefault(name, []).append(part)
+
+    def close(self) -> None:
+        """Forget the rows."""
+        self._parts = {}
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def tables(self) -> list[str]:
         """Names of the tables the file gave rows of."""
@@ -237,6 +258,18 @@ class _Staged:
     def frames(self, name: str) -> _Frames:
         """The rows of a table."""
         return _Frames(name, self._parts[name], self._spill)
+
+
+@dataclass
+class _Read:
+    """A file as it was read: its rows, what was set aside of it, or why it cannot be taken."""
+
+    path: Path
+    staged: _Staged = field(default_factory=_Staged)
+    rejections: Rejections = field(default_factory=Rejections)
+    name: str = ""
+    """Its content and the way of importing it."""
+    failure: str = ""
 
 
 class _Frames:
@@ -302,66 +335,3 @@ def _imported(history: History) -> set[str]:
     health = history.read("health", columns=["feed", "event", "detail"])
     rows = health[(health["feed"] == "import") & (health["event"] == "imported")]
     return {detail.split(" ")[0] for detail in rows["detail"]}
-
-
-class _Writer:
-    """Writes rows in batches of a good size.
-
-    No hub numbered them: the store gives them a ``seq`` below 0 in the order of writing, and a replay puts them in the
-    order of their ``event_ns``, whatever the order in which files were imported.
-    """
-
-    def __init__(self, history: History, done: Imported) -> None:
-        self._history, self._done = history, done
-        self._waiting: dict[str, list[pd.DataFrame]] = {}
-        self._codes: set[int] = set()
-
-    def add(self, name: str, frame: pd.DataFrame) -> None:
-        if "instrument" in frame.columns and name != "instruments":
-            self._codes.update(np.unique(frame["instrument"].cat.codes).tolist())
-        self._done.rows[name] = self._done.rows.get(name, 0) + len(frame)
-        waiting = self._waiting.setdefault(name, [])
-        waiting.append(frame)
-        if sum(map(len, waiting)) >= WRITE_ROWS:
-            self.write(name)
-
-    def health(self, event: str, channel: str, count: int, detail: str) -> None:
-        row = {
-            "event_ns": [time.time_ns()],
-            "feed": "import",
-            "channel": channel,
-            "event": event,
-            "count": count,
-            "detail": detail,
-        }
-        self._waiting.setdefault("health", []).append(table("health").conform(pd.DataFrame(row)))
-
-    def instruments(self) -> None:
-        """The terms of every instrument met that the store does not hold, so that it explains itself."""
-        self._codes.discard(-1)
-        if not self._codes:
-            return
-        terms = INSTRUMENT_TERMS.describe(REGISTRY.names(sorted(self._codes)).tolist())
-        terms = table("instruments").conform(terms[terms["kind"] != ""].reset_index(drop=True))
-        self.write("instruments")
-        held = self._history.latest("instruments")
-        without = ("seq", "event_ns", "seen_ns")
-        new = ~np.isin(contents(terms, without), contents(held, without))
-        terms = terms[new].reset_index(drop=True)
-        if len(terms):
-            self.add(
-                "instruments",
-                terms.assign(event_ns=np.where(terms["event_ns"] > 0, terms["event_ns"], time.time_ns())),
-            )
-
-    def write(self, name: str) -> None:
-        """Make durable what waits of a table."""
-        waiting = self._waiting.get(name)
-        if waiting:
-            self._history.write(name, TABLES[name].concat(waiting))
-            self._waiting[name] = []
-
-    def flush(self) -> None:
-        """Make all durable, the rows before what is told of them."""
-        for name in sorted(self._waiting, key=lambda name: name == "health"):
-            self.write(name)

@@ -12,15 +12,15 @@ import pandas as pd
 
 from workstation.history import History
 from workstation.history.row_identity import HashArray, beyond, contents, texts
+from workstation.market.instants import DAY_NS, HOUR_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES, TradeFlag
 
-DAY_NS = 86_400 * 10**9
-HOUR_NS = 3_600 * 10**9
 """Prints of one id are one print when they are less than this apart: some venues begin their ids anew every day."""
 MOST_NAMES = 500
 """Instruments that are asked for by name; of more, all rows of the time are read."""
-_CODE = 0xFFFFFFFF
+_HOUR = 1 << 32
+_CODE = _HOUR - 1
 WINDOW_ROWS = 500_000
 """Rows of a file compared at once."""
 IDS = {"trades": "trade_id", "fills": "fill_id"}
@@ -85,9 +85,10 @@ class KnownRows:
         """
         found = _columns(name, frames)
         verdict = Verdict(np.ones(len(found.event), dtype=np.bool_))
-        if found.ids is not None and found.ids.any():
+        with_id = found.ids is not None and bool(found.ids.any())
+        if with_id:
             verdict.new &= ~_repeated(found)
-        shared = self._shared(name, found.pairs)
+        shared = self._shared(name, found.pairs, near=with_id)
         if shared:
             self._write(name)
             self._compare(name, frames, found, shared, verdict)
@@ -96,9 +97,14 @@ class KnownRows:
 
     # -- what is stored -----------------------------------------------------------------------------------
 
-    def _shared(self, name: str, pairs: set[int]) -> set[int]:
-        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same day."""
-        self._ask(name, {pair >> 32 for pair in pairs})
+    def _shared(self, name: str, pairs: set[int], near: bool) -> set[int]:
+        """Codes of the instruments (-1 in a table without) of which history may hold rows of the same hour.
+
+        ``near``: or of the hour before or after.
+        """
+        if near:
+            pairs = pairs | {pair + _HOUR for pair in pairs} | {pair - _HOUR for pair in pairs}
+        self._ask(name, {hour * HOUR_NS // DAY_NS for hour in {pair >> 32 for pair in pairs}})
         return {(pair & _CODE) - 1 for pair in pairs & self._held.get(name, set())}
 
     def _ask(self, name: str, days: set[int]) -> None:
@@ -219,10 +225,10 @@ def _repeated(found: _Columns) -> BoolArray:
 
 
 def _pairs(frame: pd.DataFrame) -> set[int]:
-    """Day and instrument of the rows of a conformed batch: the day above 32 bits, the registry's code + 1 below."""
-    pairs = frame["event_ns"].to_numpy() // DAY_NS << 32
+    """Hour and instrument of the rows of a conformed batch: the hour above 32 bits, the registry's code + 1 below."""
+    pairs = frame["event_ns"].to_numpy() // HOUR_NS << 32
     if "instrument" in frame.columns:
-        pairs = pairs | (frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1)
+        pairs |= frame["instrument"].cat.codes.to_numpy().astype(np.int64) + 1
     return set(pd.unique(pairs).tolist())
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from workstation.engines import standard_engines
 from workstation.feeds.tape.blocks import blocks
-from workstation.feeds.tape.tape import Recording, Tape
+from workstation.feeds.tape.recordings import Recording
+from workstation.feeds.tape.tape import Tape
 from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
@@ -64,7 +65,8 @@ def replay(
     Warns
     -----
     ReplayWarning
-        No engine derived a row; the message says what was played.
+        No engine derived a row; the message says what was played. Rows of the recording that do not fit their table were
+        set aside.
 
     Examples
     --------
@@ -76,6 +78,8 @@ def replay(
     standard = standard_engines() if engines is None else list(engines)
     tape = Tape(recording, start=start, end=end, tables=tuple(tables), speed="max")
     made, played = (_in_blocks if suits(standard, tape.tables) else _through_hub)(tape, standard)
+    for one in getattr(tape.recording, "refused", ()):
+        warnings.warn(f"{one.rows:,} rows were set aside: {one.reason}", ReplayWarning, stacklevel=2)
     if not any(made.values()):
         rows = ", ".join(f"{count:,} {name}" for name, count in sorted(played.items())) or "no rows"
         warnings.warn(

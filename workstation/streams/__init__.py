@@ -12,5 +12,7 @@ __getattr__, __dir__, __all__ = lazy(
         "streamz_frame": "frames",
         "newest": "backpressure",
         "Backlog": "backpressure",
+        "Sink": "sinks",
+        "FunctionSink": "sinks",
     },
 )

@@ -1,7 +1,7 @@
 """Pace: bounded queues between the hub and whoever is slower than it.
 
 A queue never grows without bound and never loses in silence: prints wait, quotes and marks keep the newest per
-instrument, and what can neither wait nor be merged is handed over and counted.
+instrument and venue, and what can neither wait nor be merged is handed over and counted.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ import streamz
 from workstation.market.tables import table as table_named
 
 CONFLATED = frozenset({"quotes", "marks"})
-"""Tables of which only the newest row per instrument matters to a consumer that cannot keep up."""
+"""Tables of which only the newest row per instrument, venue and exchange matters to a consumer that cannot keep up."""
+_IDENTITY = ("instrument", "venue", "exchange")
 
 Overflow = Callable[[str, pd.DataFrame], None]
 
@@ -33,7 +34,7 @@ class Backlog:
     limit
         Batches that may wait.
     conflated
-        Tables that may be merged when the queue is full: the newest row per instrument stays, in order of ``seq``, at
+        Tables that may be merged when the queue is full: the newest row per instrument, venue and exchange stays, in order of ``seq``, at
         the place of the table's newest waiting batch.
 
     Attributes
@@ -125,12 +126,11 @@ class Backlog:
 
 
 def newest_per_instrument(table: str, frames: list[pd.DataFrame]) -> tuple[pd.DataFrame, int]:
-    """The last row of each instrument over batches in order, and how many rows that leaves out."""
+    """The last row of each instrument, by venue and exchange, over batches in order, and how many rows that leaves out."""
     joined = table_named(table).concat(frames)
-    codes = joined["instrument"].cat.codes.to_numpy()
-    _, back = np.unique(codes[::-1], return_index=True)
-    rows = np.sort(len(codes) - 1 - back)
-    return joined.take(rows).reset_index(drop=True), len(codes) - len(rows)
+    named = [name for name in _IDENTITY if name in joined]
+    rows = np.flatnonzero(~joined.duplicated(named, keep="last").to_numpy())
+    return joined.take(rows).reset_index(drop=True), len(joined) - len(rows)
 
 
 @streamz.Stream.register_api()

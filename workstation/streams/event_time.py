@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.instants import NO_TIME
+from workstation.market.instants import MINUTE_NS, NO_TIME
 from workstation.market.tables import HEARTBEAT, Table
 from workstation.market.tables.frames import array_of
 
-AHEAD_NS = 300 * 10**9
+AHEAD_NS = 5 * MINUTE_NS
 """A row so far beyond the watermark waits for others."""
 
 

@@ -18,15 +18,16 @@ import pandas as pd
 
 from workstation.market.engine import Engine
 from workstation.market.errors import TableError
+from workstation.market.instants import SECOND_NS
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.tables import HEALTH, HEARTBEAT, NO_TIME, TABLES, Table
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of, rows_of
 from workstation.streams.event_time import EventTimeGuard, Part
-from workstation.streams.sifting import sift
+from workstation.streams.sifting import has_odd_price, sift
 from workstation.streams.subscribers import RUNNING, Branch, BranchStatus, Function, TableStream
 
-LATE_REPORT_NS = 10 * 10**9
+LATE_REPORT_NS = 10 * SECOND_NS
 """An engine's late rows are told of at most once in so much event time."""
 SET_ASIDE_BATCHES = 100
 
@@ -262,11 +263,10 @@ class Hub:
     def _accept(self, schema: Table, frame: pd.DataFrame) -> None:
         try:
             numbered = schema.numbered(frame, self._next_seq, self.registry)
+            if schema.raw and has_odd_price(schema, numbered):
+                numbered = self._fitting(schema, frame)
         except TableError:
-            kept, refused = sift(schema, frame, self.registry)
-            for misfit in refused:
-                self._reject(schema, misfit.frame, misfit.reason)
-            numbered = schema.numbered(kept, self._next_seq, self.registry)
+            numbered = self._fitting(schema, frame)
         if not rows_of(numbered):
             return
         if not schema.raw:
@@ -278,6 +278,13 @@ class Hub:
             return
         for part in parts:
             self._take(part)
+
+    def _fitting(self, schema: Table, frame: pd.DataFrame) -> pd.DataFrame:
+        """The rows of a batch that fit, numbered; the others are set aside."""
+        kept, refused = sift(schema, frame, self.registry)
+        for misfit in refused:
+            self._reject(schema, misfit.frame, misfit.reason)
+        return schema.numbered(kept, self._next_seq, self.registry)
 
     def _take(self, part: Part) -> None:
         self._enqueue(part.schema, part.schema.numbered(part.frame, self._next_seq, self.registry))

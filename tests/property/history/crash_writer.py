@@ -12,8 +12,9 @@ import sys
 import numpy as np
 import pandas as pd
 
-from workstation.history import leases, manifest, open_history, segments
-from workstation.history import maintenance as upkeep
+from workstation.history import open_history
+from workstation.history.embedded import leases, manifest, segments
+from workstation.history.embedded import maintenance as upkeep
 
 NAMES = np.array(["AAA", "BBB", "CCC"])
 

@@ -18,7 +18,7 @@ from workstation.indicators.candles.twins import fold_trades_twin
 from workstation.indicators.ticks import reversal_rules as rules
 from workstation.indicators.ticks import twins
 from workstation.indicators.ticks.intensity import intensity
-from workstation.indicators.ticks.reversals import ReversalsParameters, reversals
+from workstation.indicators.ticks.reversals import Reversals, ReversalsParameters, reversals
 from workstation.indicators.ticks.spikes import spikes
 from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.tables import CANDLES, TRADES, TradeFlag
@@ -155,6 +155,58 @@ def test_reversals_of_bursts_are_those_of_their_twin(
     assert got == [[times[signal.tick], signal.version, signal.side] for signal in wanted]
     np.testing.assert_allclose(made["threshold"], [signal.threshold for signal in wanted], rtol=1e-6)
     np.testing.assert_allclose(made["strength"], [signal.strength for signal in wanted], rtol=1e-5)
+
+
+CANDLE_RULES = st.fixed_dictionaries(
+    {
+        "fast": st.integers(1, 3),
+        "slow": st.integers(2, 4),
+        "atr": st.integers(1, 4),
+        "stretch": st.sampled_from([0.0, 0.5, 2.0]),
+        "volume": st.integers(1, 4),
+        "volume_factor": st.sampled_from([0.2, 0.8]),
+        "choppiness": st.integers(2, 5),
+        "choppiness_below": st.sampled_from([61.8, 95.0]),
+        "volume_over": st.sampled_from([0.3, 1.0]),
+        "hold": st.sampled_from(["2s", "8s"]),
+    }
+)
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_reversals_on_candles_are_those_of_their_twin(late: bool) -> None:
+    fired: set[int] = set()
+
+    @settings(max_examples=25)
+    @given(st.integers(0, 10**6), WINDOWS, CANDLE_RULES)
+    def law(seed: int, windows: dict[str, Any], candle_rules: dict[str, Any]) -> None:
+        trades = bursty(seed)
+        rng = np.random.default_rng(seed)
+        trades["size"] = rng.integers(1, 5, len(trades)).astype(float)
+        if late:
+            trades["event_ns"] -= np.where(
+                rng.random(len(trades)) < 0.1, rng.integers(1, SECOND, len(trades)), 0
+            )
+        by = ReversalsParameters(
+            versions=(3, 4), low="1s", high="3s", k=0.5, lateness="0s", **candle_rules, **windows
+        )
+        rows = [] if late else measured(trades, k=0.5, **windows)
+        prices = [float(trades["price"].iloc[row.tick]) for row in rows]
+        fades = twins.bursts_twin(rows, prices, [(math.nan, math.nan)] * len(rows))
+        columns = list(trades[["event_ns", "price", "size"]].itertuples(index=False, name=None))
+        wanted = twins.candle_reversals_twin(columns, fades, by, (SECOND, 3 * SECOND), by.rules().hold_ns)
+        made = Reversals(by).update(trades)
+        if late:
+            made = made[made["version"] == 4]
+        assert made[["event_ns", "version", "side"]].to_numpy().tolist() == [
+            [one.event_ns, one.version, one.side] for one in wanted
+        ]
+        for name in ("price", "threshold", "strength"):
+            np.testing.assert_allclose(made[name], [getattr(one, name) for one in wanted], rtol=1e-9)
+        fired.update(made["version"])
+
+    law()
+    assert fired == ({4} if late else {3, 4}), "the examples must fire what they test"
 
 
 numbers = st.floats(-10.0, 10.0).map(lambda value: round(value, 2))

@@ -161,7 +161,7 @@ def test_compiling_names_an_engine_that_does_not_run(
     told = " ".join(result.output.split())
     assert "Levels did not run: ValueError: no compiler" in told
     assert (
-        "no part 'x'; there are indicators, chains, feeds"
+        "no part 'x'; there are indicators, chains, american, feeds"
         in runner.invoke(app, ["compile", "--part", "x"]).output
     )
 

@@ -299,3 +299,26 @@ def test_inputs_are_not_changed(make_marks: Make) -> None:
     engine.update(rows, "marks")
     engine.update(beat(60), "heartbeat")
     pd.testing.assert_frame_equal(rows, before)
+
+
+@pytest.mark.parametrize("stale_hours", [1.0, 20.0, 25.0, 26.0, 48.0])
+@pytest.mark.parametrize("priced_last", ["261102", "261103"])
+def test_two_expiries_in_one_jump_are_shown_as_step_by_step(priced_last: str, stale_hours: float) -> None:
+    hour = 3_600 * SECOND
+    names = {day: f"BTC/USD:BTC-{day}-100000-C" for day in ("261102", "261103", "261225")}
+    looks = []
+    for steps in ([80.0], [31.9, 32.0, 32.1, 56.0, 80.0], list(np.arange(32.0, 80.5, 0.5))):
+        engine = Levels(every="10s", stale_after_s=stale_hours * 3600)
+        for day, at in sorted(
+            {"261102": 29.0, "261103": 29.0, priced_last: 31.9}.items(), key=lambda one: one[1]
+        ):
+            row = {
+                "event_ns": START + round(at * hour),
+                "instrument": names[day],
+                "mark_iv": 0.5,
+                "open_interest": 1.0,
+            }
+            engine.update(MARKS.conform(pd.DataFrame([row | {"index": 1e5, "forward": 1e5}])), "marks")
+        rows = [engine.update(beat(hours * 3600), "heartbeat") for hours in steps]
+        looks.append(seconds(pd.concat(rows)))
+    assert looks[0] == looks[1] == looks[2] and looks[0]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from workstation.history import open_history
-from workstation.history.queries import Source, run
+from workstation.history.embedded.queries import Source, run
 from workstation.history.warm_start import candles as recent_candles
 from workstation.market.tables import CANDLES
 from workstation.views.spacetime.history_loader import HistoryLoader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import importlib.util
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +20,7 @@ from workstation.exposure.levels import levels
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.pricing.chain import chain
-from workstation.pricing.ledger import Told, from_attrs
+from workstation.pricing.ledger import NETCDF4, Told, from_attrs
 from workstation.pricing.surface import surface
 
 MARKS = pd.DataFrame(
@@ -45,14 +46,21 @@ MADE: dict[str, Callable[[], xr.Dataset]] = {
 
 
 def saved(found: xr.Dataset, path: Path) -> xr.Dataset:
+    if path.suffix == ".zarr":
+        found.to_zarr(path, consolidated=False)
+        return xr.open_zarr(path, consolidated=False).load()
     found.to_netcdf(path)
     return xr.load_dataset(path)
 
 
+FILES = ["kept.nc", *(["kept.zarr"] if importlib.util.find_spec("zarr") else [])]
+
+
+@pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("name", list(MADE))
-def test_what_is_loaded_is_what_was_saved(name: str, tmp_path: Path) -> None:
+def test_what_is_loaded_is_what_was_saved(name: str, file: str, tmp_path: Path) -> None:
     found = MADE[name]()
-    again = saved(found, tmp_path / "kept.nc")
+    again = saved(found, tmp_path / file)
     assert set(again.variables) == set(found.variables) and again.sizes == found.sizes
     for variable in found.variables:
         old, new = found[variable].to_numpy(), again[variable].to_numpy()
@@ -62,6 +70,9 @@ def test_what_is_loaded_is_what_was_saved(name: str, tmp_path: Path) -> None:
             assert new.astype(old.dtype).tolist() == old.tolist(), variable
     assert _same(from_attrs(again.attrs), from_attrs(found.attrs))
     assert from_attrs(again.attrs)["asof_ns"] == MARKS["event_ns"][0]
+    if NETCDF4:
+        assert type(found.attrs["asof_ns"]) is int and isinstance(again.attrs["asof_ns"], int | np.integer)
+        assert again["event_ns"].equals(found["event_ns"]) if "event_ns" in found else True
 
 
 def _same(one: Any, other: Any) -> bool:

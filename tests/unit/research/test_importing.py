@@ -78,7 +78,7 @@ def test_an_import_cut_off_goes_on_where_it_was(
     lines = [f"2018-01-02 10:01:{second % 7:02d},P,XXX,FTI,2,157.8,0\n" for second in range(200)]
     ticks = tmp_path / "ticks.csv"
     ticks.write_text(HEADER + "".join(lines))
-    monkeypatch.setattr("workstation.research.importing.WRITE_ROWS", 50)
+    monkeypatch.setattr("workstation.research.import_writer.WRITE_ROWS", 50)
     monkeypatch.setattr("workstation.feeds.files.table.ROWS", 30)
     with open_history(tmp_path / "store") as store:
         write, left = store.write, iter(range(writes))

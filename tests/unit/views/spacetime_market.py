@@ -43,7 +43,7 @@ def intensity(
             {
                 "seq": first_seq + np.arange(count), "event_ns": end_ns - SECOND // 4 * np.arange(count, 0, -1),
                 "instrument": instrument, "smoothing": smoothing, "intensity": smoothed, "velocity": 0.5, "efficiency": 0.2, "smoothed": smoothed,
-                "mean_base": 10.0, "sd_base": 4.0, "buffer": 6.0,
+                "mean_base": 10.0, "sd_base": 4.0, "buffer": 6.0, "burst_above": 16.0, "spike_above": 22.0,
             }
         )
     )  # fmt: skip

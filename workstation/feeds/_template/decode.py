@@ -11,6 +11,7 @@ from workstation.feeds._template.messages import Print, Pushed
 from workstation.feeds.feed import Batch
 from workstation.feeds.venue_kit.health_rows import HealthRows, Row
 from workstation.market.errors import SymbolError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.tables import TRADES
 
 VENUE = "template"
@@ -51,35 +52,35 @@ def decode(frames: pd.DataFrame) -> list[Batch]:
     >>> decode(pd.DataFrame({"payload": [payload], "seen_ns": [1]}))[0].frame[["instrument", "side"]].values.tolist()
     [['BTC/USD', 1]]
     """
-    health, rows, told = HealthRows(VENUE), [], list[Row]()
+    health, rows, reported = HealthRows(VENUE), [], list[Row]()
     for payload, seen_ns in zip(frames["payload"].tolist(), frames["seen_ns"].tolist(), strict=True):
         try:
             message = _MESSAGE.decode(payload)
         except msgspec.DecodeError as error:
-            told.append(health.row("rejected", time_ns=seen_ns, detail=f"json: {error}", count=1))
+            reported.append(health.row("rejected", time_ns=seen_ns, detail=f"json: {error}", count=1))
             continue
         if message.error:
-            told.append(
+            reported.append(
                 health.row("refused", time_ns=seen_ns, detail=f"venue error: {message.error}", count=1)
             )
         for each in message.data:
             try:
                 rows.append(_row(each, seen_ns))
             except (SymbolError, ValueError) as error:
-                told.append(
+                reported.append(
                     health.row(
                         "rejected", time_ns=seen_ns, detail=str(error), count=1, channel=message.channel
                     )
                 )
     batches = [Batch("trades", TRADES.conform(pd.DataFrame(rows)))] if rows else []
-    return [*batches, health.batch(told)] if told else batches
+    return [*batches, health.batch(reported)] if reported else batches
 
 
 def _row(each: Print, seen_ns: int) -> dict[str, Any]:
     if each.side not in _SIDES:
         raise ValueError(f"side: {each.side!r} is neither {' nor '.join(_SIDES)}")
     return {
-        "event_ns": each.time_ms * 1_000_000,
+        "event_ns": each.time_ms * MILLISECOND_NS,
         "seen_ns": seen_ns,
         "instrument": instrument_of(each.symbol),
         "venue": VENUE,

@@ -19,6 +19,7 @@ from workstation.feeds.venue_kit.request_socket import RequestSocket
 from workstation.feeds.venue_kit.secrets import secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
 from workstation.market.errors import FeedError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import INSTRUMENTS
 
@@ -120,8 +121,8 @@ class Template(SocketFeed[RequestSocket]):
             request = {
                 "op": "history",
                 "symbol": symbol,
-                "from_ms": gap.start_ns // 10**6,
-                "to_ms": gap.end_ns // 10**6,
+                "from_ms": gap.start_ns // MILLISECOND_NS,
+                "to_ms": gap.end_ns // MILLISECOND_NS,
             }
             payload = await self._connected.request(request, self._timeout_s)
             answers.append(RawFrame(time.time_ns(), "history", payload))
@@ -137,17 +138,17 @@ class Template(SocketFeed[RequestSocket]):
 
     def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         pushed = [frame for frame in drained.frames if b'"id":' not in frame.payload[:8]]
         if pushed:
             batches = self._decoded(pushed, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades"):
                 holes = self._sequence.admit(trades).holes
                 if holes:
-                    told += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]), "seq")
+                    reported += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]), "seq")
         for lost in drained.lost.values():
-            told += self._told_lost("trades", "", *lost)
-        return self._with_health(batches, told)
+            reported += self._told_lost("trades", "", *lost)
+        return self._with_health(batches, reported)
 
 
 def _channel(instrument: str) -> str:

@@ -1,8 +1,8 @@
 """Binance's options account (eapi) and the positions, balances and funding of USD-margined futures (fapi).
 
 Options: ``eapi/position`` (ccxt reads it only with ``method='option'``; here the call itself), ``eapi/userTrades``, ``eapi/exerciseRecord`` (a settlement fill
-at the settlement mark), ``eapi/account``. They count contracts of ``unit`` coins each, which ``eapi/exchangeInfo`` tells; it lists no expired contract: those
-take the unit of their underlying, where all its listed contracts have one. Futures: ``fapi/v3/positionRisk``, ``fapi/v3/balance``, ``fapi/income`` (funding,
+at the settlement mark), ``eapi/account``. They count contracts of ``unit`` coins each, which ``eapi/exchangeInfo`` tells, and their prices are the whole contract's:
+sizes leave in coins, prices per coin. Expired contracts are not listed: they take the unit of their underlying, where all its listed contracts have one. Futures: ``fapi/v3/positionRisk``, ``fapi/v3/balance``, ``fapi/income`` (funding,
 which names no side); their trades must be asked symbol by symbol and are not read: such positions are adopted from the position rows. Coin-margined futures
 are not read.
 """
@@ -37,6 +37,7 @@ from workstation.feeds.venue_kit.account_rows import (
     word,
 )
 from workstation.market.errors import FrameError
+from workstation.market.instants import MINUTE_NS
 
 OPTIONS, TRADES = "eapiPrivateGetPosition", "eapiPrivateGetUserTrades"
 EXERCISES, ACCOUNT = "eapiPrivateGetExerciseRecord", "eapiPrivateGetAccount"
@@ -47,7 +48,7 @@ FUTURES, INCOME, FUTURES_BALANCE = (
     "fapiPrivateV3GetBalance",
 )
 PAGE = 1000
-ASK_AGAIN_NS = 600 * 10**9
+ASK_AGAIN_NS = 10 * MINUTE_NS
 """How long a contract that was not listed is not asked for again."""
 _SIDES = {"": "", "BOTH": "", "LONG": "long", "SHORT": "short"}
 
@@ -128,8 +129,9 @@ def options(answer: Any, reading: Reading) -> Rows:
             return None
         name = name_of(held.get("symbol"), "binance")
         quantity = contracts(held["symbol"], _direction(held, "side", count), reading)
-        told = (held.get("markPrice"), None, held.get("unrealizedPNL"))
-        return position(reading, name, quantity, number(held.get("entryPrice")), told=told)
+        unit, mark = reading.sizes[held["symbol"]], number(held.get("markPrice"))
+        reported = (mark / unit if mark == mark else None, None, held.get("unrealizedPNL"))
+        return position(reading, name, quantity, number(held.get("entryPrice")) / unit, told=reported)
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}
 
@@ -156,9 +158,9 @@ def futures(answer: Any, reading: Reading) -> Rows:
         margin = number(held.get("isolatedMargin"))
         if not mode and margin == margin:
             mode = "isolated" if margin else "cross"
-        told = (held.get("markPrice"), None, held.get("unRealizedProfit"))
+        reported = (held.get("markPrice"), None, held.get("unRealizedProfit"))
         return position(
-            reading, name, quantity, number(held.get("entryPrice")), told=told, side=side, mode=mode
+            reading, name, quantity, number(held.get("entryPrice")), told=reported, side=side, mode=mode
         )
 
     return {"positions": whole(each_row(listed(answer), reading, read, "symbol"))}
@@ -169,10 +171,11 @@ def trades(answer: Any, reading: Reading) -> Rows:
 
     def read(each: Mapping[str, Any]) -> Row:
         name = name_of(each.get("symbol"), "binance")
+        size = contracts(each["symbol"], abs(amount(each, "quantity")), reading)
         return reading.row(nanoseconds(each.get("time")), name) | {
             "side": side_of(each.get("side")),
-            "price": amount(each, "price"),
-            "size": contracts(each["symbol"], abs(amount(each, "quantity")), reading),
+            "price": amount(each, "price") / reading.sizes[each["symbol"]],
+            "size": size,
             "fee": abs(number(each.get("fee"))),
             "fee_currency": word(each.get("quoteAsset")) or "USDT",
             "kind": "trade",

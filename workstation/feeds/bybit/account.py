@@ -94,9 +94,9 @@ def positions(answer: Any, reading: Reading) -> Rows:
         if kept:
             reading.two_sided.add(held["symbol"])
         mode = "isolated" if word(held.get("tradeMode")) == "1" else ""
-        told = (held.get("markPrice"), None, held.get("unrealisedPnl"))
+        reported = (held.get("markPrice"), None, held.get("unrealisedPnl"))
         quantity = side_of(side) * units(name, size, entry)
-        return position(reading, name, quantity, entry, told=told, side=kept, mode=mode)
+        return position(reading, name, quantity, entry, told=reported, side=kept, mode=mode)
 
     return {"positions": whole(each_row(listed(answer, "result", "list"), reading, read, "symbol"))}
 

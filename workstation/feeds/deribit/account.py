@@ -82,8 +82,8 @@ def positions(answer: Any, reading: Reading) -> Rows:
         name, entry = name_of(symbol, "deribit"), number(held.get("average_price"))
         linear_future = kind == "future" and "_" in symbol
         size = abs(amount(held, "size_currency" if linear_future else "size"))
-        told = (held.get("mark_price"), held.get("index_price"), held.get("floating_profit_loss"))
-        return position(reading, name, side_of(direction) * units(name, size, entry), entry, told=told)
+        reported = (held.get("mark_price"), held.get("index_price"), held.get("floating_profit_loss"))
+        return position(reading, name, side_of(direction) * units(name, size, entry), entry, told=reported)
 
     return {"positions": whole(each_row(listed(answer, "result"), reading, read, "instrument_name"))}
 

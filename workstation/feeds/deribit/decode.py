@@ -104,8 +104,8 @@ def decode(frames: pd.DataFrame) -> list[Batch]:
         rejections += bad
         if found:
             data, where = [each for _, each in found], np.array([place for place, _ in found], dtype=np.intp)
-            made, aside = kind.rows_of(kind.flat(data, where, seen_ns[where]))
-            parts += made
+            result, aside = kind.rows_of(kind.flat(data, where, seen_ns[where]))
+            parts += result
             rejections += aside
     batches = [
         Batch(name, _merge(name, of_table))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -11,12 +13,13 @@ from pydantic import SecretStr
 from workstation.feeds.deribit import messages, rest
 from workstation.feeds.deribit.decode import decode
 from workstation.feeds.deribit.wire import Wire
-from workstation.feeds.feed import Batch, Capabilities, Gap, Subscription
+from workstation.feeds.feed import Batch, Capabilities, Gap, Reached, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import Hole, SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.secrets import secret as as_secret
 from workstation.feeds.venue_kit.socket_feed import SocketFeed
+from workstation.feeds.venue_kit.venue_clock import reached
 from workstation.market.errors import FeedError, SymbolError
 from workstation.market.symbology import venue_symbol
 
@@ -46,6 +49,8 @@ class Deribit(SocketFeed[Wire]):
         ``option``, ``future`` (perpetuals too), ``spot``.
     tickers
         ``all``: a ticker channel per instrument; ``futures``: only of what is no option; ``none``.
+    quotes
+        Kinds whose best bid and offer are subscribed besides (``quote.{instrument}``): options' tickers come as marks alone.
     interval
         ``100ms`` or ``agg2``; ``raw`` needs credentials.
     api_key, secret
@@ -97,6 +102,7 @@ class Deribit(SocketFeed[Wire]):
         *,
         kinds: Sequence[str] = ("option", "future"),
         tickers: str = "all",
+        quotes: Sequence[str] = (),
         interval: str = "100ms",
         api_key: str | SecretStr = "",
         secret: str | SecretStr = "",
@@ -111,7 +117,7 @@ class Deribit(SocketFeed[Wire]):
         if bool(api_key) != bool(secret):
             raise ValueError("api_key and secret go together")
         self._currencies, self._kinds = tuple(currencies), tuple(kinds)
-        self._tickers, self._interval = tickers, interval
+        self._tickers, self._interval, self._quotes = tickers, interval, tuple(quotes)
         self._api_key, self._secret = as_secret(api_key), as_secret(secret)
         self._heartbeat_s, self._timeout_s = heartbeat_s, timeout_s
         self._config: dict[str, Any] = {
@@ -147,6 +153,13 @@ class Deribit(SocketFeed[Wire]):
             await self.close()
             raise
 
+    async def reach(self) -> list[Reached]:
+        """Whether the venue answers, and whether its clock and ours agree."""
+        wire = Wire(self._config, on_frame=lambda *_: None, on_lost=lambda _: None)
+        found = await reached(self.name, wire.server_ms)
+        await wire.shut()
+        return [found]
+
     async def instruments(self) -> pd.DataFrame:
         """Rows of ``instruments`` of every currency and kind. Raises ``FeedError``."""
         answers, self._listings = await rest.listings(self._connected, self._currencies, self._kinds)
@@ -181,8 +194,8 @@ class Deribit(SocketFeed[Wire]):
         coin = [name for name in perpetuals if name.partition("-")[0] in self._currencies]
         listed, self._listed = self._listed, []
         answers = await rest.state(self._connected, self._currencies, self._kinds, coin)
-        told = [Batch("frames", self._health.frames(listed))] if listed else []
-        return told + self._decoded(answers, decode)
+        reported = [Batch("frames", self._health.frames(listed))] if listed else []
+        return self._with_health(reported + self._decoded(answers, decode), self._not_open())
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         """Prints of a gap that did not arrive since; frames first. Raises ``FeedError``."""
@@ -191,6 +204,18 @@ class Deribit(SocketFeed[Wire]):
         return self._unseen(self._decoded(answers, decode)) if answers else []
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _not_open(self) -> list[Row]:
+        """One row about the instruments that are listed and take no orders: their tickers are not subscribed."""
+        states = Counter(each.state or "inactive" for each in self._listings if not each.tradable)
+        if not states:
+            return []
+        detail = ", ".join(f"{count} {state}" for state, count in sorted(states.items()))
+        return [
+            self._health.row(
+                "quiet", time_ns=time.time_ns(), count=states.total(), detail=f"listed and not open: {detail}"
+            )
+        ]
 
     async def _default_channels(self) -> list[str]:
         if not self._listings:
@@ -208,42 +233,43 @@ class Deribit(SocketFeed[Wire]):
         channels += [f"deribit_price_index.{index}" for index in indices]
         if "option" in self._kinds:
             channels += [f"markprice.options.{index}" for index in quoted]
+        open_ones = [each for each in self._listings if each.tradable]
         if self._tickers != "none":
             channels += [
                 f"ticker.{each.instrument_name}.{self._interval}"
-                for each in self._listings
+                for each in open_ones
                 if self._tickers == "all" or each.kind != "option"
             ]
-        return channels
+        return channels + [f"quote.{each.instrument_name}" for each in open_ones if each.kind in self._quotes]
 
     def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         if drained.frames:
             batches = self._decoded(drained.frames, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades"):
-                told += self._tell_holes(self._sequence.admit(trades).holes, trades)
+                reported += self._tell_holes(self._sequence.admit(trades).holes, trades)
         for channel, lost in drained.lost.items():
-            told += self._told_lost(channel, "", *lost)
-        return self._with_health(batches, told + self._told_conflated(drained.conflated))
+            reported += self._told_lost(channel, "", *lost)
+        return self._with_health(batches, reported + self._told_conflated(drained.conflated))
 
     def _unseen(self, batches: list[Batch]) -> list[Batch]:
         """Backfilled batches less the prints, and their liquidations, that came before."""
         kept: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         known: pd.MultiIndex | None = None
         for table, frame in batches:
             if table == "trades":
                 admitted = self._sequence.admit(frame)
                 known = pd.MultiIndex.from_frame(admitted.duplicates[_LIQUIDATION_KEY])
                 frame = admitted.trades
-                told += self._tell_holes(admitted.holes, frame)
+                reported += self._tell_holes(admitted.holes, frame)
             elif table == "liquidations" and known is not None:
                 seen = pd.MultiIndex.from_frame(frame[_LIQUIDATION_KEY]).isin(known)
                 frame = frame[~seen].reset_index(drop=True)
             if len(frame):
                 kept.append(Batch(table, frame))
-        return self._with_health(kept, told)
+        return self._with_health(kept, reported)
 
     def _tell_holes(self, holes: Sequence[Hole], trades: pd.DataFrame) -> list[Row]:
         if not holes:

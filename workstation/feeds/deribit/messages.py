@@ -147,6 +147,13 @@ class Listing(Struct, gc=False):
     strike: float | None = None
     settlement_currency: str = ""
     price_index: str = ""
+    state: str = ""
+    is_active: bool = True
+
+    @property
+    def tradable(self) -> bool:
+        """Whether orders are taken: listed is not open. ``is_active`` alone is not enough where the venue tells a ``state``."""
+        return self.is_active and self.state in ("", "open")
 
 
 class Trades(Struct, gc=False):

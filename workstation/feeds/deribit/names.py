@@ -77,7 +77,7 @@ def _read(name: str) -> tuple[int, int, str]:
 
 
 NAMES = Names()
-"""The process's table, beside the process's registry."""
+"""The process's table, next to the process's registry."""
 
 
 def index_codes(index_names: Iterable[Any]) -> npt.NDArray[np.int32]:

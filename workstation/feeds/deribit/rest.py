@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 
 from workstation.feeds.deribit import messages
-from workstation.feeds.deribit.rows import MILLISECOND
 from workstation.feeds.deribit.wire import Wire
 from workstation.feeds.feed import Gap
 from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.market.errors import FeedError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.symbology import venue_symbol
 
 PAGE = 1_000
@@ -72,7 +72,10 @@ async def missed(
         async for answer in _pages(wire, "get_last_trades_by_instrument", by_seq, "start_seq"):
             yield answer
         return
-    times = {"start_timestamp": gap.start_ns // MILLISECOND, "end_timestamp": -(-gap.end_ns // MILLISECOND)}
+    times = {
+        "start_timestamp": gap.start_ns // MILLISECOND_NS,
+        "end_timestamp": -(-gap.end_ns // MILLISECOND_NS),
+    }
     name = venue_symbol(gap.instrument, "deribit") if gap.instrument else ""
     for method, params in _streams(name, gap.channel, currencies, kinds):
         async for answer in _pages(wire, method, {**params, **times}, "start_timestamp"):

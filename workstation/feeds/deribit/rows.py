@@ -18,6 +18,7 @@ import pandas as pd
 
 from workstation.feeds.deribit import messages
 from workstation.feeds.deribit.names import COIN_PRICED, NAMES, OPTION, USD_SIZED, index_codes
+from workstation.market.instants import MILLISECOND_NS, YEAR_DAYS
 from workstation.market.symbology import parse
 from workstation.market.tables import NO_TIME, TradeFlag
 
@@ -25,8 +26,7 @@ Floats = npt.NDArray[np.float64]
 Ids = npt.NDArray[np.intp]
 Times = npt.NDArray[np.int64]
 
-MILLISECOND = 1_000_000
-DAYS, POINTS = 365.0, 100.0
+DAYS, POINTS = float(YEAR_DAYS), 100.0
 """Days of a year (theta), vol or rate points of 1.00 (IV, vega, rho)."""
 _NEVER = 9_000_000_000_000
 """Milliseconds; the venue writes the year 3000 for what does not expire."""
@@ -51,7 +51,7 @@ def present(values: Sequence[Any]) -> Floats:
 
 
 def _nanoseconds(milliseconds: Sequence[int]) -> Times:
-    return np.array(milliseconds, dtype=np.int64) * MILLISECOND
+    return np.array(milliseconds, dtype=np.int64) * MILLISECOND_NS
 
 
 def _stamp(event_ns: Times, seen_ns: Times, ids: Ids) -> dict[str, Any]:
@@ -236,7 +236,7 @@ def instruments(structs: Sequence[messages.Listing], ids: Ids, seen_ns: Times) -
         "kind": [term.kind for term in terms],
         "underlying": [term.underlying for term in terms],
         "root": [term.root for term in terms],
-        "expiry_ns": np.array([NO_TIME if time >= _NEVER else time * MILLISECOND for time in expiries]),
+        "expiry_ns": np.array([NO_TIME if time >= _NEVER else time * MILLISECOND_NS for time in expiries]),
         "strike": number([term.strike for term in terms]),
         "right": [term.right for term in terms],
         "style": np.where(option, "european", ""),

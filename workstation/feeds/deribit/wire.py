@@ -160,3 +160,10 @@ class Wire(TappedSocket, ccxt.pro.deribit):
             raise FeedError(f"deribit: {path} failed: {type(error).__name__}: {error}") from error
         finally:
             self._bodies.pop(url, None)
+
+    async def server_ms(self) -> int:
+        """The venue's time, ms of UTC. Raises ``FeedError``."""
+        try:
+            return int(await self.fetch_time())
+        except ccxt.BaseError as error:
+            raise FeedError(f"deribit: its time: {type(error).__name__}: {error}") from error

@@ -28,13 +28,14 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
 from workstation.feeds.files.chunks import parsed
 from workstation.feeds.files.names import by_symbol, named
-from workstation.feeds.files.reading import Rejections, nanoseconds, whole
+from workstation.feeds.files.reading import Rejections, nanoseconds, unpacked_name, whole
 from workstation.market.calendar import sessions
 from workstation.market.errors import FrameError
+from workstation.market.instants import MINUTE_NS, YEAR_DAYS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 
 NEW_YORK = "America/New_York"
-HELD_NS = 45 * 60 * 10**9
+HELD_NS = 45 * MINUTE_NS
 """So long after the close a page may still show the roots that trade 15 minutes longer, 15 minutes late."""
 _TITLE_LINES = 4
 _SIDE = ("symbol", "last", "net", "bid", "ask", "volume_24h", "mark_iv", "delta", "gamma", "open_interest")
@@ -51,7 +52,7 @@ _ROW = "_row"
 
 def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
     """Marks of the chain and a quote of the underlying, at the time of the quotes."""
-    name = path.name.removesuffix(".gz")
+    name = unpacked_name(path).lower()
     marks, spot = (_read_json if name.endswith(".json") else _read_csv)(path, rejections)
     marks = _named(marks, path.name, rejections)
     for column in _NONE_AT_ZERO:
@@ -145,7 +146,7 @@ def _read_json(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.Dat
     asof_ns = _quoted(path, saved_ns, _last_trade(options))
     marks = marks.assign(event_ns=asof_ns, index=index)
     marks[["vega", "rho"]] *= 100.0
-    marks["theta"] *= 365.0
+    marks["theta"] *= YEAR_DAYS
     underlying = str(data.get("symbol") or "").lstrip("^_") or _underlying(path, marks["symbol"])
     return marks, _spot(underlying, asof_ns, _value(data.get("bid")), _value(data.get("ask")))
 

@@ -28,13 +28,17 @@ def plain(array: Any) -> Any:
     """An Arrow array in one piece, with its dictionary written out."""
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if pa.types.is_string_view(array.type):
+        return array.cast(pa.string())
+    return array.cast(pa.binary()) if pa.types.is_binary_view(array.type) else array
 
 
 def is_text(array: Any) -> bool:
     """Whether a plain array holds text."""
     kind = array.type
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def text_at(array: Any, row: int) -> str:
@@ -123,7 +127,7 @@ def integers(array: Any, name: str, dtype: Any, unknown: int) -> tuple[npt.NDArr
 def texts(array: Any, name: str) -> Any:
     """A column of text as a plain Arrow string array, '' where there is none; exactly as the file has it.
 
-    Whole numbers become their digits. Fractions, truth values and times are refused: how they would be spelled is not told.
+    Whole numbers become their digits; bytes that are no UTF-8 are spelled ``\\xff``. Fractions, truth values and times are refused: how they would be spelled is not told.
 
     Raises
     ------
@@ -138,8 +142,9 @@ def texts(array: Any, name: str) -> Any:
         return pc.fill_null(pc.cast(array, pa.large_string()), "")
     if pa.types.is_integer(kind):
         return pc.fill_null(pc.cast(pc.cast(array, pa.string()), pa.large_string()), "")
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        return pc.fill_null(pc.cast(array, pa.large_string()), "")
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+        spelled = [(cell or b"").decode("utf-8", "backslashreplace") for cell in array.to_pylist()]
+        return pa.array(spelled, pa.large_string())
     if pa.types.is_floating(kind):
         values = array.to_numpy(zero_copy_only=False)
         known = values[~np.isnan(values)]

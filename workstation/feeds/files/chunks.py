@@ -67,17 +67,28 @@ def chunks(
     FrameError
         A wanted column is not there, or the file is no table.
     """
-    if path.suffix == ".parquet":
+    kind = _columnar_kind(path)
+    if kind == "parquet":
         with pq.ParquetFile(path) as file:
             _need(path, wanted, file.schema_arrow.names, who)
             yield from _columnar(file.iter_batches(batch_size=rows, columns=list(wanted)), path.name)
-    elif path.suffix in (".feather", ".arrow", ".ipc"):
+    elif kind == "feather":
         with pa.memory_map(str(path)) as source, pa.ipc.open_file(source) as file:
             _need(path, wanted, file.schema.names, who)
             batches = (file.get_batch(number) for number in range(file.num_record_batches))
             yield from _columnar((part for batch in batches for part in _sliced(batch, rows)), path.name)
     else:
         yield from _delimited(path, wanted, rejections, rows, delimiter, who)
+
+
+def _columnar_kind(path: Path) -> str:
+    """``parquet`` or ``feather`` by the file's first bytes, else by its name; '' for text."""
+    with path.open("rb") as file:
+        head = file.read(6)
+    suffix = path.suffix.lower()
+    if head.startswith(b"PAR1") or suffix in (".parquet", ".pq"):
+        return "parquet"
+    return "feather" if head == b"ARROW1" or suffix in (".feather", ".arrow", ".ipc") else ""
 
 
 def _sliced(batch: pa.RecordBatch, rows: int) -> Iterator[pa.RecordBatch]:
@@ -152,7 +163,7 @@ def _delimited(
 def _header(path: Path, line: bytes, delimiter: str) -> list[str]:
     if line.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise FrameError(f"{path.name}: text in UTF-16; save it as UTF-8")
-    if b"\0" in line:
+    if b"\0" in line or line.startswith(b"PK\x03\x04"):
         raise FrameError(
             f"{path.name}: binary data where the names of the columns should be; not a text table"
         )
@@ -171,7 +182,7 @@ def parsed(
 ) -> Chunk:
     """The wanted columns of whole lines of a file, from line ``first`` on, whose fields have the names of ``header``."""
     found, count = None, body.count(b"\n") + (not body.endswith(b"\n"))
-    if body and _is_plain(body):
+    if body and _is_plain(body, len(header)):
         found = _table(_ended(body), header, wanted, delimiter, False)
     numbers = np.arange(first, first + count)
     if found is None or found.num_rows != count:
@@ -192,11 +203,16 @@ def parsed(
     return Chunk(columns, numbers, file, next_place=first + count)
 
 
-def _is_plain(body: bytes) -> bool:
-    """Whether lines have nothing in them for which each must be looked at: no quote, NUL, blank line or lone return."""
-    if not body.isascii() or any(mark in body for mark in (b'"', b"\0", b"\n\n", b"\n\r")):
+def _is_plain(body: bytes, fields: int) -> bool:
+    """Whether lines have nothing in them for which each must be looked at: no quote, NUL, blank line or lone return.
+
+    Of a blank line among lines of several fields the reader says that it has too few.
+    """
+    if not body.isascii() or b'"' in body or b"\0" in body or body.startswith((b"\n", b"\r")):
         return False
-    return not body.startswith((b"\n", b"\r")) and body.count(b"\r") == body.count(b"\r\n")
+    if fields == 1 and b"\n\n" in body:
+        return False
+    return b"\r" not in body or (b"\n\r" not in body and body.count(b"\r") == body.count(b"\r\n"))
 
 
 def _ended(body: bytes) -> bytes:

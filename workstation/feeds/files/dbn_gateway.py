@@ -31,11 +31,11 @@ def messages(source: Source, records: Records, rtype: int) -> Iterator[Batch]:
     codes = records["code"].tolist() if "code" in fields_of(records) else [_UNSET] * len(records)
     said = pd.DataFrame({"code": codes, "text": texts(records["text"]), "event_ns": records["ts_event"]})
     if rtype != ERROR:
-        told = said["code"] == SLOW_READER
-        for code, text in zip(said["code"][~told], said["text"][~told], strict=True):
+        reported = said["code"] == SLOW_READER
+        for code, text in zip(said["code"][~reported], said["text"][~reported], strict=True):
             word = _SYSTEM.get(code, "heartbeat" if text == "Heartbeat" else f"code {code}")
             source.rejections.add(f"gateway message without rows: {word}", 1, f"{source.file}: {text}")
-        said = said[told]
+        said = said[reported]
     kinds = said.groupby(["code", "text"], sort=False)
     rows = [_row(source, rtype, same) for _, same in kinds]
     if rows:

@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from workstation.market.instants import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
+
 UNDEFINED_PRICE = np.iinfo(np.int64).max
 UNDEFINED_TIME = np.iinfo(np.uint64).max
 UNDEFINED_SIZE = np.iinfo(np.uint32).max
@@ -30,7 +32,7 @@ SYMBOL_MAPPING, SYSTEM, ERROR = 0x16, 0x17, 0x15
 DEFINITION, STATISTICS, MBO = 0x13, 0x18, 0xA0
 TRADES, MBP_1 = 0x00, 0x01
 CMBP_1, CBBO_1S, CBBO_1M, TCBBO, BBO_1S, BBO_1M = 0xB1, 0xC0, 0xC1, 0xC2, 0xC3, 0xC4
-BARS: Mapping[int, int] = {0x20: 10**9, 0x21: 60 * 10**9, 0x22: 3_600 * 10**9, 0x23: 86_400 * 10**9}
+BARS: Mapping[int, int] = {0x20: SECOND_NS, 0x21: MINUTE_NS, 0x22: HOUR_NS, 0x23: DAY_NS}
 """Record type of bars of one length -> nanoseconds."""
 SCHEMAS: Mapping[int, str] = {
     TRADES: "trades", MBP_1: "mbp-1", 0x0A: "mbp-10", 0x11: "ohlcv", 0x12: "status", DEFINITION: "definition",

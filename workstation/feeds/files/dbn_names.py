@@ -15,9 +15,9 @@ import pandas as pd
 
 from workstation.feeds.files.dbn_layout import UNDEFINED_TIME, texts
 from workstation.feeds.files.dbn_stream import Interval
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 
-DAY_NS = 86_400 * 10**9
 _ALWAYS = np.iinfo(np.int64).max
 
 _Span = tuple[int, int, str]

@@ -25,9 +25,10 @@ from workstation.feeds.files.dbn_layout import (
     fields_of,
     prices,
 )
-from workstation.feeds.files.dbn_names import DAY_NS, Names
+from workstation.feeds.files.dbn_names import Names
 from workstation.feeds.files.dbn_publishers import Published, dataset_name
 from workstation.feeds.files.reading import Rejections
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, MARKS, NO_TIME, QUOTES, TRADES, TradeFlag
 from workstation.market.tables.categories import categories, coded
@@ -65,8 +66,8 @@ class Source:
             ids = pd.unique(records["instrument_id"][mask])
             more = f" and {ids.size - 5} more" if ids.size > 5 else ""
             named = ", ".join(map(str, ids[:5].tolist()))
-            told = f"{self.file}: instrument id {named}{more}; ts_event {first['ts_event']}"
-            self.rejections.add(reason, int(mask.sum()), told)
+            reported = f"{self.file}: instrument id {named}{more}; ts_event {first['ts_event']}"
+            self.rejections.add(reason, int(mask.sum()), reported)
 
     def named(self, records: Records, *, by_receive: bool = False) -> tuple[Records, dict[str, Any]]:
         """Records that have a time and a name, and their ``event_ns``, ``seen_ns`` and ``instrument`` columns.
@@ -215,8 +216,8 @@ def statistics(source: Source, records: Records) -> Iterator[Batch]:
     source.reject("statistic other than open interest", ~wanted, kept)
     source.reject("open interest taken back by its publisher", deleted, kept)
     source.reject("open interest without a quantity", unknown, kept)
-    told = wanted & ~deleted & ~unknown
-    kept, stamp = kept[told], _subset(stamp, told)
+    reported = wanted & ~deleted & ~unknown
+    kept, stamp = kept[reported], _subset(stamp, reported)
     reference = kept["ts_ref"]
     published = np.where(reference >= np.uint64(END_NS), NO_TIME, reference.astype(np.int64))
     value = kept["quantity"].astype(np.float64)

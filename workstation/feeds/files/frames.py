@@ -24,6 +24,7 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.chunks import blocks_of
 from workstation.feeds.files.reading import END_NS, FIRST_NS, Rejections, open_bytes
 from workstation.market.errors import FrameError
+from workstation.market.instants import SECOND_NS
 
 FRAMES = 5_000
 """Frames of a batch."""
@@ -114,7 +115,7 @@ def _keep(
 
 def _ns(seconds: bytes) -> int:
     whole, _, fraction = seconds[:40].partition(b".")
-    return int(whole) * 10**9 + int(fraction.ljust(9, b"0")[:9] or b"0")
+    return int(whole) * SECOND_NS + int(fraction.ljust(9, b"0")[:9] or b"0")
 
 
 def _batches(lines: _Lines, feed: str, decode: Any, rejections: Rejections) -> Iterator[Batch]:

@@ -15,12 +15,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
 
 from workstation.market.errors import FrameError
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.symbology import GRAMMARS
 from workstation.market.tables import Column, table
 
-UNITS = {"percent": 0.01, "basis_points": 1e-4, "per_vol_point": 100.0, "per_day": 365.0, "cents": 0.01}
+UNITS = {
+    "percent": 0.01,
+    "basis_points": 1e-4,
+    "per_vol_point": 100.0,
+    "per_day": float(YEAR_DAYS),
+    "cents": 0.01,
+}
 """Ours = theirs x this: IV in percent, vega per vol point, theta per calendar day."""
-_FORMATS = ("iso", "s", "ms", "us", "ns")
+_FORMATS = ("iso", "s", "ms", "us", "ns", "excel")
 
 
 class _Strict(BaseModel):
@@ -293,7 +300,9 @@ def load_mapping(name: str) -> Mapping:
 def _understood(name: str, text: str) -> Mapping:
     try:
         mapping = Mapping.model_validate(yaml.safe_load(text))
-    except (yaml.YAMLError, ValidationError, re.error) as error:
+    except ValidationError as error:
+        raise FrameError(f"mapping {name}: {_in_words(error)}") from error
+    except (yaml.YAMLError, re.error) as error:
         raise FrameError(f"mapping {name}: {error}") from error
     known = table(mapping.table).by_name
     named = {
@@ -308,6 +317,16 @@ def _understood(name: str, text: str) -> Mapping:
         if problem := _unfit(known[column], value):
             raise FrameError(f"mapping {name}: {mapping.table}.{column} cannot be {value!r}: {problem}")
     return mapping
+
+
+def _in_words(error: ValidationError) -> str:
+    """What is wrong with a mapping, key by key."""
+    problems = []
+    for one in error.errors(include_url=False, include_input=False):
+        key = ".".join(str(part) for part in one["loc"])
+        said = "no such key" if one["type"] == "extra_forbidden" else one["msg"].removeprefix("Value error, ")
+        problems.append(f"{key}: {said}" if key else said)
+    return "; ".join(problems)
 
 
 def _said(mapping: Mapping) -> Iterator[tuple[str, Any]]:

@@ -15,6 +15,7 @@ from workstation.feeds.files.chunks import Chunk
 from workstation.feeds.files.mapping import InstrumentColumn, Part, TermColumns
 from workstation.feeds.files.times import times
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import Terms, render, underlying_of_root, unified
 from workstation.market.tables import NO_TIME
@@ -100,12 +101,12 @@ def _by_terms(chunk: Chunk, rule: TermColumns, right: str) -> tuple[pd.Categoric
     places, distinct = pd.factorize(keys)
     crypto, option = (rule.quote, rule.settle), rule.strike is not None
     found = [_name(crypto, option, scale, *key) for key in distinct.tolist()]
-    told = np.zeros(rows, dtype=np.bool_)
+    reported = np.zeros(rows, dtype=np.bool_)
     for mask, _, _ in problems:
-        told |= mask
+        reported |= mask
     for place, (_, problem) in enumerate(found):
         if problem:
-            mask = (places == place) & ~told
+            mask = (places == place) & ~reported
             if mask.any():
                 problems.append((mask, "symbol", problem))
     return _by_name([name for name, _ in found], places), problems
@@ -156,7 +157,7 @@ def _rights(chunk: Chunk, part: Part) -> list[str]:
 def _days(chunk: Chunk, part: Part) -> tuple[npt.NDArray[np.int64], Problems]:
     column = chunk.columns[part.column] if part.column else pa.array([str(part.constant)] * len(chunk))
     found = times(column, part.column or "expiry", part.format)
-    days = np.where(found.ns == NO_TIME, NO_TIME, found.ns // (86_400 * 10**9) * (86_400 * 10**9))
+    days = np.where(found.ns == NO_TIME, NO_TIME, found.ns // DAY_NS * DAY_NS)
     return days, [
         (mask, f"no expiry: {reason}", chunk.where(int(mask.argmax()))) for mask, reason in found.problems
     ]

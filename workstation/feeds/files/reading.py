@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import bz2
 import csv
 import gzip
 import importlib
+import io
+import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +36,7 @@ END_NS = pd.Timestamp("2101-01-01", tz="UTC").value
 _DAMAGE = (
     EOFError,
     zlib.error,
+    lzma.LZMAError,
     gzip.BadGzipFile,
     BadZipFile,
     UnicodeError,
@@ -89,8 +93,8 @@ class Reader(Protocol):
 FORMATS: Mapping[str, str] = {
     "cboe": "quote-table CSV and delayed-quotes JSON of Cboe",
     "dbn": "Databento binary files",
-    "lean": "tick and bar zips of LEAN",
-    "tardis": "options_chain CSV of Tardis",
+    "lean": "tick and bar zips of LEAN, and its CSVs of option universes",
+    "tardis": "options_chain, trades, quotes, book_snapshot, derivative_ticker and liquidations CSVs of Tardis",
     "frames": "raw websocket captures: cryptofeed's and the `timestamp json` line form",
     "table": "any CSV, Parquet or Feather file through a YAML mapping of columns, units and time",
 }
@@ -106,7 +110,7 @@ def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -
     format_name
         One of ``FORMATS``.
     path
-        The file; ``.gz`` is unpacked on the way.
+        The file; gzip, xz, bzip2 and zstd are unpacked on the way, by what the file begins with.
     rejections
         Counts what was set aside, with reasons.
     options
@@ -121,12 +125,17 @@ def read(format_name: str, path: Path, rejections: Rejections, **options: Any) -
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     module = importlib.import_module(f"workstation.feeds.files.{format_name}")
     reader: Reader = module.read
+    looked_at = getattr(module, "SETS_IMPOSSIBLE_ASIDE", False)
     try:
         for name, frame in reader(path, rejections, **options):
-            kept = possible(table(name), frame, rejections, lambda _: path.name)
+            kept = frame if looked_at else possible(table(name), frame, rejections, lambda _: path.name)
             if len(kept):
                 yield Batch(name, table(name).conform(kept))
     except _DAMAGE as error:
+        raise FrameError(f"{path.name}: {_damage(error)}") from error
+    except OSError as error:
+        if error.errno is not None:  # of the system: no such file, no permission
+            raise
         raise FrameError(f"{path.name}: {_damage(error)}") from error
 
 
@@ -134,9 +143,10 @@ def _damage(error: BaseException) -> str:
     """What is wrong with a damaged file, in words."""
     if isinstance(error, EOFError):
         return "the compressed file ends too early; it was cut off, fetch it again"
-    if isinstance(error, zlib.error | gzip.BadGzipFile):
+    if isinstance(error, zlib.error | gzip.BadGzipFile | lzma.LZMAError | OSError):
         return (
-            f"not a whole gzip file ({error}); fetch it again, or name it without .gz if it is not compressed"
+            f"not a whole compressed file ({error}); fetch it again, or name it without .gz, .xz, .bz2 or .zst if it is "
+            "not compressed"
         )
     if isinstance(error, BadZipFile):
         return f"not a whole zip file ({error}); fetch it again"
@@ -181,19 +191,47 @@ def _kinds(names: list[str]) -> list[str]:
 
 
 def open_text(path: Path) -> IO[str]:
-    """The file as text, unpacked when it is gzip."""
-    if path.suffix == ".gz":
-        return gzip.open(path, "rt", encoding="utf-8-sig", newline="")
-    return path.open(encoding="utf-8-sig", newline="")
+    """The file as text, unpacked when it is packed."""
+    return io.TextIOWrapper(open_bytes(path), encoding="utf-8-sig", newline="")
+
+
+_PACKED: tuple[tuple[bytes, str, Callable[[Path], Any]], ...] = (
+    (b"\x1f\x8b", ".gz", lambda path: gzip.GzipFile(path, "rb")),
+    (b"\xfd7zXZ\x00", ".xz", lambda path: lzma.LZMAFile(path, "rb")),  # noqa: SIM115 - whoever opens closes
+    (b"BZh", ".bz2", lambda path: bz2.BZ2File(path, "rb")),
+    (b"\x28\xb5\x2f\xfd", ".zst", lambda path: pa.CompressedInputStream(pa.OSFile(str(path)), "zstd")),
+)
+"""First bytes of packed files, their usual ending, and what unpacks them."""
+PACKED_ENDINGS = tuple(ending for _, ending, _ in _PACKED)
 
 
 def open_bytes(path: Path) -> IO[bytes]:
-    """The file as bytes, unpacked when it is gzip."""
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
+    """The file as bytes, unpacked when it begins like a gzip, xz, bzip2 or zstd file, whatever its name is.
+
+    A file that is named as packed and is not is handed to the unpacker of its name, which says so.
+    """
+    with path.open("rb") as file:
+        head = file.read(6)
+    for magic, ending, opened in _PACKED:
+        if head.startswith(magic) or (path.suffix.lower() == ending and head):
+            found: IO[bytes] = opened(path)
+            return found
+    return path.open("rb")
+
+
+def unpacked_name(path: Path) -> str:
+    """The file's name without the ending that says how it is packed.
+
+    Examples
+    --------
+    >>> unpacked_name(Path("chain.json.gz")), unpacked_name(Path("chain.csv"))
+    ('chain.json', 'chain.csv')
+    """
+    return path.stem if path.suffix.lower() in PACKED_ENDINGS else path.name
 
 
 def whole(path: Path) -> bytes:
-    """A file that is read at once, unpacked when it is gzip; ``FrameError`` when it is larger than any such file."""
+    """A file that is read at once, unpacked when it is packed; ``FrameError`` when it is larger than any such file."""
     with open_bytes(path) as file:
         content = file.read(LARGEST_PAGE + 1)
     if len(content) > LARGEST_PAGE:

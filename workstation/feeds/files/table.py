@@ -3,7 +3,7 @@
 A mapping::
 
     table: marks                       # the table it becomes
-    time: {column: timestamp, format: iso}       # iso, s, ms, us, ns, %d.%m.%Y; zone: UTC unless said
+    time: {column: timestamp, format: iso}       # iso, s, ms, us, ns, excel, %d.%m.%Y; zone: UTC unless said
     instrument: {column: instrument_name, grammar: deribit}   # or {constant: XXX}, or {terms: {root:, expiry:, ...}}
     constants: {venue: deribit}
     columns:                           # our column: theirs, or with a unit change
@@ -69,6 +69,8 @@ from workstation.market.tables import NO_TIME, Column, table
 from workstation.market.tables.categories import constant
 
 __all__ = ["Mapping", "load_mapping", "read", "shipped_mappings"]
+SETS_IMPOSSIBLE_ASIDE = True
+"""This reader leaves no row that a market cannot have printed, and names the place of each it set aside."""
 WORDS_TOLD = 20
 """Unknown words of a column that are told one by one; what is beyond them is told together."""
 Mask = npt.NDArray[np.bool_]
@@ -149,13 +151,13 @@ class _Run:
             made[name] = self._column(chunk, kept, schema.by_name[name], rule)
         if self.rules.conditions:
             made |= self._conditions(chunk, kept, self.rules.conditions, columns)
-        if kept.mask.all():
-            frame = pd.DataFrame(made, copy=False)
-        else:
-            places = np.flatnonzero(kept.mask)
-            frame = pd.DataFrame(
-                {name: values[places] for name, values in made.items()}, index=places, copy=False
-            )
+        if not right and kept.mask.all():
+            frame = schema.batch(made | self.rules.constants, len(chunk))
+            return possible(schema, frame, self.rejections, chunk.where)
+        places = np.flatnonzero(kept.mask)
+        frame = pd.DataFrame(
+            {name: values[places] for name, values in made.items()}, index=places, copy=False
+        )
         for name, value in self.rules.constants.items():
             category_column = schema.by_name[name].kind == "category"
             frame[name] = constant(str(value), len(frame)) if category_column else value

@@ -1,4 +1,6 @@
-"""Tardis ``options_chain`` CSV: one row per option ticker update, of several venues.
+"""Tardis CSVs: ``options_chain`` here, prints, quotes, tickers and liquidations in ``tardis_ticks``.
+
+An ``options_chain`` file has one row per option ticker update, of several venues:
 
 ``exchange,symbol,timestamp,local_timestamp,type,strike_price,expiration,open_interest,last_price,bid_price,
 bid_amount,bid_iv,...`` with times in microseconds, empty cells for "none" and IV as the venue sends it: percent
@@ -26,9 +28,11 @@ from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
 from workstation.feeds.files.chunks import Chunk, chunks
 from workstation.feeds.files.names import by_symbol
-from workstation.feeds.files.reading import ROWS, Rejections, possible
+from workstation.feeds.files.reading import ROWS, Rejections, open_text, possible
+from workstation.feeds.files.tardis_ticks import layout_of, read_ticks, registered
 from workstation.feeds.files.times import times
 from workstation.market.contract_sizes import coins_per_contract
+from workstation.market.instants import YEAR_DAYS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, table
@@ -52,7 +56,12 @@ Mask = npt.NDArray[np.bool_]
 
 
 def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
-    """Marks, in file order; a row that cannot be read is set aside and named."""
+    """Marks, prints or quotes, in file order; a row that cannot be read is set aside and named."""
+    with open_text(path) as text:
+        header = [name.strip() for name in text.readline(1 << 16).strip().split(",")]
+    if layout := layout_of(path, header):
+        yield from read_ticks(path, layout, rejections)
+        return
     for chunk in chunks(path, _WANTED, rejections, ROWS, who="not an options_chain file; it has no"):
         yield Batch("marks", _marks(chunk, rejections))
 
@@ -127,8 +136,8 @@ def _in_coins(marks: pd.DataFrame, chunk: Chunk, rejections: Rejections) -> pd.D
     for venue, coin in set(zip(venues, underlying, strict=True)):
         rows = (venues == venue) & (underlying == coin)
         coins[rows] = coins_per_contract(venue, coin, at[rows])
-    units, registered = _registered(names)
-    coins = np.where(np.isnan(coins) & (registered[codes] == venues), units[codes], coins)
+    units, registrars = registered(names)
+    coins = np.where(np.isnan(coins) & (registrars[codes] == venues), units[codes], coins)
     unknown = np.isnan(coins)
     for venue, coin in set(zip(venues[unknown], underlying[unknown], strict=True)):
         rows = unknown & (venues == venue) & (underlying == coin)
@@ -137,16 +146,6 @@ def _in_coins(marks: pd.DataFrame, chunk: Chunk, rejections: Rejections) -> pd.D
     factor = coins / units[codes]
     known: pd.DataFrame = marks.assign(**{name: marks[name] * factor for name in _SIZES})[~unknown]
     return known
-
-
-def _registered(names: list[str]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.object_]]:
-    """Underlying units of each name's contract (1 unless registered otherwise), and the venue that registered them."""
-    terms = [INSTRUMENT_TERMS.registered(name) or {} for name in names]
-    units = np.array([float(row.get("multiplier", np.nan)) for row in terms])
-    venues = [
-        str(row.get("venue", "")) if known else "" for row, known in zip(terms, ~np.isnan(units), strict=True)
-    ]
-    return np.where(np.isnan(units), 1.0, units), np.array(venues, dtype=object)
 
 
 def _in_our_units(
@@ -159,7 +158,7 @@ def _in_our_units(
     deribit, okx = venue == "deribit", venue == "okx"
     marks.loc[deribit, _VOLS] /= 100.0
     marks[["vega", "rho"]] *= 100.0
-    marks["theta"] *= 365.0
+    marks["theta"] *= YEAR_DAYS
     if okx.any():
         left_out = okx & marks[_OF_COIN].notna().any(axis=1)
         if left_out.any():

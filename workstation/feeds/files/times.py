@@ -18,13 +18,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from workstation.feeds.files.cells import MISSING, plain, text_at
+from workstation.feeds.files.cells import MISSING, numbers, plain, text_at
 from workstation.feeds.files.reading import END_NS, FIRST_NS
+from workstation.market.instants import DAY_NS, HOUR_NS, MICROSECOND_NS, MILLISECOND_NS, SECOND_NS
 from workstation.market.tables import NO_TIME
 
-SCALES = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
+SCALES = {"s": SECOND_NS, "ms": MILLISECOND_NS, "us": MICROSECOND_NS, "ns": 1}
 _WORDS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _ZONED = re.compile(r"\d.*[T ].*(Z|z|[+-]\d{2}(:?\d{2})?)")
+EXCEL_1970 = 25_569
+"""The spreadsheet's day number of 1 January 1970."""
 Mask = npt.NDArray[np.bool_]
 Nanoseconds = npt.NDArray[np.int64]
 
@@ -64,7 +67,7 @@ def times(
     name
         Of the column, for the reasons.
     form
-        ``iso``, a unit (``s``, ``ms``, ``us``, ``ns``), or a ``strptime`` pattern.
+        ``iso``, a unit (``s``, ``ms``, ``us``, ``ns``), ``excel`` (a spreadsheet's day numbers), or a ``strptime`` pattern.
     zone
         Of times that say none.
     ambiguous
@@ -78,9 +81,43 @@ def times(
         return _typed(array, name, local)
     if pa.types.is_date(array.type):
         return _typed(array.cast(pa.timestamp("ms")), name, local)
-    if form in SCALES:
-        return _counted(array, name, form)
-    return _written(array, name, form, local)
+    reason = _no_time(array.type)
+    if reason is not None:
+        return _none(array, f"no time in {name}{reason}")
+    if form == "excel":
+        return _serials(array, name, local)
+    return _counted(array, name, form) if form in SCALES else _written(array, name, form, local)
+
+
+def _no_time(kind: Any) -> str | None:
+    """Why a column of a type holds no times; None where it may."""
+    if pa.types.is_time(kind) or pa.types.is_duration(kind):
+        return f": {kind} is a time of day or a span, not a date"
+    if pa.types.is_floating(kind) and kind.bit_width < 64:
+        return f": {kind} carries no more than 7 digits; write it as double"
+    return "" if pa.types.is_null(kind) else None
+
+
+def _none(array: Any, reason: str) -> Times:
+    return Times(np.full(len(array), NO_TIME), [(np.ones(len(array), dtype=np.bool_), reason)])
+
+
+def _serials(array: Any, name: str, local: _Local) -> Times:
+    """Wall times from days since 30 December 1899, to the millisecond, which is what a spreadsheet keeps."""
+    days, bad = numbers(array, name)
+    low, high = (edge / DAY_NS + EXCEL_1970 for edge in (FIRST_NS, END_NS))
+    missing = np.isnan(days) & ~bad
+    with np.errstate(invalid="ignore"):
+        outside = ~missing & ~bad & ~((days >= low) & (days < high))
+    kept = ~(missing | bad | outside)
+    wall = np.rint((np.where(kept, days, EXCEL_1970) - EXCEL_1970) * 86_400_000.0).astype(np.int64) * 10**6
+    found = Times(np.where(kept, wall, NO_TIME))
+    found.without(missing | bad, f"no time in {name}")
+    found.without(
+        outside, f"time outside 1990-2100 in {name}: taken as a spreadsheet's days since 1899-12-30"
+    )
+    told = local.utc(found.ns, name)
+    return Times(told.ns, found.problems + told.problems)
 
 
 @dataclass(frozen=True)
@@ -131,9 +168,9 @@ class _Local:
         before = np.r_[self.order.wall_ns, wall[places][:-1]]
         for place, previous in zip(places[twice[places]], before[twice[places]], strict=True):
             now = int(wall[place])
-            day = now // (86_400 * 10**9)
+            day = now // DAY_NS
             steps = self.order.passes.get(day, 0)
-            if 0 < now < previous < now + 2 * 3600 * 10**9:
+            if 0 < now < previous < now + 2 * HOUR_NS:
                 steps += 1
             passes[place] = self.order.passes[day] = steps
         if len(places):
@@ -159,8 +196,7 @@ def _counted(array: Any, name: str, unit: str) -> Times:
     if pa.types.is_decimal(array.type):
         array = pc.cast(array, pa.string())
     elif not pa.types.is_string(array.type) and not pa.types.is_large_string(array.type):
-        ns = np.full(len(array), NO_TIME)
-        return Times(ns, [(np.ones(len(array), dtype=np.bool_), f"no time in {name}")])
+        return _none(array, f"no time in {name}")
     try:
         return _scaled(pc.cast(array, pa.int64()), name, unit, _WORDS[unit])
     except pa.ArrowInvalid:
@@ -238,7 +274,14 @@ def _report(
     for mask, likely in _likely(outside, values):
         first = int(mask.argmax())
         value = values[first] if source is None else source[first].as_py()
-        hint = f"{likely} would give {_moment(values[first], likely)}" if likely else "no unit makes it one"
+        serial = FIRST_NS / DAY_NS + EXCEL_1970 <= values[first] < END_NS / DAY_NS + EXCEL_1970
+        hint = (
+            f"{likely} would give {_moment(values[first], likely)}"
+            if likely
+            else "excel (a spreadsheet's day number) would give one"
+            if serial
+            else "no unit makes it one"
+        )
         found.without(mask, f"time outside 1990-2100 in {name}: {value} taken as {words}; {hint}")
 
 
@@ -262,9 +305,9 @@ def _moment(value: Any, words: str) -> str:
 def _written(array: Any, name: str, form: str, local: _Local) -> Times:
     """Times from text: ISO 8601 in any precision, each row with or without a zone; or one ``strptime`` pattern."""
     if not pa.types.is_string(array.type) and not pa.types.is_large_string(array.type):
-        ns = np.full(len(array), NO_TIME)
-        reason = f"no time in {name}: numbers, but the mapping says neither s, ms, us nor ns"
-        return Times(ns, [(np.ones(len(array), dtype=np.bool_), reason)])
+        return _none(
+            array, f"no time in {name}: {array.type}, but the mapping says neither s, ms, us, ns nor excel"
+        )
     encoded = array.dictionary_encode()
     texts = [_zulu(text.strip()) for text in encoded.dictionary.to_pylist()]
     zoned = np.array([bool(_ZONED.fullmatch(text)) for text in texts], dtype=np.bool_) | ("%z" in form)

@@ -41,8 +41,8 @@ def ticks(
     parts: list[Part] = []
     aside: list[Rejection] = []
     for payload, seen in zip(payloads, seen_ns.tolist(), strict=True):
-        made, bad = _of_answer(channel, payload, seen, np.int32(NAMES.code[number]))
-        parts += made
+        result, bad = _of_answer(channel, payload, seen, np.int32(NAMES.code[number]))
+        parts += result
         aside += bad
     return parts, aside
 
@@ -60,20 +60,22 @@ def _of_answer(channel: str, payload: bytes, seen: int, code: np.int32) -> tuple
     layout = tick_layout(channel)
     fields = parse(data, start[tick], ends[tick], layout.roles)
     numbers = fields.numbers
-    told = (fields.bad < 0) & ~np.isnan(numbers["price"]) & ~np.isnan(numbers["size"])
+    reported = (fields.bad < 0) & ~np.isnan(numbers["price"]) & ~np.isnan(numbers["size"])
     aside = [
         _said(payload[first:last], seen, int(role))
-        for first, last, role in zip(start[tick][~told], ends[tick][~told], fields.bad[~told], strict=True)
+        for first, last, role in zip(
+            start[tick][~reported], ends[tick][~reported], fields.bad[~reported], strict=True
+        )
     ]
     for first, last in zip(start[~tick].tolist(), ends[~tick].tolist(), strict=True):
         line = payload[first:last]
         if _END not in line and _NO_DATA not in line and not line.startswith(b"S,"):
             aside.append(_said(line, seen, -1))
-    at = np.flatnonzero(told)
+    at = np.flatnonzero(reported)
     if not at.size:
         return [], aside
-    seen_ns = np.full(len(told), seen, dtype=np.int64)
-    frame = rows.trades(at, np.full(len(told), code), seen_ns, fields, layout)
+    seen_ns = np.full(len(reported), seen, dtype=np.int64)
+    frame = rows.trades(at, np.full(len(reported), code), seen_ns, fields, layout)
     return [Part("trades", frame)], aside
 
 

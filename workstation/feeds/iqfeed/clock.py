@@ -10,11 +10,13 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import numpy.typing as npt
 
+from workstation.market.instants import DAY_NS, HOUR_NS, MICROSECOND_NS, MINUTE_NS, SECOND_NS
+
 Ints = npt.NDArray[np.int64]
-DAY_US = 86_400_000_000
-_HOUR_US = 3_600_000_000
+DAY_US = DAY_NS // MICROSECOND_NS
+_HOUR_US = HOUR_NS // MICROSECOND_NS
 _FIRST_YEAR, _LAST_YEAR = 1990, 2080
-AHEAD_NS = 60 * 10**9
+AHEAD_NS = MINUTE_NS
 """How far the venue's clock may be ahead of ours before a time of day is taken for yesterday's."""
 
 
@@ -114,4 +116,4 @@ def eastern(at_ns: int) -> dt.datetime:
     >>> eastern(1_793_512_800_000_000_000).isoformat()
     '2026-11-01T01:00:00-05:00'
     """
-    return dt.datetime.fromtimestamp(at_ns // 10**9, ZoneInfo("America/New_York"))
+    return dt.datetime.fromtimestamp(at_ns // SECOND_NS, ZoneInfo("America/New_York"))

@@ -61,8 +61,8 @@ def decode(frames: pd.DataFrame) -> list[Batch]:
     channels = frames["channel"].tolist()
     seen_ns = frames["seen_ns"].to_numpy(dtype=np.int64)
     for first, last in _runs(channels):
-        made, bad = _decode_run(channels[first], payloads[first:last], seen_ns[first:last])
-        parts += made
+        result, bad = _decode_run(channels[first], payloads[first:last], seen_ns[first:last])
+        parts += result
         aside += bad
     batches = [
         Batch(
@@ -140,11 +140,13 @@ def _level1(
         aside[line] = f"field: price or size of {lines.text(line)!r}"
     for line in np.flatnonzero(found.kind == scan.GARBAGE).tolist():
         aside[line] = f"line: no message of level 1, or cut short: {lines.text(line)!r}"
-    told = {line: Rejection(lines.seen_at(line), LEVEL1, "rejected", words) for line, words in aside.items()}
+    reported = {
+        line: Rejection(lines.seen_at(line), LEVEL1, "rejected", words) for line, words in aside.items()
+    }
     for line in np.flatnonzero(found.kind == scan.CONTROL).tolist():
         if said := refusal(lines.text(line)):
-            told[line] = Rejection(lines.seen_at(line), said[0], "refused", said[1])
-    return parts, [told[line] for line in sorted(told)]
+            reported[line] = Rejection(lines.seen_at(line), said[0], "refused", said[1])
+    return parts, [reported[line] for line in sorted(reported)]
 
 
 def updates(found: scan.Lines) -> npt.NDArray[np.bool_]:

@@ -238,21 +238,21 @@ class IQFeed(SocketFeed[Wire]):
 
     def _read(self, drained: Drained) -> list[Batch]:
         batches: list[Batch] = []
-        told: list[Row] = []
+        reported: list[Row] = []
         if drained.reads:
             batches = self._decoded(drained.reads, decode)
             for trades in (batch.frame for batch in batches if batch.table == "trades" and self._counted):
                 holes = self._count_gaps.holes(trades)
                 if holes:
-                    told += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]))
+                    reported += self._told_holes(holes, _channel, int(trades["seen_ns"].iloc[-1]))
         for number, lost in drained.lost.items():
             symbol = NAMES.symbols[number] if number >= 0 else ""
             instrument = _name(symbol)
             if instrument:
                 self._count_gaps.forget(NAMES.code[[number]])
-            told += self._told_lost(f"level1.{symbol}" if symbol else "level1", instrument, *lost)
+            reported += self._told_lost(f"level1.{symbol}" if symbol else "level1", instrument, *lost)
         conflated = {"level1": drained.conflated} if drained.conflated else {}
-        return self._with_health(batches, told + self._told_conflated(conflated))
+        return self._with_health(batches, reported + self._told_conflated(conflated))
 
 
 def _venue_symbol(name: str) -> str:

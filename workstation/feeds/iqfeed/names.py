@@ -116,4 +116,4 @@ def _read(symbol: str) -> tuple[int, int, str]:
 
 
 NAMES = Names()
-"""The process's table, beside the process's registry."""
+"""The process's table, next to the process's registry."""

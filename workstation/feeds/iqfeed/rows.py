@@ -76,11 +76,11 @@ def of_updates(
     seen = lines.seen(at)
     codes = NAMES.code[lines.symbol[at]]
     printed = good & (kind == scan.PRINT)
-    told = ~(np.isnan(fields.numbers["price"]) | np.isnan(fields.numbers["size"])) & (
+    reported = ~(np.isnan(fields.numbers["price"]) | np.isnan(fields.numbers["size"])) & (
         fields.whole["time_us"] >= 0
     )
     parts: list[Part] = []
-    if (rows := np.flatnonzero(printed & told)).size:
+    if (rows := np.flatnonzero(printed & reported)).size:
         parts.append(Part("trades", trades(rows, codes, seen, fields, layout)))
     quoted = contents & (scan.BID | scan.ASK) != 0
     updated = good & (kind != scan.SUMMARY) & quoted
@@ -90,7 +90,7 @@ def of_updates(
     options = (NAMES.traits[lines.symbol[at]] & OPTION) != 0
     if (rows := np.flatnonzero((updated | summed) & options)).size:
         parts.append(Part("marks", marks(rows, codes, seen, fields, summed)))
-    return parts, at[printed & ~told]
+    return parts, at[printed & ~reported]
 
 
 def trades(

@@ -1,7 +1,7 @@
 """OKX's account: positions and fills count contracts; their size is ctVal x ctMult (ccxt's contractSize leaves ctMult out).
 
 A balance is ``cashBal``; where something is borrowed (``liab``) it is the equity ``eq`` less the unrealised ``upl``, which has the debt taken off. ``public/instruments`` tells the sizes of the families met: 0.01 BTC of options, 100 USD of inverse swaps. Fills: ``trade/fills-history`` (``fee`` negative
-= paid). ``posSide`` and ``mgnMode`` name a position; fills carry no ``mgnMode``. Bills (``account/bills``): type 8 is funding; type 3, delivery and exercise, becomes a settlement fill at the bill's ``px``.
+= paid). ``posSide`` and ``mgnMode`` name a position; fills carry no ``mgnMode``, the bill of the same ``billId`` tells it. Bills (``account/bills``): type 2, trades, tell the modes of fills; type 8 is funding; type 3, delivery and exercise, becomes a settlement fill at the bill's ``px``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BILLS, BALANCE, INSTRUMENTS = (
     "publicGetPublicInstruments",
 )
 PAGE = 100
-_FUNDING, _DELIVERY = "8", "3"
+_TRADE, _FUNDING, _DELIVERY = "2", "8", "3"
 _SHORT_DELIVERY = ("113", "172")
 _SIDES = {"": "", "net": "", "long": "long", "short": "short"}
 
@@ -55,6 +55,7 @@ def requests(currencies: Sequence[str], since_ms: int) -> list[Request]:
     since = {"begin": since_ms, "limit": PAGE}
     return [
         Request("balances", BALANCE, {}),
+        Request("fills", BILLS, {"type": _TRADE, **since}),
         *(Request("fills", FILLS, {"instType": kind, **since}) for kind in ("OPTION", "SWAP", "FUTURES")),
         *(Request("fills", BILLS, {"type": kind, **since}) for kind in (_FUNDING, _DELIVERY)),
         Request("positions", POSITIONS, {}),
@@ -150,7 +151,7 @@ def fills(answer: Any, reading: Reading) -> Rows:
             "index": number(each.get("fillIdxPx")),
             "fill_id": word(each.get("billId")) or text(each, "tradeId"),
             "position_side": _kept(each),
-            "margin_mode": mode_of(each.get("mgnMode")),
+            "margin_mode": mode_of(each.get("mgnMode")) or reading.modes.get(word(each.get("billId")), ""),
         }
 
     return {"fills": each_row(listed(answer, "data"), reading, read, "instId")}
@@ -159,7 +160,11 @@ def fills(answer: Any, reading: Reading) -> Rows:
 def bills(answer: Any, reading: Reading) -> Rows:
     """``{"billId":"623950854533513219","instId":"BTC-USDT-SWAP","type":"8","subType":"173","mgnMode":"cross","pnl":"-0.12","ts":"1695033476167"}``"""
 
-    def read(each: Mapping[str, Any]) -> Row:
+    def read(each: Mapping[str, Any]) -> Row | None:
+        if each.get("type") == _TRADE:
+            if mode := mode_of(each.get("mgnMode")):
+                reading.tell_mode(text(each, "billId"), mode)
+            return None
         name, at_ns = name_of(each.get("instId"), "okx"), nanoseconds(each.get("ts"))
         kind, bill, mode = text(each, "type"), text(each, "billId"), mode_of(each.get("mgnMode"))
         if kind == _FUNDING:

@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from workstation.feeds.feed import Batch
+from workstation.market.instants import SECOND_NS
 
-SECOND_NS = 1_000_000_000
 RATE_SPAN_NS = 10 * SECOND_NS
 MARKET_DATA = ("trades", "quotes", "marks", "liquidations")
 _NOT_DATA = ("heartbeat", "health")
@@ -83,7 +83,7 @@ class Vitals:
         self._skew_told_ns = 0
 
     def connected(self, now_ns: int) -> None:
-        """A new connection: clocks start anew, what was told of channels stays."""
+        """A new connection: clocks start anew, what was reported of channels stays."""
         self._transport_ns = now_ns
         self._channel_ns = dict.fromkeys(self._channel_ns, now_ns)
         self._least_lag_ns, self._lag_rows = None, 0
@@ -183,8 +183,8 @@ class Vitals:
         skew, limit = self.skew_ns, self.parameters.skew_s * SECOND_NS
         if skew is None:
             return
-        wrong, told = abs(skew) > limit, self._skew_told_ns
-        if (wrong and abs(skew - told) > limit) or (told and not wrong):
+        wrong, reported = abs(skew) > limit, self._skew_told_ns
+        if (wrong and abs(skew - reported) > limit) or (reported and not wrong):
             self._skew_told_ns = skew if wrong else 0
             meaning = (
                 "the venue's clock is ahead of this machine's" if skew < 0 else "rows are at least this late"

@@ -15,9 +15,10 @@ import pandas as pd
 from workstation.feeds.feed import Batch, Feed, Gap, Subscription
 from workstation.feeds.supervision.duplicates import SeenTrades
 from workstation.feeds.supervision.health_rows import Reports, SinkError
-from workstation.feeds.supervision.staleness import SECOND_NS, StalenessParameters, Vitals
+from workstation.feeds.supervision.staleness import StalenessParameters, Vitals
 from workstation.feeds.supervision.waiting import Stopped, Waiting, end
 from workstation.market.errors import FeedError
+from workstation.market.instants import SECOND_NS
 
 T = TypeVar("T")
 
@@ -41,7 +42,7 @@ class SupervisionParameters:
     overlap_s
         How far before the newest row a backfill after a lost connection begins.
     pending_backfills
-        Gaps that may wait to be backfilled; more are told as lost.
+        Gaps that may wait to be backfilled; more are reported as lost.
     staleness
         See ``StalenessParameters``.
     """

@@ -48,20 +48,20 @@ def labelled(prefix: str, numbers: np.ndarray) -> Any:
 
 def batch(table: str, columns: Columns, latency_ns: np.ndarray) -> Batch:
     """The conformed batch of a slice's columns; ``latency_ns`` (n,) separates arrival from being seen."""
-    made: dict[str, Any] = dict(columns)
-    seen = made.pop("arrival_ns") + latency_ns
-    made["seen_ns"] = np.maximum.accumulate(seen)
+    result: dict[str, Any] = dict(columns)
+    seen = result.pop("arrival_ns") + latency_ns
+    result["seen_ns"] = np.maximum.accumulate(seen)
     rows = len(seen)
-    if "code" in made:
-        made["instrument"] = REGISTRY.categorical(made.pop("code").astype(np.int32))
+    if "code" in result:
+        result["instrument"] = REGISTRY.categorical(result.pop("code").astype(np.int32))
     if table in ("trades", "quotes", "marks", "liquidations"):
-        made["venue"] = "synthetic"
+        result["venue"] = "synthetic"
     if table == "heartbeat":
-        made["feed"] = "synthetic"
+        result["feed"] = "synthetic"
     for name, dtype in _LABELS.items():
-        if name in made:
-            made[name] = coded(made[name], dtype)
+        if name in result:
+            result[name] = coded(result[name], dtype)
     for name, prefix in (("trade_id", "T"), ("block_id", "B")):
-        if name in made:
-            made[name] = labelled(prefix, made[name])
-    return Batch(table, TABLES[table].batch(made, rows))
+        if name in result:
+            result[name] = labelled(prefix, result[name])
+    return Batch(table, TABLES[table].batch(result, rows))

@@ -15,9 +15,9 @@ from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.synthetic.assets import FLAVOURS
 from workstation.feeds.synthetic.market import ORDER, SyntheticMarket
 from workstation.market.errors import FeedError
+from workstation.market.instants import MILLISECOND_NS, SECOND_NS
 from workstation.market.tables import HEALTH
 
-SECOND_NS = 1_000_000_000
 HISTORY_STEP_NS = 5 * SECOND_NS
 HISTORY_OPTION_SHARE = 0.35
 
@@ -117,7 +117,7 @@ class Synthetic(Feed):
         self._closed = False
         if self._market is None:
             p = self.parameters
-            grid = p.slice_ms * 1_000_000
+            grid = p.slice_ms * MILLISECOND_NS
             start = self._clock() if p.start_ns is None else p.start_ns
             self._start_ns = start - start % grid
             history_ns = int(p.history_minutes * 60) * SECOND_NS
@@ -177,12 +177,12 @@ class Synthetic(Feed):
         end_ns = None if p.duration_s is None else self._start_ns + int(p.duration_s * SECOND_NS)
         if p.start_ns is None:
             now_ns = self._clock()
-            for batch in await self._history(now_ns - now_ns % (p.slice_ms * 1_000_000)):
+            for batch in await self._history(now_ns - now_ns % (p.slice_ms * MILLISECOND_NS)):
                 yield batch
         began_ns = market.now_ns if p.start_ns is None else self._clock()
         offset_ns = market.now_ns
         while not self._closed and (end_ns is None or market.now_ns < end_ns):
-            grid = p.slice_ms * 1_000_000
+            grid = p.slice_ms * MILLISECOND_NS
             target = market.now_ns + grid
             behind = await self._pace(began_ns, offset_ns, target)
             if p.start_ns is None and behind > p.jump_after_s:
@@ -204,7 +204,7 @@ class Synthetic(Feed):
         return -wait
 
     def _jumped(self, behind_s: float) -> Batch:
-        grid, market = self.parameters.slice_ms * 1_000_000, self.market
+        grid, market = self.parameters.slice_ms * MILLISECOND_NS, self.market
         start = market.now_ns
         market.skip(start + int(behind_s * SECOND_NS) // grid * grid)
         row = {

@@ -9,12 +9,12 @@ import pandas as pd
 
 from workstation.feeds.synthetic.assets import Asset
 from workstation.market import calendar
+from workstation.market.instants import HOUR_NS, YEAR_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.symbology import render
 from workstation.market.symbology.terms import Terms
 
-HOUR_NS = 3_600_000_000_000
 SHORTEST_LISTED_NS = HOUR_NS
 SPAN_SDS = 2.7
 
@@ -95,7 +95,7 @@ def list_chain(asset: Asset, spot: float, start_ns: int, rng: np.random.Generato
     names: list[str] = []
     for root, pattern in asset.roots:
         for day in expiries(pattern, start_ns):
-            years = max((day.value - start_ns) / calendar.YEAR_NS, 0.0) + 0.001
+            years = max((day.value - start_ns) / YEAR_NS, 0.0) + 0.001
             names += [
                 _name(asset, root, day, strike, right)
                 for strike in strikes(asset, spot, years)

@@ -129,10 +129,10 @@ class SyntheticMarket:
         if "trades" in columns:
             self._number(columns["trades"])
             columns["liquidations"] = _liquidations(columns["trades"])
-        made = [self._batch(table, columns[table]) for table in ORDER if table in columns]
+        result = [self._batch(table, columns[table]) for table in ORDER if table in columns]
         stamp = np.array([self.now_ns])
-        made.append(self._batch("heartbeat", {"arrival_ns": stamp, "event_ns": stamp}))
-        return [one for one in made if len(one.frame)]
+        result.append(self._batch("heartbeat", {"arrival_ns": stamp, "event_ns": stamp}))
+        return [one for one in result if len(one.frame)]
 
     def marks(self) -> list[Batch]:
         """Marks of all chains now, outside their rhythm."""

@@ -9,6 +9,7 @@ from workstation.feeds.synthetic.columns import Columns
 from workstation.feeds.synthetic.listing import Chain
 from workstation.feeds.synthetic.smile import vols
 from workstation.market import calendar
+from workstation.market.instants import DAY_NS
 from workstation.market.tables import NO_TIME
 from workstation.pricing.black import greeks, price
 
@@ -84,7 +85,7 @@ class OptionMarks:
         if self.asset.inverse:
             self.published, self.published_ns = self.chain.open_interest.copy(), now_ns
             return
-        morning = (now_ns - MORNING_NS) // calendar.DAY_NS * calendar.DAY_NS + MORNING_NS
+        morning = (now_ns - MORNING_NS) // DAY_NS * DAY_NS + MORNING_NS
         if morning > self.published_ns:
             self.published, self.published_ns = self.chain.open_interest.copy(), morning
 

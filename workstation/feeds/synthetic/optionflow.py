@@ -8,12 +8,12 @@ from workstation.feeds.synthetic.assets import Asset
 from workstation.feeds.synthetic.columns import EXCHANGES, Columns, code
 from workstation.feeds.synthetic.listing import Chain
 from workstation.feeds.synthetic.ticks import CONDITION_CODES, prints
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.tables import TradeFlag
 
 PARENT_EVERY_S = 6.0
 OPENING_SHARE = 0.56
 QUOTE_LEAD_NS = 15_000_000
-MS = 1_000_000
 _FLOOR = code(EXCHANGES, "C")
 _FLAGS = {
     "S": TradeFlag.ISO, "a": TradeFlag.AUCTION, "c": TradeFlag.CROSS, "e": TradeFlag.FLOOR, "f": TradeFlag.MULTI_LEG,
@@ -89,7 +89,9 @@ class OptionFlow:
             order["condition"][kind < 0.03] = CONDITION_CODES["f"]
             order["condition"][kind > 0.95] = CONDITION_CODES["S"]
             order["condition"][kind > 0.996] = CONDITION_CODES["D"]
-            order["late"][kind > 0.996] = rng.integers(3_000, 45_000, int((kind > 0.996).sum())) * MS
+            order["late"][kind > 0.996] = (
+                rng.integers(3_000, 45_000, int((kind > 0.996).sum())) * MILLISECOND_NS
+            )
             order["flags"] = _FLAG_OF_CODE[order["condition"]]
         return order
 
@@ -107,7 +109,7 @@ class OptionFlow:
         with_burst = rng.random() < 0.5 + min(0.4, 0.1 * abs(lean))
         up = (lean >= 0) == bool(self.chain.is_call[contract[0]])
         side = 1 if (up if with_burst else rng.random() < 0.6) else -1
-        times = time + np.sort(rng.integers(0, 400 * MS, count))
+        times = time + np.sort(rng.integers(0, 400 * MILLISECOND_NS, count))
         order = self._order(times, contract, np.full(count, side), self._sizes(count, 22.0))
         order["depth"] = np.linspace(0.0, 1.0, count)
         if self.us:

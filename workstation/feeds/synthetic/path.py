@@ -7,8 +7,9 @@ import math
 import numpy as np
 
 from workstation.feeds.synthetic.assets import Asset
+from workstation.market.instants import DAY_S, YEAR_DAYS
 
-YEAR_S = 365.0 * 86_400.0
+YEAR_S = float(YEAR_DAYS * DAY_S)
 BURST_EVERY_S = 40.0
 BURST_LIFE_S = 3.5
 OVERSHOOT_LIFE_S = 18.0
@@ -79,7 +80,7 @@ class PricePath:
     def _answer(self, log_return: float, seconds: float) -> None:
         """Variance reverts to its mean over a day, falls when the price rises, and has its own noise."""
         mean = 2.0 * math.log(self.asset.vol)
-        self.log_variance += (mean - self.log_variance) * seconds / 86_400.0
+        self.log_variance += (mean - self.log_variance) * seconds / DAY_S
         self.log_variance -= 2.0 * self.asset.leverage * log_return
         noise = self.asset.vol_of_vol * math.sqrt(seconds / YEAR_S)
         self.log_variance += noise * self.rng.standard_normal()

@@ -12,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.feeds.tape.merge import SECOND_NS, Ordered
+from workstation.feeds.tape.merge import Ordered
 from workstation.feeds.tape.tape import Tape
+from workstation.market.instants import SECOND_NS
 from workstation.market.tables import TABLES
 from workstation.market.tables.frames import arrays_of
 
@@ -137,12 +138,12 @@ def _block(tape: Tape, rows: Ordered | None, told_ns: int | None, end_ns: int | 
         run = np.cumsum(begins)
         columns = {"event_ns": beats, "seen_ns": beats, "feed": tape.name}
         frames["heartbeat"] = arrays_of(TABLES["heartbeat"].conform(pd.DataFrame(columns)))
-    made = {}
+    result = {}
     for at, name in enumerate(names):
         ours, table = np.flatnonzero(rank == at), TABLES[name]
         frames[name][table.places["seq"]] = ours + begun + 1
-        made[name] = table.assembled(frames[name], ours.size)
-    return Block(made, tuple(names), rank, event_ns, run)
+        result[name] = table.assembled(frames[name], ours.size)
+    return Block(result, tuple(names), rank, event_ns, run)
 
 
 def _heartbeats(tape: Tape, clock: Places, told_ns: int | None, end_ns: int | None) -> tuple[Places, Places]:
@@ -151,9 +152,9 @@ def _heartbeats(tape: Tape, clock: Places, told_ns: int | None, end_ns: int | No
     if tape.recorded_heartbeats or not (clock.size or told_ns is not None):
         return none, none
     period = int(p.heartbeat_s * SECOND_NS)
-    told = np.concatenate(([clock[0] if told_ns is None else told_ns], clock))
-    following = np.append(clock, told[-1] if end_ns is None else end_ns)
-    first = told - told % period + period
+    reported = np.concatenate(([clock[0] if told_ns is None else told_ns], clock))
+    following = np.append(clock, reported[-1] if end_ns is None else end_ns)
+    first = reported - reported % period + period
     until = np.minimum(following, first + p.heartbeats * period)
     count = np.maximum(-(-(until - first) // period), 0)
     where = np.repeat(np.arange(count.size), count)

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-SECOND_NS = 1_000_000_000
-
 
 class Run(NamedTuple):
     """Rows of one table that follow one another; ``first_ns`` and ``last_ns`` bound the clock when they came."""

@@ -7,15 +7,17 @@ import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
 
 from workstation.feeds.decoding import Decoder, decoder_of
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
-from workstation.feeds.tape.merge import SECOND_NS, Merge, Run
+from workstation.feeds.tape.merge import Merge, Run
+from workstation.feeds.tape.recordings import Fitting, FramesOf, Recording
 from workstation.market.errors import FeedError
+from workstation.market.instants import DAY_NS, SECOND_NS
 from workstation.market.tables import HEALTH, HEARTBEAT, INSTRUMENTS, TABLES
 
 ROWS = (
@@ -24,49 +26,7 @@ ROWS = (
 FRAMES = ("instruments", "frames", "heartbeat")
 LONGEST_NS = 100_000_000
 FEW_ROWS, MANY_ROWS = 5_000, 200_000
-LONGEST_WINDOW_NS = 7 * 86_400 * SECOND_NS
-
-
-class Recording(Protocol):
-    """Where a tape reads: history, or anything with its ``read``."""
-
-    def read(self, table: str, start: Any = None, end: Any = None) -> pd.DataFrame:
-        """Rows with start <= event_ns < end (int64 ns)."""
-
-
-class FramesOf:
-    """A recording made of frames in memory.
-
-    Examples
-    --------
-    >>> rows = pd.DataFrame({"event_ns": [1, 5], "instrument": "BTC/USD", "price": 1.0, "size": 1.0})
-    >>> FramesOf({"trades": rows}).read("trades", 2, 9)["event_ns"].tolist()
-    [5]
-    """
-
-    def __init__(self, tables: Mapping[str, pd.DataFrame]) -> None:
-        self._tables = {name: TABLES[name].conform(frame) for name, frame in tables.items()}
-
-    def read(self, table: str, start: int | None = None, end: int | None = None) -> pd.DataFrame:
-        """See ``Recording``."""
-        frame = self._tables.get(table)
-        if frame is None:
-            return TABLES[table].empty()
-        event = frame["event_ns"].to_numpy()
-        inside = np.ones(len(frame), dtype=bool)
-        if start is not None:
-            inside &= event >= start
-        if end is not None:
-            inside &= event < end
-        return frame if inside.all() else frame[inside].reset_index(drop=True)
-
-    def tables(self) -> pd.DataFrame:
-        """Name, first and last event time of each table that holds rows."""
-        held = {name: frame["event_ns"] for name, frame in self._tables.items() if len(frame)}
-        return pd.DataFrame(
-            [(name, int(event.min()), int(event.max())) for name, event in held.items()],
-            columns=["name", "first_event_ns", "last_event_ns"],
-        )
+LONGEST_WINDOW_NS = 7 * DAY_NS
 
 
 @dataclass(frozen=True)
@@ -150,7 +110,9 @@ class Tape(Feed):
         p = self.parameters = replace(parameters or TapeParameters(), **overrides)
         if p.speed != "max" and not float(p.speed) > 0.0:
             raise FeedError(f"speed must be positive or 'max', got {p.speed!r}", fatal=True)
-        self.recording = FramesOf(recording) if isinstance(recording, Mapping) else recording
+        self.recording: Recording = (
+            FramesOf(recording) if isinstance(recording, Mapping) else Fitting(recording)
+        )
         self.tables = tuple(p.tables) or ROWS
         unknown = [name for name in self.tables if name not in TABLES]
         if unknown:
@@ -169,6 +131,7 @@ class Tape(Feed):
         self.recorded_heartbeats = False
         self._reaches: dict[str, tuple[int, int]] | None = None
         self._undecoded: set[str] = set()
+        self._refused_told = 0
         self._lap_ns = 0
         self._anchor: tuple[int, int] | None = None
 
@@ -284,8 +247,22 @@ class Tape(Feed):
             self._queue.extend(self._heartbeats(run.first_ns))
             self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
             self._told_ns = run.last_ns
+        self._queue.extend(self._not_fitting())
         if before_ns is None:
             self._queue.extend(self._heartbeats(self.end_ns))
+
+    def _not_fitting(self) -> Iterator[tuple[int, Batch]]:
+        """Health rows of what was read last and does not fit its table."""
+        if not isinstance(self.recording, Fitting):
+            return
+        while self._refused_told < len(self.recording.refused):
+            one = self.recording.refused[self._refused_told]
+            self._refused_told += 1
+            row = {
+                "event_ns": one.window_ns, "feed": self.name, "channel": one.table, "event": "rejected", "count": one.rows,
+                "detail": one.reason,
+            }  # fmt: skip
+            yield one.window_ns + self._lap_ns, Batch("health", HEALTH.conform(pd.DataFrame([row])))
 
     def read_window(self) -> int | None:
         """Read one window further into ``merge``; returns the time before which nothing more comes, None at the end."""

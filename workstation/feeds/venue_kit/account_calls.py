@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from workstation.feeds.venue_kit.account_rows import Request
 from workstation.feeds.venue_kit.secrets import secret
-from workstation.market.errors import FeedError
+from workstation.market.errors import FeedError, unknown_name
 
 PAUSE_S = 10.0
 """How long to wait when a venue limits the rate and does not say for how long."""
@@ -53,9 +53,7 @@ class Account:
         known = set(cls.__dataclass_fields__) - {"venue"}
         unknown = sorted(set(options) - known)
         if unknown:
-            raise FeedError(
-                f"{venue}: no option {unknown[0]!r}; known are {', '.join(sorted(known))}", fatal=True
-            )
+            raise FeedError(f"{venue}: {unknown_name('option', unknown[0], sorted(known))}", fatal=True)
         missing = [name for name in ("api_key", "secret") if not options.get(name)]
         if missing:
             raise FeedError(f"{venue}: {missing[0]} is missing; a read-only key is enough", fatal=True)
@@ -111,6 +109,14 @@ class Wire:
         except ccxt.BaseError as error:
             raise self._failure(what, error) from error
         return Answer(request, time.time_ns(), str(exchange.last_http_response or "").encode())
+
+    async def server_ms(self) -> int:
+        """The venue's time, ms of UTC. Raises ``FeedError``."""
+        self._exchange.last_http_response, self._status = None, 0
+        try:
+            return int(await self._exchange.fetch_time())
+        except ccxt.BaseError as error:
+            raise self._failure(f"{self._venue}: its time", error) from error
 
     def _failure(self, what: str, error: ccxt.BaseError) -> FeedError:
         if self._status in _LIMITED or isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded):

@@ -11,14 +11,16 @@ import msgspec
 import numpy as np
 
 from workstation.market.errors import FrameError, SymbolError
+from workstation.market.instants import MILLISECOND_NS
 from workstation.market.symbology import parse, unified
 from workstation.portfolio.positions import settlement_price
 
-MILLISECOND = 1_000_000
 EARLIEST_NS, LATEST_NS = 631_152_000_000_000_000, 4_102_444_800_000_000_000
 """1990 and 2100; a time outside is none."""
 LONGEST = 60
 """Characters of a value that are shown in a message."""
+MOST_MODES = 10_000
+"""Margin modes of fills that are remembered."""
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]
 """Table -> rows of it."""
@@ -57,6 +59,8 @@ class Reading:
         Venue symbol -> when its size was asked for in vain, ns.
     two_sided
         Venue symbols whose long and short are kept apart (hedge mode), as their positions tell.
+    modes
+        Margin mode of fills by bill id, where a venue tells it apart from the fill; the newest ``MOST_MODES``.
     unread
         Takes the items that cannot be read; None: the first of them is raised.
     """
@@ -67,7 +71,14 @@ class Reading:
     sizes: dict[str, float] = field(default_factory=dict)
     unlisted: dict[str, int] = field(default_factory=dict)
     two_sided: set[str] = field(default_factory=set)
+    modes: dict[str, str] = field(default_factory=dict)
     unread: list[Unread] | None = None
+
+    def tell_mode(self, bill: str, mode: str) -> None:
+        """Remember the margin mode of a fill."""
+        self.modes[bill] = mode
+        while len(self.modes) > MOST_MODES:
+            del self.modes[next(iter(self.modes))]
 
     def row(self, table_time_ns: int, name: str = "") -> Row:
         """The columns every row has."""
@@ -217,7 +228,7 @@ def nanoseconds(milliseconds: Any) -> int:
     value = number(milliseconds)
     if math.isnan(value):
         raise FrameError("a row without its time")
-    found = int(value) * MILLISECOND
+    found = int(value) * MILLISECOND_NS
     if not EARLIEST_NS <= found < LATEST_NS:
         raise FrameError(f"{shown(milliseconds)} ms is no time between 1990 and 2100")
     return found

@@ -100,7 +100,7 @@ class TappedSocket:
                 return
 
     def spawn(self, work: Any) -> None:
-        """Run a coroutine beside; it ends with the socket."""
+        """Run a coroutine alongside; it ends with the socket."""
         task = asyncio.ensure_future(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.instruments import REGISTRY
+from workstation.numerics.state_arrays import LEAST_CODES, capacity, extended
 
 _NEXT, _AHEAD, _BEHIND = 0, 1, 2
 
@@ -68,10 +69,8 @@ class _NewestNumber:
             self._last[codes] = 0
 
     def _make_room(self, codes: npt.NDArray[Any]) -> None:
-        size = int(codes.max(initial=-1)) + 1
-        if size > self._last.size:
-            more = np.zeros(max(size, 2 * self._last.size, 1024) - self._last.size, dtype=np.int64)
-            self._last, self._last_ns = np.append(self._last, more), np.append(self._last_ns, more)
+        size = capacity(int(codes.max(initial=-1)) + 1, self._last.size, LEAST_CODES)
+        self._last, self._last_ns = extended(self._last, size, 0), extended(self._last_ns, size, 0)
 
 
 class SequenceGaps(_NewestNumber):

@@ -49,8 +49,8 @@ class HealthRows:
     def row(self, event: str, *, time_ns: int, detail: str, **fields: Any) -> Row:
         """One row; fields as the table's, times as ``time_ns`` unless given."""
         times = {"event_ns": time_ns, "seen_ns": time_ns, "start_ns": time_ns, "end_ns": time_ns}
-        told = {"feed": self._feed, "event": event, "detail": detail, "channel": "", "count": 0}
-        return times | told | {"recoverable": False, "instruments": ""} | fields
+        reported = {"feed": self._feed, "event": event, "detail": detail, "channel": "", "count": 0}
+        return times | reported | {"recoverable": False, "instruments": ""} | fields
 
     def gap(self, gap: Gap, time_ns: int, *, lost: int = 0, key: str = "") -> Row:
         """The row that announces a gap.

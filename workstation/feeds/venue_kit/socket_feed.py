@@ -15,8 +15,9 @@ from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.feeds.venue_kit.gap_detector import Hole
 from workstation.feeds.venue_kit.health_rows import HealthRows, Row
 from workstation.market.errors import FeedError
+from workstation.market.instants import SECOND_NS
 
-LOST_MARGIN_NS = 2 * 10**9
+LOST_MARGIN_NS = 2 * SECOND_NS
 """How far around lost prints a backfill asks: the venue's clock is not ours, and channels gather for 100 ms."""
 
 
@@ -111,17 +112,17 @@ class SocketFeed(Feed, Generic[Wire]):
 
     def _adopt(self, make: Callable[[Callable[[str], None]], Wire]) -> Wire:
         """Make the connection with a function it calls once it is lost, with the reason; it is the feed's from now on."""
-        made: list[Wire] = []
+        result: list[Wire] = []
 
         def lost(reason: str) -> None:
-            if made and made[0] is self._wire:
+            if result and result[0] is self._wire:
                 self._lost = self._lost or reason
                 self._queue.wake()
 
         self._lost = ""
-        made.append(make(lost))
-        self._wire = made[0]
-        return made[0]
+        result.append(make(lost))
+        self._wire = result[0]
+        return result[0]
 
     def _decoded(
         self, raw: Sequence[RawFrame], decode: Callable[[pd.DataFrame], Iterable[Batch]]

@@ -72,10 +72,10 @@ class ScratchArrays:
         if many <= self._size:
             return self._held
         size = many if many > SCRATCH_ROWS else 2 * many
-        made = tuple([np.empty((rows, size) if rows else size, dtype) for dtype, rows in self._layout])
+        result = tuple([np.empty((rows, size) if rows else size, dtype) for dtype, rows in self._layout])
         if many <= SCRATCH_ROWS:
-            self._size, self._held = size, made
-        return made
+            self._size, self._held = size, result
+        return result
 
 
 @numba.njit(cache=True, nogil=True)

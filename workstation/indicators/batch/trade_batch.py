@@ -233,7 +233,7 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     """A history of trades as the functions over it take it: conformed, and in an order in which none is lost.
 
     Trades that the hub has numbered (``seq`` strictly rising) stay in the order in which they were accepted, so that live,
-    replay and batch give the same rows: what was late then is late again, and is told (``LateTradesWarning``). Any other
+    replay and batch give the same rows: what was late then is late again, and is reported (``LateTradesWarning``). Any other
     trades that are not in the order of ``event_ns`` are sorted by ``event_ns`` and ``seq``.
 
     Raises

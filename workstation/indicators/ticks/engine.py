@@ -37,8 +37,8 @@ def stamped(event_ns: npt.NDArray[np.int64], *further: npt.NDArray[np.int64]) ->
     """The ``int64`` columns of rows at ``event_ns`` (n,), shape (3 or more, n)."""
     columns = np.zeros((3 + len(further), event_ns.size), dtype=np.int64)
     columns[1] = event_ns
-    for place, values in enumerate(further, 3):
-        columns[place] = values
+    for position, values in enumerate(further, 3):
+        columns[position] = values
     return columns
 
 
@@ -51,9 +51,9 @@ class Follower:
 
     def take(self, batch: pd.DataFrame, step: Callable[[pd.DataFrame], Any]) -> Any:
         """What the windows make of a batch, or made of it for another."""
-        made = self.windows.step.take(batch, self._position, step)
+        result = self.windows.step.take(batch, self._position, step)
         self._position = self.windows.step.position
-        return made
+        return result
 
     def restored(self) -> None:
         """The windows go on from a snapshot."""
@@ -126,7 +126,7 @@ class TickEngine(Engine):
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take trades, heartbeats or health rows and give the rows they complete."""
-        made: Made | None = None
+        result: Made | None = None
         if not rows_of(batch):
             return nothing(self._schema)
         if table == "trades":
@@ -134,17 +134,17 @@ class TickEngine(Engine):
             self.ahead += columns.ahead
             if not columns.event_ns.size:
                 return nothing(self._schema)
-            made = self._take(
+            result = self._take(
                 batch,
                 [followed.take(batch, self._measure_by(followed.windows)) for followed in self._followed],
             )
         elif table == "heartbeat":
-            made = self._beat(int(batch["event_ns"].to_numpy().max()))
+            result = self._beat(int(batch["event_ns"].to_numpy().max()))
         else:
             concerned = [followed.take(batch, followed.windows.apply_health) for followed in self._followed]
             if concerned[0].size:  # of all the same: their paths are one
                 self._forget(concerned[0])
-        return self._frame(made) if made is not None else nothing(self._schema)
+        return self._frame(result) if result is not None else nothing(self._schema)
 
     @cached_property
     def _every_ns(self) -> int:
@@ -188,7 +188,7 @@ class TickEngine(Engine):
 
     @abstractmethod
     def _own_state(self) -> dict[str, Any]:
-        """State beside the windows."""
+        """State in addition to the windows."""
 
     @abstractmethod
     def _restore_own(self, state: dict[str, Any]) -> None:

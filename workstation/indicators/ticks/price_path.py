@@ -171,11 +171,11 @@ class TickPaths:
             row = health.iloc[at]
             if row["channel"] and "trade" not in row["channel"].lower():
                 continue
-            told = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
+            reported = f"{row['event']} of {row['feed'] or 'a feed'}: {row['detail']}"
             for of in self._concerned(str(row["feed"]), str(row["instruments"])):
                 concerned.add(of)
                 self.breaks[of] = Break(
-                    int(row["event_ns"]), told, max(int(row["event_ns"]), int(row["end_ns"]))
+                    int(row["event_ns"]), reported, max(int(row["event_ns"]), int(row["end_ns"]))
                 )
         rows = np.array(sorted(concerned), dtype=np.int64)
         kernels.forget(self._state.arrays, rows)
@@ -212,7 +212,7 @@ class TickPaths:
             "instruments": self.rows.names(),
             "state": self._state.snapshot(len(self.rows)),
             "venues": dict(self._venues),
-            "breaks": [[of, *told] for of, told in self.breaks.items()],
+            "breaks": [[of, *reported] for of, reported in self.breaks.items()],
             "late": self.late,
             "unpriced": self.unpriced,
         }
@@ -224,6 +224,6 @@ class TickPaths:
         self._state.restore(state["state"])
         self._venues = dict(state["venues"])
         self.breaks = {
-            int(of): Break(int(at), str(told), int(until)) for of, at, told, until in state["breaks"]
+            int(of): Break(int(at), str(reported), int(until)) for of, at, reported, until in state["breaks"]
         }
         self.late, self.unpriced = int(state["late"]), int(state["unpriced"])

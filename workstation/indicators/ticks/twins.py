@@ -196,3 +196,178 @@ def bursts_twin(
         if row.smoothed <= row.mean:
             direction = 0
     return found
+
+
+class CandleTwin(NamedTuple):
+    """A candle of one timeframe: its number since the epoch, prices, volume, and the time of its newest price."""
+
+    number: int
+    high: float
+    low: float
+    close: float
+    volume: float
+    newest_ns: int
+
+    def with_trade(self, event_ns: int, price: float, size: float) -> CandleTwin:
+        """The candle with one more trade; the close is that of the latest time, of equal times the last."""
+        newer = event_ns >= self.newest_ns
+        return CandleTwin(
+            self.number, max(self.high, price), min(self.low, price), price if newer else self.close, self.volume + size,
+            max(event_ns, self.newest_ns),
+        )  # fmt: skip
+
+
+class TrendTwin:
+    """One timeframe of one instrument: the closed candles and the one in progress; every average anew."""
+
+    def __init__(self, every_ns: int) -> None:
+        self.every_ns = every_ns
+        self.closed: list[CandleTwin] = []
+        self.open: CandleTwin | None = None
+
+    def is_over(self, watermark: int) -> bool:
+        """Whether the watermark closes the candle in progress."""
+        return self.open is not None and (self.open.number + 1) * self.every_ns <= watermark
+
+    def close(self) -> None:
+        """The candle in progress is final."""
+        assert self.open is not None
+        self.closed.append(self.open)
+        self.open = None
+
+    def add(self, event_ns: int, watermark: int, price: float, size: float) -> None:
+        """A trade; one that is too late for the candle in progress adds nothing."""
+        number = watermark // self.every_ns
+        if event_ns < number * self.every_ns:
+            return
+        candle = self.open or CandleTwin(number, price, price, price, 0.0, event_ns)
+        self.open = candle.with_trade(event_ns, price, size)
+
+    def ema(self, length: int) -> list[float]:
+        """EMA of the closes after each closed candle."""
+        out: list[float] = []
+        for candle in self.closed:
+            out.append(out[-1] + 2.0 / (length + 1) * (candle.close - out[-1]) if out else candle.close)
+        return out
+
+    def slope(self, length: int) -> float:
+        """Change of the EMA over the last closed candle."""
+        average = self.ema(length)
+        return average[-1] - average[-2] if len(average) > 1 else 0.0
+
+    def true_ranges(self) -> list[float]:
+        """True range of each closed candle; of the first its range."""
+        closes = [None, *(candle.close for candle in self.closed)]
+        return [
+            candle.high - candle.low if before is None else max(candle.high, before) - min(candle.low, before)
+            for candle, before in zip(self.closed, closes, strict=False)
+        ]
+
+    def atr(self, length: int) -> float:
+        """Wilder's average true range; NaN until ``length`` candles are closed."""
+        ranges = self.true_ranges()
+        if len(ranges) < length:
+            return NAN
+        value = fmean(ranges[:length])
+        for true_range in ranges[length:]:
+            value += (true_range - value) / length
+        return value
+
+    def choppiness(self, length: int) -> float:
+        """Choppiness index; NaN until ``length`` candles are closed, and where price stood still."""
+        last = self.closed[-length:]
+        if len(last) < length:
+            return NAN
+        span = max(candle.high for candle in last) - min(candle.low for candle in last)
+        return (
+            100 * math.log10(sum(self.true_ranges()[-length:]) / span) / math.log10(length) if span else NAN
+        )
+
+    def usual_volume(self, length: int) -> float:
+        """Mean volume of the last closed candles; NaN until there are so many."""
+        last = self.closed[-length:]
+        return fmean(candle.volume for candle in last) if len(last) == length else NAN
+
+
+class CandleSignal(NamedTuple):
+    """A signal of v3 or v4, at the place of the trade it came with."""
+
+    trade: int
+    event_ns: int
+    version: int
+    side: int
+    price: float
+    threshold: float
+    strength: float
+
+
+def trend_twin(low: TrendTwin, high: TrendTwin, by: Any) -> CandleTrend:
+    """What v3 asks of the closed candles; ``by``: ``ReversalsParameters``."""
+    known = len(low.closed) >= by.fast and len(high.closed) >= by.slow
+    far, atr = high.ema(by.slow), high.atr(by.atr)
+    reach = math.inf if math.isnan(atr) else by.stretch * atr
+    return CandleTrend(
+        known, low.slope(by.fast), high.slope(by.slow), far[-1] if far else 0.0, reach, atr,
+        low.usual_volume(by.volume),
+    )  # fmt: skip
+
+
+def close_twin(low: TrendTwin, trade: int, by: Any) -> list[CandleSignal]:
+    """Close the low timeframe's candle; the signal of v4 that comes with it."""
+    usual = low.usual_volume(by.volume)
+    low.close()
+    candle = low.closed[-1]
+    if len(low.closed) < max(by.fast, by.slow):
+        return []
+    pairs = list(zip(low.ema(by.fast), low.ema(by.slow), strict=True))
+    apart = [pair for pair in pairs[:-1] if pair[0] != pair[1]]
+    if not apart:
+        return []
+    side = ema_cross_twin(apart[-1], pairs[-1], candle.volume, usual, low.choppiness(by.choppiness), by)
+    least = by.volume_over * usual
+    end_ns = (candle.number + 1) * low.every_ns
+    return [CandleSignal(trade, end_ns, 4, side, candle.close, least, candle.volume / least)] if side else []
+
+
+def candle_reversals_twin(
+    trades: Sequence[tuple[int, float, float]], fades: Sequence[BurstSignal], by: Any, every_ns: tuple[int, int], hold_ns: int
+) -> list[CandleSignal]:  # fmt: skip
+    """Signals of v3 and v4 of one instrument, trade by trade.
+
+    Parameters
+    ----------
+    trades
+        (event_ns, price, size), without flags, in the order in which they came.
+    fades
+        Signals of v1 (``bursts_twin``): each is held until it is confirmed, too old, or followed by another.
+    by
+        ``ReversalsParameters``.
+    every_ns, hold_ns
+        Lengths of the low and the high timeframe, and how long a fade is held.
+    """
+    low, high = (TrendTwin(every) for every in every_ns)
+    sides = {fade.tick: fade.side for fade in fades if fade.version == 1}
+    found: list[CandleSignal] = []
+    watermark, side, held_ns = -(2**63), 0, 0
+    for trade, (event_ns, price, size) in enumerate(trades):
+        watermark = max(watermark, event_ns)
+        if low.is_over(watermark):
+            found += close_twin(low, trade, by)
+        if high.is_over(watermark):
+            high.close()
+        for timeframe in (low, high):
+            timeframe.add(event_ns, watermark, price, size)
+        if trade in sides:
+            side, held_ns = sides[trade], event_ns
+        if not side:
+            continue
+        if event_ns - held_ns > hold_ns:
+            side = 0
+            continue
+        trend, volume = trend_twin(low, high, by), low.open.volume if low.open else 0.0
+        if confirmed_fade_twin(trend, side, price, volume, by.volume_factor):
+            least = by.volume_factor * trend.volume_mean
+            strength = volume / least if least > 0 else math.inf
+            found.append(CandleSignal(trade, event_ns, 3, side, price, least, strength))
+            side = 0
+    return found

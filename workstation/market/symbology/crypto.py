@@ -12,6 +12,7 @@ from workstation.market.symbology.terms import (
     need_expiry,
     option_parts,
     right_letter,
+    spell_compact_date,
     spell_strike,
     spell_worded_date,
     strike_number,
@@ -87,9 +88,9 @@ def render_ccxt(terms: Terms) -> str:
     if terms.kind == "perpetual":
         return f"{pair}:{terms.settle}"
     if terms.kind == "future":
-        return f"{pair}:{terms.settle}-{need_expiry('ccxt', terms):%y%m%d}"
+        return f"{pair}:{terms.settle}-{spell_compact_date(need_expiry('ccxt', terms))}"
     expiry, strike, right = option_parts("ccxt", terms)
-    return f"{pair}:{terms.settle}-{expiry:%y%m%d}-{spell_strike(strike)}-{right}"
+    return f"{pair}:{terms.settle}-{spell_compact_date(expiry)}-{spell_strike(strike)}-{right}"
 
 
 def parse_deribit(symbol: str) -> Terms:
@@ -243,9 +244,9 @@ def render_okx(terms: Terms) -> str:
     if terms.kind == "perpetual":
         return f"{pair}-SWAP"
     if terms.kind == "future":
-        return f"{pair}-{need_expiry('okx', terms):%y%m%d}"
+        return f"{pair}-{spell_compact_date(need_expiry('okx', terms))}"
     expiry, strike, right = option_parts("okx", terms)
-    return f"{pair}-{expiry:%y%m%d}-{spell_strike(strike)}-{right}"
+    return f"{pair}-{spell_compact_date(expiry)}-{spell_strike(strike)}-{right}"
 
 
 def parse_binance(symbol: str) -> Terms:
@@ -281,7 +282,7 @@ def render_binance(terms: Terms) -> str:
     if terms.kind == "option":
         _settled("binance", terms, terms.settle == terms.quote == "USDT", "Binance's options are in USDT")
         expiry, strike, right = option_parts("binance", terms)
-        return f"{terms.root}-{expiry:%y%m%d}-{spell_strike(strike)}-{right}"
+        return f"{terms.root}-{spell_compact_date(expiry)}-{spell_strike(strike)}-{right}"
     coin = terms.quote == "USD"
     _settled(
         "binance",
@@ -292,7 +293,7 @@ def render_binance(terms: Terms) -> str:
     head = _join("binance", terms)
     if terms.kind == "perpetual":
         return f"{head}_PERP" if coin else head
-    return f"{head}_{need_expiry('binance', terms):%y%m%d}"
+    return f"{head}_{spell_compact_date(need_expiry('binance', terms))}"
 
 
 def parse_joined_spot(symbol: str, grammar: str) -> Terms:

@@ -6,6 +6,7 @@ import datetime as dt
 import re
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 from workstation.market.errors import SymbolError
 
@@ -75,24 +76,54 @@ def calendar_date(grammar: str, symbol: str, year: str, month: int, day: str) ->
         raise fail(grammar, symbol, f"expiry is not a calendar date: {error}") from None
 
 
+_MET = 1 << 14
+"""Distinct dates, strikes and currencies that are remembered: thousands of contracts share a few hundred of them."""
+
+
+@lru_cache(maxsize=_MET)
+def _compact(text: str) -> dt.date:
+    return dt.date(2000 + int(text[:2]), int(text[2:4]), int(text[4:]))
+
+
 def compact_date(grammar: str, symbol: str, text: str) -> dt.date:
     """A date written ``YYMMDD``."""
     if not (len(text) == 6 and text.isascii() and text.isdigit()):
         raise fail(grammar, symbol, f"expiry {text!r} is not YYMMDD")
-    return calendar_date(grammar, symbol, text[:2], int(text[2:4]), text[4:])
+    try:
+        return _compact(text)
+    except ValueError as error:
+        raise fail(grammar, symbol, f"expiry is not a calendar date: {error}") from None
+
+
+@lru_cache(maxsize=_MET)
+def spell_compact_date(date: dt.date) -> str:
+    """``261205``."""
+    return f"{date:%y%m%d}"
 
 
 _WORDED = re.compile(r"(\d{1,2})([A-Z]{3})(\d{2})", re.ASCII)
 
 
-def worded_date(grammar: str, symbol: str, text: str) -> dt.date:
-    """A date written ``5DEC26``: no leading zero in the day."""
+@lru_cache(maxsize=_MET)
+def _worded(text: str) -> tuple[dt.date | None, str]:
+    """The date, or what is wrong with the text."""
     match = _WORDED.fullmatch(text)
     if match is None or match[2] not in MONTHS:
-        raise fail(grammar, symbol, f"expiry {text!r} is not like 5DEC26")
+        return None, f"expiry {text!r} is not like 5DEC26"
     if match[1].startswith("0"):
-        raise fail(grammar, symbol, f"expiry {text!r} has a leading zero in the day")
-    return calendar_date(grammar, symbol, match[3], MONTHS.index(match[2]) + 1, match[1])
+        return None, f"expiry {text!r} has a leading zero in the day"
+    try:
+        return dt.date(2000 + int(match[3]), MONTHS.index(match[2]) + 1, int(match[1])), ""
+    except ValueError as error:
+        return None, f"expiry is not a calendar date: {error}"
+
+
+def worded_date(grammar: str, symbol: str, text: str) -> dt.date:
+    """A date written ``5DEC26``: no leading zero in the day."""
+    date, problem = _worded(text)
+    if date is None:
+        raise fail(grammar, symbol, problem)
+    return date
 
 
 def spell_worded_date(date: dt.date) -> str:
@@ -103,13 +134,20 @@ def spell_worded_date(date: dt.date) -> str:
 _STRIKE = re.compile(r"\d+(\.\d+)?", re.ASCII)
 
 
+@lru_cache(maxsize=_MET)
+def _strike(text: str) -> float | None:
+    return float(text) if _STRIKE.fullmatch(text) and float(text) > 0 else None
+
+
 def strike_number(grammar: str, symbol: str, text: str) -> float:
     """A positive strike written in plain decimals."""
-    if not _STRIKE.fullmatch(text) or not float(text) > 0:
+    strike = _strike(text)
+    if strike is None:
         raise fail(grammar, symbol, f"strike {text!r} is not a positive decimal number")
-    return float(text)
+    return strike
 
 
+@lru_cache(maxsize=_MET)
 def spell_strike(strike: float) -> str:
     """The shortest plain decimals that read back as the same number.
 
@@ -130,9 +168,14 @@ def right_letter(grammar: str, symbol: object, text: str) -> str:
 _ASSET = re.compile(r"[A-Z0-9$]+")
 
 
+@lru_cache(maxsize=_MET)
+def _is_asset(text: str) -> bool:
+    return _ASSET.fullmatch(text) is not None
+
+
 def asset(grammar: str, symbol: str, text: str, what: str) -> str:
     """A currency code: capital letters and digits (ccxt also has ``1000SHIB``, ``$PAC``)."""
-    if not _ASSET.fullmatch(text):
+    if not _is_asset(text):
         raise fail(grammar, symbol, f"{what} {text!r} is not a currency code in capitals")
     return text
 

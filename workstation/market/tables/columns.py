@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -144,9 +146,48 @@ def _join_categories(pieces: list[pd.Categorical]) -> pd.Categorical:
 def _numbers(column: Column, series: pd.Series[Any]) -> Any:
     if series.dtype == column.kind:
         return series.to_numpy()
-    if column.kind != "float64":
-        return _exact_integers(series, column.kind)
-    return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    instants = column.kind == "int64" and column.name.endswith("_ns")
+    if instants and _are_datetimes(series):
+        return _nanoseconds(column, series)
+    _refuse_others(column, series, instants)
+    try:
+        if column.kind != "float64":
+            return _exact_integers(series, column.kind)
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        if str(error) == _NOT_WHOLE:
+            raise
+        raise ValueError("give int64 ns of UTC or datetimes" if instants else "not a number") from error
+
+
+_NOT_WHOLE = "not a whole number in range"
+
+
+def _are_datetimes(series: pd.Series[Any]) -> bool:
+    if series.dtype.kind == "M":
+        return True
+    return series.dtype == object and any(
+        isinstance(value, date | np.datetime64) or value is pd.NaT for value in series
+    )
+
+
+def _nanoseconds(column: Column, series: pd.Series[Any]) -> npt.NDArray[np.int64]:
+    """Datetimes of any unit and zone (without one: UTC) as nanoseconds; NaT as unknown where the column may be."""
+    found = pd.DatetimeIndex(pd.to_datetime(series, utc=True)).as_unit("ns")
+    if column.required and found.hasnans:
+        raise ValueError("a row without a time (NaT)")
+    return np.asarray(found.asi8)
+
+
+def _refuse_others(column: Column, series: pd.Series[Any], instants: bool) -> None:
+    """Refuse what would turn into other numbers than it says."""
+    kind = series.dtype.kind
+    if kind in "mMc":
+        raise TypeError(f"{series.dtype} holds no {'instants' if instants else 'numbers'} of this column")
+    if kind == "b" and column.kind != "bool":
+        raise TypeError("truth values where numbers belong")
+    if instants and kind == "f" and series.dtype.itemsize < 8:  # type: ignore[union-attr]
+        raise TypeError(f"{series.dtype} carries no nanoseconds")
 
 
 def series_of(values: Any) -> pd.Series[Any]:
@@ -191,7 +232,7 @@ def _exact_integers(series: pd.Series[Any], kind: str) -> Any:
     with np.errstate(invalid="ignore"):
         values = raw.astype(kind)
     if raw.dtype.kind in "fiu" and not np.array_equal(values, raw):
-        raise ValueError("not a whole number in range")
+        raise ValueError(_NOT_WHOLE)
     return values
 
 
@@ -199,6 +240,9 @@ def first_bad(column: Column, series: pd.Series[Any]) -> int:
     """First row of a numeric column that is no such number; -1 where none is found."""
     if column.dtype is None:
         return -1
+    if column.name.endswith("_ns") and _are_datetimes(series):
+        missing = series.isna().to_numpy()
+        return int(missing.argmax()) if missing.any() else -1
     for row, value in enumerate(series):
         try:
             if column.kind == "float64":

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from workstation.market.tables.columns import Column
+from workstation.market.tables.flow import FLOW
 from workstation.market.tables.raw import INSTRUMENT, SEEN, SEQ, STAMP
 from workstation.market.tables.schema import Table
 
@@ -203,113 +204,6 @@ SURFACES = Table(
     raw=False,
     doc="Smiles of a surface, one row per expiry and snapshot.",
 )  # fmt: skip
-NBBO_BUCKETS = ("AA", "A", "MID", "B", "BB", "STALE", "MISSING")
-"""Where a print lies against the NBBO, from beyond the ask to beyond the bid; the last two cannot tell."""
-_EVIDENCE = Column("evidence", "str", doc="ids and numbers that back it, as JSON")
-PACKETS = Table(
-    "packets",
-    (
-        *STAMP,
-        INSTRUMENT,
-        Column("packet_id", "str", required=True),
-        Column("start_ns", "int64", "ns"),
-        Column("end_ns", "int64", "ns"),
-        Column("prints", "int64", "1"),
-        Column("size", "float64", "contracts"),
-        Column("premium_usd", "float64", "USD"),
-        Column("vwap", "float64", "premium currency"),
-        Column("first_price", "float64", "premium currency"),
-        Column("last_price", "float64", "premium currency"),
-        Column("exchanges", "int32", "1", doc="how many exchanges printed it"),
-        Column("iso_prints", "int32", "1", doc="prints flagged ISO"),
-        Column("flags", "int32", doc="bits of TradeFlag over all prints"),
-        *(
-            Column(
-                f"share_{bucket.lower()}",
-                "float64",
-                "1",
-                doc=f"share of size printed {bucket} against the NBBO",
-            )
-            for bucket in NBBO_BUCKETS
-        ),
-        *(
-            Column(f"prints_{bucket.lower()}", "int32", "1", doc=f"prints {bucket} against the NBBO")
-            for bucket in NBBO_BUCKETS
-        ),
-        Column("buy_ratio", "float64", "1", doc="share of size at A or AA"),
-        Column("sell_ratio", "float64", "1", doc="share of size at B or BB"),
-        Column("inside_ratio", "float64", "1", doc="share of size at MID"),
-        Column("aggressive_ratio", "float64", "1", doc="share of size beyond the quote, AA or BB"),
-        Column("coverage", "float64", "1", doc="share of size with a fresh NBBO"),
-        Column("spot", "float64", "USD", doc="underlying at the packet's end"),
-        Column("iv", "float64", "annual decimal"),
-        Column("delta", "float64", "1"),
-        Column("gex", "float64", "USD per 1 % move"),
-        Column("premium_z", "float64", "sd", doc="mean/sd z of the premium; NaN below 12 samples"),
-        Column("size_z", "float64", "sd"),
-        Column("spread_z", "float64", "sd"),
-        Column("premium_mad_z", "float64", "MAD", doc="median/MAD z of the premium"),
-        Column("size_mad_z", "float64", "MAD"),
-        Column("spread_mad_z", "float64", "MAD"),
-        _EVIDENCE,
-    ),
-    key=("packet_id",),
-    raw=False,
-    doc="Bursts of prints of one parent order.",
-)
-HITS = Table(
-    "hits",
-    (
-        *STAMP,
-        INSTRUMENT,
-        Column("classifier", "category", required=True),
-        Column("parent_id", "str"),
-        Column("confidence", "float64", "1"),
-        Column("direction", "int8"),
-        Column("explanation", "str"),
-        _EVIDENCE,
-    ),
-    raw=False,
-    doc="What the classifiers recognised.",
-)
-ALERTS = Table(
-    "alerts",
-    (
-        *STAMP,
-        Column("instrument", "instrument", required=False),
-        Column("alert_id", "str", required=True),
-        Column("parent_id", "str", doc="packet or structure it is about"),
-        Column("kind", "category"),
-        Column("severity", "category", doc="high, medium, low"),
-        Column("score", "float64", "0-100"),
-        Column("direction", "int8"),
-        Column("premium_usd", "float64", "USD"),
-        Column("explanation", "str"),
-        _EVIDENCE,
-        Column("rule_version", "category"),
-        Column("verdict", "category", doc="open, retracted, confirmed, refuted"),
-    ),
-    key=("alert_id",),
-    raw=False,
-    doc="What a person should look at, with the evidence.",
-)
-OFFEXCHANGE = Table(
-    "offexchange",
-    (
-        *STAMP,
-        INSTRUMENT,
-        Column("kind", "category", required=True, doc="absorbed_block, stealth_accumulation, distribution"),
-        Column("direction", "int8"),
-        Column("prints", "int64", "1"),
-        Column("size", "float64", "shares"),
-        Column("premium_usd", "float64", "USD"),
-        Column("confidence", "float64", "1"),
-        Column("explanation", "str"),
-        _EVIDENCE,
-    ),
-    raw=False,
-    doc="Inferences from off-exchange equity prints.",
-)
 PNL = Table(
     "pnl",
     (
@@ -334,5 +228,5 @@ PNL = Table(
     doc="PnL snapshots and what explains them; a period's explain is the difference of two rows.",
 )  # fmt: skip
 DERIVED = (
-    CANDLES, INTENSITY, SPIKES, REVERSALS, EXPOSURES, LEVELS, CASCADE, SURFACES, PACKETS, HITS, ALERTS, OFFEXCHANGE, PNL,
+    CANDLES, INTENSITY, SPIKES, REVERSALS, EXPOSURES, LEVELS, CASCADE, SURFACES, *FLOW, PNL,
 )  # fmt: skip

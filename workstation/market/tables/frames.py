@@ -171,6 +171,6 @@ _PLACES: dict[int, tuple[int, ...]] = {}
 def placement(places: tuple[int, ...]) -> Any:
     """What tells a block at which places of a frame its columns are."""
     if places not in _MADE:
-        made = _MADE[places] = BlockPlacement(np.array(places, dtype=np.intp))
-        _PLACES[id(made)] = places
+        result = _MADE[places] = BlockPlacement(np.array(places, dtype=np.intp))
+        _PLACES[id(result)] = places
     return _MADE[places]

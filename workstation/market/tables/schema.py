@@ -70,6 +70,8 @@ class Table:
     _dtypes: tuple[str, ...] = field(init=False, repr=False, compare=False)
     _bounded: tuple[tuple[int, Column], ...] = field(init=False, repr=False, compare=False)
     """Columns, by place, that may not hold every number."""
+    prices: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    """Places of the columns that hold prices."""
     _stacks: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
     """Numeric kinds, and the placement of their columns; of the other columns each by name in ``_singles``."""
     _singles: tuple[tuple[str, Any], ...] = field(init=False, repr=False, compare=False)
@@ -86,6 +88,7 @@ class Table:
         object.__setattr__(self, "_asked", tuple(asked))
         bounded = [(place, column) for place, column in enumerate(self.columns) if column.bounded]
         object.__setattr__(self, "_bounded", tuple(bounded))
+        object.__setattr__(self, "prices", tuple(place for place, column in bounded if column.price))
         chars = [
             c.dtype.char if c.dtype is not None else "O" if c.kind == "bytes" else "" for c in self.columns
         ]
@@ -172,9 +175,10 @@ class Table:
         [('bid', [True, False], 'bid that is not finite'), ('bid_size', [True, True], 'bid_size below 0')]
         """
         names = None if kinds is None else frame.get("instrument")
+        brought = dict(zip(frame.columns, arrays_of(frame), strict=True))
         for _, column in self._bounded:
-            if column.name in frame:
-                values = frame[column.name].to_numpy()
+            values = brought.get(column.name)
+            if values is not None:
                 yield from ((column.name, mask, reason) for mask, reason in impossible(column, values))
                 if column.price and names is not None and kinds is not None:
                     negative = below_zero(values, names, kinds)

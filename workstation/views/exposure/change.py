@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workstation.market.instants import MINUTE_NS
 from workstation.views.exposure.recorded import MINUTES, changes, level_rows, why_none
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.state.choice import Choice
@@ -27,7 +28,7 @@ class ChangeTable(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest changes."""
-        made, found = self._snapshots.newest(source), changes(source, self.choice)
+        result, found = self._snapshots.newest(source), changes(source, self.choice)
         self.card.empty("" if found else why_none(self.choice))
         if not found:
             self._table.show("")
@@ -37,13 +38,13 @@ class ChangeTable(View):
         self._table.show(
             '<table><thead><tr><th scope="col">over</th><th scope="col">change</th><th scope="col" class="bar">'
             '<span aria-hidden="true">−&nbsp;&nbsp;&nbsp;+</span></th><th scope="col">strike changed most</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table>{self._trend(source, made)}"
+            f"<tbody>{rows}</tbody></table>{self._trend(source, result)}"
         )
 
     def _trend(self, source: Source, made: Snapshot) -> str:
         rows = level_rows(source, self.choice)
         times, net = rows["event_ns"].to_numpy(), rows["net_gex"].to_numpy()
-        recent = (times >= made.asof_ns - 30 * 60 * 10**9) & np.isfinite(net)
+        recent = (times >= made.asof_ns - 30 * MINUTE_NS) & np.isfinite(net)
         if recent.sum() < 2:
             return ""
         x = (times[recent] - times[recent][0]) / max(times[recent][-1] - times[recent][0], 1) * 300

@@ -30,30 +30,30 @@ class Curve(View):
             data={name: np.empty(0) for name in ("spot", "net", "above", "below", "low", "high")}
         )
         self.x_range, self.y_range = Range1d(0, 1), Range1d(-1, 1)
-        made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
-        made.xaxis.formatter = formats.price_ticks()
-        made.xaxis.ticker.desired_num_ticks = 5
-        made.yaxis.formatter = formats.si_ticks("$")
-        made.yaxis.ticker.desired_num_ticks = 5
-        band = made.varea("spot", "low", "high", source=self._curve, fill_alpha=0.10)
+        result = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
+        result.xaxis.formatter = formats.price_ticks()
+        result.xaxis.ticker.desired_num_ticks = 5
+        result.yaxis.formatter = formats.si_ticks("$")
+        result.yaxis.ticker.desired_num_ticks = 5
+        band = result.varea("spot", "low", "high", source=self._curve, fill_alpha=0.10)
         self._painter(band.glyph, fill_color="muted")
         for column, role in (("above", "up"), ("below", "down")):
-            area = made.varea("spot", 0, column, source=self._curve, fill_alpha=0.28)
+            area = result.varea("spot", 0, column, source=self._curve, fill_alpha=0.28)
             self._painter(area.glyph, fill_color=role)
-        line = made.line("spot", "net", source=self._curve, line_width=1.8)
+        line = result.line("spot", "net", source=self._curve, line_width=1.8)
         self._painter(line.glyph, line_color="net")
-        made.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
-        made.add_tools(
+        result.add_layout(self._painter(Span(location=0, dimension="width", line_width=1), line_color="axis"))
+        result.add_tools(
             HoverTool(
                 renderers=[line], mode="vline", visible=False, formatters=formats.hovers(spot="price", net="usd"),
                 tooltips=[("spot", "@spot{custom}"), ("net gex", "@net{custom} per 1 %")],
             )
         )  # fmt: skip
-        self.figure = made
-        self._lines = LevelLines(made, self._painter, vertical=True)
+        self.figure = result
+        self._lines = LevelLines(result, self._painter, vertical=True)
         self.card = Card(
             "Net GEX over spot",
-            pane(made),
+            pane(result),
             unit="$ per 1 %",
             area="curve",
             keys=(Key("muted", "all sign models", "bar"),),
@@ -61,9 +61,9 @@ class Curve(View):
 
     def refresh(self, source: Source) -> None:
         """Draw the newest curve."""
-        made = self._snapshots.newest(source)
-        spot, net = made.curve_spot, made.curve
-        low, high = made.band if made.band[0].size == spot.size else (net, net)
+        result = self._snapshots.newest(source)
+        spot, net = result.curve_spot, result.curve
+        low, high = result.band if result.band[0].size == spot.size else (net, net)
         self._curve.data = {
             "spot": spot, "net": net, "above": np.maximum(net, 0.0), "below": np.minimum(net, 0.0),
             "low": low, "high": high,
@@ -71,9 +71,9 @@ class Curve(View):
         if spot.size:
             reach = max(
                 self.choice.reach,
-                1.15 * abs(made.zero_gamma / made.spot - 1) if np.isfinite(made.zero_gamma) else 0,
+                1.15 * abs(result.zero_gamma / result.spot - 1) if np.isfinite(result.zero_gamma) else 0,
             )
-            inside = np.abs(spot / made.spot - 1) <= reach
+            inside = np.abs(spot / result.spot - 1) <= reach
             self.x_range.update(start=float(spot[inside][0]), end=float(spot[inside][-1]))
             widest = BAND * float(np.abs(net[inside]).max()) or np.inf
             top = min(max(high[inside].max(), 0.0), widest)
@@ -81,14 +81,14 @@ class Curve(View):
             room = 0.06 * (top - bottom) or 1.0
             self.y_range.update(start=bottom - room, end=top + 5 * room)
         self._lines.show(
-            [Level(made.zero_gamma, f"0γ {formats.number(made.zero_gamma)}", "zero"), Level(made.spot, f"Spot {formats.number(made.spot)}", "text")]
+            [Level(result.zero_gamma, f"0γ {formats.number(result.zero_gamma)}", "zero"), Level(result.spot, f"Spot {formats.number(result.spot)}", "text")]
         )  # fmt: skip
-        words = f"{len(made.band_models)} sign models" if made.band_models else "all sign models"
+        words = f"{len(result.band_models)} sign models" if result.band_models else "all sign models"
         self.card.say(
-            "" if np.isfinite(made.zero_gamma) or not spot.size else "no zero gamma",
+            "" if np.isfinite(result.zero_gamma) or not spot.size else "no zero gamma",
             keys=(Key("net", SIGN_MODELS[self.choice.sign_model].lower()), Key("muted", words, "bar")),
         )
-        self.card.empty("" if spot.size else made.unknown or made.zero_gamma_reason)
+        self.card.empty("" if spot.size else result.unknown or result.zero_gamma_reason)
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

@@ -8,6 +8,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import DAY_NS, MINUTE_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.venues import PUBLIC_DELAY_S
 from workstation.views.exposure.snapshot import Snapshot, Snapshots
@@ -17,8 +18,7 @@ from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.value_line import cell, value_line
 
-_DAY_NS = 86_400 * 10**9
-_MOVE_CANDLE_NS = 300 * 10**9
+_MOVE_CANDLE_NS = 5 * MINUTE_NS
 """Length of the candles from which the move of a day is read."""
 OLD_S = 900.0
 """Marks so much older than the newest of anything are told as old."""
@@ -101,12 +101,12 @@ class Headline(View):
         last = rows[-1]
         price, now = float(trades["price"].to_numpy()[last]), int(trades["event_ns"].to_numpy()[last])
         before = source.candles(name, _MOVE_CANDLE_NS)
-        before = before[(before["event_ns"] > now - _DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
+        before = before[(before["event_ns"] > now - DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
         if not len(before):
             return price, float("nan"), ""
         first = before.iloc[0]
         span = now - int(first["event_ns"])
-        since = "24 h" if span >= _DAY_NS else f"since {pd.Timestamp(first['event_ns']).strftime('%H:%M')}"
+        since = "24 h" if span >= DAY_NS else f"since {pd.Timestamp(first['event_ns']).strftime('%H:%M')}"
         return price, price / float(first["open"]) - 1.0, since
 
     def _spot(self, source: Source, made: Snapshot) -> tuple[float, float, str]:
@@ -136,7 +136,7 @@ def _first_level(source: Source, underlying: str) -> tuple[int, float, float] | 
     if not len(rows):
         return ()
     times, spots = rows["event_ns"].to_numpy(), rows["spot"].to_numpy()
-    first = int(np.searchsorted(times, times[-1] - _DAY_NS))
+    first = int(np.searchsorted(times, times[-1] - DAY_NS))
     return int(times[first]), float(spots[first]), float(spots[-1])
 
 
@@ -191,8 +191,9 @@ def _tag(source: Source, made: Snapshot) -> str:
 def _quoted_at(source: Source, instrument: str) -> set[str]:
     """Venues of an instrument's newest quote."""
     quotes = source.latest("quotes")
-    ours = quotes["instrument"].array.codes == REGISTRY.find(instrument)
-    return set(quotes["venue"].to_numpy()[ours].tolist())
+    ours = quotes[quotes["instrument"].array.codes == REGISTRY.find(instrument)]
+    newest = ours["event_ns"].to_numpy() == ours["event_ns"].max()
+    return set(ours["venue"].to_numpy()[newest].tolist())
 
 
 def _late(source: Source) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
+from workstation.market.instants import HOUR_NS
 from workstation.plots.formats import TIME_TICKS
 from workstation.views.exposure.net_gex_history import MOST, too_short
 from workstation.views.exposure.open_interest import WALLS, pain_of
@@ -23,7 +24,6 @@ _LINES = (
     ("put_wall", "down", [6, 3], "put wall"),
 )  # fmt: skip
 _CSS = asset(__package__, "key_levels.css")
-_HOUR_NS = 3_600 * 10**9
 
 
 class LevelsTable(TextView):
@@ -62,7 +62,7 @@ class LevelsTable(TextView):
 
     def _hour_ago(self, source: Source, made: Snapshot) -> dict[str, float]:
         rows = level_rows(source, self.choice)
-        rows = rows[rows["event_ns"].to_numpy() <= made.asof_ns - _HOUR_NS]
+        rows = rows[rows["event_ns"].to_numpy() <= made.asof_ns - HOUR_NS]
         if not len(rows):
             return {}
         names = ("call_wall", "put_wall", "absolute_wall", "zero_gamma")

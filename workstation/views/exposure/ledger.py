@@ -21,9 +21,9 @@ class Ledger(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
-        made = self._snapshots.newest(source)
-        recorded = made.published and len(levels_of(source, self.choice)) > 0
-        self._page.show(made.ledger, recorded=recorded)
+        result = self._snapshots.newest(source)
+        recorded = result.published and len(levels_of(source, self.choice)) > 0
+        self._page.show(result.ledger, recorded=recorded)
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the ledger."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import DAY_NS
 from workstation.views.exposure.recorded import gex_by_minute, why_none
 from workstation.views.exposure.snapshot import Snapshots
 from workstation.views.state.choice import MEASURES, SHORT_UNITS, Choice
@@ -25,8 +26,8 @@ _STRIKES = 44
 
 
 def _usd(values: np.ndarray) -> np.ndarray:
-    told = [formats.usd(value, signed=True) for value in values.ravel().tolist()]
-    return np.array(told, dtype=object).reshape(values.shape)
+    reported = [formats.usd(value, signed=True) for value in values.ravel().tolist()]
+    return np.array(reported, dtype=object).reshape(values.shape)
 
 
 class _Map(FigureView):
@@ -162,7 +163,7 @@ def _through_time(
         size = wide.abs().max(axis=1).nlargest(_STRIKES).index
         wide = wide.loc[sorted(size)]
     times, strikes = wide.columns.to_numpy(dtype=np.int64), wide.index.to_numpy(dtype=np.float64)
-    day = times.size > 1 and times[-1] - times[0] > 86_400 * 10**9
+    day = times.size > 1 and times[-1] - times[0] > DAY_NS
     across = [pd.Timestamp(int(time)).strftime("%d %b %H:%M" if day else "%H:%M") for time in times]
     cells = wide.to_numpy()
     return (
@@ -199,7 +200,7 @@ class Scenario(_Map):
         texts = np.array(
             [formats.usd(cell, 2, signed=True).replace("$", "") for cell in cells.ravel()], dtype=object
         )
-        told = [
+        reported = [
             f"{'buy' if cell > 0 else 'sell'} {formats.usd(abs(cell))}" for cell in cells.ravel().tolist()
         ]
         self.map.show(
@@ -208,7 +209,7 @@ class Scenario(_Map):
                 up,
                 cells,
                 texts.reshape(cells.shape),
-                np.array(told, dtype=object).reshape(cells.shape),
+                np.array(reported, dtype=object).reshape(cells.shape),
             )
         )
         self.card.say(self._scale(), "$, dealers buy + sell −")

@@ -41,24 +41,24 @@ class OpenInterest(FigureView):
         self.choice = choice
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS})
         self.x_range, self.y_range = Range1d(0, 1), Range1d(-1, 1)
-        made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
-        made.xaxis.formatter = formats.price_ticks()
-        made.xaxis.ticker.desired_num_ticks = 4
-        made.yaxis.formatter = formats.si_ticks()
-        made.yaxis.ticker.desired_num_ticks = 5
+        result = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
+        result.xaxis.formatter = formats.price_ticks()
+        result.xaxis.ticker.desired_num_ticks = 4
+        result.yaxis.formatter = formats.si_ticks()
+        result.yaxis.ticker.desired_num_ticks = 5
         drawn = []
         for name, role in (("call", "up"), ("put", "down")):
-            bar = made.vbar("strike", "width", name, 0, source=self.bars, line_color=None, fill_alpha=0.85)
+            bar = result.vbar("strike", "width", name, 0, source=self.bars, line_color=None, fill_alpha=0.85)
             self._painter(bar.glyph, fill_color=role)
             drawn.append(bar)
-        rule(made, self._painter)
-        told = [("strike", "@strike{0,0.##}"), ("calls", "@call{0,0}"), ("puts (down)", "@put{0,0}")]
-        made.add_tools(HoverTool(renderers=drawn[:1], mode="vline", visible=False, tooltips=told))
-        self.figure = made
-        self._lines = LevelLines(made, self._painter, vertical=True)
+        rule(result, self._painter)
+        reported = [("strike", "@strike{0,0.##}"), ("calls", "@call{0,0}"), ("puts (down)", "@put{0,0}")]
+        result.add_tools(HoverTool(renderers=drawn[:1], mode="vline", visible=False, tooltips=reported))
+        self.figure = result
+        self._lines = LevelLines(result, self._painter, vertical=True)
         self.card = Card(
             "OI by strike",
-            pane(made),
+            pane(result),
             area="interest",
             keys=(Key("up", "calls", "bar"), Key("down", "puts", "bar")),
         )

@@ -78,9 +78,9 @@ def _part(row: dict[str, Any], name: str, why: str) -> str:
     score, raw = float(row[f"{name}_score"]), float(row[name])
     unit = _UNITS[CASCADE_PARTS[name]]
     if not np.isfinite(score):
-        told = escape(why or "not known")
+        reported = escape(why or "not known")
         return (
-            f'<div class="row missing" title="{told}"><span class="name">{_NAMES[name]}</span><span class="bar"></span>'
+            f'<div class="row missing" title="{reported}"><span class="name">{_NAMES[name]}</span><span class="bar"></span>'
             f'<span class="raw">missing</span></div>'
         )
     heat = "hot" if score >= 0.66 else "warm" if score >= 0.33 else "cold"

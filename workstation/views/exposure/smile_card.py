@@ -49,38 +49,38 @@ class Smiles(View):
         self._painter = Painter(colours)
         self._smiles = [ColumnDataSource(data={name: np.empty(0) for name in _COLUMNS}) for _ in range(SHOWN)]
         self.x_range, self.y_range = Range1d(-0.1, 0.1), Range1d(0, 1)
-        made = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
-        made.xaxis.formatter = formats.percent_ticks()
-        made.yaxis.formatter = formats.percent_ticks()
-        made.xaxis.ticker.desired_num_ticks = 6
-        made.yaxis.ticker.desired_num_ticks = 5
-        made.add_layout(
+        result = bare_figure(self._painter, x_range=self.x_range, y_range=self.y_range, toolbar_location=None)
+        result.xaxis.formatter = formats.percent_ticks()
+        result.yaxis.formatter = formats.percent_ticks()
+        result.xaxis.ticker.desired_num_ticks = 6
+        result.yaxis.ticker.desired_num_ticks = 5
+        result.add_layout(
             self._painter(
                 Span(location=0, dimension="height", line_width=1, line_dash="dotted"), line_color="axis"
             )
         )
         dots = []
         for source, role, marker in zip(self._smiles, _ROLES, _MARKERS, strict=True):
-            whiskers = made.segment(
+            whiskers = result.segment(
                 "moneyness", "bid", "moneyness", "ask", source=source, line_width=3, line_alpha=0.3
             )
-            line = made.line("moneyness", "iv", source=source, line_width=1.3)
-            mark = made.scatter("moneyness", "iv", source=source, size=4.5, marker=marker)
+            line = result.line("moneyness", "iv", source=source, line_width=1.3)
+            mark = result.scatter("moneyness", "iv", source=source, size=4.5, marker=marker)
             for renderer in (whiskers, line, mark):
                 self._painter(renderer.glyph, line_color=role)
             self._painter(mark.glyph, fill_color=role)
             dots.append(mark)
-        made.add_tools(
+        result.add_tools(
             HoverTool(
                 renderers=dots, visible=False,
                 formatters=formats.hovers(strike="strike"),
                 tooltips=[("strike", "@strike{custom}"), ("vol", "@iv{0.0%}"), ("bid", "@bid{0.0%}"), ("ask", "@ask{0.0%}")],
             )
         )  # fmt: skip
-        self.figure = made
+        self.figure = result
         self.card = Card(
             "IV smile",
-            pane(made),
+            pane(result),
             unit="% a year over K/F − 1",
             area="smile",
         )

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from workstation.board.priced_chain import PricedChain
+from workstation.market.instants import YEAR_DAYS
 from workstation.views.exposure import recorded
 from workstation.views.state.choice import Choice
 from workstation.views.state.priced_chain import NO_FLOW, NO_MARKS
@@ -61,7 +62,7 @@ class Snapshot:
     @property
     def daily_sd(self) -> float:
         """One day's standard deviation of log price."""
-        return self.atm_iv / math.sqrt(365.0)
+        return self.atm_iv / math.sqrt(YEAR_DAYS)
 
     def distance(self, level: float) -> tuple[float, float]:
         """A level's distance from spot, as a fraction and in daily standard deviations."""

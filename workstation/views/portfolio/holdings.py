@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import param
 
+from workstation.market.instants import DAY_NS, HOUR_NS
 from workstation.market.tables import MARKS
 from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents
@@ -23,8 +24,6 @@ DAYS = {0.0: "now", 1.0: "+1 d", 7.0: "+7 d"}
 SHOWN = {"pnl": "PnL", "pa_pnl": "PnL, coin kept", "delta": "Delta"}
 CURVES = {"parts": "Total", "legs": "By leg"}
 ALL = "All"
-_DAY_NS = 86_400 * 10**9
-_HOUR_NS = 3_600 * 10**9
 
 
 class PortfolioChoice(param.Parameterized):
@@ -107,23 +106,32 @@ def _marks(source: Source, held: pd.DataFrame) -> pd.DataFrame:
     """The marks, and for what has none (perpetuals, shares) the middle of the quotes, else the newest print."""
     marks = source.latest("marks")
     known = set(marks["instrument"].astype("str"))
-    wanted = [name for name in held["instrument"].astype("str").unique() if name not in known]
-    rows = [row for name in wanted for row in _priced(source, name)]
+    legs = held[["instrument", "venue"]].astype("str").drop_duplicates()
+    rows = [
+        row
+        for name, venue in legs.itertuples(index=False)
+        if name not in known
+        for row in _priced(source, name, venue)
+    ]
     return marks if not rows else MARKS.concat([marks, MARKS.conform(pd.DataFrame(rows))])
 
 
-def _priced(source: Source, name: str) -> list[dict[str, Any]]:
+def _priced(source: Source, name: str, venue: str) -> list[dict[str, Any]]:
+    """A mark of a leg: its own venue's quote before others', a consolidated one before that of one exchange."""
     quotes = _rows(source.latest("quotes"), name)
-    if len(quotes):
-        newest = quotes.iloc[-1]
-        middle = 0.5 * (float(newest["bid"]) + float(newest["ask"]))
-        if np.isfinite(middle):
-            return [{"event_ns": int(newest["event_ns"]), "instrument": name, "mark": middle}]
+    quotes = quotes[np.isfinite(quotes["bid"].to_numpy() + quotes["ask"].to_numpy())]
     trades = _rows(source.latest("trades"), name)
-    if not len(trades):
-        return []
-    newest = trades.iloc[-1]
-    return [{"event_ns": int(newest["event_ns"]), "instrument": name, "mark": float(newest["price"])}]
+    for rows in (quotes, trades):
+        if not len(rows):
+            continue
+        rank = 2 * (rows["venue"].astype("str") != venue).to_numpy()
+        if rows is quotes:
+            rank = rank + (rows["exchange"].astype("str") != "").to_numpy()
+        newest = rows[rank == rank.min()].iloc[-1]
+        price = 0.5 * (newest["bid"] + newest["ask"]) if rows is quotes else newest["price"]
+        stamp = {"event_ns": int(newest["event_ns"]), "instrument": name, "venue": venue}
+        return [stamp | {"mark": float(price)}]
+    return []
 
 
 def _rows(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -181,7 +189,7 @@ def span(rows: pd.DataFrame, period: str) -> tuple[pd.Series, pd.Series] | None:
         return None
     last = rows.iloc[-1]
     newest = int(last["event_ns"])
-    start = {"day": newest // _DAY_NS * _DAY_NS, "hour": newest - _HOUR_NS, "all": -1}[period]
+    start = {"day": newest // DAY_NS * DAY_NS, "hour": newest - HOUR_NS, "all": -1}[period]
     before = rows[rows["event_ns"].to_numpy() <= start]
     if len(before):
         return before.iloc[-1], last

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -17,13 +18,18 @@ from workstation.market.errors import FrameError, WorkstationError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.portfolio.paper import paper_fills
 from workstation.portfolio.sample import sample_fills
+from workstation.views.state.hand_over import hand_over
 from workstation.views.state.source import Source
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Markup
 from workstation.views.widgets.theme import stylesheet
+from workstation.views.widgets.uploads import check_size
 
 _CSS = asset(__package__, "loading.css")
 _FILE = stylesheet(asset(__package__, "loading_file.css"))
+_READERS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paper-book")
+"""Books are read one by one beside the loop that serves all sessions."""
+_Read = tuple[pd.DataFrame, int]
 
 
 def fills_of(content: bytes, name: str) -> pd.DataFrame:
@@ -34,6 +40,7 @@ def fills_of(content: bytes, name: str) -> pd.DataFrame:
     FrameError
         Names file, line and column, what stands there and what is expected.
     """
+    check_size(content, name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / (Path(name).name or "book.csv")
         path.write_bytes(content)
@@ -108,12 +115,27 @@ class BookLoader:
         self._load(lambda: sample_fills(marks, self._source.latest("trades")), "sample book")
 
     def _load(self, read: Callable[[], pd.DataFrame], name: str) -> None:
-        try:
-            fills = read()
-        except (WorkstationError, UnicodeDecodeError, ValueError) as error:
+        """Read a book, in a session beside the loop, and publish it."""
+        marks = self._source.latest("marks")
+        document = pn.state.curdoc
+        if document is None or document.session_context is None:
+            done: Future[_Read] = Future()
+            try:
+                done.set_result(with_index(read(), marks))
+            except Exception as error:  # noqa: BLE001 - told where the book was asked for
+                done.set_exception(error)
+            self._loaded(done, name)
+            return
+        self._told.show(f'<span class="told" role="status">reading {escape(name)}</span>')
+        reading = _READERS.submit(lambda: with_index(read(), marks))
+        reading.add_done_callback(lambda done: hand_over(document, lambda: self._loaded(done, name)))
+
+    def _loaded(self, done: Future[_Read], name: str) -> None:
+        error = done.exception()
+        if isinstance(error, WorkstationError | UnicodeDecodeError | ValueError):
             self._told.show(f'<span class="bad" role="alert">{escape(str(error))}</span>')
             return
-        fills, lent = with_index(fills, self._source.latest("marks"))
+        fills, lent = done.result()
         self._publish(fills)
         how = f"; {lent} without an index took the newest" if lent else ""
         self._told.show(f'<span class="told" role="status">{len(fills)} fills of {escape(name)}{how}</span>')

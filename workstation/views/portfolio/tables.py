@@ -89,8 +89,8 @@ class PortfolioLine(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest numbers."""
-        made = holdings(source)
-        if made is None:
+        result = holdings(source)
+        if result is None:
             self._line.show(
                 '<dl class="line"><div class="cell first"><dt>nothing held</dt><dd>load a paper book, or connect an account</dd></div></dl>'
             )
@@ -98,8 +98,10 @@ class PortfolioLine(View):
         parts, rows = explained(of_book(source), self.choice.period), of_book(source)
         newest = rows.iloc[-1] if len(rows) else None
         gained = float("nan") if parts is None else float(parts["total"])
-        sums = {name: float(made.totals[name].sum(min_count=1)) for name in (*_SUMS, "unrealised_usd")}
-        open_legs = f"USD, {len(made.held)} legs open" + (f", {left_out(made)}" if made.unpriced else "")
+        sums = {name: float(result.totals[name].sum(min_count=1)) for name in (*_SUMS, "unrealised_usd")}
+        open_legs = f"USD, {len(result.held)} legs open" + (
+            f", {left_out(result)}" if result.unpriced else ""
+        )
 
         def since(name: str) -> float:
             return float("nan") if newest is None else float(newest[name])
@@ -128,7 +130,7 @@ class PortfolioLine(View):
 
 
 class Totals(TextView):
-    """Greeks by underlying: Black-Scholes in USD, the premium-adjusted delta beside it and never added to it."""
+    """Greeks by underlying: Black-Scholes in USD, the premium-adjusted delta next to it and never added to it."""
 
     inputs = ("fills", "positions", "marks")
     every_s = 0.5
@@ -145,25 +147,25 @@ class Totals(TextView):
 
     def refresh(self, source: Source) -> None:
         """Write the newest totals."""
-        made = holdings(source)
-        if made is None:
+        result = holdings(source)
+        if result is None:
             self.choice.offer([])
             self._table.show(
                 '<p class="none">Nothing is held. Load a paper book (CSV) or the sample book above.</p>'
             )
             return
-        self.choice.offer([str(name) for name in made.totals.index])
+        self.choice.offer([str(name) for name in result.totals.index])
         head = "".join(f'<th scope="col">{text}</th>' for text in ("", *_HEADS.values()))
-        rows = [self._row(str(name), row) for name, row in made.totals.iterrows()]
-        if len(made.totals) > 1:
-            whole = made.totals.sum(min_count=1)
+        rows = [self._row(str(name), row) for name, row in result.totals.iterrows()]
+        if len(result.totals) > 1:
+            whole = result.totals.sum(min_count=1)
             whole["pa_delta"] = np.nan
             rows.append(self._row("All", whole, "sum"))
         body = "".join(rows)
         self._table.show(
             f'<table tabindex="0" aria-label="totals by underlying"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         )
-        self.card.say(left_out(made))
+        self.card.say(left_out(result))
 
     @staticmethod
     def _row(name: str, row: pd.Series, kind: str = "") -> str:
@@ -206,9 +208,11 @@ class Positions(TextView):
 
     def refresh(self, source: Source) -> None:
         """Write the newest positions."""
-        made = holdings(source)
+        result = holdings(source)
         wanted = (
-            positions_frame(made) if made is not None else pd.DataFrame(columns=list(_POSITION), dtype=object)
+            positions_frame(result)
+            if result is not None
+            else pd.DataFrame(columns=list(_POSITION), dtype=object)
         )
         if not wanted.equals(self.table.value):
             self.table.value = wanted
@@ -253,14 +257,14 @@ class PortfolioLedger(View):
 
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
-        made = holdings(source)
+        result = holdings(source)
         rows = of_book(source)
         newest = (
             formats.UNKNOWN
             if not len(rows)
             else f"{pd.Timestamp(int(rows['event_ns'].iloc[-1])):%Y-%m-%d %H:%M:%S UTC}"
         )
-        told = {
+        reported = {
             "Positions": "average cost from fills; legs that only a venue tells of as it tells them",
             "Marks": "the venue's mark, else the middle of its quotes, else the newest print",
             "Greeks": "Black-76 on each expiry's forward, " + ", ".join(f"{name} in {unit}" for name, unit in UNITS.items()),
@@ -268,10 +272,10 @@ class PortfolioLedger(View):
             "Explain": "greeks at the start times moves; the residual is what the second order leaves, so the parts add up to the total",
             "Fills": str(len(source.latest("fills"))),
             "PnL as of": newest,
-            "Left out of the sums": _lacking(made) if made and made.unpriced else "none",
+            "Left out of the sums": _lacking(result) if result and result.unpriced else "none",
         }  # fmt: skip
         body = "".join(
-            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in told.items()
+            f"<tr><th>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in reported.items()
         )
         self._page.show(
             f"<h2>How this was made</h2><p>Fills to positions to marks to greeks to PnL.</p><table><tbody>{body}</tbody></table>"

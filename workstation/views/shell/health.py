@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import SECOND_NS
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.assets import asset
@@ -84,7 +85,7 @@ def replayed(feeds: pd.DataFrame, asof_ns: int, now_ns: int) -> bool:
     >>> replayed(feeds, 10**9, 10**15), replayed(feeds, 10**15, 10**15), replayed(feeds.assign(age_s=99.0), 10**9, 10**15)
     (True, False, False)
     """
-    if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * 10**9:
+    if asof_ns <= 0 or now_ns - asof_ns < BEHIND_S * SECOND_NS:
         return False
     arriving = (feeds["age_s"] <= feeds["stale_after_s"]) | (feeds["state"] == "ended")
     return bool((arriving & (feeds["state"] != "connecting")).any())
@@ -116,9 +117,9 @@ class MarketClock(View):
                 '%d %b <span class="long">%Y </span><b>%H:%M<span class="long">:%S</span></b>'
             )
             over = source.feeds()["state"].eq("ended").all()
-            told = "replay, ended" if over else "replay"
+            reported = "replay, ended" if over else "replay"
             self._clock.show(
-                f'<span class="market" role="timer">{moment} <span class="long">UTC · </span>{told}</span>'
+                f'<span class="market" role="timer">{moment} <span class="long">UTC · </span>{reported}</span>'
             )
 
     def show_failure(self, reason: str) -> None:

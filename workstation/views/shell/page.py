@@ -17,7 +17,13 @@ from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
 from workstation.views.shell.page_opening import install
-from workstation.views.shell.server_patches import LESS_PAINTING, OVERLAY_CLIPPING, TOUCH_SCROLL, forget_busy
+from workstation.views.shell.server_patches import (
+    LESS_PAINTING,
+    OVERLAY_CLIPPING,
+    TOUCH_SCROLL,
+    UPLOAD_SCRIPT,
+    forget_busy,
+)
 from workstation.views.shell.session import PERIOD_MS, Live
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
@@ -219,6 +225,7 @@ class Page:
                 CustomJS(code=LESS_PAINTING),
                 CustomJS(code=OVERLAY_CLIPPING),
                 CustomJS(code=TOUCH_SCROLL and TOUCH_SCROLL + _TOUCH_NOW),
+                CustomJS(code=UPLOAD_SCRIPT),
                 CustomJS(code=_ADDRESS),
                 CustomJS(code=_NAVIGATION),
                 CustomJS(args={"css": TOOLTIP_CSS + _LOST_CSS}, code=_STYLED),

@@ -23,6 +23,7 @@ from panel.util import classproperty, edit_readonly
 from tornado.web import StaticFileHandler
 
 from workstation.views.widgets.assets import asset
+from workstation.views.widgets.uploads import UPLOAD_LIMIT, UPLOAD_MARK
 
 
 class Patch(NamedTuple):
@@ -77,6 +78,10 @@ PATCHES: dict[str, Patch] = {
         "bokeh", ("3.9",), "BokehJS PlotView._update_touch_action",
         "a swipe over a chart moves the chart and never scrolls the page", "not reported upstream",
     ),
+    "upload limit": Patch(
+        "bokeh", ("3.9",), "BokehJS FileInputView._read_file",
+        "a file that is too large ends the page's connection without a word", "not reported upstream",
+    ),
     "busy watcher": Patch(
         "panel-material-ui", ("0.16",), "Page's watcher on panel.state.busy",
         "the document of an ended session is never freed", "not reported upstream; kin of "
@@ -119,6 +124,15 @@ OVERLAY_CLIPPING = asset(__package__, "overlay_clipping.js") if usable("overlay 
 """Script that clips overlays to the frame; empty where it is not usable."""
 TOUCH_SCROLL = asset(__package__, "touch_scroll.js") if usable("touch scroll") else ""
 """Script that lets vertical swipes over charts scroll the page; empty where it is not usable."""
+
+UPLOAD_SCRIPT = (
+    asset(__package__, "upload_limit.js")
+    .replace("UPLOAD_LIMIT", str(UPLOAD_LIMIT))
+    .replace("UPLOAD_MARK", UPLOAD_MARK)
+    if usable("upload limit")
+    else ""
+)
+"""Script that sends the size of a file instead of the file where it is too large; empty where it is not usable."""
 
 
 def install(page_handler: type[DocHandler], counted: Callable[[Any], Any]) -> None:

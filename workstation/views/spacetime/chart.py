@@ -48,12 +48,12 @@ def volume_unit(instrument: str) -> str:
 
 def pane_name(figure: Any, painter: Painter, words: str) -> Label:
     """What a pane shows and in which unit, in its upper left corner."""
-    made = Label(
+    result = Label(
         x=Node.frame.left, y=Node.frame.top, x_offset=4, y_offset=0, text=words, text_baseline="top", text_font=FONT, text_font_size="11px",
         background_fill_alpha=0.75, padding=[0, 3, 0, 3], level="annotation",
     )  # fmt: skip
-    figure.add_layout(painter(made, text_color="muted", background_fill_color="card"))
-    return made
+    figure.add_layout(painter(result, text_color="muted", background_fill_color="card"))
+    return result
 
 
 class TickChart(CandleChart):

@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 import pandas as pd
 
+from workstation.market.instants import SECOND_NS
 from workstation.numerics.moving_averages import ema, sma, zlma
 from workstation.views.spacetime.choice import followed
 from workstation.views.spacetime.data_gaps import DataGap, data_gaps
@@ -34,7 +35,7 @@ from workstation.views.widgets.candle_columns import candle_columns
 REUSED_S = 0.04
 """How long what was found for one session serves the others: a bound on work, whatever the number of sessions."""
 OFFERED_S = 5.0
-LENGTHENED_NS = 10**9
+LENGTHENED_NS = SECOND_NS
 LENGTH = 20
 AVERAGES = {"sma": sma, "ema": ema, "zlma": zlma}
 PARTS = ("candles", "newest", "bars", "spikes", "signals", "data_gaps")

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import panel as pn
-from bokeh.document import Document
 from bokeh.models import Span
 
 from workstation.market.tables import CANDLES
@@ -24,6 +23,7 @@ from workstation.views.spacetime.history_loader import HistoryLoader
 from workstation.views.spacetime.intensity_bars import bar_ns, drawn, preceded
 from workstation.views.spacetime.marker_data import Markers
 from workstation.views.spacetime.render_pacing import PaintTurns, RenderPacing
+from workstation.views.state.hand_over import hand_over
 from workstation.views.state.source import CANDLES_KEPT, Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.assets import asset
@@ -289,7 +289,7 @@ class ChartView(View):
         if document is None:
             take(self._reading)
         else:
-            self._reading.add_done_callback(lambda done: _hand_over(document, partial(take, done)))
+            self._reading.add_done_callback(lambda done: hand_over(document, partial(take, done)))
 
     def _take(self, name: str, every_ns: int, done: Future[Any]) -> None:
         self._reading = None
@@ -321,13 +321,6 @@ class ChartView(View):
     def show_failure(self, reason: str) -> None:
         """Say it on the card."""
         self.card.fail(reason)
-
-
-def _hand_over(document: Document, take: Callable[[], None]) -> None:
-    """Let a page take what another thread has read, unless it was closed meanwhile."""
-    session = document.session_context
-    if session is not None and not session.destroyed:
-        document.add_next_tick_callback(take)
 
 
 def _warning(gap: DataGap) -> str:

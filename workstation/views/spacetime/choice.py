@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import param
 
+from workstation.market.instants import SECOND_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.views.state.source import Source
 
@@ -62,7 +63,7 @@ class ChartChoice(param.Parameterized):
     @property
     def every_ns(self) -> int:
         """Length of the candles shown."""
-        return int(self.every_s) * 1_000_000_000
+        return int(self.every_s) * SECOND_NS
 
     @property
     def code(self) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from workstation.indicators.candles.venue_candles import across_venues
 from workstation.market.tables import CANDLES
-from workstation.views.spacetime.intensity_bars import MEASURES, SPIKE_SD
+from workstation.views.spacetime.intensity_bars import MEASURES
 
 Ask = Callable[..., pd.DataFrame]
 """A history's ``sql``: query text and ``$name`` parameters as keywords, a frame back."""
@@ -22,9 +22,9 @@ WHERE instrument = $instrument AND every_ns = $every AND event_ns >= $start AND 
 _BARS = """
 SELECT (event_ns / $bar) * $bar AS begin_ns, max(smoothed) AS value,
   last_value(velocity ORDER BY event_ns) AS velocity, last_value(efficiency ORDER BY event_ns) AS efficiency,
-  last_value(mean_base ORDER BY smoothed) AS mean, last_value(mean_base + buffer ORDER BY smoothed) AS upper,
-  last_value(mean_base + $sd * sd_base ORDER BY smoothed) AS burst_above,
-  max(CASE WHEN smoothed > mean_base + $sd * sd_base THEN 2.0 WHEN smoothed > mean_base + buffer THEN 1.0 ELSE 0.0 END) AS state
+  last_value(mean_base ORDER BY smoothed) AS mean, last_value(burst_above ORDER BY smoothed) AS burst_above,
+  last_value(spike_above ORDER BY smoothed) AS spike_above,
+  max(CASE WHEN smoothed > spike_above THEN 2.0 WHEN smoothed > burst_above THEN 1.0 ELSE 0.0 END) AS state
 FROM intensity WHERE instrument = $instrument AND event_ns >= $start AND event_ns < $until AND smoothing IN ('', $smoothing)
 GROUP BY begin_ns ORDER BY begin_ns
 """
@@ -51,9 +51,8 @@ class HistoryLoader:
         self, instrument: str, length_ns: int, start_ns: int, end_ns: int, smoothing: str
     ) -> dict[str, np.ndarray]:
         """Intensity bars as ``intensity_bars`` makes them, of one smoothing and of rows that do not say which they are of."""
-        found: Any = self._ask(
-            _BARS, instrument=instrument, bar=length_ns, sd=SPIKE_SD, start=start_ns, until=end_ns, smoothing=smoothing,
-        )  # fmt: skip
+        chosen = {"instrument": instrument, "bar": length_ns, "smoothing": smoothing}
+        found: Any = self._ask(_BARS, start=start_ns, until=end_ns, **chosen)
         return {"begin_ns": found["begin_ns"].to_numpy(dtype=np.int64)} | {
             name: found[name].to_numpy(dtype=np.float64) for name in MEASURES
         }

@@ -44,7 +44,7 @@ class IntensityPane:
         """Columns of the bars in the browser, the one in progress last."""
         self.bars = ColumnDataSource(data={name: np.empty(0) for name in COLUMNS})
         self.forming = Forming(
-            painter, ("x", "width", "mean", "upper", "burst_above", "value", "state", *STATES)
+            painter, ("x", "width", "mean", "burst_above", "spike_above", "value", "state", *STATES)
         )
         """The bar in progress, and those closed just now, over the others."""
         self.spikes = ColumnDataSource(data={name: np.empty(0) for name in SPIKE_COLUMNS})
@@ -65,14 +65,14 @@ class IntensityPane:
         self.buffer = [
             *(
                 self._painted(
-                    made.vbar("x", "width", "upper", "mean", source=source, level=level, line_color=None, fill_alpha=0.22),
+                    made.vbar("x", "width", "burst_above", "mean", source=source, level=level, line_color=None, fill_alpha=0.22),
                     fill_color="accent",
                 )
                 for source, level in sources
             ),
-            self._painted(made.step("x", "upper", source=self.bars, mode="center", line_width=1.2), line_color="accent"),
+            self._painted(made.step("x", "burst_above", source=self.bars, mode="center", line_width=1.2), line_color="accent"),
             self._painted(
-                made.step("x", "burst_above", source=self.bars, mode="center", line_width=1, line_dash=[2, 3]), line_color="bad"
+                made.step("x", "spike_above", source=self.bars, mode="center", line_width=1, line_dash=[2, 3]), line_color="bad"
             ),
         ]  # fmt: skip
         self.states = [
@@ -132,7 +132,7 @@ class IntensityPane:
         most = 4.0 * float(np.quantile(values, 0.95))
         highest = max(
             min(float(values.max()), max(most, float(values[-_RECENT:].max()))),
-            min(float(np.nan_to_num(data["upper"][inside]).max()), most),
+            min(float(np.nan_to_num(data["burst_above"][inside]).max()), most),
             1e-9,
         )
         if highest > self.y_range.end or highest < 0.45 * self.y_range.end:

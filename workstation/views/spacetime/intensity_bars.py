@@ -12,16 +12,23 @@ from workstation.numerics.moving_averages import ema, sma, zlma
 
 QUIET, ACTIVE, BURST = range(3)
 STATES = ("quiet", "active", "burst")
-"""Quiet: inside the buffer; active: beyond mean + buffer; burst: beyond the threshold where a spike begins."""
+"""Quiet: inside the buffer; active: above the row's ``burst_above``; burst: above its ``spike_above``, where a spike begins."""
 _RULE = SpikesParameters()
-SPIKE_SD = _RULE.start_sd
 SPIKE_BEGINS, SPIKE_ENDS = (f"mean + {sd:g} sd" for sd in (_RULE.start_sd, _RULE.end_sd))
 """The thresholds in words, as the screens say them."""
 LENGTH = 20
 KEPT_BARS = 1_200
-INTENSITY_COLUMNS = ("event_ns", "smoothed", "velocity", "efficiency", "mean_base", "sd_base", "buffer")
+INTENSITY_COLUMNS = (
+    "event_ns",
+    "smoothed",
+    "velocity",
+    "efficiency",
+    "mean_base",
+    "burst_above",
+    "spike_above",
+)
 """What bars are made of: columns of the ``intensity`` table."""
-MEASURES = ("value", "velocity", "efficiency", "mean", "upper", "burst_above", "state")
+MEASURES = ("value", "velocity", "efficiency", "mean", "burst_above", "spike_above", "state")
 
 
 def bar_ns(every_ns: int) -> int:
@@ -44,13 +51,13 @@ def intensity_bars(rows: Mapping[str, Any], length_ns: int, since_ns: int = 0) -
     Returns
     -------
     dict
-        begin_ns; value: highest smoothed intensity in bps/s; mean, upper (mean + buffer), burst_above (where a spike begins)
-        as they were then (NaN while the windows fill); velocity and efficiency as they were last; state: the highest of
+        begin_ns; value: highest smoothed intensity in bps/s; mean and the thresholds burst_above
+        and spike_above as they were then (NaN while the windows fill); velocity and efficiency as they were last; state: the highest of
         the bar's rows.
 
     Examples
     --------
-    >>> same = {"velocity": 0.0, "efficiency": 0.5, "mean_base": 1.0, "sd_base": 2.0, "buffer": 3.0}
+    >>> same = {"velocity": 0.0, "efficiency": 0.5, "mean_base": 1.0, "burst_above": 4.0, "spike_above": 7.0}
     >>> rows = {"event_ns": np.array([0, 1, 5]), "smoothed": np.array([1.0, 9.0, 2.0])}
     >>> rows |= {name: np.full(3, value) for name, value in same.items()}
     >>> made = intensity_bars(rows, 4)
@@ -61,27 +68,24 @@ def intensity_bars(rows: Mapping[str, Any], length_ns: int, since_ns: int = 0) -
     first = int(np.searchsorted(event_ns, since_ns))
     event_ns = event_ns[first:]
     column = {name: np.asarray(rows[name])[first:] for name in INTENSITY_COLUMNS[1:]}
-    begin = event_ns // length_ns * length_ns
+    smoothed, begin = column["smoothed"], event_ns // length_ns * length_ns
     if not begin.size:
         return {"begin_ns": np.empty(0, np.int64)} | {name: np.empty(0) for name in MEASURES}
     changes = begin[1:] != begin[:-1]
     starts = np.flatnonzero(np.r_[True, changes])
     ends = np.r_[starts[1:], begin.size] - 1
     group = np.cumsum(np.r_[False, changes])
-    peaks = np.lexsort((np.nan_to_num(column["smoothed"], nan=-np.inf), group))[ends]
-    upper = column["mean_base"] + column["buffer"]
-    burst_above = column["mean_base"] + SPIKE_SD * column["sd_base"]
-    state = np.where(
-        column["smoothed"] > burst_above, BURST, np.where(column["smoothed"] > upper, ACTIVE, QUIET)
-    )
+    peaks = np.lexsort((np.nan_to_num(smoothed, nan=-np.inf), group))[ends]
+    active = np.where(smoothed > column["burst_above"], ACTIVE, QUIET)
+    state = np.where(smoothed > column["spike_above"], BURST, active)
     return {
         "begin_ns": begin[starts],
-        "value": column["smoothed"][peaks],
+        "value": smoothed[peaks],
         "velocity": column["velocity"][ends],
         "efficiency": column["efficiency"][ends],
         "mean": column["mean_base"][peaks],
-        "upper": upper[peaks],
-        "burst_above": burst_above[peaks],
+        "burst_above": column["burst_above"][peaks],
+        "spike_above": column["spike_above"][peaks],
         "state": np.maximum.reduceat(state, starts).astype(np.float64),
     }
 
@@ -93,7 +97,7 @@ def extended(
 
     Examples
     --------
-    >>> same = {"velocity": 0.0, "efficiency": 0.5, "mean_base": 1.0, "sd_base": 2.0, "buffer": 3.0}
+    >>> same = {"velocity": 0.0, "efficiency": 0.5, "mean_base": 1.0, "burst_above": 4.0, "spike_above": 7.0}
     >>> def rows(times, smoothed):
     ...     return {"event_ns": np.array(times), "smoothed": np.array(smoothed)} | {
     ...         name: np.full(len(times), value) for name, value in same.items()}
@@ -117,7 +121,7 @@ def extended(
 def _join(bars: dict[str, np.ndarray], newer: dict[str, np.ndarray]) -> None:
     """Let the first of the newer bars hold what the last one, its beginning, knew already."""
     if not newer["value"][0] > bars["value"][-1]:
-        for name in ("value", "mean", "upper", "burst_above"):
+        for name in ("value", "mean", "burst_above", "spike_above"):
             newer[name][0] = bars[name][-1]
     newer["state"][0] = max(newer["state"][0], bars["state"][-1])
 

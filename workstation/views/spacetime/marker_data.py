@@ -18,7 +18,7 @@ SHAPES = {1: "triangle", 2: "diamond", 3: "star", 4: "square"}
 """Marker per version; its colour, its side of the price and the way a triangle or star points tell up from down."""
 SIGNAL_TABLE = ("seq", "event_ns", "price", "side", "version", "strength", "evidence")
 SPIKE_TABLE = ("seq", "start_ns", "end_ns", "peak", "height_sd", "direction")
-"""Columns of the tables ``reversals`` and ``spikes`` that are told."""
+"""Columns of the tables ``reversals`` and ``spikes`` that are reported."""
 SIGNAL_COLUMNS = ("x", "y", "marker", "angle", "why", "version", "side", "size")
 SPIKE_COLUMNS = ("left", "right", "peak", "height_sd", "words", "lasted")
 """Columns a figure draws; markers also have ``seq`` and ``row``, their row in a list as HTML."""
@@ -60,7 +60,7 @@ def signal_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None
     """Markers of reversal signals; ``rows`` has the columns ``SIGNAL_TABLE`` of one instrument, none: no signals."""
     held = rows or _none(SIGNAL_TABLE)
     versions = [int(version) for version in held["version"]]
-    told = [_signal(*(held[name][index] for name in SIGNAL_TABLE[1:])) for index in range(len(versions))]
+    reported = [_signal(*(held[name][index] for name in SIGNAL_TABLE[1:])) for index in range(len(versions))]
     columns = {
         "x": held["event_ns"] / 1e6,
         "y": held["price"],
@@ -69,9 +69,9 @@ def signal_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None
         "version": held["version"],
         "side": held["side"],
         "size": np.array([SIZES.get(version, 12.0) for version in versions]),
-        "why": _texts([_why(each) for each in told]),
+        "why": _texts([_why(each) for each in reported]),
         "seq": held["seq"],
-        "row": _texts([_signal_row(instrument, each) for each in told]),
+        "row": _texts([_signal_row(instrument, each) for each in reported]),
     }
     return Markers(columns, len(versions))
 
@@ -80,7 +80,7 @@ def spike_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None)
     """Markers of spikes; ``rows`` has the columns ``SPIKE_TABLE`` of one instrument, none: no spikes."""
     held = rows or _none(SPIKE_TABLE)
     start, end = held["start_ns"], held["end_ns"]
-    told = [tuple(held[name][index] for name in SPIKE_TABLE[1:]) for index in range(len(start))]
+    reported = [tuple(held[name][index] for name in SPIKE_TABLE[1:]) for index in range(len(start))]
     columns = {
         "left": start / 1e6,
         "right": end / 1e6,
@@ -89,7 +89,7 @@ def spike_markers(instrument: str, rows: Mapping[str, np.ndarray] | None = None)
         "words": _texts([SIDES[int(side)] for side in held["direction"]]),
         "lasted": _texts([formats.age(span / 1e9) for span in end - start]),
         "seq": held["seq"],
-        "row": _texts([_spike_row(instrument, *each) for each in told]),
+        "row": _texts([_spike_row(instrument, *each) for each in reported]),
     }
     return Markers(columns, len(start))
 

@@ -20,10 +20,10 @@ _WORDS = frozenset({"marker", "why", "fill", "line", "words"})
 _BESIDE = 0.55
 """Size of the signals that follow another one in a candle: where many fire, the price stays in sight."""
 _LINES = 3
-"""Bands beside each other have their words on so many lines, of which each is as high as this."""
+"""Bands next to each other have their words on so many lines, of which each is as high as this."""
 _LINE_PX = 16
 _LETTERS = 28
-"""So many of a reason fit on a line beside a band on a phone."""
+"""So many of a reason fit on a line next to a band on a phone."""
 
 
 def _nothing(columns: tuple[str, ...]) -> dict[str, np.ndarray]:

@@ -64,8 +64,8 @@ function write() {
   const [bar_shown, b] = of_bars ? [bars.data, nearest(bars.data.x, at)] : [bar.data, newest(bar.data)]
   if (intensity.visible && isFinite(bar_shown.value[b])) {
     const state = ['quiet', 'active', 'burst'][bar_shown.state[b]]
-    const ready = isFinite(bar_shown.upper[b])
-    const limit = (state === 'burst' ? bar_shown.burst_above : bar_shown.upper)[b]
+    const ready = isFinite(bar_shown.burst_above[b])
+    const limit = (state === 'burst' ? bar_shown.spike_above : bar_shown.burst_above)[b]
     // a bar is what its liveliest tick was; the peak of the bar can have had another threshold, which then is not told
     const over = bar_shown.value[b] > limit
     const told = over === (state !== 'quiet') ? ` ${over ? '>' : '\u2264'} ${si(limit)}` : ''

@@ -28,7 +28,7 @@ class Reason(NamedTuple):
 
 
 def reasons(version: int, side: int, evidence: str) -> list[Reason]:
-    """The conditions of a signal's rule with its numbers (JSON); what has none of them is told as it is.
+    """The conditions of a signal's rule with its numbers (JSON); what has none of them is reported as it is.
 
     Examples
     --------
@@ -154,7 +154,7 @@ _TOLD: Mapping[int, Callable[[int, Mapping[str, float]], list[Reason]]] = {
 
 
 def _burst(way: str, held: Mapping[str, float]) -> list[Reason]:
-    """The burst that armed v1 and v2; its threshold moves with the baseline and is told as it was at the signal."""
+    """The burst that armed v1 and v2; its threshold moves with the baseline and is reported as it was at the signal."""
     mean, buffer = held["mean_base"], held["buffer"]
     return [
         Reason(

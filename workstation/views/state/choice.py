@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import param
 
+from workstation.market.instants import SECOND_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.views.state.session_cache import shared
 from workstation.views.state.source import Source
@@ -67,7 +68,7 @@ class Choice(param.Parameterized):
     @property
     def every_ns(self) -> int:
         """Length of the candles shown."""
-        return int(self.every_s * 1_000_000_000)
+        return int(self.every_s * SECOND_NS)
 
     def offer(self, source: Source) -> None:
         """Offer the underlyings the source has options of, and the instruments their price may be read from."""

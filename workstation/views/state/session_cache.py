@@ -21,7 +21,7 @@ def shared(source: Source, key: tuple[Any, ...], make: Callable[[], Any], *table
     source
         What is shown.
     key
-        What the result is of, and all it hangs on beside the source.
+        What the result is of, and all it hangs on next to the source.
     make
         Makes it; None is not kept. Nobody may write to what it gives.
     tables

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import param
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.views.state.choice import underlyings
 from workstation.views.state.source import Source
 
@@ -27,7 +28,7 @@ UNITS = {
     "charm": "delta per day",
     "vomma": "USD per vol point squared",
 }
-SCALES = {"vega": 0.01, "theta": 1 / 365, "vanna": 0.01, "charm": 1 / 365, "vomma": 1e-4}
+SCALES = {"vega": 0.01, "theta": 1 / YEAR_DAYS, "vanna": 0.01, "charm": 1 / YEAR_DAYS, "vomma": 1e-4}
 """Natural units to those shown."""
 GRIDS = {"moneyness": "Moneyness", "delta": "Delta"}
 MATURITIES = {7: "7 d", 30: "30 d", 90: "90 d"}

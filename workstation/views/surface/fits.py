@@ -145,10 +145,10 @@ class Fits(TextView):
         ledger = from_attrs(found.attrs)
         out = ledger["left_out"]
         dropped = {name: count for name, count in ledger.get("dropped", {}).items() if count}
-        told = [f"{count} {reason(name)}" for name, count in out.items() if count]
-        told += [f"{count} {name.replace('_', ' ')}" for name, count in dropped.items()]
+        reported = [f"{count} {reason(name)}" for name, count in out.items() if count]
+        reported += [f"{count} {name.replace('_', ' ')}" for name, count in dropped.items()]
         self._table.show(
-            f'<table tabindex="0" aria-label="fits by expiry"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p class="why">Left out: {escape(", ".join(told)) or "none"}.</p>'
+            f'<table tabindex="0" aria-label="fits by expiry"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table><p class="why">Left out: {escape(", ".join(reported)) or "none"}.</p>'
         )
         after = violations(found, "_after")
         self.card.say(f"{after} points of arbitrage left" if after else "free of arbitrage")
@@ -174,14 +174,14 @@ def _flags(row: dict[str, float]) -> str:
     left = row["butterfly_violations_after"] + row["calendar_violations_after"]
     if left:
         return f'<span class="bad">◆ {left} left</span>'
-    told = [
+    reported = [
         f"{row[f'{kind}_violations']} {kind}"
         for kind in ("butterfly", "calendar")
         if row[f"{kind}_violations"]
     ]
     return (
-        f'<span class="flag">▲ {", ".join(told)} repaired</span>'
-        if told
+        f'<span class="flag">▲ {", ".join(reported)} repaired</span>'
+        if reported
         else '<span class="good">● free</span>'
     )
 
@@ -200,9 +200,9 @@ class SurfaceLedger(View):
     def refresh(self, source: Source) -> None:
         """Write the newest ledger."""
         found = surface_of(source, self.choice.underlying)
-        told = {} if found is None else from_attrs(found.attrs)
-        told.pop("asof", None)
-        self._page.show(told, recorded=False)
+        reported = {} if found is None else from_attrs(found.attrs)
+        reported.pop("asof", None)
+        self._page.show(reported, recorded=False)
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the ledger."""

@@ -10,6 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from workstation.board.priced_chain import PricedChain
+from workstation.market.instants import YEAR_DAYS
 from workstation.pricing.surface_engine import skew_history
 from workstation.views.state.source import Source
 
@@ -68,7 +69,7 @@ def maturity(found: xr.Dataset, name: str, days: float) -> float:
     known = np.isfinite(values)
     if not known.any():
         return float("nan")
-    at, is_vol = days / 365.0, name == "atm_iv"
+    at, is_vol = days / YEAR_DAYS, name == "atm_iv"
     amounts = values[known] ** 2 * years[known] if is_vol else values[known]
     value = float(np.interp(at, years[known], amounts, left=np.nan, right=np.nan))
     return float(np.sqrt(value / at)) if is_vol else value

@@ -90,7 +90,7 @@ class SurfaceMap(FigureView):
         values, across = shown(chain, self.choice)
         table = values.to_numpy()
         rows = [formats.expiry(int(value)) for value in chain.surface["expiry_ns"].to_numpy()]
-        short, told = self._texts(table)
+        short, reported = self._texts(table)
         centre = (
             between(values["moneyness"].to_numpy(), 1.0)
             if self.choice.grid == "moneyness"
@@ -99,7 +99,12 @@ class SurfaceMap(FigureView):
         texts = short if len(across) <= 17 else np.full(table.shape, "", dtype=object)
         heat.show(
             Grid(
-                across, rows, table, texts, told, marks=((centre, True, "text"),) if len(across) > 17 else ()
+                across,
+                rows,
+                table,
+                texts,
+                reported,
+                marks=((centre, True, "text"),) if len(across) > 17 else (),
             )
         )
         low, high = heat.limits
@@ -114,12 +119,12 @@ class SurfaceMap(FigureView):
     def _texts(self, table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What cells say (vol in percent without the sign) and what hovering says."""
         flat = table.ravel().tolist()
-        told = [self._number(value) for value in flat]
+        reported = [self._number(value) for value in flat]
         if self.choice.greek == "implied_vol":
             short = ["" if value != value else f"{100 * value:.1f}" for value in flat]
         else:
-            short = ["" if value != value else text for value, text in zip(flat, told, strict=True)]
-        return tuple(np.array(each, dtype=object).reshape(table.shape) for each in (short, told))  # type: ignore[return-value]
+            short = ["" if value != value else text for value, text in zip(flat, reported, strict=True)]
+        return tuple(np.array(each, dtype=object).reshape(table.shape) for each in (short, reported))  # type: ignore[return-value]
 
     def repaint(self, colours: Palette) -> None:
         """Take the colours of another theme."""

@@ -12,6 +12,7 @@ from bokeh.models import (
     Range1d,
 )
 
+from workstation.market.instants import YEAR_DAYS
 from workstation.plots.formats import TIME_TICKS
 from workstation.plots.smile_data import forward_vols
 from workstation.views.state.source import Source
@@ -71,7 +72,7 @@ class TermStructure(FigureView):
             self.card.say("no marks")
             return
         known = np.isfinite(found["atm_iv"].to_numpy())
-        days = np.log10(365.0 * found["years"].to_numpy()[known])
+        days = np.log10(YEAR_DAYS * found["years"].to_numpy()[known])
         atm, forward = found["atm_iv"].to_numpy()[known], forward_vols(found)[known]
         names = np.array(
             [formats.expiry(int(value)) for value in found["expiry_ns"].to_numpy()[known]], dtype=object

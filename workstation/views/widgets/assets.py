@@ -1,4 +1,4 @@
-"""Style sheets and scripts that lie beside the modules as files."""
+"""Style sheets and scripts that lie next to the modules as files."""
 
 from __future__ import annotations
 

@@ -44,15 +44,15 @@ def buttons(choice: Any, name: str, labels: dict[Any, str], what: str) -> pmui.R
 
 def underlying_buttons(choice: Any) -> pmui.RadioButtonGroup:
     """Whose options; offers what the choice offers."""
-    made = buttons(
+    result = buttons(
         choice, "underlying", {name: name or "…" for name in choice.param.underlying.objects}, "underlying"
     )
 
     def offered(event: Any) -> None:
-        made.param.update(options=list(event.new), value=choice.underlying)
+        result.param.update(options=list(event.new), value=choice.underlying)
 
     choice.param.watch(offered, "underlying", what="objects")
-    return made
+    return result
 
 
 def expiries_of_chain(source: Source, underlying: str) -> list[int]:

@@ -144,9 +144,9 @@ def update_source(source: ColumnDataSource, columns: dict[str, np.ndarray], kept
         return
     changed = {}
     for name, values in columns.items():
-        places = np.flatnonzero(_differ(source.data[name][first:], values[:shared])).tolist()
-        if places:
-            changed[name] = [(first + index, values[index]) for index in places]
+        positions = np.flatnonzero(_differ(source.data[name][first:], values[:shared])).tolist()
+        if positions:
+            changed[name] = [(first + index, values[index]) for index in positions]
     if changed:
         source.patch(changed)
     if len(x) > shared:

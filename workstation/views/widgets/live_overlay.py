@@ -50,11 +50,11 @@ class Forming:
         """The last pieces of a line through ``name``: to each row from the one before."""
         self._lines.append(name)
         self.source.data = {**self.source.data, **{column: [] for column in _ends(self._lines)}}
-        made = figure.segment(
+        result = figure.segment(
             "before", f"{name}_before", "x", name, source=self.source, line_width=1.5, level="overlay"
         )
-        self._painter(made.glyph, line_color=role)
-        return made
+        self._painter(result.glyph, line_color=role)
+        return result
 
     @staticmethod
     def after(columns: dict[str, np.ndarray], drawn: np.ndarray) -> int:

@@ -1,7 +1,7 @@
 """Labels of price levels that never overlap: stacked at the edge of the plot, with a leader line to their level.
 
 The stacking runs in the browser whenever the view or the levels move, so it is right at every zoom and needs
-no round trip. A level outside the view is told at the edge it lies beyond, with an arrow.
+no round trip. A level outside the view is reported at the edge it lies beyond, with an arrow.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ def value_line() -> Markup:
 
 
 def cell(name: str, number: str, by: str, kind: str = "edge", role: str = "axis") -> str:
-    """One number of a value line: its name, the number (HTML), what is said beside it (HTML), the role of its edge."""
+    """One number of a value line: its name, the number (HTML), what is said next to it (HTML), the role of its edge."""
     return (
         f'<div class="cell {kind}" style="--role: var(--ws-{role})"><dt>{name}</dt>'
         f'<dd><span class="number">{number}</span>{by}</dd></div>'

@@ -25,6 +25,10 @@ CASES = [
     ("lean", "equities_prints/lean/**/*.zip", {}, {"quotes": 3_488_555, "trades": 1_447_761}, {SUSPICIOUS: 2}),
     ("lean", "ticks/lean/**/*.zip", {}, {"quotes": 1_779_223, "trades": 92_267}, {"a trade of size 0": 247}),
     ("lean", "us_options/lean/**/*.zip", {}, {"quotes": 427_637, "candles": 27_113, "marks": 4_570}, {}),
+    (
+        "lean", "us_options/lean/*/*/universes/*/*.csv*", {}, {"marks": 25_913},
+        {"the underlying's row: of which hours its prices are is not said": 8},
+    ),
     ("frames", "ticks/binance_raw_ws/*.gz", {}, {"frames": 152_279}, {}),
     (
         "dbn", "**/*.dbn*", {}, {"quotes": 46, "trades": 16, "candles": 8, "marks": 1, "instruments": 11},

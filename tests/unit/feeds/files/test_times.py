@@ -12,7 +12,9 @@ import pyarrow as pa
 import pytest
 
 from tests.unit.feeds.files.tables import mapped, utc
+from workstation.feeds.files.times import times
 from workstation.market.errors import FrameError
+from workstation.market.tables import NO_TIME
 
 MAPPING = """
 table: trades
@@ -245,3 +247,34 @@ def test_other_columns_of_time_have_a_unit_too(tmp_path: Path) -> None:
     assert (frame["seen_ns"] - frame["event_ns"]).tolist()[0] == 5_000
     assert frame["seen_ns"].tolist()[1] == 0
     assert sum(rejections.counts.values()) == 1
+
+
+@pytest.mark.parametrize(
+    ("array", "form", "told"),
+    [
+        (pa.array([1735689600.5], pa.float32()), "s", "7 digits"),
+        (pa.array([1000.0], pa.float16()), "ms", "7 digits"),
+        (pa.array([5], pa.time32("s")), "iso", "time of day"),
+        (pa.array([5], pa.duration("us")), "us", "span"),
+        (pa.nulls(1), "iso", "no time in t"),
+        (pa.array([45658.5]), "s", "excel"),
+        (pa.array([1.0e300]), "excel", "spreadsheet"),
+        (pa.array(["x"]), "excel", "no time"),
+    ],
+)
+def test_what_holds_no_time_is_told_with_the_reason(array: pa.Array, form: str, told: str) -> None:
+    found = times(array, "t", form)
+    assert found.ns.tolist() == [NO_TIME] and told in found.problems[0][1]
+
+
+@pytest.mark.parametrize(
+    "array", [pa.array([45658.5, None]), pa.array(["45658.5", ""]), pa.array(["45658.5", None])]
+)
+def test_days_of_a_spreadsheet_are_wall_time(array: pa.Array) -> None:
+    noon = pd.Timestamp("2025-01-01 12:00", tz="America/New_York").value
+    assert times(array, "t", "excel", "America/New_York").ns.tolist() == [noon, NO_TIME]
+
+
+def test_views_of_strings_are_strings() -> None:
+    found = times(pa.array(["2025-01-01T00:00:00Z"], pa.string_view()), "t", "iso")
+    assert found.ns.tolist() == [pd.Timestamp("2025-01-01").value]

@@ -2,7 +2,7 @@
 
 The path says security type, market, resolution and symbol (``paths``), the names in the zip say the contracts
 (``contracts``), the security type and kind say the columns (``layouts``), and LEAN's market-hours database says in
-which time zone the times are (``zones``). What the lines become: ``rows``.
+which time zone the times are (``zones``). What the lines become: ``rows``. The CSVs of option chains: ``universes``.
 """
 
 from __future__ import annotations
@@ -15,14 +15,15 @@ import numpy as np
 import pandas as pd
 
 from workstation.feeds.feed import Batch
-from workstation.feeds.files.lean.ahead import one_ahead
 from workstation.feeds.files.lean.contracts import venue_of
 from workstation.feeds.files.lean.layouts import layout_of
 from workstation.feeds.files.lean.lines import parse_lines
 from workstation.feeds.files.lean.members import Block, blocks
 from workstation.feeds.files.lean.paths import LeanFile, parse_path
 from workstation.feeds.files.lean.rows import LeanReading, batches_of
+from workstation.feeds.files.lean.universes import is_universe, read_universe
 from workstation.feeds.files.lean.zones import zone_name, zone_of
+from workstation.feeds.files.read_ahead import one_ahead
 from workstation.feeds.files.reading import Rejections
 from workstation.market.errors import FrameError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
@@ -35,7 +36,7 @@ def read(path: Path, rejections: Rejections, zone: str = "") -> Iterator[Batch]:
     Parameters
     ----------
     path
-        A zip in LEAN's folders.
+        A zip in LEAN's folders, or the CSV of an option universe.
     rejections
         Counts the lines and members set aside; tells what is kept although something about it is not known.
     zone
@@ -50,6 +51,9 @@ def read(path: Path, rejections: Rejections, zone: str = "") -> Iterator[Batch]:
     FrameError
         The path is not LEAN's, its market has no known zone, LEAN has no such files, or nothing in the zip can be read.
     """
+    if is_universe(path):
+        yield from read_universe(path, rejections, zone)
+        return
     file = parse_path(path)
     layout = layout_of(file.security, file.resolution, file.kind)
     reading = LeanReading(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from workstation.market.errors import FrameError
+from workstation.market.instants import DAY_NS, HOUR_NS, MINUTE_NS, SECOND_NS
 
 SECURITIES = (
     "equity", "option", "indexoption", "index", "forex", "cfd", "futureoption", "future", "cryptofuture", "crypto",
@@ -19,7 +20,7 @@ SCALED = frozenset({"equity", "option", "indexoption"})
 SIGNED = frozenset({"future", "index", "cfd"})
 """Prices may be zero or negative (crude oil of 20 April 2020)."""
 TEXTS = ("exchange", "condition", "suspicious")
-TICKS_OF = {"second": 10**9, "minute": 60 * 10**9, "hour": 3_600 * 10**9, "daily": 86_400 * 10**9}
+TICKS_OF = {"second": SECOND_NS, "minute": MINUTE_NS, "hour": HOUR_NS, "daily": DAY_NS}
 """Nanoseconds of a bar."""
 
 _PRINT = ("time", "price", "size")

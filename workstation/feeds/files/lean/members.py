@@ -204,8 +204,9 @@ def _large(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, contract: Contract)
             cut = text.rfind(b"\n") + 1
             rest = text[cut:]
             if cut:
-                yield _one(contract, entry.filename, text[:cut], line)
-                line += text.count(b"\n", 0, cut)
+                block = _one(contract, entry.filename, text[:cut], line)
+                yield block
+                line += block.lines
             if len(rest) > LINE_BYTES:
                 raise zipfile.BadZipFile(f"line {line} has no end")
     if rest:

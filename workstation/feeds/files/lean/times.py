@@ -11,9 +11,10 @@ import pandas as pd
 from workstation.feeds.files.lean.lines import Lines
 from workstation.feeds.files.lean.paths import FIRST_YEAR, LAST_YEAR, LeanFile
 from workstation.feeds.files.lean.sieve import Sieve
-from workstation.feeds.files.lean.zones import DAY_NS, instants
+from workstation.feeds.files.lean.zones import instants
+from workstation.market.instants import DAY_NS, MILLISECOND_NS
 
-DAY_MS = 86_400_000
+DAY_MS = DAY_NS // MILLISECOND_NS
 _TWICE = "local time that does not exist, or happens twice, on the day the clocks change"
 Times = npt.NDArray[np.int64]
 
@@ -44,7 +45,7 @@ def _dated(lines: Lines, sieve: Sieve) -> Times:
 
 
 def begin_of(wall_ns: Times, zone: dt.tzinfo, sieve: Sieve) -> Times:
-    """UTC instant of each wall time; those that cannot be told are refused."""
+    """UTC instant of each wall time; those that are ambiguous are refused."""
     times, untold = instants(wall_ns, zone)
     sieve.refuse(untold, _TWICE)
     return times

@@ -20,8 +20,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import FrameError
+from workstation.market.instants import DAY_NS, SECOND_NS
 
-DAY_NS = 86_400 * 10**9
 _FIXED = re.compile(r"UTC([+-])(\d{2})(?::(\d{2}))?")
 _FUTURE_OF = {"futureoption": "future"}
 """LEAN keeps future options in the zone of their future."""
@@ -30,7 +30,7 @@ Times = npt.NDArray[np.int64]
 
 
 def shipped_rows(name: str) -> list[dict[str, str]]:
-    """Rows of a CSV that ships beside the readers, comment lines left out."""
+    """Rows of a CSV that ships next to the readers, comment lines left out."""
     text = files("workstation.feeds.files").joinpath("data", name).read_text("utf-8")
     return list(csv.DictReader(line for line in text.splitlines() if not line.startswith("#")))
 
@@ -154,4 +154,4 @@ def _one_offset(first_day: int, last_day: int, zone: dt.tzinfo) -> int | None:
     offset = offsets.pop()
     if offsets or offset is None:
         return None
-    return round(offset.total_seconds()) * 10**9
+    return round(offset.total_seconds()) * SECOND_NS

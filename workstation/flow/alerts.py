@@ -1,0 +1,270 @@
+"""Alerts: one per parent, with a score that is the sum of its listed components.
+
+Alerts of one contract, kind and direction are told once in a while; those in between are counted, and the next one says how many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import orjson
+import pandas as pd
+
+from workstation.flow.absorption import NAME as ABSORBED
+from workstation.flow.alert_rows import HIGH, MEDIUM
+from workstation.flow.eligibility import KEEP_NS
+from workstation.market.engine import Engine, conformed
+from workstation.market.instruments import REGISTRY
+from workstation.market.tables import ALERTS, HITS
+
+PREMIUM_POINTS, CONFIDENCE_POINTS, HIT_POINTS, MOST_HIT_POINTS, MOST_SCORE = 70.0, 20.0, 5.0, 20.0, 100.0
+USD_PER_POINT = 1_000.0
+_FEW = ("classifier", "confidence", "direction", "abstained", "reason", "alternatives", "explanation")
+
+
+def severity(score: float) -> str:
+    """high from 80, medium from 45, else low.
+
+    Examples
+    --------
+    >>> severity(44.0), severity(45.0), severity(80.0)
+    ('low', 'medium', 'high')
+    """
+    return "high" if score >= HIGH else "medium" if score >= MEDIUM else "low"
+
+
+def score_components(*, premium_usd: float, confidences: list[float]) -> dict[str, float]:
+    """Components of an alert's score, which is their sum, 0 to 100.
+
+    Parameters
+    ----------
+    premium_usd
+        Premium of the parent, USD; NaN gives no points.
+    confidences
+        Of its hits that carry a verdict.
+
+    Examples
+    --------
+    >>> score_components(premium_usd=64_000.0, confidences=[0.5])
+    {'premium': 64.0, 'confidence': 10.0, 'hits': 5.0}
+    >>> sum(score_components(premium_usd=300_000.0, confidences=[1.0] * 6).values())
+    100.0
+    """
+    usd = premium_usd if np.isfinite(premium_usd) else 0.0
+    parts = {
+        "premium": min(max(usd, 0.0) / USD_PER_POINT, PREMIUM_POINTS),
+        "confidence": CONFIDENCE_POINTS * max(confidences, default=0.0),
+        "hits": min(HIT_POINTS * len(confidences), MOST_HIT_POINTS),
+    }
+    total = sum(parts.values())
+    if total > MOST_SCORE:
+        parts["cap"] = MOST_SCORE - total
+    return parts
+
+
+@dataclass(frozen=True)
+class AlertsParameters:
+    """Parameters of ``Alerts``.
+
+    Attributes
+    ----------
+    throttle
+        A contract raises alerts of one kind and direction once in so much time.
+    higher
+        Points by which an alert must exceed the one told to be told at once.
+    least_score
+        Alerts below it are not told.
+    """
+
+    throttle: str = "60s"
+    higher: float = 20.0
+    least_score: float = 25.0
+
+    def __post_init__(self) -> None:
+        if not pd.Timedelta(self.throttle).value > 0:
+            raise ValueError(f"throttle must be positive, got {self.throttle!r}")
+        if not 0 < self.higher <= 100 or not 0 <= self.least_score <= 100:
+            raise ValueError(
+                f"higher and least_score are points of 100, got {self.higher!r} and {self.least_score!r}"
+            )
+
+
+class Alerts(Engine):
+    """Rows of ``alerts`` from ``hits``: told, amended, retracted by a cancel, or refuted where the market absorbed them.
+
+    Examples
+    --------
+    >>> Alerts().update(HITS.empty()).empty
+    True
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("hits",)
+    output: ClassVar[str] = "alerts"
+
+    def __init__(self, parameters: AlertsParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or AlertsParameters(), **changes)
+        self._throttle_ns = int(pd.Timedelta(self.parameters.throttle).as_unit("ns").value)
+        self._reset()
+
+    def _reset(self) -> None:
+        self._waiting: list[dict[str, Any]] = []
+        self._told: dict[str, dict[str, Any]] = {}
+        self._last: dict[str, dict[str, Any]] = {}
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take rows of ``hits`` and give the alerts of parents whose hits are all there."""
+        if not len(batch):
+            return _EMPTY.copy(deep=False)
+        rows: list[dict[str, Any]] = []
+        for hit in _records(batch):
+            self._waiting.append(hit)
+            if len(self._waiting) >= hit["parent_hits"]:
+                group, self._waiting = self._waiting, []
+                rows += self._of_parent(group)
+        self._forget(int(batch["event_ns"].to_numpy().max()))
+        return _frame(rows)
+
+    def _of_parent(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        lead = hits[0]
+        told = self._told.get(lead["parent_id"])
+        if lead["retracted"]:
+            return [self._changed(told, lead, "retracted", lead["explanation"])] if told else []
+        if lead["classifier"] == ABSORBED:
+            if not told or told["verdict"] == "retracted":
+                return []
+            return [
+                self._changed(told, lead, "refuted", f"{lead['explanation']}; it was: {told['explanation']}")
+            ]
+        sure = [hit for hit in hits if not hit["abstained"]]
+        if not sure:
+            return []
+        row = self._row(hits, sure)
+        if row["score"] < self.parameters.least_score or (told is None and self._is_suppressed(row)):
+            return []
+        suppressed = self._suppressed(row)
+        row["evidence"] = orjson.dumps(row.pop("found") | {"suppressed": suppressed}).decode()
+        if suppressed["alerts"]:
+            row["explanation"] += f"; {suppressed['alerts']} more like it since the last were not told"
+        self._told[lead["parent_id"]] = row
+        return [row]  # fmt: skip
+
+    def _changed(self, told: dict[str, Any], hit: dict[str, Any], verdict: str, words: str) -> dict[str, Any]:
+        row = {**told, "verdict": verdict, "event_ns": hit["event_ns"], "explanation": words}
+        self._told[hit["parent_id"]] = row
+        return row
+
+    def _row(self, hits: list[dict[str, Any]], sure: list[dict[str, Any]]) -> dict[str, Any]:
+        best = max(sure, key=lambda hit: hit["confidence"])
+        parts = score_components(
+            premium_usd=best["premium_usd"], confidences=[hit["confidence"] for hit in sure]
+        )
+        score = sum(parts.values())
+        lean = sum(hit["confidence"] * hit["direction"] for hit in sure)
+        details = orjson.loads(best["evidence"])
+        found = {
+            "ids": {name: details[name] for name in ("packet", "structure", "prints", "legs") if name in details},
+            "score_components": parts, "hits": [{name: hit[name] for name in _FEW} for hit in hits],
+            "features": details.get("features", {}), "confidence": details.get("confidence", {}),
+            "down_weighted": details.get("down_weighted", []),
+        }  # fmt: skip
+        return {
+            "event_ns": best["event_ns"], "instrument": best["instrument"], "alert_id": f"flow:{best['parent_id']}",
+            "parent_id": best["parent_id"], "kind": best["classifier"], "severity": severity(score), "score": score,
+            "direction": 1 if lean > 0 else -1 if lean < 0 else 0, "premium_usd": best["premium_usd"],
+            "explanation": best["explanation"], "rule_version": best["rule_version"], "verdict": "open", "found": found,
+        }  # fmt: skip
+
+    def _is_suppressed(self, row: dict[str, Any]) -> bool:
+        """Whether an alert like it has just been told; it is counted then."""
+        last = self._last.get(_key(row))
+        if last is None or row["event_ns"] >= last["event_ns"] + self._throttle_ns:
+            return False
+        if row["score"] >= last["score"] + self.parameters.higher:
+            return False
+        last["alerts"] += 1
+        last["premium_usd"] += row["premium_usd"] if np.isfinite(row["premium_usd"]) else 0.0
+        return True
+
+    def _suppressed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """How many were not told since the last, which ``row`` becomes."""
+        last = self._last.pop(_key(row), {"alerts": 0, "premium_usd": 0.0})
+        self._last[_key(row)] = {
+            "event_ns": row["event_ns"],
+            "score": row["score"],
+            "alerts": 0,
+            "premium_usd": 0.0,
+        }
+        return {"alerts": last["alerts"], "premium_usd": last["premium_usd"]}
+
+    def _forget(self, now_ns: int) -> None:
+        oldest = now_ns - 2 * KEEP_NS
+        if self._told and next(iter(self._told.values()))["event_ns"] < oldest:
+            self._told = {key: row for key, row in self._told.items() if row["event_ns"] >= oldest}
+        if self._last and next(iter(self._last.values()))["event_ns"] < oldest:
+            self._last = {
+                key: one for key, one in self._last.items() if one["event_ns"] >= oldest or one["alerts"]
+            }
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state."""
+        return {
+            "waiting": [dict(hit) for hit in self._waiting],
+            "told": [dict(row) for row in self._told.values()],
+            "last": {key: dict(one) for key, one in self._last.items()},
+        }
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._waiting = [dict(hit) for hit in state["waiting"]]
+        self._told = {row["parent_id"]: dict(row) for row in state["told"]}
+        self._last = {key: dict(one) for key, one in state["last"].items()}
+
+
+def _key(row: dict[str, Any]) -> str:
+    return f"{row['instrument']}|{row['kind']}|{row['direction']}"
+
+
+_EMPTY = ALERTS.empty()
+_READ = (
+    "event_ns", "instrument", "classifier", "parent_id", "retracted", "parent_hits", "confidence", "direction", "abstained", "reason",
+    "alternatives", "premium_usd", "explanation", "rule_version", "evidence",
+)  # fmt: skip
+
+
+def _records(hits: pd.DataFrame) -> list[dict[str, Any]]:
+    columns = [hits[name].tolist() for name in _READ]
+    return [dict(zip(_READ, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    if not rows:
+        return _EMPTY.copy(deep=False)
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
+    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
+    return ALERTS.batch(columns, len(rows))
+
+
+def alerts(hits: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
+    """Alerts from hits.
+
+    Parameters
+    ----------
+    hits
+        Rows of ``hits``, the hits of a parent together, as ``flow.classifiers`` gives them.
+    parameters
+        Of ``AlertsParameters``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``alerts``; of one ``alert_id`` the newest row counts.
+
+    Examples
+    --------
+    >>> alerts(HITS.empty()).empty
+    True
+    """
+    return Alerts(**parameters).update(conformed(HITS, hits))

@@ -1,0 +1,222 @@
+"""Classifiers: what packets and structures look like, with a confidence, a direction and the reason in words.
+
+The gates run over columns; only what passes one is put into words. A directional hit needs a quote for at least half of the prints
+and its side's share of the size; without them it is neutral, or abstains, and says why and what it could not tell apart.
+Confidences add up from a base and named parts, as ``hit_words`` lists them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from workstation.flow.absorption import Absorption
+from workstation.flow.eligibility import KEEP_NS
+from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, Gates, gate
+from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, structure_hits
+from workstation.flow.structures import StructureFinder, StructuresParameters
+from workstation.market.engine import Engine, conformed
+from workstation.market.tables import HITS, PACKETS
+from workstation.market.tables.frames import arrays_of
+
+_AT = {name: place for place, name in enumerate(PACKETS.names)}
+
+
+@dataclass(frozen=True)
+class ClassifierParameters:
+    """Thresholds of the classifiers; money is USD of premium (price x size x multiplier).
+
+    Attributes
+    ----------
+    sweep_prints, sweep_usd, sweep_z
+        A sweep has so many prints, and so much premium or a premium z; it needs ISO flags or two exchanges.
+    block_usd
+        One print of so much is a block, as is one that the venue flags.
+    spike_usd, spike_size, spike_premium_z, spike_size_z
+        An unusual contract: premium and size together, or a premium z, or a size z.
+    structure_usd
+        Premium of a structure.
+    punch_distance
+        How far from the spot, as a share, the strike of a zero-DTE punch may be.
+    far_days
+        Days to expiry of a far-dated packet.
+    coverage, side_ratio
+        What a direction needs: prints with a quote, and size on its side.
+    abstain_coverage
+        Below it nothing can be said of the side at all.
+    rank
+        Share of the name's last packets that must be smaller; packets without a rank pass.
+    most_spread
+        Relative spread beyond which a side says nothing.
+    stale_ms
+        Age of the oldest quote from which a hit is down-weighted.
+    least_size
+        Of ``StructuresParameters``.
+    follow, follow_move
+        A packet is absorbed when the underlying has not moved so much with it in so much time.
+    """
+
+    sweep_prints: int = 3
+    sweep_usd: float = 40_000.0
+    sweep_z: float = 2.0
+    block_usd: float = 200_000.0
+    spike_usd: float = 20_000.0
+    spike_size: float = 400.0
+    spike_premium_z: float = 2.5
+    spike_size_z: float = 2.0
+    structure_usd: float = 20_000.0
+    punch_distance: float = 0.01
+    far_days: float = 60.0
+    coverage: float = 0.5
+    side_ratio: float = 0.55
+    abstain_coverage: float = 0.25
+    rank: float = 0.95
+    most_spread: float = 0.5
+    stale_ms: float = 500.0
+    least_size: float = 10.0
+    follow: str = "5min"
+    follow_move: float = 0.001
+
+    def __post_init__(self) -> None:
+        if not pd.Timedelta(self.follow).value > 0:
+            raise ValueError(f"follow must be positive, got {self.follow!r}")
+        for one in fields(self):
+            if one.name == "follow":
+                continue
+            if not np.isfinite(getattr(self, one.name)) or getattr(self, one.name) < 0:
+                raise ValueError(
+                    f"{one.name} must be a number of at least 0, got {getattr(self, one.name)!r}"
+                )
+
+
+class Classifiers(Engine):
+    """Rows of ``hits``; those that a cancel undoes come again with ``retracted``.
+
+    Examples
+    --------
+    >>> Classifiers().update(PACKETS.empty()).empty
+    True
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("packets",)
+    output: ClassVar[str] = "hits"
+
+    def __init__(self, parameters: ClassifierParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or ClassifierParameters(), **changes)
+        self._gates = Gates(*(float(getattr(self.parameters, name)) for name in Gates._fields))
+        self._reset()
+
+    def _reset(self) -> None:
+        self._finder = StructureFinder(StructuresParameters(least_size=self.parameters.least_size))
+        self._told: dict[str, list[dict[str, Any]]] = {}
+        self._absorption = Absorption(self.parameters)
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take rows of ``packets`` and give the hits of whole bursts."""
+        if not len(batch):
+            return _EMPTY.copy(deep=False)
+        packets, structures = self._finder.take(batch)
+        if not len(packets):
+            return _EMPTY.copy(deep=False)
+        arrays = arrays_of(packets)
+        leg = np.zeros(len(packets), dtype=bool)
+        for one in structures:
+            leg[list(one["rows"])] = True
+        rows = self._hits(arrays, leg, structures)
+        self._forget(int(arrays[_AT["end_ns"]].max()))
+        return hit_frame(rows)
+
+    def _hits(self, arrays: list[Any], leg: Any, structures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        found = gate(arrays, leg, self._gates)
+        passing = np.flatnonzero(found.any).tolist()
+        told = [(row, 2, packet_hit(arrays, row, found, self.parameters)) for row in passing]
+        told += [(one["rows"][-1], 0, structure_hits(one, self.parameters)) for one in structures]
+        told += [(int(row), 1, []) for row in np.flatnonzero(arrays[_AT["burst_packets"]] == 0)]
+        told += self._absorption.due(arrays, [hit for _, _, hits in told for hit in hits])
+        rows: list[dict[str, Any]] = []
+        for row, kind, hits in sorted(told, key=lambda one: one[:2]):
+            if kind == 1:
+                hits = self._undone(arrays, row)
+            elif kind == 3:
+                hits = [hit for hit in hits if hit["parent_id"] in self._told]
+            for hit in hits:
+                hit["parent_hits"] = len(hits)
+            rows += self._remembered(hits) if kind in (0, 2) else hits
+        return rows
+
+    def _remembered(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        for hit in hits:
+            if not hit["retracted"]:
+                self._told.setdefault(hit["parent_id"], []).append(hit)
+        return hits
+
+    def _undone(self, arrays: list[Any], row: int) -> list[dict[str, Any]]:
+        """Hits that an amended packet raised before: they are taken back, what still holds is told anew after them."""
+        packet = str(arrays[_AT["packet_id"]][row])
+        undone = []
+        for hit in self._told.pop(packet, []):
+            words = f"retracted, a print was cancelled; it was: {hit['explanation']}"
+            undone.append({
+                **hit, "retracted": True, "revision": int(arrays[_AT["revision"]][row]), "explanation": words,
+                "event_ns": int(arrays[_AT["event_ns"]][row]),
+            })  # fmt: skip
+        return undone
+
+    def _forget(self, now_ns: int) -> None:
+        if self._told:
+            oldest = now_ns - 2 * KEEP_NS
+            self._told = {
+                parent: hits for parent, hits in self._told.items() if hits[0]["event_ns"] >= oldest
+            }
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state."""
+        return {
+            "finder": self._finder.snapshot(), "told": list(self._told.values()), "absorption": self._absorption.snapshot(),
+        }  # fmt: skip
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._reset()
+        self._finder.restore(state["finder"])
+        self._told = {hits[0]["parent_id"]: list(hits) for hits in state["told"]}
+        self._absorption.restore(state["absorption"])
+
+
+_EMPTY = HITS.empty()
+
+
+def classify(
+    packets: pd.DataFrame, thresholds: Mapping[str, Any] | ClassifierParameters | None = None
+) -> pd.DataFrame:
+    """Hits of the classifiers on packets and on the structures among them.
+
+    Parameters
+    ----------
+    packets
+        Rows of ``packets``, the packets of a burst together.
+    thresholds
+        Of ``ClassifierParameters``, all or those that differ.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``hits``: classifier, confidence, direction, whether it abstained and why, and the words.
+
+    Examples
+    --------
+    >>> len(classify(PACKETS.empty())), list(CLASSIFIERS)[:3], NO_VERDICT
+    (0, ['large_bullish_call_sweep', 'large_bearish_put_sweep', 'block'], 'abstained')
+    """
+    if isinstance(thresholds, ClassifierParameters):
+        engine = Classifiers(thresholds)
+    else:
+        engine = Classifiers(**dict(thresholds or {}))
+    return engine.update(conformed(PACKETS, packets), "packets")  # fmt: skip
+
+
+__all__ = ["CLASSIFIERS", "NO_VERDICT", "RULE_VERSION", "ClassifierParameters", "Classifiers", "classify"]

@@ -1,0 +1,162 @@
+"""A packet against the packets before it: of its contract (mean/sd and median/MAD z), and of its underlying (rank of the premium).
+
+Each contract keeps its last packets' premium, size and spread, in order of time and sorted, so that median and MAD cost no sort.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+MEASURES = ("premium", "size", "spread")
+MAD_SCALE = 1.4826
+"""The standard deviation of a normal distribution over its median absolute deviation."""
+
+
+class Baselines(NamedTuple):
+    """State: by contract's row and measure values (rows, 3, kept) in time order, their times, sorted, first and how many."""
+
+    values: Any
+    times: Any
+    ordered: Any
+    first: Any
+    count: Any
+
+
+class Ranks(NamedTuple):
+    """State by underlying: its last packets' premiums (underlyings, kept) and how many were ever put there."""
+
+    premium: Any
+    count: Any
+
+
+@numba.njit(cache=True)
+def z_score(value: float, values: Any) -> float:
+    """(value - mean) / population sd; 0 without values or spread.
+
+    Examples
+    --------
+    >>> round(z_score(15.0, np.array([10.0, 12.0, 14.0])), 2)
+    1.84
+    """
+    if values.size == 0:
+        return 0.0
+    mean = values.mean()
+    sd = values.std()
+    return (value - mean) / sd if sd > 1e-12 * abs(mean) else 0.0
+
+
+@numba.njit(cache=True)
+def _median(ordered: Any) -> float:
+    count = ordered.size
+    middle = count // 2
+    return float(ordered[middle]) if count % 2 else 0.5 * (ordered[middle - 1] + ordered[middle])
+
+
+@numba.njit(cache=True)
+def _deviation(ordered: Any, median: float) -> float:
+    """Median absolute deviation of sorted values: deviations grow outwards, so that they are merged from the middle."""
+    count = ordered.size
+    left = np.searchsorted(ordered, median) - 1
+    right = left + 1
+    before, now = 0.0, 0.0
+    for _ in range(count // 2 + 1):
+        before = now
+        if left >= 0 and (right >= count or median - ordered[left] <= ordered[right] - median):
+            now = median - ordered[left]
+            left -= 1
+        else:
+            now = ordered[right] - median
+            right += 1
+    return now if count % 2 else 0.5 * (before + now)
+
+
+@numba.njit(cache=True)
+def mad_z_score(value: float, ordered: Any) -> float:
+    """(value - median) / (1.4826 MAD) against sorted values; 0 without values or spread.
+
+    Examples
+    --------
+    >>> round(mad_z_score(15.0, np.array([10.0, 12.0, 14.0])), 3)
+    1.012
+    """
+    if ordered.size == 0:
+        return 0.0
+    median = _median(ordered)
+    deviation = _deviation(ordered, median)
+    return (value - median) / (MAD_SCALE * deviation) if deviation > 0.0 else 0.0
+
+
+@numba.njit(cache=True)
+def _remove(ordered: Any, count: int, value: float) -> None:
+    at = np.searchsorted(ordered[:count], value)
+    for place in range(at, count - 1):
+        ordered[place] = ordered[place + 1]
+
+
+@numba.njit(cache=True)
+def _insert(ordered: Any, count: int, value: float) -> None:
+    at = count
+    while at > 0 and ordered[at - 1] > value:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = value
+
+
+@numba.njit(cache=True)
+def _drop_oldest(state: Baselines, row: int, measure: int) -> None:
+    kept = state.values.shape[2]
+    first, count = state.first[row, measure], state.count[row, measure]
+    _remove(state.ordered[row, measure], count, state.values[row, measure, first])
+    state.first[row, measure] = (first + 1) % kept
+    state.count[row, measure] = count - 1
+
+
+@numba.njit(cache=True)
+def compare(
+    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any
+) -> int:
+    """z and robust z into ``out``, then take the value in; gives how many it was compared with. NaN is neither."""
+    kept = state.values.shape[2]
+    while (
+        state.count[row, measure] > 0
+        and state.times[row, measure, state.first[row, measure]] < now_ns - ttl_ns
+    ):
+        _drop_oldest(state, row, measure)
+    held = state.count[row, measure]
+    out[0], out[1] = np.nan, np.nan
+    if np.isnan(value):
+        return int(held)
+    ordered = state.ordered[row, measure]
+    if held >= samples:
+        out[0] = z_score(value, ordered[:held])
+        out[1] = mad_z_score(value, ordered[:held])
+    if held == kept:
+        _drop_oldest(state, row, measure)
+    place = (state.first[row, measure] + state.count[row, measure]) % kept
+    state.values[row, measure, place] = value
+    state.times[row, measure, place] = now_ns
+    _insert(ordered, state.count[row, measure], value)
+    state.count[row, measure] += 1
+    return int(held)  # fmt: skip
+
+
+@numba.njit(cache=True)
+def rank(state: Ranks, underlying: int, premium: float, samples: int) -> float:
+    """Share of the underlying's last packets with a smaller premium, NaN below ``samples``; then take it in."""
+    if np.isnan(premium):
+        return np.nan
+    kept = state.premium.shape[1]
+    held = min(state.count[underlying], kept)
+    share = np.nan
+    if held >= samples:
+        under = 0
+        ring = state.premium[underlying]
+        for place in range(held):
+            under += ring[place] < premium
+        share = under / held
+    state.premium[underlying, state.count[underlying] % kept] = premium
+    state.count[underlying] += 1
+    return share

@@ -1,0 +1,352 @@
+"""Structures: packages of several contracts, found among the packets of one burst or told by the venue.
+
+Legs of a package that the venue prints under one id (``block_id``) are a structure by fact. Other legs must be alike in size, within
+0.8 to 1.25 of a small integer ratio, and of one kind of print: legs printed as multi-leg are never mixed with single prints.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import blake2b
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import orjson
+import pandas as pd
+
+from workstation.flow.eligibility import KEEP_NS
+from workstation.flow.structure_names import MOST_LEGS, Leg, Named, named, packages, ratios, uncovered
+from workstation.market.engine import Engine, conformed
+from workstation.market.tables import PACKETS, STRUCTURES, TradeFlag
+from workstation.market.tables.frames import arrays_of
+
+_AT = {name: place for place, name in enumerate(PACKETS.names)}
+_PACKAGED = int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED | TradeFlag.COMBO)
+LEANING = 0.1
+"""A leg is bought or sold when its lean is at least this; a structure leans by its net delta or vega over the gross."""
+
+
+@dataclass(frozen=True)
+class StructuresParameters:
+    """Parameters of ``Structures``.
+
+    Attributes
+    ----------
+    least_size
+        Contracts that a leg not printed as multi-leg needs: small prints of an active name are alike by chance.
+    """
+
+    least_size: float = 10.0
+
+    def __post_init__(self) -> None:
+        if not self.least_size > 0:
+            raise ValueError(f"least_size must be positive, got {self.least_size!r}")
+
+
+class StructureFinder:
+    """Whole bursts out of rows of ``packets``, and the structures among them."""
+
+    def __init__(self, parameters: StructuresParameters) -> None:
+        self._parameters = parameters
+        self._waiting: list[pd.DataFrame] = []
+        self._of_packet: dict[str, dict[str, Any]] = {}
+
+    def take(self, packets: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+        """Rows of whole bursts and amended ones, and rows of ``structures`` with the places of their packets (``rows``)."""
+        batch = PACKETS.concat([*self._waiting, packets]) if self._waiting else packets
+        arrays = arrays_of(batch)
+        burst, of = arrays[_AT["burst"]], arrays[_AT["burst_packets"]]
+        whole = len(batch)
+        if whole and of[-1] > 0:
+            start = whole - 1
+            while start > 0 and of[start - 1] > 0 and burst[start - 1] == burst[-1]:
+                start -= 1
+            if whole - start < of[-1]:
+                whole = start
+        self._waiting = [PACKETS.take(batch, np.arange(whole, len(batch)))] if whole < len(batch) else []
+        if whole < len(batch):
+            batch = PACKETS.take(batch, np.arange(whole))
+            arrays = arrays_of(batch)
+        return batch, self._found(arrays) if whole else []
+
+    def _found(self, arrays: list[Any]) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = []
+        amended = np.flatnonzero(arrays[_AT["burst_packets"]] == 0)
+        ends = [*_bursts_of_interest(arrays, self._parameters.least_size)]
+        places = sorted([(int(rows[-1]), rows) for rows in ends] + [(int(row), None) for row in amended])
+        for row, rows in places:
+            if rows is None:
+                found += self._retracted(arrays, row)
+            else:
+                found += self._of_burst(arrays, rows)
+        if self._of_packet and len(arrays[0]):
+            oldest = int(arrays[_AT["end_ns"]].max()) - 2 * KEEP_NS
+            self._of_packet = {
+                packet: row for packet, row in self._of_packet.items() if row["end_ns"] >= oldest
+            }
+        return found
+
+    def _of_burst(self, arrays: list[Any], rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+        told = []
+        for group, by_fact in _groups(arrays, rows, self._parameters.least_size):
+            legs = [_leg(arrays, row) for row in group]
+            if by_fact:
+                what = named(legs) or ("package", f"package of {len(legs)} legs")
+                found = [Named(tuple(range(len(legs))), *what)]
+            else:
+                found = packages(legs)
+            for one in found:
+                row = _row(arrays, [group[at] for at in one.legs], one, by_fact=by_fact)
+                told.append(row)
+                for packet in row["packets"]:
+                    self._of_packet[packet] = row
+        return told
+
+    def _retracted(self, arrays: list[Any], row: int) -> list[dict[str, Any]]:
+        """The structure that stood on an amended packet, once."""
+        packet = str(arrays[_AT["packet_id"]][row])
+        held = self._of_packet.get(packet)
+        if held is None:
+            return []
+        for other in held["packets"]:
+            self._of_packet.pop(other, None)
+        return [
+            {
+                **held,
+                "retracted": True,
+                "revision": 1,
+                "event_ns": int(arrays[_AT["event_ns"]][row]),
+                "rows": (row,),
+            }
+        ]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Waiting packets and the structures of the last minutes."""
+        waiting = PACKETS.concat(self._waiting)
+        columns: dict[str, Any] = {
+            name: waiting[name].tolist() for name in PACKETS.names if waiting[name].dtype.kind not in "fib"
+        }
+        columns |= {name: waiting[name].to_numpy().copy() for name in PACKETS.names if name not in columns}
+        return {"waiting": columns, "structures": [[packet, row] for packet, row in self._of_packet.items()]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        waiting = PACKETS.batch(state["waiting"], len(state["waiting"]["seq"]))
+        self._waiting = [waiting] if len(waiting) else []
+        by_id: dict[str, dict[str, Any]] = {}
+        for packet, row in state["structures"]:
+            self._of_packet[packet] = by_id.setdefault(row["structure_id"], row)
+
+
+def _bursts_of_interest(arrays: list[Any], least_size: float) -> list[npt.NDArray[np.int64]]:
+    """Rows of each burst of at least two packets that may be legs."""
+    expiry, size = arrays[_AT["expiry_ns"]], arrays[_AT["size"]]
+    packaged = (arrays[_AT["flags"]] & _PACKAGED) != 0
+    may = (
+        (arrays[_AT["burst_packets"]] > 1)
+        & (expiry > 0)
+        & (size > 0)
+        & (packaged | (size >= least_size) | _in_block(arrays))
+    )
+    rows = np.flatnonzero(may)
+    if rows.size < 2:
+        return []
+    burst = arrays[_AT["burst"]][rows]
+    parts = np.split(rows, np.flatnonzero(np.diff(burst)) + 1)
+    return [part for part in parts if part.size > 1]
+
+
+def _in_block(arrays: list[Any]) -> npt.NDArray[np.bool_]:
+    """Whether packets are of a block or combo with an id."""
+    flagged: npt.NDArray[np.bool_] = (arrays[_AT["flags"]] & int(TradeFlag.COMBO | TradeFlag.BLOCK)) != 0
+    for row in np.flatnonzero(flagged).tolist():
+        flagged[row] = arrays[_AT["block_id"]][row] != ""
+    return flagged
+
+
+def _groups(
+    arrays: list[Any], rows: npt.NDArray[np.int64], least_size: float
+) -> list[tuple[list[int], bool]]:
+    """Rows that may be of one package, and whether the venue says so."""
+    by_block: dict[str, list[int]] = defaultdict(list)
+    loose: dict[bool, list[int]] = {True: [], False: []}
+    for row in rows.tolist():
+        block = str(arrays[_AT["block_id"]][row])
+        if block:
+            by_block[block].append(row)
+            continue
+        packaged = bool(arrays[_AT["flags"]][row] & _PACKAGED)
+        if packaged or arrays[_AT["size"]][row] >= least_size:
+            loose[packaged].append(row)
+    told = [(group, True) for group in by_block.values() if len(group) > 1]
+    for group in loose.values():
+        told += [(one, False) for one in _alike(arrays, group)]
+    return told
+
+
+def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
+    """Rows split where sizes, in order, are too far apart for any ratio; the largest premiums of too many."""
+    size, premium = arrays[_AT["size"]], arrays[_AT["premium_usd"]]
+    order = sorted(rows, key=lambda row: (float(size[row]), row))
+    groups: list[list[int]] = []
+    for row in order:
+        if groups and ratios([float(size[groups[-1][0]]), float(size[row])]) is not None:
+            groups[-1].append(row)
+        else:
+            groups.append([row])
+    told = []
+    for group in groups:
+        if len(group) > MOST_LEGS:
+            group = sorted(group, key=lambda row: (-float(np.nan_to_num(premium[row])), row))[:MOST_LEGS]
+        if len(group) > 1:
+            told.append(sorted(group))
+    return told
+
+
+def _leg(arrays: list[Any], row: int) -> Leg:
+    lean, size = float(arrays[_AT["lean"]][row]), float(arrays[_AT["size"]][row])
+    held, before = float(arrays[_AT["open_interest"]][row]), float(arrays[_AT["volume_before"]][row])
+    return Leg(
+        right=str(arrays[_AT["right"]][row]), strike=float(arrays[_AT["strike"]][row]), expiry_ns=int(arrays[_AT["expiry_ns"]][row]),
+        side=0 if abs(lean) < LEANING else 1 if lean > 0 else -1, size=size, closes=bool(held >= size + np.nan_to_num(before)),
+    )  # fmt: skip
+
+
+def _row(arrays: list[Any], rows: list[int], what: Named, *, by_fact: bool) -> dict[str, Any]:
+    legs = [_leg(arrays, row) for row in rows]
+    sides = np.array([leg.side for leg in legs], dtype=np.float64)
+    sizes = np.array([leg.size for leg in legs])
+
+    def of(name: str) -> npt.NDArray[np.float64]:
+        return np.array([float(arrays[_AT[name]][row]) for row in rows])
+
+    premium, coins = of("premium_usd"), sizes * of("multiplier")
+    known = bool((sides != 0).all())
+    net = float((sides * premium).sum()) if known else float("nan")
+    deltas, vegas = sides * coins * of("delta"), sides * coins * of("vega")
+    parts = ratios(sizes.tolist())
+    start, end = (
+        min(int(arrays[_AT["start_ns"]][row]) for row in rows),
+        max(int(arrays[_AT["end_ns"]][row]) for row in rows),
+    )
+    packets = sorted(str(arrays[_AT["packet_id"]][row]) for row in rows)
+    underlying = str(arrays[_AT["underlying"]][rows[0]])
+    told = sorted(zip(rows, legs, strict=True), key=lambda pair: str(arrays[_AT["packet_id"]][pair[0]]))
+    return {
+        "event_ns": end, "underlying": underlying, "structure_id": f"{underlying}:{start}:{end}:{_digest(packets)}", "revision": 0,
+        "kind": what.kind, "name": what.name, "start_ns": start, "end_ns": end, "legs": len(rows), "prints": int(of("prints").sum()),
+        "size": float(sizes.sum()), "units": float(min(sizes / np.array(parts))) if parts else float(sizes.min()),
+        "premium_usd": float(premium.sum()), "net_usd": net, "direction": _direction(what.name, deltas, known),
+        "volatility": _volatility(what.name, vegas, known), "net_delta": float(deltas.sum()) if known else float("nan"),
+        "net_gex": float(of("gex").sum()), "net_vega": float(vegas.sum()) if known else float("nan"),
+        "coverage": float(of("coverage").min()), "symmetry": float(sizes.min() / sizes.max()), "uncovered": uncovered(legs),
+        "by_fact": by_fact, "retracted": False, "packets": packets, "rows": tuple(sorted(rows)),
+        "legs_told": [
+            {"packet": str(arrays[_AT["packet_id"]][row]), "instrument": str(arrays[_AT["instrument"]][row]), "side": leg.side,
+             "size": leg.size, "price": float(arrays[_AT["vwap"]][row]), "premium_usd": float(arrays[_AT["premium_usd"]][row]),
+             **orjson.loads(arrays[_AT["evidence"]][row] or "{}")} for row, leg in told
+        ],
+    }  # fmt: skip
+
+
+def _digest(packets: list[str]) -> str:
+    return blake2b("|".join(packets).encode(), digest_size=4).hexdigest()
+
+
+_BULL, _BEAR = ("bull", "long synthetic", "bullish"), ("bear", "short synthetic", "collar")
+_LONG_VOL, _SHORT_VOL = (
+    ("long straddle", "long strangle", "long iron"),
+    ("short straddle", "short strangle", "short iron"),
+)
+
+
+def _direction(name: str, deltas: npt.NDArray[np.float64], known: bool) -> int:
+    if not known:
+        return 0
+    if np.isfinite(deltas).all() and np.abs(deltas).sum() > 0:
+        lean = deltas.sum() / np.abs(deltas).sum()
+        return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
+    return 1 if name.startswith(_BULL) else -1 if name.startswith(_BEAR) else 0
+
+
+def _volatility(name: str, vegas: npt.NDArray[np.float64], known: bool) -> int:
+    if not known:
+        return 0
+    if np.isfinite(vegas).all() and np.abs(vegas).sum() > 0:
+        lean = vegas.sum() / np.abs(vegas).sum()
+        return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
+    return 1 if name.startswith(_LONG_VOL) else -1 if name.startswith(_SHORT_VOL) else 0
+
+
+class Structures(Engine):
+    """Rows of ``structures``; one that loses a leg to a cancel comes again with ``retracted``.
+
+    Examples
+    --------
+    >>> Structures().update(PACKETS.empty()).empty
+    True
+    """
+
+    inputs: ClassVar[tuple[str, ...]] = ("packets",)
+    output: ClassVar[str] = "structures"
+
+    def __init__(self, parameters: StructuresParameters | None = None, **changes: Any) -> None:
+        self.parameters = replace(parameters or StructuresParameters(), **changes)
+        self._finder = StructureFinder(self.parameters)
+
+    def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
+        """Take rows of ``packets`` and give the structures of whole bursts."""
+        return structure_frame(self._finder.take(batch)[1]) if len(batch) else _EMPTY.copy(deep=False)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The whole state."""
+        return self._finder.snapshot()
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a ``snapshot()``."""
+        self._finder = StructureFinder(self.parameters)
+        self._finder.restore(state)
+
+
+_EMPTY = STRUCTURES.empty()
+_INSIDE = ("rows", "legs_told", "packets")
+
+
+def structure_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows of ``structures`` as a ``StructureFinder`` tells them."""
+    if not rows:
+        return _EMPTY.copy(deep=False)
+    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0] if name not in _INSIDE}
+    columns["packets"] = [orjson.dumps(row["packets"]).decode() for row in rows]
+    columns["evidence"] = [orjson.dumps({"legs": row["legs_told"]}).decode() for row in rows]
+    return STRUCTURES.batch(columns, len(rows))
+
+
+def structures(packets: pd.DataFrame, **parameters: Any) -> pd.DataFrame:
+    """Structures among packets.
+
+    Parameters
+    ----------
+    packets
+        Rows of ``packets`` as ``flow.packets`` gives them: the packets of a burst stand together.
+    parameters
+        Of ``StructuresParameters``.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Rows of ``structures``, in order of their bursts.
+
+    Examples
+    --------
+    >>> from workstation.market.tables import QUOTES, TRADES
+    >>> from workstation.flow.packets import packets as packets_of_trades
+    >>> names = ["SPY   261218C00450000", "SPY   261218P00450000"]
+    >>> trades = TRADES.batch({"event_ns": [10, 15], "instrument": names, "price": [2.0, 1.5], "size": [20.0, 20.0]})
+    >>> structures(packets_of_trades(trades, QUOTES.empty()))[["kind", "legs", "size", "premium_usd"]].values.tolist()
+    [['straddle', 2, 40.0, 7000.0]]
+    """
+    return Structures(**parameters).update(conformed(PACKETS, packets))

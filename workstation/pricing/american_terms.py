@@ -1,0 +1,114 @@
+"""American options in the units of their kernels: every option a put with a strike of 1 over a time of 1."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workstation.pricing.american_kernels import LANES, fill_boundary, fill_premiums
+from workstation.pricing.american_nodes import grid, workspace
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+INVALID, LIMIT, EUROPEAN, EARLY, DOUBLE = range(5)
+"""What an option is: no option; without time or vol; never exercised early; with one boundary; with two."""
+_NARROWEST: Final = 1e-6
+"""Total volatility under which the option is priced as if there were none."""
+_STEEPEST: Final = 30.0
+"""Drift over total volatility above which it is, too: the density of the spot at the boundary is then below 1e-190."""
+_ROWS_AT_ONCE: Final = 4096
+
+
+@dataclass(frozen=True)
+class PutTerms:
+    """Rows as puts: a = rate x years, b = yield x years, s = vol x sqrt(years), x = ln(spot/strike), of calls exchanged."""
+
+    a: Floats
+    b: Floats
+    s: Floats
+    x: Floats
+
+    @property
+    def log_top(self) -> Floats:
+        """ln of the boundary just before the expiry over the strike."""
+        both = (self.a > 0.0) & (self.b > 0.0)
+        ratio = np.divide(self.a, self.b, out=np.ones_like(self.a), where=both)
+        return np.asarray(np.log(np.minimum(ratio, 1.0)))
+
+    def part(self, rows: Any) -> PutTerms:
+        """Some of the rows."""
+        return PutTerms(self.a[rows], self.b[rows], self.s[rows], self.x[rows])
+
+    def moved(self, *, a: Any = 0.0, b: Any = 0.0, s: Any = 0.0) -> PutTerms:
+        """The same with other rates or volatilities."""
+        return PutTerms(self.a + a, self.b + b, self.s + s, self.x)
+
+
+def put_terms(
+    spots: Floats, strikes: Floats, years: Floats, vols: Floats, rates: Floats, yields: Floats, is_call: Flags
+) -> PutTerms:
+    """Rows in the kernels' units; a call is the put with spot and strike, rate and yield exchanged."""
+    with np.errstate(all="ignore"):
+        x = np.log(spots / strikes)
+        return PutTerms(
+            a=np.where(is_call, yields, rates) * years,
+            b=np.where(is_call, rates, yields) * years,
+            s=vols * np.sqrt(years),
+            x=np.where(is_call, -x, x),
+        )
+
+
+def kinds(terms: PutTerms, strikes: Floats, spots: Floats, years: Floats, vols: Floats) -> NDArray[np.int8]:
+    """What each row is (``INVALID`` to ``DOUBLE``)."""
+    a, b, s = terms.a, terms.b, terms.s
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        kind = np.where((a <= 0.0) & (a <= b), EUROPEAN, np.where(a < 0.0, DOUBLE, EARLY))
+        still = (s < _NARROWEST) | (np.maximum(np.abs(a - b), np.abs(a)) > _STEEPEST * s)
+        kind = np.where(still | (strikes == 0.0), LIMIT, kind)
+        valid = (spots > 0.0) & (strikes >= 0.0) & (years >= 0.0) & (vols >= 0.0) & np.isfinite(a + b + s)
+        valid &= np.isfinite(spots) & np.isfinite(strikes)
+    return np.where(valid, kind, INVALID).astype(np.int8)
+
+
+def log_boundaries(terms: PutTerms, accuracy: str) -> tuple[Floats, Floats]:
+    """ln(B/X) at the grid's nodes, shape (nodes, rows), of rows with one boundary, and ln(B/strike) with all time left."""
+    rule = grid(accuracy)
+    size = terms.a.size
+    nodes = np.empty((rule.roots.size, size + -size % LANES))
+    moved = np.empty(nodes.shape[1])
+    full = [_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top)]
+    a, b, s, log_top = full
+    fill_boundary(rule, workspace(rule), a, b, s, log_top, nodes, moved)
+    return nodes, terms.log_top + nodes[-1, :size]
+
+
+def premiums(terms: PutTerms, nodes: Floats, accuracy: str, orders: int = 1) -> Floats:
+    """What early exercise adds to the European value of each row and its derivatives by x: shape (``orders``, rows), 1 or 5."""
+    size = terms.a.size
+    full = [_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top, terms.x)]
+    out = np.empty((orders, full[0].size))
+    a, b, s, log_top, x = full
+    fill_premiums(grid(accuracy), a, b, s, log_top, x, nodes, out)
+    return out[:, :size]
+
+
+def still_value(terms: PutTerms) -> Floats:
+    """Value without volatility, strike 1: the best moment to exercise is now, at the expiry, or where the gain turns."""
+    a, b, spot = terms.a, terms.b, np.exp(terms.x)
+    best = np.maximum(np.maximum(1.0 - spot, np.exp(-a) - spot * np.exp(-b)), 0.0)
+    with np.errstate(all="ignore"):
+        share = np.log(a / (b * spot)) / (a - b)
+        inside = np.exp(-a * share) - spot * np.exp(-b * share)
+    return np.asarray(np.where((share > 0.0) & (share < 1.0), np.fmax(best, inside), best))
+
+
+def _filled(column: Floats) -> Floats:
+    """A column with its last value repeated up to a multiple of ``LANES``."""
+    missing = -column.size % LANES
+    return np.ascontiguousarray(
+        column if not missing else np.concatenate((column, np.repeat(column[-1:], missing)))
+    )
