@@ -138,7 +138,7 @@ from workstation.streams.hub import Hub
 
 hub, board = Hub(), Board()
 hub.attach("board", board.tables, board.add)
-sent, going = 0, True
+sent, going, since = 0, True, time.monotonic()
 
 def market(rate):
     global sent
@@ -162,7 +162,7 @@ ASK = """
 import gc, os
 import psutil
 gc.collect()
-print(live.pump.pictures, sent, psutil.Process().memory_info().rss // 2**20, live.pump.problem or "no problem")
+print(live.pump.pictures, round(sent / (time.monotonic() - since)), psutil.Process().memory_info().rss // 2**20, live.pump.problem or "no problem")
 """
 
 
@@ -199,10 +199,10 @@ def live_in_a_kernel(minutes: float, rate: int) -> None:
     finally:
         client.stop_channels()
         manager.shutdown_kernel(now=True)
-    (pictures, sent, after, problem), before = late.split(" ", 3), int(early.split()[2])
+    (pictures, reached, after, problem), before = late.split(" ", 3), int(early.split()[2])
     answers.sort()
     print(
-        f"live plot, {minutes:g} min at {int(sent) / 60 / minutes:.0f} ticks/s: {pictures} pictures, {problem}; the kernel answers in "
+        f"live plot, {minutes:g} min at {reached} ticks/s: {pictures} pictures, {problem}; the kernel answers in "
         f"{statistics.median(answers):.0f} ms (99 of 100 within {answers[int(0.99 * len(answers))]:.0f} ms, worst {answers[-1]:.0f} ms), "
         f"wanted 200 ms; memory {before} MB after a quarter, {after} MB at the end"
     )

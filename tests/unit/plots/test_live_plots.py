@@ -151,6 +151,21 @@ def test_a_maker_that_fails_at_first_is_drawn_once_it_can(clock: Any) -> None:
     assert type(plot.state.xaxis[0].formatter).__name__ == "DatetimeTickFormatter"
 
 
+def test_rows_of_one_underlying(clock: Any) -> None:
+    board = Board()
+    for name, spot in (("BTC", 1e5), ("ETH", 4e3)):
+        rows = {
+            "event_ns": [1, 2],
+            "underlying": name,
+            "sign_model": "calls_long",
+            "basis": "open_interest",
+            "spot": spot,
+        }
+        board.add("levels", TABLES["levels"].conform(pd.DataFrame(rows)))
+    plot = show(plots.live(board, "levels", plots.levels_over_time, underlying="ETH"))
+    assert status(plot) == "" and plot.state.title.text == "ETH levels over time"
+
+
 def test_a_layout_is_refused_in_words(board: Board) -> None:
     live = plots.live(board, "trades", lambda rows: plots.ticks(rows) + plots.ticks(rows))
     assert "one element or overlay" in status(show(live))
