@@ -25,6 +25,7 @@ from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
 from workstation.feeds import feed_options
+from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.errors import FeedError, unknown_name
@@ -145,6 +146,7 @@ class Settings(BaseSettings):
         default=_OWN.intensity_every, description="how often a row of intensity is given per instrument"
     )
     pnl: Annotated[PnlSnapshotsParameters, _known_names(PnlSnapshotsParameters)] = _OWN.pnl
+    flow: Annotated[FlowParameters, _known_names(FlowParameters)] = _OWN.flow
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"

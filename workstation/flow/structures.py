@@ -20,11 +20,13 @@ import pandas as pd
 from workstation.flow.eligibility import KEEP_NS
 from workstation.flow.structure_names import MOST_LEGS, Leg, Named, named, packages, ratios, uncovered
 from workstation.market.engine import Engine, conformed
-from workstation.market.tables import PACKETS, STRUCTURES, TradeFlag
+from workstation.market.tables import NO_TIME, PACKETS, STRUCTURES, TradeFlag
 from workstation.market.tables.frames import arrays_of
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _PACKAGED = int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED | TradeFlag.COMBO)
+KEPT_NS = 2 * KEEP_NS
+"""How long a structure can be taken back."""
 LEANING = 0.1
 """A leg is bought or sold when its lean is at least this; a structure leans by its net delta or vega over the gross."""
 
@@ -53,6 +55,7 @@ class StructureFinder:
         self._parameters = parameters
         self._waiting: list[pd.DataFrame] = []
         self._of_packet: dict[str, dict[str, Any]] = {}
+        self._watermark_ns = NO_TIME
 
     def take(self, packets: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """Rows of whole bursts and amended ones, and rows of ``structures`` with the places of their packets (``rows``)."""
@@ -74,16 +77,18 @@ class StructureFinder:
 
     def _found(self, arrays: list[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
+        watermark = np.maximum(np.maximum.accumulate(arrays[_AT["end_ns"]]), self._watermark_ns)
         amended = np.flatnonzero(arrays[_AT["burst_packets"]] == 0)
         ends = [*_bursts_of_interest(arrays, self._parameters.least_size)]
         places = sorted([(int(rows[-1]), rows) for rows in ends] + [(int(row), None) for row in amended])
         for row, rows in places:
             if rows is None:
-                found += self._retracted(arrays, row)
+                found += self._retracted(arrays, row, int(watermark[row]))
             else:
                 found += self._of_burst(arrays, rows)
-        if self._of_packet and len(arrays[0]):
-            oldest = int(arrays[_AT["end_ns"]].max()) - 2 * KEEP_NS
+        self._watermark_ns = int(watermark[-1])
+        if self._of_packet:
+            oldest = self._watermark_ns - KEPT_NS
             self._of_packet = {
                 packet: row for packet, row in self._of_packet.items() if row["end_ns"] >= oldest
             }
@@ -105,11 +110,11 @@ class StructureFinder:
                     self._of_packet[packet] = row
         return told
 
-    def _retracted(self, arrays: list[Any], row: int) -> list[dict[str, Any]]:
+    def _retracted(self, arrays: list[Any], row: int, now_ns: int) -> list[dict[str, Any]]:
         """The structure that stood on an amended packet, once."""
         packet = str(arrays[_AT["packet_id"]][row])
         held = self._of_packet.get(packet)
-        if held is None:
+        if held is None or held["end_ns"] < now_ns - KEPT_NS:
             return []
         for other in held["packets"]:
             self._of_packet.pop(other, None)
@@ -130,12 +135,17 @@ class StructureFinder:
             name: waiting[name].tolist() for name in PACKETS.names if waiting[name].dtype.kind not in "fib"
         }
         columns |= {name: waiting[name].to_numpy().copy() for name in PACKETS.names if name not in columns}
-        return {"waiting": columns, "structures": [[packet, row] for packet, row in self._of_packet.items()]}
+        return {
+            "watermark_ns": self._watermark_ns,
+            "waiting": columns,
+            "structures": [[packet, row] for packet, row in self._of_packet.items()],
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         waiting = PACKETS.batch(state["waiting"], len(state["waiting"]["seq"]))
         self._waiting = [waiting] if len(waiting) else []
+        self._watermark_ns = int(state["watermark_ns"])
         by_id: dict[str, dict[str, Any]] = {}
         for packet, row in state["structures"]:
             self._of_packet[packet] = by_id.setdefault(row["structure_id"], row)
@@ -188,8 +198,8 @@ def _groups(
 
 
 def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
-    """Rows split where sizes, in order, are too far apart for any ratio; the largest premiums of too many."""
-    size, premium = arrays[_AT["size"]], arrays[_AT["premium_usd"]]
+    """Rows split where sizes, in order, are too far apart for any ratio; groups of more than ``MOST_LEGS`` say nothing."""
+    size = arrays[_AT["size"]]
     order = sorted(rows, key=lambda row: (float(size[row]), row))
     groups: list[list[int]] = []
     for row in order:
@@ -197,13 +207,7 @@ def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
             groups[-1].append(row)
         else:
             groups.append([row])
-    told = []
-    for group in groups:
-        if len(group) > MOST_LEGS:
-            group = sorted(group, key=lambda row: (-float(np.nan_to_num(premium[row])), row))[:MOST_LEGS]
-        if len(group) > 1:
-            told.append(sorted(group))
-    return told
+    return [sorted(group) for group in groups if 1 < len(group) <= MOST_LEGS]
 
 
 def _leg(arrays: list[Any], row: int) -> Leg:

@@ -76,8 +76,17 @@ def replay(
     [[1.0, 1.0]]
     """
     standard = standard_engines() if engines is None else list(engines)
-    tape = Tape(recording, start=start, end=end, tables=tuple(tables), speed="max")
-    made, played = (_in_blocks if suits(standard, tape.tables) else _through_hub)(tape, standard)
+    bounds: dict[str, Any] = {"start": start, "end": end, "tables": tuple(tables), "speed": "max"}
+    tape = Tape(recording, **bounds)
+    apart = _hub_engines(standard)
+    rest = [engine for engine in standard if engine not in apart]
+    if not suits(rest, tape.tables):
+        made, played = _through_hub(tape, standard)
+    else:
+        made, played = _in_blocks(tape, rest) if rest else ({}, Counter())
+        if apart:
+            further, played = _through_hub(Tape(recording, **bounds), apart)
+            made |= _numbered_after(made, further)
     for one in getattr(tape.recording, "refused", ()):
         warnings.warn(f"{one.rows:,} rows were set aside: {one.reason}", ReplayWarning, stacklevel=2)
     if not any(made.values()):
@@ -89,6 +98,29 @@ def replay(
             stacklevel=2,
         )
     return {table: TABLES[table].concat(frames) for table, frames in made.items()}
+
+
+def _hub_engines(engines: Sequence[Engine]) -> list[Engine]:
+    """Those that read what others derive, those they read, and those that write a table with one of them."""
+    apart = {id(engine) for engine in engines if any(not TABLES[name].raw for name in engine.inputs)}
+    while True:
+        chosen = [engine for engine in engines if id(engine) in apart]
+        wanted = {name for engine in chosen for name in (*engine.inputs, engine.output)}
+        more = {id(engine) for engine in engines if engine.output in wanted}
+        if more <= apart:
+            return chosen
+        apart |= more
+
+
+def _numbered_after(
+    made: Mapping[str, list[pd.DataFrame]], further: Mapping[str, list[pd.DataFrame]]
+) -> dict[str, list[pd.DataFrame]]:
+    """Further rows with a ``seq`` beyond all that were made before."""
+    last = max((int(rows["seq"].max()) for frames in made.values() for rows in frames), default=0)
+    return {
+        table: [rows.assign(seq=rows["seq"].to_numpy() + last) for rows in frames]
+        for table, frames in further.items()
+    }
 
 
 def _in_blocks(tape: Tape, engines: Sequence[Engine]) -> Derived:
