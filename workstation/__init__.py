@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'import_files']
+['Settings', 'candles', 'chain', 'flow_desk']
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import shared_desk
+    from workstation.process import flow_desk, shared_desk
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
@@ -33,6 +33,7 @@ _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
+    "flow_desk": "workstation.process",
     "import_files": "workstation.research.importing",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
@@ -51,6 +52,7 @@ __all__ = [
     "Settings",
     "candles",
     "chain",
+    "flow_desk",
     "import_files",
     "intensity",
     "levels",

@@ -49,6 +49,9 @@ _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "surfaces": lambda table: Window(table, 36 * HOUR_NS),
     "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
+    "prints": lambda table: Tail(table, 20_000),
+    "packets": lambda table: Tail(table, 20_000),
+    "hits": lambda table: Tail(table, 5_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
@@ -73,7 +76,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
-    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows, the last 20 000 placed prints and packets, 5 000 hits,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 
