@@ -35,7 +35,7 @@ cards = page.grid(
     ],
     wide="""
         grid-template-columns: minmax(0, 5fr) minmax(0, 7fr);
-        grid-template-rows: min-content min-content minmax(260px, 1.15fr) minmax(240px, 1fr) min-content;
+        grid-template-rows: min-content min-content minmax(260px, 1.5fr) minmax(240px, 1fr) min-content;
         grid-template-areas: "bar bar" "line line" "alerts tape" "premium off" "feeds feeds";
     """,
     narrow="""

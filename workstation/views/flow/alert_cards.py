@@ -109,7 +109,7 @@ def card_html(row: Mapping[Any, Any], open_id: str) -> str:
     score, level = float(row["score"]), str(row["severity"])
     verdict = str(row["verdict"])
     words = row["explanation"].partition(": ")[2] or row["explanation"]
-    classes = " ".join([verdict, *(["open"] if row["alert_id"] == open_id else [])])
+    classes = " ".join([f"is-{verdict}", *(["shown"] if row["alert_id"] == open_id else [])])
     told = "" if verdict == "open" else f" · {escape(verdict)}"
     return (
         f'<li><button class="{escape(classes)}" data-alert="{escape(row["alert_id"])}">'

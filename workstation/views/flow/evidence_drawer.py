@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from html import escape
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -12,7 +13,7 @@ from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Ran
 from workstation.market.instants import MILLISECOND_NS
 from workstation.views.flow.choice import FlowChoice
 from workstation.views.flow.evidence import Evidence, evidence
-from workstation.views.flow.evidence_page import evidence_html
+from workstation.views.flow.evidence_page import evidence_html, head_html
 from workstation.views.flow.selection import print_sides
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
@@ -40,10 +41,12 @@ class EvidenceDrawer(View):
         )
         self._figure = self._drawn()
         self._chart = pane(self._figure, sizing_mode="stretch_width", height=190, margin=(0, 8))
-        self._page = Markup(asset(__package__, "evidence_drawer.css"))
-        self.panel = pn.Column(self._page.panel, self._chart, sizing_mode="stretch_width", margin=0)
+        self._head, self._page = (Markup(asset(__package__, "evidence_drawer.css")) for _ in range(2))
+        self.panel = pn.Column(
+            self._head.panel, self._chart, self._page.panel, sizing_mode="stretch_width", margin=0
+        )
         self._chart.visible = False
-        self._page.show('<div class="paper"><p>Press an alert: its evidence opens here.</p></div>')
+        self._say("Press an alert: its evidence opens here.")
 
     def _drawn(self) -> object:
         made = bare_figure(
@@ -70,10 +73,9 @@ class EvidenceDrawer(View):
         self.found = found
         if found is None:
             self._chart.visible = False
-            self._page.show(
-                '<div class="paper"><p>This alert is no longer held here; history has it.</p></div>'
-            )
+            self._say("This alert is no longer held here; history has it.")
             return
+        self._head.show(head_html(found))
         self._page.show(evidence_html(found, self._zone()))
         self._chart.visible = len(found.around) > 0
         self._draw(found)
@@ -107,7 +109,11 @@ class EvidenceDrawer(View):
     def show_failure(self, reason: str) -> None:
         """Say it in place of the evidence."""
         if reason:
-            self._page.show(f'<div class="paper"><p role="alert">{reason}</p></div>')
+            self._say(reason, role=' role="alert"')
+
+    def _say(self, words: str, role: str = "") -> None:
+        self._head.show(f'<div class="paper"><p{role}>{escape(words)}</p></div>')
+        self._page.show("")
 
 
 def _ms(event_ns: np.ndarray) -> np.ndarray:

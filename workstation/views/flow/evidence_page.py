@@ -63,12 +63,10 @@ def feature_text(name: str, value: Any) -> str:
     return f"{known:,.6g}".replace(",", formats.THIN)
 
 
-def evidence_html(found: Evidence, zone: ZoneInfo) -> str:
-    """The whole page."""
-    alert, details = found.alert, found.details
-    features = details.get("features", {})
+def head_html(found: Evidence) -> str:
+    """What the alert is, in words."""
+    alert = found.alert
     code = found.history["instrument"].cat.codes.to_numpy()[-1:]
-    when = local_times(found.history["event_ns"].to_numpy(), zone)
     tags = (
         f"{alert['severity']} · {alert['score']:.0f} of 100", f"premium {formats.usd(float(alert['premium_usd']))}",
         {1: "▲ bullish", -1: "▼ bearish", 0: "neutral"}[int(alert["direction"])], _VERDICTS[str(alert["verdict"])],
@@ -78,8 +76,18 @@ def evidence_html(found: Evidence, zone: ZoneInfo) -> str:
         f"<h2>{escape(str(CONTRACTS.words(code)[0]))} · {escape(str(alert['kind']).replace('_', ' '))}</h2>",
         f"<p>{''.join(f'<span class=tag>{escape(tag)}</span>' for tag in tags)}</p>",
         f"<p>{escape(str(alert['explanation']))}</p>",
+    ]
+    return f'<div class="paper head">{"".join(parts)}</div>'
+
+
+def evidence_html(found: Evidence, zone: ZoneInfo) -> str:
+    """What it stands on, part by part."""
+    alert, details = found.alert, found.details
+    features = details.get("features", {})
+    when = local_times(found.history["event_ns"].to_numpy(), zone)
+    parts = [
         _table("Score: the sum of its parts", ("part", "points"), _score_rows(details, float(alert["score"]))),
-        _table("Rules", ("rule", "confidence", "direction", "in words"), _rule_rows(details)),
+        _rules(details),
         _table(f"Prints ({zone.key})", _PRINT_HEADS, _print_rows(found.prints, zone)),
         _table("Features", ("", ""), _feature_rows(features, _FEATURES)),
         _table("Baselines", ("", ""), _feature_rows(features, _BASELINES)),
@@ -130,13 +138,21 @@ def _score_rows(details: dict[str, Any], score: float) -> Iterable[tuple[str, st
     yield "score", f"{score:.1f}"
 
 
-def _rule_rows(details: dict[str, Any]) -> Iterable[tuple[str, ...]]:
+def _rules(details: dict[str, Any]) -> str:
+    """Each rule that fired: its confidence and direction, then its words, or why it abstains and what it could not tell apart."""
+    parts = ""
     for hit in details.get("hits", []):
-        told = f"abstains: {hit['reason']}; it could be {hit['alternatives']}" if hit["abstained"] else ""
-        direction = {1: "▲ bullish", -1: "▼ bearish", 0: "neutral"}[int(hit["direction"])]
-        words = str(hit["explanation"])
-        name = str(hit["classifier"]).replace("_", " ")
-        yield name, f"{hit['confidence']:.2f}", direction, told or words
+        words = str(hit["explanation"]).partition(": ")[2] or str(hit["explanation"])
+        if hit["abstained"]:
+            words = f"abstains: {hit['reason']}; it could be {hit['alternatives']}"
+        kind, direction = {1: ("up", "▲ bullish"), -1: ("down", "▼ bearish"), 0: ("", "neutral")}[
+            int(hit["direction"])
+        ]
+        parts += (
+            f"<p><b>{escape(str(hit['classifier']).replace('_', ' '))}</b> · confidence {hit['confidence']:.2f} · "
+            f'<span class="{kind}">{direction}</span><br>{escape(words)}</p>'
+        )
+    return f"<h3>Rules</h3>{parts}" if parts else ""
 
 
 def _print_rows(prints: pd.DataFrame, zone: ZoneInfo) -> Iterable[tuple[str, ...]]:

@@ -24,7 +24,7 @@ from workstation.views.widgets.theme import Palette, bare_figure
 SPAN_NS = 30 * MINUTE_NS
 LEAST_RADIUS, MOST_RADIUS = 2.0, 18.0
 KEYS = (
-    Key("muted", "price"),
+    Key("muted", "middle of the quote"),
     Key("up", "off exchange at the ask or over", "bar"),
     Key("down", "at the bid or under", "bar"),
     Key("axis", "no side", "bar"),
@@ -54,14 +54,11 @@ def equity_prints(prints: pd.DataFrame, ticker: str, asof_ns: int) -> tuple[pd.D
     return chosen, chosen[off_exchange(chosen)]
 
 
-def spots(prints: pd.DataFrame, ticker: str, asof_ns: int) -> tuple[np.ndarray, np.ndarray]:
-    """Times (ns) and prices of the underlying in the last half hour, from what the prints of its name say."""
-    own = CONTRACTS.underlyings(prints["instrument"].cat.codes.to_numpy()) == ticker
-    spot = prints["spot"].to_numpy(dtype=float)
-    own &= np.isfinite(spot) & (prints["event_ns"].to_numpy() >= asof_ns - SPAN_NS)
-    times = prints["event_ns"].to_numpy()[own]
-    order = np.argsort(times, kind="stable")
-    return times[order], spot[own][order]
+def price_line(equity: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    """Times (ns) and middle of the quote that stood at each equity print, in order of execution; prints without one are left out."""
+    middle = 0.5 * (equity["bid"].to_numpy(dtype=float) + equity["ask"].to_numpy(dtype=float))
+    known = np.isfinite(middle)
+    return equity["event_ns"].to_numpy()[known], middle[known]
 
 
 class OffExchangeCard(FigureView):
@@ -108,8 +105,8 @@ class OffExchangeCard(FigureView):
         self._source = source
         prints, events = source.latest("prints"), source.latest("offexchange")
         ticker = self.choice.ticker or busiest(prints)
-        _, outside = equity_prints(prints, ticker, source.asof_ns)
-        times, price = spots(prints, ticker, source.asof_ns)
+        equity, outside = equity_prints(prints, ticker, source.asof_ns)
+        times, price = price_line(equity)
         self.price.data = {"x": times / MILLISECOND_NS, "y": price}
         sides, sizes = print_sides(outside), outside["size"].to_numpy(dtype=float)
         colours = self._painter.colours
@@ -184,4 +181,4 @@ def _words(prints: pd.DataFrame, sides: np.ndarray) -> np.ndarray:
     )
 
 
-__all__ = ["OffExchangeCard", "busiest", "equity_prints", "events_html", "radii", "spots"]
+__all__ = ["OffExchangeCard", "busiest", "equity_prints", "events_html", "price_line", "radii"]

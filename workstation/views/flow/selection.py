@@ -18,6 +18,8 @@ from workstation.views.widgets.row_table import MOST
 
 Mask = npt.NDArray[np.bool_]
 BOUGHT, SOLD = ("AA", "A"), ("BB", "B")
+RULES = "flow"
+"""Alerts of these rule versions are of the flow; walls and large trades have pages of their own."""
 RANKS = {"low": 1, "medium": 2, "high": 3}
 _BITS = {
     "iso": int(TradeFlag.ISO), "multi": int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED),
@@ -125,8 +127,9 @@ def select_packets(packets: pd.DataFrame, choice: FlowChoice, parents: frozenset
 
 
 def select_alerts(alerts: pd.DataFrame, choice: FlowChoice) -> Mask:
-    """The newest row of each alert that passes the filters; those that were taken back stay, marked."""
+    """The newest row of each alert of the flow's rules that passes the filters; those that were taken back stay, marked."""
     mask = ~alerts["alert_id"].duplicated(keep="last").to_numpy()
+    mask &= alerts["rule_version"].astype("str").str.startswith(RULES).to_numpy()
     codes = alerts["instrument"].cat.codes.to_numpy()
     mask &= _of_contract(codes, alerts["event_ns"].to_numpy(), choice)
     if choice.premium:

@@ -23,7 +23,7 @@ from workstation.views.state.source import Source, View
 from workstation.views.widgets.controls import BAR, buttons
 from workstation.views.widgets.theme import Palette
 
-_SELECT = {"size": "small", "margin": (4, 0), "width": 124}
+_SELECT = {"size": "small", "margin": (9, 0, 2, 0), "width": 124}
 
 
 class FlowViews:

@@ -17,7 +17,7 @@ from workstation.market.tables import ALERTS, HITS, OFFEXCHANGE, PACKETS, PRINTS
 from workstation.plots.palette import DARK
 from workstation.views.flow.choice import FlowChoice
 from workstation.views.flow.evidence import evidence
-from workstation.views.flow.evidence_page import evidence_html
+from workstation.views.flow.evidence_page import evidence_html, head_html
 from workstation.views.flow.net_premium import net_premium, table_html
 from workstation.views.flow.off_exchange import events_html
 from workstation.views.flow.quality import abstentions, coverage, exclusions
@@ -207,7 +207,7 @@ def test_evidence_gathers_what_the_alert_stands_on_and_what_came_after(board: Bo
     after = found.afterwards.set_index("minutes")
     assert after.loc[1, "underlying"] == pytest.approx(0.0)
     assert np.isnan(after.loc[5, "underlying"])
-    text = evidence_html(found, zone_of("America/New_York"))
+    text = head_html(found) + evidence_html(found, zone_of("America/New_York"))
     for words in (
         "SPY 18 Dec 26 600 C",
         "10:00:00.000",
