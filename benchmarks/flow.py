@@ -58,7 +58,7 @@ def market(
     hot = np.minimum((count * rng.random(trades) ** 3).astype(np.int64), count - 1)
     rows = {
         "event_ns": START + np.sort(rng.integers(0, span, trades)), "instrument": REGISTRY.categorical(codes[hot].astype(np.int32)),
-        "price": np.round(rng.uniform(1.0, 5.0, trades), 2), "size": np.maximum(np.rint(rng.lognormal(1.5, 1.2, trades)), 1),
+        "price": np.round(rng.uniform(1.0, 5.0, trades), 2), "size": np.maximum(np.rint(rng.lognormal(0.8, 1.1, trades)), 1),
         "trade_id": pd.array(pd.Series(np.arange(trades)).astype(str), dtype="str"), "index": np.full(trades, 150.0),
         "exchange": pd.Categorical.from_codes(rng.integers(0, 6, trades).astype(np.int8), categories=list("CPQZXN")),
     }  # fmt: skip
@@ -108,7 +108,7 @@ def _duckdb(left_rows: pd.DataFrame, right_rows: pd.DataFrame) -> Callable[[], A
     link.execute("create table a as select * from left_rows")
     link.execute("create table b as select * from right_rows")
     query = "select a.*, b.bid, b.ask from a asof left join b on a.code = b.code and a.t >= b.t"
-    return lambda: link.execute(query).fetch_arrow_table()
+    return lambda: link.execute(query).to_arrow_table()
 
 
 def chain(prints: int, batch: int) -> pd.DataFrame:

@@ -30,7 +30,10 @@ from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.engine import Engine
 from workstation.market.instants import HOUR_NS, SECOND_NS
 from workstation.market.instruments import REGISTRY
+from workstation.market.markup import iso
+from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES, Table
+from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of
 from workstation.pricing.contracts import ContractArrays
 from workstation.pricing.latest import LatestMarks
@@ -50,8 +53,11 @@ _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
     "prints": lambda table: Tail(table, 20_000),
-    "packets": lambda table: Tail(table, 20_000),
-    "hits": lambda table: Tail(table, 5_000),
+    "packets": lambda table: Tail(table, 10_000),
+    "structures": lambda table: Tail(table, 5_000),
+    "hits": lambda table: Tail(table, 10_000),
+    "offexchange": lambda table: Tail(table, 5_000),
+    "open_interest_verdicts": lambda table: Tail(table, 5_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
@@ -76,7 +82,7 @@ class Board:
     """The newest published state of every table.
 
     Kept: the last 20 000 trades, 3 000 candles per instrument and length (of all options together 20 000), 36 h of levels, cascade, surfaces and pnl, 100 000 fills, the newest exposures per
-    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows, the last 20 000 placed prints and packets, 5 000 hits,
+    underlying, at least 3 000 rows of intensity and 500 spikes and reversals per instrument, the newest row per instrument and venue of marks and quotes (of quotes also per exchange), the newest per instrument of instruments, the last 500 health rows,
     the last 2 000 rows of every other table. Raw frames are not kept here.
     """
 
@@ -113,6 +119,23 @@ class Board:
                 self._flow.take_marks(frame)
             if len(frame):
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
+
+    def keep(self, table: str, rows: int = 20_000) -> bool:
+        """Keep the last rows of a table of one's own; False when it is kept already, with the same columns."""
+        schema = table_named(table)
+        with self._lock:
+            held = self._retained.get(table)
+            if held is not None and held.table is schema:
+                return False
+            self._frames[table] = self._retained[table] = Tail(schema, rows)
+            return True
+
+    def _repr_html_(self) -> str:
+        with self._lock:
+            held = [(name, self.latest(name)) for name in self.tables]
+        rows = [[name, len(frame), iso(frame["event_ns"].max())] for name, frame in held if len(frame)]
+        note = f"as of {iso(self.asof_ns)}" if self.asof_ns else "nothing has been published yet"
+        return html_table("Board", ("table", "rows kept", "newest (UTC)"), rows, note)
 
     def version(self, table: str) -> int:
         """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""

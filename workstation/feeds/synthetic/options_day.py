@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from workstation.feeds.synthetic.day_equities import equity_rows
-from workstation.market.calendar import YEAR_NS
 from workstation.market.conditions import flags as condition_flags
+from workstation.market.instants import YEAR_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.symbology import render
 from workstation.market.symbology.terms import Terms

@@ -66,6 +66,7 @@ class OptionsDayFeed(Feed):
     capabilities = Capabilities(
         tables=frozenset({"instruments", "trades", "quotes", "marks", "heartbeat"}),
         simulated_clock=True,
+        invented=True,
         notes="Invented prints: for demonstration and tests, never evidence of how a market behaves.",
     )
 

@@ -52,7 +52,9 @@ class EvidenceDrawer(View):
         made = bare_figure(
             self._painter, x_axis_type="datetime", y_range=Range1d(0, 1), x_range=Range1d(0, 1), height=190
         )
-        made.xaxis.formatter = DatetimeTickFormatter(minutes="%H:%M", seconds="%H:%M:%S", hours="%H:%M")
+        made.xaxis.formatter = DatetimeTickFormatter(
+            minutes="%H:%M", seconds="%H:%M:%S", hours="%H:%M", hourmin="%H:%M", minsec="%H:%M:%S"
+        )
         made.xaxis.axis_label, made.yaxis.axis_label = "UTC", "contract"
         made.yaxis.ticker.desired_num_ticks = 4
         self._spot_range = Range1d(0, 1)

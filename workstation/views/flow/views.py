@@ -23,6 +23,8 @@ from workstation.views.state.source import Source, View
 from workstation.views.widgets.controls import BAR, buttons
 from workstation.views.widgets.theme import Palette
 
+_NARROW = ":host { min-width: 0 !important; }"
+"""Lists of a fixed width would else make the row, and with it the page, as wide as all of them."""
 _SELECT = {"size": "small", "margin": (9, 0, 2, 0), "width": 124}
 
 
@@ -110,7 +112,7 @@ class FlowViews:
             self._select("severity", choices.SEVERITIES, "severity"),
             pause,
             *more,
-            stylesheets=[BAR],
+            stylesheets=[BAR, _NARROW],
             sizing_mode="stretch_width",
             margin=0,
             styles={"grid-area": "bar"},
