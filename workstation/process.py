@@ -6,6 +6,7 @@ import atexit
 import gc
 import threading
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,12 +16,16 @@ import pandas as pd
 from workstation.demo import trade_sample_book
 from workstation.desk import Desk, open_desk
 from workstation.feeds import open_feed
+from workstation.feeds.synthetic.options_day_feed import OptionsDayFeed
+from workstation.flow.classifiers import ClassifierParameters, Classifiers
+from workstation.flow.gates import Gates
 from workstation.settings import Settings
 
 OLD_COLLECTIONS = 1_000
 """Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
 
 _shared: Desk | None = None
+_flow: Desk | None = None
 _shared_lock = threading.Lock()
 
 
@@ -50,6 +55,58 @@ def shared_desk() -> Desk:
             trade_sample_book(_shared)
             spare_collections()
         return _shared if _held else _shared.start()
+
+
+def flow_desk() -> Desk:
+    """The desk whose flow is shown: the process's own where its settings run the flow engines, else one of an invented US options day.
+
+    The second is made at the first call and records nothing.
+    """
+    global _flow
+    own = shared_desk()
+    if own.settings.flow.enabled:
+        return own
+    with _shared_lock:
+        if _flow is None:
+            settings = own.settings.model_copy(update={"flow": replace(own.settings.flow, enabled=True)})
+            _flow = open_desk(feeds=[OptionsDayFeed(settings.options_day)], settings=settings)
+        return _flow.start()
+
+
+def _classifiers(desk: Desk) -> Classifiers:
+    found = [engine for engine in desk.hub.engines.values() if isinstance(engine, Classifiers)]
+    if not found:
+        raise ValueError("this desk runs no flow engines; set flow.enabled")
+    return found[0]
+
+
+def applied_thresholds(desk: Desk) -> ClassifierParameters:
+    """Thresholds of a desk's classifiers that hold now. Raises ``ValueError`` for a desk without flow engines."""
+    held: ClassifierParameters = _classifiers(desk).parameters
+    return held
+
+
+def apply_thresholds(desk: Desk, thresholds: ClassifierParameters) -> None:
+    """Have a desk's classifiers follow other thresholds from now on; alerts told before can still be taken back by cancels.
+
+    Raises ``ValueError`` for a desk without flow engines.
+    """
+    engine = _classifiers(desk)
+    before = replace(engine.parameters, **{name: getattr(thresholds, name) for name in Gates._fields})
+    if (
+        before != thresholds
+        and replace(before, stale_ms=thresholds.stale_ms, structure_usd=thresholds.structure_usd)
+        != thresholds
+    ):
+        raise ValueError(
+            "follow, follow_move and least_size cannot change while the engine runs; set them in the settings"
+        )
+
+    def change() -> None:
+        engine.parameters = thresholds
+        engine._gates = Gates(*(float(getattr(thresholds, name)) for name in Gates._fields))
+
+    desk.hub.between_batches(change)
 
 
 def invented(feeds: Iterable[str]) -> bool:

@@ -25,6 +25,7 @@ from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
 from workstation.feeds import feed_options
+from workstation.feeds.synthetic.options_day_feed import OptionsDayParameters
 from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
@@ -151,6 +152,10 @@ class Settings(BaseSettings):
     )
     pnl: Annotated[PnlSnapshotsParameters, _known_names(PnlSnapshotsParameters)] = _OWN.pnl
     flow: Annotated[FlowParameters, _known_names(FlowParameters)] = _OWN.flow
+    options_day: Annotated[OptionsDayParameters, _known_names(OptionsDayParameters)] = Field(
+        default=OptionsDayParameters(),
+        description="the invented US options day that the flow page shows where flow.enabled is false",
+    )
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -216,6 +216,11 @@ class Hub:
             last = self._next_seq - 1
             self._drain()
             return last
+
+    def between_batches(self, change: Callable[[], None]) -> None:
+        """Make a change to an engine while no batch is on its way; from any thread."""
+        with self._lock:
+            change()
 
     def settle(self) -> None:
         """Accept the rows that wait for others to agree with their time: nothing more comes."""

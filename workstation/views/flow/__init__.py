@@ -1,0 +1,1 @@
+"""The flow page: tapes, alerts with their evidence, net premium and what happens off exchange."""
