@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import plots, views
+    from workstation import plots, process, views
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
@@ -26,19 +26,16 @@ if TYPE_CHECKING:
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import flow_desk, played, shared_desk
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
     from workstation.views.shell.notebook_output import notebook
-    from workstation.views.spacetime.reason_table import reason_table
 
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
     "chains": "workstation.history.chains",
-    "flow_desk": "workstation.process",
     "import_files": "workstation.research.importing",
     "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
@@ -47,23 +44,28 @@ _ROOMS = {
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
-    "played": "workstation.process",
     "plots": "workstation",
-    "reason_table": "workstation.views.spacetime.reason_table",
+    "process": "workstation",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
-    "shared_desk": "workstation.process",
     "spikes": "workstation.indicators.ticks.spikes",
     "surface": "workstation.pricing.surface",
     "views": "workstation",
 }
+
+_ALSO = {
+    "flow_desk": "workstation.process",
+    "played": "workstation.process",
+    "shared_desk": "workstation.process",
+    "reason_table": "workstation.views.spacetime.reason_table",
+}
+"""Found at the top too, and listed where they live."""
 
 __all__ = [
     "Settings",
     "candles",
     "chain",
     "chains",
-    "flow_desk",
     "import_files",
     "indicator",
     "intensity",
@@ -72,12 +74,10 @@ __all__ = [
     "open_desk",
     "open_feed",
     "open_history",
-    "played",
     "plots",
-    "reason_table",
+    "process",
     "replay",
     "reversals",
-    "shared_desk",
     "spikes",
     "surface",
     "views",
@@ -87,6 +87,8 @@ renamed.install()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ALSO:
+        return getattr(importlib.import_module(_ALSO[name]), name)
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
     if _ROOMS[name] == __name__:

@@ -144,7 +144,7 @@ def _position(draw: st.DrawFn) -> dict[str, object]:
 
 
 def _instrument(draw: st.DrawFn) -> dict[str, object]:
-    return {"instrument": draw(among(SPOTS)), "kind": "spot"}
+    return {"instrument": draw(among(SPOTS[:2])), "kind": "spot"}
 
 
 def _health(draw: st.DrawFn) -> dict[str, object]:
@@ -316,7 +316,8 @@ def fixed_stream(tables: Sequence[str], rows: int = 400, seed: int = 7) -> Strea
         table = tables[int(rng.integers(len(tables)))]
         at += int(rng.integers(0, 2 * SECOND))
         flow = dict.fromkeys(("prints", "packets", "hits"), FLOW_OPTIONS)
-        names = {"marks": OPTIONS, "trades": SPOTS + OPTIONS[:2], **flow}.get(table, SPOTS)
+        listed = {"marks": OPTIONS, "trades": SPOTS + OPTIONS[:2], "instruments": SPOTS[:2], **flow}
+        names = listed.get(table, SPOTS)
         if engine_reads_prints_alone(tables):
             names = ("AAPL",)
         made.append((table, {"event_ns": at, **_plain(table, names[int(rng.integers(len(names)))], number)}))

@@ -42,7 +42,7 @@ def _row(draw: st.DrawFn, table: str) -> dict[str, object]:
         row["instrument"] = draw(among(SPOTS + OPTIONS))
         row["exchange"] = draw(among(("", "", "X")))
     if table == "instruments":
-        row["instrument"] = draw(among(SPOTS + OPTIONS[:2]))
+        row["instrument"] = draw(among(SPOTS[:2] + OPTIONS[:2]))
         row["kind"] = draw(among(("spot", "option")))
     return row
 
