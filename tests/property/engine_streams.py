@@ -350,9 +350,10 @@ def _plain(table: str, instrument: str, number: int) -> dict[str, object]:
             "bid": 100.0, "ask": 100.1, "exchange": "D", "premium_usd": 5e4, "trade_id": f"t{number}", "spot": 1e5,
         },
         "packets": {
-            "underlying": "BTC", "packet_id": f"{instrument}:{number}", "burst": number, "burst_packets": 1, "prints": 3, "size": 500.0,
-            "premium_usd": 9e4, "right": "C", "expiry_ns": START_NS + 10**17, "strike": 1e5, "exchanges": 2, "buy_ratio": 1.0,
-            "coverage": 1.0, "directional": 1.0, "spot": 1e5, "end_ns": START_NS + number * SECOND, "start_ns": START_NS,
+            "underlying": "BTC", "packet_id": f"{instrument}:{number}", "burst": number // 2, "burst_packets": 2, "prints": 3, "size": 500.0,
+            "premium_usd": 9e4, "right": "C", "expiry_ns": START_NS + 10**17, "strike": 1e5 + 5e3 * (number % 2), "exchanges": 2,
+            "buy_ratio": 1.0 - number % 2, "sell_ratio": float(number % 2), "coverage": 1.0, "directional": 1.0, "spot": 1e5,
+            "end_ns": START_NS + number // 2 * SECOND, "start_ns": START_NS + number // 2 * SECOND,
         },
         "hits": {
             "classifier": "block", "parent_id": f"p{number}", "parent_hits": 1, "confidence": 0.7, "premium_usd": 9e4, "evidence": "{}",

@@ -197,7 +197,7 @@ def _blocks(arrays: list[Any]) -> dict[int, str]:
 def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> dict[int, Leg]:
     """Legs by row."""
     lean, size = arrays[_AT["lean"]][rows], arrays[_AT["size"]][rows]
-    side = np.where(np.abs(lean) < LEANING, 0, np.sign(lean)).astype(np.int64)
+    side = np.where(np.abs(lean) >= LEANING, np.sign(lean), 0).astype(np.int64)  # an unknown lean is no side
     closes = arrays[_AT["open_interest"]][rows] >= size + np.nan_to_num(arrays[_AT["volume_before"]][rows])
     right = arrays[_AT["right"]]
     names = np.array([*(str(name) for name in right.categories), ""])[right.codes[rows]]
