@@ -2,8 +2,7 @@
 
 import panel_material_ui as pmui
 
-from workstation import flow_desk
-from workstation.process import applied_thresholds, apply_thresholds
+from workstation.process import applied_thresholds, apply_thresholds, flow_desk
 from workstation.views.flow.choice import FlowChoice
 from workstation.views.flow.views import FlowViews
 from workstation.views.shell.page import Page

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import flow_desk, played, shared_desk
+    from workstation.process import played, shared_desk
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
@@ -38,7 +38,6 @@ _ROOMS = {
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
     "chains": "workstation.history.chains",
-    "flow_desk": "workstation.process",
     "import_files": "workstation.research.importing",
     "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
@@ -63,7 +62,6 @@ __all__ = [
     "candles",
     "chain",
     "chains",
-    "flow_desk",
     "import_files",
     "indicator",
     "intensity",
