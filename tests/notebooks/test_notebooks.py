@@ -88,6 +88,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_SEED": "7",
         "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 200}}',
+        "WORKSTATION_OPTIONS_DAY": '{"minutes": 2, "warm_minutes": 4, "parents_per_minute": 10}',
     }
     server = subprocess.Popen(
         [sys.executable, "-m", "panel", "serve", *map(str, (*NOTEBOOKS, *DASHBOARDS)), "--port", str(port), "--address", "127.0.0.1",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-_PAGES = ("exposure", "surface", "spacetime", "portfolio")
+_PAGES = ("exposure", "surface", "spacetime", "flow", "portfolio")
 
-__all__ = ["exposure", "portfolio", "spacetime", "surface"]
+__all__ = ["exposure", "flow", "portfolio", "spacetime", "surface"]
 
 
 def __getattr__(name: str) -> Any:

@@ -71,11 +71,15 @@ class FlowViews:
 
     def start(self, live: Live) -> None:
         """Keep everything live, follow every choice, and keep the choices in the page's address."""
-        self._live = live
         if pn.state.location is not None:
             pn.state.location.sync(self.choice, list(ADDRESS))
         for view in self.all:
             live.add(view)
+        self.follow_choices(live)
+
+    def follow_choices(self, live: Live) -> None:
+        """Show every change of a choice at once."""
+        self._live = live
         filters = [name for name in ADDRESS if name != "alert"]
         self.choice.param.watch(self._filtered, filters)
         self.choice.param.watch(lambda _: live.touch(self.alerts, self.evidence), "alert")
