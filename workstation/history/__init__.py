@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from workstation.history.addresses import folder_of, opener, split
 from workstation.history.history import Capabilities, History
 from workstation.history.stored_terms import register_stored_terms
+from workstation.market.errors import HistoryUnreachable
+
+log = logging.getLogger("workstation.history")
 
 __all__ = ["Capabilities", "History", "folder_of", "open_history"]
 
@@ -20,9 +24,10 @@ def open_history(url: str | Path, **options: Any) -> History:
     Parameters
     ----------
     url
-        A plain path, ``embedded:///absolute/path`` or ``embedded://relative/path``.
+        A plain path, ``embedded:///absolute/path`` or ``embedded://relative/path``; ``influxdb3://host:port/database``.
     options
-        Options of the store, for the embedded one those of ``EmbeddedOptions``: ``mode``, ``roll_rows``, ...
+        Options of the store, for the embedded one those of ``EmbeddedOptions``: ``mode``, ``roll_rows``, ...; for InfluxDB 3 those of
+        ``InfluxOptions``: ``token``, ``queue_folder``, ... A server that does not answer now is opened too: writes wait on disk.
 
     Raises
     ------
@@ -42,6 +47,8 @@ def open_history(url: str | Path, **options: Any) -> History:
     history = opener(url)(split(url)[1], **options)
     try:
         register_stored_terms(history)
+    except HistoryUnreachable as error:
+        log.warning("%s; the terms of its instruments are not known yet", error)
     except BaseException:
         history.close()
         raise

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 SCHEMES: Mapping[str, str] = {
     "embedded": "workstation.history.embedded.store:open_embedded",
     "lake": "workstation.history.embedded.store:open_embedded",
+    "influxdb3": "workstation.history.influx.store:open_influx",
 }
 """Scheme -> the function that opens its stores, ``module:name``; ``lake`` is the earlier name of ``embedded``."""
 _FOLDERS = frozenset({"embedded", "lake"})
@@ -40,7 +41,7 @@ def split(url: str | Path) -> tuple[str, str]:
     if scheme not in SCHEMES:
         raise HistoryError(
             f"{text!r}: no history speaks {scheme!r}; known are a plain path, embedded://path (and its earlier "
-            "name lake://path)"
+            "name lake://path), influxdb3://host:port/database"
         )
     if not rest:
         raise HistoryError(

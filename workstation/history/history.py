@@ -218,6 +218,10 @@ class History(ABC):
     def tables(self) -> pd.DataFrame:
         """One row per table that holds rows: name, rows, first and last event_ns, bytes, segments."""
 
+    def table_names(self) -> frozenset[str]:
+        """Names of the tables that hold rows."""
+        return frozenset(self.tables()["name"])
+
     @abstractmethod
     def last_seq(self) -> int:
         """Highest ``seq`` of any row, 0 when none: a new hub numbers on from here."""

@@ -12,7 +12,7 @@ def register_stored_terms(history: History) -> int:
 
     Terms registered already are kept unless the stored ones are newer by ``event_ns``.
     """
-    if "instruments" not in set(history.tables()["name"]):
+    if "instruments" not in history.table_names():
         return 0
     rows = history.latest("instruments")
     names = rows["instrument"].astype("str").tolist()

@@ -61,6 +61,10 @@ class HistoryError(WorkstationError, RuntimeError):
     """History cannot do what was asked; the message says which part and what to do."""
 
 
+class HistoryUnreachable(HistoryError):
+    """The store is not answering now; the same may succeed later."""
+
+
 class QueryError(HistoryError):
     """A query cannot be answered by this store."""
 
