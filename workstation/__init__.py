@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'import_files']
+['Settings', 'candles', 'chain', 'evaluate']
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
     from workstation.process import shared_desk
+    from workstation.research.evaluate import evaluate
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
@@ -33,6 +34,7 @@ _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
+    "evaluate": "workstation.research.evaluate",
     "import_files": "workstation.research.importing",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
@@ -51,6 +53,7 @@ __all__ = [
     "Settings",
     "candles",
     "chain",
+    "evaluate",
     "import_files",
     "intensity",
     "levels",
