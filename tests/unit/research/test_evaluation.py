@@ -434,7 +434,7 @@ def test_the_report_is_a_page_with_the_figures(
     assert f"{float(made['hit_rate'].sel(group='all', horizon='1min')):.1%}" in page
     assert "a &lt;b&gt;" in page and made.attrs["prices_digest"] in page
     body = page[page.index("<h3>Hit rates") :]
-    for picture in body.split("<svg")[1:]:
+    for picture in body.split("<svg")[1:]:  # well-formed
         ElementTree.fromstring("<svg" + picture.split("</svg>")[0] + "</svg>")
     assert body.count("<svg") == 2
 

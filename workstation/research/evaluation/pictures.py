@@ -60,7 +60,7 @@ def _x(rate: float) -> float:
 
 
 def calibration_curve(made: xr.Dataset) -> str:
-    """Hit rate against mean score, one line per horizon, with the intervals of its buckets.
+    """Hit rate by score bucket, from the lowest to the highest, one line per horizon, with intervals and mean scores.
 
     Parameters
     ----------
@@ -69,8 +69,7 @@ def calibration_curve(made: xr.Dataset) -> str:
     """
     height, bottom = 260, 220
     scores = made["bucket_score"].values
-    low, high = float(made["score_from"].values[0]), float(made["score_to"].values[-1])
-    span = high - low or 1.0
+    step = (_WIDTH - 100) / max(scores.size - 1, 1)
     parts = [
         f'<line x1="48" x2="{_WIDTH - 24}" y1="{_y(at, bottom):.0f}" y2="{_y(at, bottom):.0f}" stroke="currentColor" '
         f'opacity="{0.5 if at == 0.5 else 0.15}"/><text x="0" y="{_y(at, bottom) + 4:.0f}" fill="currentColor">{at:.0%}</text>'
@@ -82,7 +81,7 @@ def calibration_curve(made: xr.Dataset) -> str:
         shift = 3.0 * (number - made.sizes["horizon"] / 2)  # intervals of one bucket stand side by side
         points = []
         for bucket in np.flatnonzero(np.isfinite(one["bucket_hit_rate"].values)):
-            x = 60 + (_WIDTH - 100) * (scores[bucket] - low) / span + shift
+            x = 60 + step * bucket + shift
             bounds = [
                 _y(float(one[name].values[bucket]), bottom)
                 for name in ("bucket_hit_low", "bucket_hit_high", "bucket_hit_rate")
@@ -98,9 +97,9 @@ def calibration_curve(made: xr.Dataset) -> str:
         parts.append(
             f'<text x="{60 + 90 * number}" y="{height - 4}" fill="{colour}">{escape(str(horizon))}</text>'
         )
-    parts.append(f'<text x="60" y="{bottom + 18}" fill="currentColor">score {low:,.4g}</text>')
-    parts.append(
-        f'<text x="{_WIDTH - 24}" y="{bottom + 18}" text-anchor="end" fill="currentColor">{high:,.4g}</text>'
+    parts.extend(
+        f'<text x="{60 + step * bucket:.0f}" y="{bottom + 18}" text-anchor="middle" fill="currentColor">{scores[bucket]:,.4g}</text>'
+        for bucket in np.flatnonzero(np.isfinite(scores))
     )
     return _svg(parts, height, "hit rate by score")
 
@@ -111,6 +110,6 @@ def _y(rate: float, bottom: float) -> float:
 
 def _svg(parts: Iterable[str], height: float, title: str) -> str:
     return (
-        f'<svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img" aria-label="{escape(title)}" '
-        f'font-size="12" font-family="system-ui,sans-serif"><title>{escape(title)}</title>{"".join(parts)}</svg>'
+        f'<div class="wide"><svg viewBox="0 0 {_WIDTH} {height}" width="{_WIDTH}" role="img" aria-label="{escape(title)}" '
+        f'font-size="12" font-family="system-ui,sans-serif"><title>{escape(title)}</title>{"".join(parts)}</svg></div>'
     )

@@ -14,10 +14,10 @@ from workstation.market.public_face import make_callable
 from workstation.research.evaluation.pictures import calibration_curve, hit_rate_intervals
 
 _STYLE = (
-    ".evaluation{font:14px/1.45 system-ui,sans-serif;max-width:64rem}.evaluation table{border-collapse:collapse;margin:.4rem 0 1rem}"
+    ".evaluation{font:14px/1.45 system-ui,sans-serif;max-width:84rem}.evaluation table{border-collapse:collapse;margin:.4rem 0 1rem}"
     ".evaluation th,.evaluation td{padding:.15rem .6rem;text-align:right;font-variant-numeric:tabular-nums;border-bottom:1px solid #8884}"
     ".evaluation th:first-child,.evaluation td:first-child{text-align:left}.evaluation .wide{overflow-x:auto}"
-    ".evaluation .note{opacity:.75;font-size:12px;overflow-wrap:anywhere}.evaluation svg{max-width:100%;height:auto}"
+    ".evaluation .note{opacity:.75;font-size:12px;overflow-wrap:anywhere}.evaluation svg{min-width:36rem;max-width:100%;height:auto}"
 )
 _PAGE = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1">'
@@ -110,21 +110,25 @@ def _horizon(label: Any) -> str:
 def _pictures(made: xr.Dataset) -> str:
     told = "<h3>Hit rates</h3>" + hit_rate_intervals(made)
     if made.sizes["bucket"]:
-        told += "<h3>Calibration: hit rate by score</h3>" + calibration_curve(made) + _ranks(made)
+        told += (
+            "<h3>Calibration: hit rate by mean score of its bucket</h3>"
+            + calibration_curve(made)
+            + _ranks(made)
+        )
     return told
 
 
 def _ranks(made: xr.Dataset) -> str:
-    rows = [
-        [
-            str(label),
-            *(
-                _number(float(made[name].sel(horizon=label)), "{:+.3f}")
-                for name in ("rank_correlation", "rank_p_value")
-            ),
-        ]
-        for label in made["horizon"].values
-    ]
+    rows = []
+    for label in made["horizon"].values:
+        one = made.sel(horizon=label)
+        rows.append(
+            [
+                str(label),
+                _number(float(one["rank_correlation"]), "{:+.3f}"),
+                _number(float(one["rank_p_value"]), "{:.3f}"),
+            ]
+        )
     return _table(["horizon", "rank correlation of score and return", "p, pairs taken as independent"], rows)
 
 
