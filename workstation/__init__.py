@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
+    from workstation.research.evaluate import evaluate
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
@@ -36,6 +37,7 @@ _ROOMS = {
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
     "chains": "workstation.history.chains",
+    "evaluate": "workstation.research.evaluate",
     "import_files": "workstation.research.importing",
     "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
@@ -66,6 +68,7 @@ __all__ = [
     "candles",
     "chain",
     "chains",
+    "evaluate",
     "import_files",
     "indicator",
     "intensity",
