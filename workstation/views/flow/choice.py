@@ -37,7 +37,12 @@ class FlowChoice(param.Parameterized):
     0
     """
 
-    ticker = param.Selector(default=ALL, objects=[ALL], doc="underlying; empty: all")
+    ticker = param.Selector(
+        default=ALL,
+        objects=[ALL],
+        check_on_set=False,
+        doc="underlying; empty: all; one of the address may print later",
+    )
     side = param.Selector(default=ALL, objects=list(SIDES))
     premium = param.Selector(default=0, objects=list(PREMIUMS), doc="least premium, USD")
     dte = param.Selector(default=ALL, objects=list(DTES), doc="days to expiry")

@@ -165,7 +165,7 @@ def events_html(events: pd.DataFrame, ticker: str) -> str:
             f"{escape(str(one['kind']).replace('_', ' '))}</span> <b>{escape(str(one['instrument']))}</b> {formats.usd(float(one['premium_usd']))} · "
             f"{formats.percent(float(one['confidence']), 0)} sure · {escape(words)}</li>"
         )
-    return f'<h3>Inferred events, UTC</h3><ul tabindex="0" role="region" aria-label="inferred events">{items}</ul>'
+    return f'<h3>Inferred events, UTC</h3><div class="list" tabindex="0" role="region" aria-label="inferred events"><ul>{items}</ul></div>'
 
 
 def _words(prints: pd.DataFrame, sides: np.ndarray) -> np.ndarray:

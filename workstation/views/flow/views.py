@@ -23,9 +23,13 @@ from workstation.views.state.source import Source, View
 from workstation.views.widgets.controls import BAR, buttons
 from workstation.views.widgets.theme import Palette
 
-_NARROW = ":host { min-width: 0 !important; }"
-"""Lists of a fixed width would else make the row, and with it the page, as wide as all of them."""
-_SELECT = {"size": "small", "margin": (9, 0, 2, 0), "width": 124}
+_SELECT = {
+    "size": "small",
+    "margin": (9, 0, 2, 0),
+    "width": None,
+    "styles": {"width": "124px", "flex": "none"},
+}
+"""A width that Panel knew of would make the row, and with it the page, at least as wide as all lists together."""
 
 
 class FlowViews:
@@ -116,7 +120,7 @@ class FlowViews:
             self._select("severity", choices.SEVERITIES, "severity"),
             pause,
             *more,
-            stylesheets=[BAR, _NARROW],
+            stylesheets=[BAR],
             sizing_mode="stretch_width",
             margin=0,
             styles={"grid-area": "bar"},

@@ -60,7 +60,7 @@ _SX = {
     "& .main-content": {"overflowY": "auto !important"},
     "& .MuiIconButton-root": {"p": "6px", "mr": "4px"},
     "& .MuiLinearProgress-root": {"display": "none"},
-    "& .MuiDrawer-paper": {"backgroundImage": "none"},
+    "& .MuiDrawer-paper": {"backgroundImage": "none", "maxWidth": "100vw"},
 }  # fmt: skip
 _HEADER = Template(asset(__package__, "page_header.css")).substitute(asdict(DARK), font=FONT)
 _GRID_CSS = Template(asset(__package__, "page_grid.css"))
