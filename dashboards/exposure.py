@@ -4,7 +4,7 @@ from functools import partial
 
 import panel_material_ui as pmui
 
-from workstation import shared_desk
+from workstation.process import shared_desk
 from workstation.views.exposure.controls import bar
 from workstation.views.exposure.views import LATER, ExposureViews
 from workstation.views.shell.page import Page

@@ -1,6 +1,6 @@
 """Whether to believe the rest: every feed, and what was reported."""
 
-from workstation import shared_desk
+from workstation.process import shared_desk
 from workstation.views.shell.health import FeedTable, HealthEvents
 from workstation.views.shell.page import Page
 

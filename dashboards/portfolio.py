@@ -5,7 +5,7 @@ from functools import partial
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation import shared_desk
+from workstation.process import shared_desk
 from workstation.views.portfolio.holdings import PortfolioChoice
 from workstation.views.portfolio.views import LATER, PortfolioViews
 from workstation.views.shell.page import Page

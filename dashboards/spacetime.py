@@ -1,6 +1,6 @@
 """Ticks in space and time: candles, intensity with its adaptive buffer, spikes and reversals, in one to four charts."""
 
-from workstation import shared_desk
+from workstation.process import shared_desk
 from workstation.views.shell.page import Page
 from workstation.views.spacetime.choice import SpacetimeChoice
 from workstation.views.spacetime.page_views import SpacetimeViews

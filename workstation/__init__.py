@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'import_files']
+['Settings', 'candles', 'chain', 'chains']
 """
 
 from __future__ import annotations
@@ -13,62 +13,85 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import plots
+    from workstation import plots, process, views
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
     from workstation.history import open_history
+    from workstation.history.chains import chains
     from workstation.indicators.candles.engine import candles
+    from workstation.indicators.own import indicator
     from workstation.indicators.ticks.intensity import intensity
     from workstation.indicators.ticks.reversals import reversals
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import shared_desk
+    from workstation.research.evaluate import evaluate
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
+    from workstation.views.shell.notebook_output import notebook
 
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
+    "chains": "workstation.history.chains",
+    "evaluate": "workstation.research.evaluate",
     "import_files": "workstation.research.importing",
+    "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
+    "notebook": "workstation.views.shell.notebook_output",
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
     "plots": "workstation",
+    "process": "workstation",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
-    "shared_desk": "workstation.process",
     "spikes": "workstation.indicators.ticks.spikes",
     "surface": "workstation.pricing.surface",
+    "views": "workstation",
 }
+
+_ALSO = {
+    "flow_desk": "workstation.process",
+    "played": "workstation.process",
+    "shared_desk": "workstation.process",
+    "reason_table": "workstation.views.spacetime.reason_table",
+}
+"""Found at the top too, and listed where they live."""
 
 __all__ = [
     "Settings",
     "candles",
     "chain",
+    "chains",
+    "evaluate",
     "import_files",
+    "indicator",
     "intensity",
     "levels",
+    "notebook",
     "open_desk",
     "open_feed",
     "open_history",
     "plots",
+    "process",
     "replay",
     "reversals",
-    "shared_desk",
     "spikes",
     "surface",
+    "views",
 ]
 
 renamed.install()
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ALSO:
+        return getattr(importlib.import_module(_ALSO[name]), name)
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
     if _ROOMS[name] == __name__:

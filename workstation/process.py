@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
 
 from workstation.demo import trade_sample_book
 from workstation.desk import Desk, open_desk
+from workstation.feeds import open_feed
+from workstation.feeds.synthetic.options_day_feed import OptionsDayFeed
+from workstation.flow.classifiers import ClassifierParameters, Classifiers
+from workstation.flow.gates import Gates
 from workstation.settings import Settings
 
 OLD_COLLECTIONS = 1_000
 """Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
 
 _shared: Desk | None = None
+_flow: Desk | None = None
 _shared_lock = threading.Lock()
 
 
@@ -38,10 +51,132 @@ def shared_desk() -> Desk:
     with _shared_lock:
         if _shared is None:
             settings = Settings()
-            _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
+            _shared = open_desk(history=settings.store(invented=invented(settings.feeds)), settings=settings)
             trade_sample_book(_shared)
             spare_collections()
         return _shared if _held else _shared.start()
+
+
+def flow_desk() -> Desk:
+    """The desk whose flow is shown: the process's own where its settings run the flow engines, else one of an invented US options day.
+
+    The second is made at the first call and records nothing.
+    """
+    global _flow
+    own = shared_desk()
+    if own.settings.flow.enabled:
+        return own
+    with _shared_lock:
+        if _flow is None:
+            settings = own.settings.model_copy(update={"flow": replace(own.settings.flow, enabled=True)})
+            _flow = open_desk(feeds=[OptionsDayFeed(settings.options_day)], settings=settings)
+        return _flow.start()
+
+
+def _classifiers(desk: Desk) -> Classifiers:
+    found = [engine for engine in desk.hub.engines.values() if isinstance(engine, Classifiers)]
+    if not found:
+        raise ValueError("this desk runs no flow engines; set flow.enabled")
+    return found[0]
+
+
+def applied_thresholds(desk: Desk) -> ClassifierParameters:
+    """Thresholds of a desk's classifiers that hold now. Raises ``ValueError`` for a desk without flow engines."""
+    held: ClassifierParameters = _classifiers(desk).parameters
+    return held
+
+
+def apply_thresholds(desk: Desk, thresholds: ClassifierParameters) -> None:
+    """Have a desk's classifiers follow other thresholds from now on; alerts told before can still be taken back by cancels.
+
+    Raises ``ValueError`` for a desk without flow engines.
+    """
+    engine = _classifiers(desk)
+    before = replace(engine.parameters, **{name: getattr(thresholds, name) for name in Gates._fields})
+    if (
+        before != thresholds
+        and replace(before, stale_ms=thresholds.stale_ms, structure_usd=thresholds.structure_usd)
+        != thresholds
+    ):
+        raise ValueError(
+            "follow, follow_move and least_size cannot change while the engine runs; set them in the settings"
+        )
+
+    def change() -> None:
+        engine.parameters = thresholds
+        engine._gates = Gates(*(float(getattr(thresholds, name)) for name in Gates._fields))
+
+    desk.hub.between_batches(change)
+
+
+def invented(feeds: Iterable[str]) -> bool:
+    """Whether any of the feeds of these names gives what never happened.
+
+    >>> invented(["synthetic"]), invented(["deribit"])
+    (True, False)
+    """
+    return any(open_feed(name).capabilities.invented for name in feeds if name in _WITHOUT_OPTIONS)
+
+
+_WITHOUT_OPTIONS = ("synthetic",)
+"""Feeds that may be invented, and can be made to be asked."""
+
+_played: dict[tuple[tuple[str, Any], ...], Desk] = {}
+_playing = threading.Lock()
+
+
+def played(
+    *,
+    seed: int = 7,
+    start: str = "2026-11-20 14:00",
+    seconds: float = 45.0,
+    history_minutes: float = 15.0,
+    rate: float = 250.0,
+    book: bool = True,
+) -> Desk:
+    """A desk that has seen a seeded market to its end: the same rows every time, recorded into a store of its own.
+
+    Played once per process for all notebooks and sessions that ask for the same.
+
+    Parameters
+    ----------
+    seed
+        Of the market.
+    start
+        When it begins, UTC.
+    seconds, rate
+        How long it goes on tick by tick, and ticks per second.
+    history_minutes
+        Coarser minutes before that.
+    book
+        Trade the sample paper book at the first levels.
+
+    Returns
+    -------
+    Desk
+        Stopped; ``board`` and ``history`` hold what it saw. The store is a temporary folder.
+    """
+    asked = {
+        "seed": seed,
+        "start_ns": pd.Timestamp(start).value,
+        "duration_s": seconds,
+        "rate": rate,
+        "history_minutes": history_minutes,
+    }
+    key = (*sorted(asked.items()), ("book", book))
+    with _playing:
+        if key not in _played:
+            folder = TemporaryDirectory(prefix="workstation-tape-")
+            atexit.register(folder.cleanup)
+            desk = open_desk(
+                [open_feed("synthetic", speed="max", **asked)], str(Path(folder.name) / "history")
+            )
+            if book:
+                trade_sample_book(desk)
+            with desk:
+                desk.wait()
+            _played[key] = desk
+        return _played[key]
 
 
 def release() -> None:

@@ -65,6 +65,7 @@ def start_server(
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_SERVER__PERIOD_MS": str(period_ms),
         "WORKSTATION_FEEDS": '["synthetic"]',
+        "WORKSTATION_OPTIONS_DAY": json.dumps({"minutes": 4, "warm_minutes": 4, "parents_per_minute": 10}),
         "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate}}),
     }
     found = [

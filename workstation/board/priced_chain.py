@@ -26,9 +26,8 @@ from workstation.exposure.scenario import forced_flow
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
-from workstation.pricing.black import greeks
 from workstation.pricing.chain_dataset import dataset
-from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
+from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contract_greeks, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
 from workstation.pricing.surface import greek_surface, surface
 
@@ -296,14 +295,16 @@ def _all_greeks(priced: ContractArrays) -> ContractArrays:
     missing = tuple(name for name in GREEKS if name not in priced.greeks)
     if not missing:
         return priced
-    more = greeks(
-        forwards=priced.forward,
-        strikes=priced.strike,
-        years=priced.years,
-        vols=priced.vol,
-        is_call=priced.is_call,
-        discounts=priced.discount,
+    more = contract_greeks(
         names=missing,
+        strike=priced.strike,
+        years=priced.years,
+        is_call=priced.is_call,
+        forward=priced.forward,
+        discount=priced.discount,
+        vol=priced.vol,
+        american=priced.american,
+        yields=priced.yields,
     )
     return replace(priced, greeks={**priced.greeks, **more})
 

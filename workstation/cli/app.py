@@ -18,6 +18,7 @@ from rich.table import Table as RichTable
 
 from workstation.cli.answers import TRACEBACK, answered, console, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
+from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.history import history_app
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
@@ -28,6 +29,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.add_typer(history_app, name="history")
+app.command()(evaluate)
 
 HistoryOption = Annotated[
     str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
@@ -108,7 +110,13 @@ def compile_kernels(
 def serve(port: PortOption = None, address: AddressOption = None, without_login: LoginOption = False) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
-    store = settings.history if settings.record else None
+    from workstation.process import invented
+
+    store = settings.store(invented=invented(settings.feeds))
+    if store is None and settings.record is None:
+        console.print(
+            "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
+        )
     _serve_pages(
         lambda open_desk: open_desk(history=store, settings=settings),
         _server(settings, port, address),
@@ -156,6 +164,13 @@ def replay(
     start: Annotated[str, typer.Option("--from", help="Begin, UTC: 2026-03-20 or 2026-03-20T04:00.")],
     end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")],
     history: HistoryOption = "",
+    compare: Annotated[
+        bool,
+        typer.Option(
+            "--compare",
+            help="Compare with the derived rows that were recorded; ends with 1 when a table differs.",
+        ),
+    ] = False,
     serve: Annotated[bool, typer.Option("--serve", help="Open the dashboards on the replay.")] = False,
     speed: Annotated[float, typer.Option(help="Times real time; 0 goes as fast as it can.")] = 0.0,
     max_wait: Annotated[
@@ -172,7 +187,11 @@ def replay(
         to_ns(moment)
     settings = settings_of()
     url = history or settings.history
-    if serve:
+    if compare and serve:
+        raise WorkstationError("replay: --compare shows no dashboards; leave --serve out")
+    if compare:
+        print_comparison(url, start, end)
+    elif serve:
         server = _server(settings, port, address)
         _serve_pages(
             lambda open_desk: _replaying_desk(open_desk, settings, url, start, end, speed, max_wait),
@@ -284,6 +303,22 @@ def _print_reasons(title: str, counts: dict[str, int], examples: dict[str, str])
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         table.add_row(f"{count:,}", reason, examples[reason])
     console.print(table)
+
+
+@app.command()
+@answered
+def new(
+    kind: Annotated[str, typer.Argument(help="feed, engine or dashboard")],
+    name: Annotated[str, typer.Argument(help="Name of the module.")],
+    folder: Annotated[Path, typer.Option(help="Where it is written.")] = Path(),
+) -> None:
+    """Write a feed, an engine or a dashboard of your own, with a test that passes."""
+    from workstation.cli.new import written
+
+    paths = written(kind, name, folder)
+    console.print(
+        f"Wrote {' and '.join(map(str, paths))}; test it: python -m pytest {paths[-1]}", soft_wrap=True
+    )
 
 
 @app.command()

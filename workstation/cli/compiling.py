@@ -9,11 +9,15 @@ import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import platformdirs
 
 from workstation.market.errors import WorkstationError
 from workstation.market.instants import SECOND_NS
+
+if TYPE_CHECKING:
+    from workstation.streams.hub import Hub
 
 MARKET = {
     "seed": 1,
@@ -67,14 +71,15 @@ class ParallelCompilation:
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def run(self) -> None:
-        """Compile all and wait.
+        """Compile all and wait; kernels of these very sources that are there already are read, not compiled again.
 
         Raises
         ------
         WorkstationError
             A part failed; says what it printed.
         """
-        self._cache.drop()
+        if not self._cache.complete():
+            self._cache.drop()
         for part in PARTS:
             command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
             self._running[part] = subprocess.Popen(
@@ -131,6 +136,11 @@ def _chains() -> None:
             hub.publish(batch.table, batch.frame)
 
     asyncio.run(play())
+    _refuse_failed(hub)
+
+
+def _refuse_failed(hub: Hub) -> None:
+    """Raise ``WorkstationError`` when an engine of the hub ended."""
     failed = [name for name, state in hub.branches.items() if state != "running"]
     if failed:
         raise WorkstationError(f"{failed[0]} did not run: {hub.status(failed[0]).reason}")
@@ -142,6 +152,23 @@ def _feeds() -> None:
     warm()
 
 
+def _flow() -> None:
+    """The engines of option prints, on a few seconds of a synthetic day; and the join of whole histories."""
+    from workstation.feeds.synthetic.options_day import options_day
+    from workstation.flow.chain import flow_engines
+    from workstation.flow.nbbo import place
+    from workstation.streams.hub import Hub
+
+    hub = Hub(agreeing=1)
+    for engine in flow_engines():
+        hub.add_engine(engine)
+    tables = options_day(minutes=0.5, names=("SPY",), parents_per_minute=20.0).tables
+    for name in ("instruments", "quotes", "marks", "trades"):
+        hub.publish(name, tables[name])
+    place(tables["trades"], tables["quotes"])
+    _refuse_failed(hub)
+
+
 def _american() -> None:
     from workstation.pricing.american import compile_kernels
 
@@ -151,6 +178,7 @@ def _american() -> None:
 PARTS: Mapping[str, Callable[[], None]] = {
     "indicators": _indicators,
     "chains": _chains,
+    "flow": _flow,
     "american": _american,
     "feeds": _feeds,
 }

@@ -147,7 +147,9 @@ class NbboPlacement(Engine):
         kernels.put_spots(self._state.spots, updates.underlying, updates.event_ns, updates.price)
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
 
-    def _in_blocks(self, trades: pd.DataFrame, quotes: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def _in_blocks(
+        self, trades: pd.DataFrame, quotes: pd.DataFrame, marks: pd.DataFrame
+    ) -> Iterator[pd.DataFrame]:
         """Place a history without ``seq``: quotes of a while, then the prints up to its end, which look back.
 
         Prints out of order of time keep their places; the quotes they meet are those of their own time.
@@ -155,11 +157,19 @@ class NbboPlacement(Engine):
         trade_ns = np.maximum.accumulate(trades["event_ns"].to_numpy())
         order = np.argsort(quotes["event_ns"].to_numpy(), kind="stable")
         quote_ns = quotes["event_ns"].to_numpy()[order]
+        marks = MARKS.take(marks, np.argsort(marks["event_ns"].to_numpy(), kind="stable"))
+        mark_ns = marks["event_ns"].to_numpy()
         span = self._ages.lookback // 3
-        start = quoted = 0
+        start = quoted = marked = 0
         while start < len(trades):
+            until = int(np.searchsorted(mark_ns, trade_ns[start], side="right"))
+            if until > marked:
+                self.update(MARKS.take(marks, np.arange(marked, until)), "marks")
+                marked = until
             stop = int(np.searchsorted(trade_ns, trade_ns[start] + span, side="right"))
             stop = min(stop, start + BLOCK_ROWS)
+            if marked < mark_ns.size:
+                stop = min(stop, int(np.searchsorted(trade_ns, mark_ns[marked], side="left")))
             until = int(np.searchsorted(quote_ns, trade_ns[stop - 1], side="right"))
             while quoted < until:
                 upto = min(until, quoted + BLOCK_ROWS)
@@ -342,12 +352,10 @@ def place(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float = 1000.0
     if found is None:
         rows = prints(own, theirs, max_age_ms=max_age_ms)
         found = {name: rows[name].array for name in ("placement", "bid", "ask", "quote_age_ms")}
-    return own.assign(**found) if len(own) < STACKED_ROWS else _beside(own, found)
-
-
-def _beside(frame: pd.DataFrame, columns: dict[str, Any]) -> pd.DataFrame:
-    """The frame with further columns; nothing is copied."""
-    return pd.concat([frame, pd.DataFrame(columns, index=frame.index, copy=False)], axis=1)
+    told = own.copy(deep=False)
+    for name, values in found.items():
+        told[name] = values
+    return told
 
 
 def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float) -> dict[str, Any] | None:
@@ -358,14 +366,14 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
         return None
     count, codes = len(trades), trade[_TRADE["instrument"]].codes
     terms = OptionState(())
-    terms.followed(np.unique(codes))
+    terms.followed(np.flatnonzero(np.bincount(codes)))
     cent = np.where(terms.terms.inverse[codes], 0.0, kernels.EPSILON) if terms.terms.inverse.any() else (
         np.broadcast_to(kernels.EPSILON, count))  # fmt: skip
-    newest = np.full(max(int(codes.max(initial=-1)), int(quote["instrument"].codes.max(initial=-1))) + 1, -1)
+    newest = np.full(max(int(codes.max(initial=-1)), int(quote["instrument"].codes.max(initial=-1))) + 2, -1)
     bucket, found = np.empty(count, np.int8), np.empty((3, count))
     ordered = kernels.place_sorted(
         trade[_TRADE["event_ns"]], codes, trade[_TRADE["seq"]], trade[_TRADE["price"]], cent, quote["event_ns"],
-        quote["instrument"].codes, quote["seq"], quote["bid"], quote["ask"], round(max_age_ms * 1e6), newest, bucket, *found,
+        quote["instrument"].codes, quote["seq"], bool(trade[_TRADE["seq"]].any()), quote["bid"], quote["ask"], round(max_age_ms * 1e6), newest, bucket, *found,
     )  # fmt: skip
     if not ordered:
         return None
@@ -375,6 +383,15 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
 
 
 BLOCK_ROWS = 50_000
+
+
+def _is_by_time(trades: pd.DataFrame, quotes: pd.DataFrame) -> bool:
+    """Whether the order of numbered rows is that of their times, with no trade at the very time of a quote."""
+    seq = np.concatenate((trades["seq"].to_numpy(), quotes["seq"].to_numpy()))
+    event_ns = np.concatenate((trades["event_ns"].to_numpy(), quotes["event_ns"].to_numpy()))
+    order = np.argsort(seq, kind="stable")
+    step, table = np.diff(event_ns[order]), order < len(trades)
+    return bool(((step > 0) | ((step == 0) & (table[1:] == table[:-1]))).all())
 
 
 def prints(
@@ -397,8 +414,10 @@ def prints(
     """
     own, theirs = conformed(TRADES, trades), conformed(QUOTES, quotes)
     engine = NbboPlacement(**({"kinds": (), "lookback": lookback} | parameters))
-    if marks is None and not (own["seq"].to_numpy() > 0).all():
-        made = list(engine._in_blocks(own, theirs))
+    if not (own["seq"].to_numpy() > 0).all() or (marks is None and _is_by_time(own, theirs)):
+        made = list(
+            engine._in_blocks(own, theirs, MARKS.empty() if marks is None else conformed(MARKS, marks))
+        )
     else:
         tables = {
             "quotes": theirs,

@@ -297,33 +297,37 @@ def place_rows(
 @numba.njit(cache=True)
 def place_sorted(
     trade_ns: Any, trade_code: Any, trade_seq: Any, price: Any, cent: Any, quote_ns: Any, quote_code: Any, quote_seq: Any,
-    bids: Any, asks: Any, most: int, newest: Any, bucket: Any, bid: Any, ask: Any, age_ms: Any,
+    numbered: bool, bids: Any, asks: Any, most: int, newest: Any, bucket: Any, bid: Any, ask: Any, age_ms: Any,
 ) -> bool:  # fmt: skip
-    """Trades against quotes, both in order of time and of ``seq`` (0: not told); False when they are not in order.
+    """Trades against quotes, both in order of time and of ``seq`` where ``numbered``; False when they are not in order.
 
-    ``newest`` (contracts,) is -1; times are joined as ``flow.quote_log`` does.
+    ``newest`` (contracts + 1,) is -1; its last place takes quotes of no contract. Times are joined as ``flow.quote_log`` does.
     """
-    j, before_ns, before_seq, last_ns = 0, np.int64(-(1 << 62)), np.int64(0), np.int64(-(1 << 62))
+    j, before_ns, before_seq = 0, np.int64(-(1 << 62)), np.int64(0)
+    last_ns, count = np.int64(-(1 << 62)), quote_ns.size
     for i in range(trade_ns.size):
-        now, order = trade_ns[i], trade_seq[i]
+        now = trade_ns[i]
         if now < last_ns:
             return False
         last_ns = now
-        while j < quote_ns.size and quote_ns[j] <= now and (order == 0 or quote_seq[j] < order):
-            if quote_ns[j] < before_ns or quote_seq[j] < before_seq:
+        while j < count:
+            at = quote_ns[j]
+            if at > now or (numbered and trade_seq[i] > 0 and quote_seq[j] >= trade_seq[i]):
+                break
+            if at < before_ns:
                 return False
-            before_ns, before_seq = quote_ns[j], quote_seq[j]
-            if quote_code[j] >= 0:
-                newest[quote_code[j]] = j
+            before_ns = at
+            if numbered:
+                if quote_seq[j] < before_seq:
+                    return False
+                before_seq = quote_seq[j]
+            newest[quote_code[j]] = j
             j += 1
-        bid[i], ask[i], age_ms[i] = np.nan, np.nan, np.nan
         found = newest[trade_code[i]]
-        if found < 0:
-            bucket[i] = MISSING
-            continue
-        age = now - quote_ns[found]
-        if age > most:
-            bucket[i] = STALE
+        age = now - quote_ns[found] if found >= 0 else 0
+        if found < 0 or age > most:
+            bid[i], ask[i], age_ms[i] = np.nan, np.nan, np.nan
+            bucket[i] = MISSING if found < 0 else STALE
             continue
         bid[i], ask[i], age_ms[i] = bids[found], asks[found], age / 1e6
         bucket[i] = bucket_of(price[i], bids[found], asks[found], cent[i])

@@ -21,6 +21,8 @@ BID, ASK, BID_SIZE, ASK_SIZE = range(4)
 NO_SOURCE, CONSOLIDATED, BY_EXCHANGE, OF_MARKS = range(4)
 """Where a contract's quotes come from: a consolidated quote replaces all others, quotes of exchanges replace those of marks."""
 EXCHANGES = 64
+TOLD_NS = 4
+LOCKED_NS = 1e9
 MOST_ROWS = 1 << 16
 
 
@@ -74,21 +76,41 @@ def quote_as_of(log: Any, newest: Any, code: int, event_ns: int, oldest_ns: int)
 
 
 @numba.njit(cache=True)
-def _best(of: Any, out: Any) -> None:
-    """The best bid and ask over exchanges (EXCHANGES, 4), sizes added at the best price."""
-    out[BID], out[ASK], out[BID_SIZE], out[ASK_SIZE] = np.nan, np.nan, 0.0, 0.0
+def _best_row(of: Any, side: int) -> int:
+    """The exchange with the best bid (side 0) or ask (1); -1 where none has one."""
+    best = -1
     for row in range(of.shape[0]):
-        bid, ask = of[row, BID], of[row, ASK]
-        if bid > 0.0:
-            if bid == out[BID]:
-                out[BID_SIZE] += of[row, BID_SIZE]
-            elif not bid <= out[BID]:
-                out[BID], out[BID_SIZE] = bid, of[row, BID_SIZE]
-        if ask > 0.0:
-            if ask == out[ASK]:
-                out[ASK_SIZE] += of[row, ASK_SIZE]
-            elif not ask >= out[ASK]:
-                out[ASK], out[ASK_SIZE] = ask, of[row, ASK_SIZE]
+        price = of[row, side]
+        if price > 0.0 and (best < 0 or (price > of[best, side] if side == BID else price < of[best, side])):
+            best = row
+    return best
+
+
+@numba.njit(cache=True)
+def _best(of: Any, out: Any) -> None:
+    """The best bid and ask over exchanges (EXCHANGES, 5), sizes added at the best price.
+
+    Of two exchanges that cross, or lock for a second, the older quote is taken for withdrawn: where a source tells of an exchange
+    only while it has the best price, nothing else says so.
+    """
+    while True:
+        bid, ask = _best_row(of, BID), _best_row(of, ASK)
+        if bid < 0 or ask < 0 or bid == ask or of[bid, BID] < of[ask, ASK]:
+            break
+        apart = of[bid, TOLD_NS] - of[ask, TOLD_NS]
+        if abs(apart) <= (LOCKED_NS if of[bid, BID] == of[ask, ASK] else 0.0):
+            break
+        if apart < 0:
+            of[bid, BID] = np.nan
+        else:
+            of[ask, ASK] = np.nan
+    out[BID], out[ASK], out[BID_SIZE], out[ASK_SIZE] = np.nan, np.nan, 0.0, 0.0
+    for side, row in ((BID, bid), (ASK, ask)):
+        if row >= 0:
+            out[side] = of[row, side]
+            for other in range(of.shape[0]):
+                if of[other, side] == out[side]:
+                    out[side + 2] += of[other, side + 2]
 
 
 @numba.njit(cache=True)
@@ -108,7 +130,8 @@ def _take(
             continue
         if source == BY_EXCHANGE:
             row = newest.exchange_row[code]
-            by_exchange[row, exchanges[i], :] = quotes[i]
+            by_exchange[row, exchanges[i], :4] = quotes[i]
+            by_exchange[row, exchanges[i], TOLD_NS] = event_ns[i]
             _best(by_exchange[row], best)
             used = append_quote(log, newest, used, code, event_ns[i], best)
         else:
@@ -159,7 +182,7 @@ class QuoteLog:
         self.newest = Newest(
             np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int32)
         )
-        self._by_exchange = np.empty((0, EXCHANGES, 4))
+        self._by_exchange = np.empty((0, EXCHANGES, 5))
         self._newest_ns = NO_TIME
 
     def grow(self, contracts: int) -> None:
@@ -206,7 +229,7 @@ class QuoteLog:
         told = codes[(exchanges > 0) & (codes >= 0)]
         for code in np.unique(told[self.newest.exchange_row[told] < 0]).tolist():
             self.newest.exchange_row[code] = len(self._by_exchange)
-            self._by_exchange = np.concatenate((self._by_exchange, np.full((1, EXCHANGES, 4), np.nan)))
+            self._by_exchange = np.concatenate((self._by_exchange, np.full((1, EXCHANGES, 5), np.nan)))
 
     def _make_room(self, rows: int) -> None:
         held = self.log.event_ns.size

@@ -33,7 +33,7 @@ def is_stream(found: Any) -> bool:
 
 
 class BoardFeed:
-    """A table of the board, or the priced chain of an underlying."""
+    """A table of the board (of an underlying: its rows), or the priced chain of an underlying."""
 
     def __init__(self, board: Any, table: str, underlying: str | None) -> None:
         known = (*board.tables, "priced_chain")
@@ -50,7 +50,10 @@ class BoardFeed:
     def rows(self) -> Any:
         """Rows as published, or the chain Dataset."""
         if self._table != "priced_chain":
-            return self._board.latest(self._table)
+            rows = self._board.latest(self._table)
+            if self._underlying is None:
+                return rows
+            return rows[(rows["underlying"].astype("str") == self._underlying).to_numpy()]
         chain = self._board.priced_chain(self._underlying)
         if chain is None:
             raise ValueError(f"no marks of {self._underlying} yet")

@@ -61,7 +61,7 @@ def live(
     every
         Shortest time between two pictures, ``"1s"``, ``"500ms"`` or seconds, at least 0.1 s.
     underlying
-        For ``priced_chain``.
+        For ``priced_chain``; of another table its rows alone.
     keep
         Rows of a streaming frame that are held, the newest.
 

@@ -14,10 +14,15 @@ from workstation.market.public_face import make_callable
 from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME, QUOTES
 from workstation.pricing.chain_dataset import DIMS, UNITS, contracts_of, dataset, savable
 from workstation.pricing.contracts import contracts
+from workstation.pricing.exercise import RateCurve
 from workstation.pricing.fresh import STALE_AFTER_S
 from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
 
-__all__ = ["DIMS", "UNITS", "chain", "contracts_of", "dataset", "instant_ns", "savable"]
+__all__ = ["DIMS", "UNITS", "UnknownUnderlying", "chain", "contracts_of", "dataset", "instant_ns", "savable"]
+
+
+class UnknownUnderlying(ValueError):
+    """The marks hold no option of the underlying that was asked for."""
 
 
 def chain(
@@ -28,13 +33,15 @@ def chain(
     stale_after_s: float = STALE_AFTER_S,
     quotes: pd.DataFrame | None = None,
     venue: str | None = None,
+    rates: RateCurve | None = None,
 ) -> xr.Dataset:
     """The chain of one underlying, priced from the newest marks and quotes at or before an instant.
 
-    Greeks are Black-76 of the USD value per unit of underlying, with respect to the expiry's forward, from
-    mark_iv, else from the vol implied by mark or mid (``iv_source``). The forward is the venue's, else a listed future's
+    Greeks are of the USD value per unit of underlying, with respect to the expiry's forward, by Black-76, of American options with
+    early exercise, from mark_iv, else from the vol implied by mark or mid (``iv_source``). The forward is the venue's, else a listed future's
     mark (rows of ``kind`` future in ``marks``), else put-call parity's, else the index. The discount factor is 1, except where
-    parity on cash premiums of european options measures one; with it delta is D N(d1). No interest rate is looked up.
+    parity on cash premiums measures one (of American options: less what early exercise adds, ``exercise.without_exercise``);
+    with it delta is D N(d1). No interest rate is looked up.
     Spot is the index where it is in step with the quotes (``spot_source``, ``spot_flag``), else what parity implies.
 
     Parameters
@@ -57,6 +64,9 @@ def chain(
     venue
         The chain of one venue; default: of all, combined. A contract that several venues list is priced from each one's own
         rows and forward, never from who spoke last; attrs ``venues`` and ``combined`` say so.
+    rates
+        Of American chains: the rates of an index chain of the same moment (``exercise.rate_curve``); default: as parity without
+        early exercise measures them.
 
     Returns
     -------
@@ -93,7 +103,9 @@ def chain(
         asof = _quotes_ns(latest, name, rows, quoted)
         if len(rows) and int(rows["event_ns"].max()) > asof:
             latest = _latest(_in_step(rows, asof), quoted, terms, None)
-    return dataset(latest, contracts(latest, underlying=name, asof_ns=asof, stale_after_s=stale_after_s))
+    return dataset(
+        latest, contracts(latest, underlying=name, asof_ns=asof, stale_after_s=stale_after_s, rates=rates)
+    )
 
 
 def instant_ns(instant: int | str | pd.Timestamp) -> int:
@@ -193,7 +205,7 @@ def _choose(latest: LatestMarks, underlying: str | None) -> str:
     names = sorted(latest.underlyings[row] for row in present)
     if underlying is not None:
         if underlying not in names:
-            raise ValueError(
+            raise UnknownUnderlying(
                 f"no option of underlying {underlying!r}; the marks hold {', '.join(names) or 'none'}"
             )
         return underlying

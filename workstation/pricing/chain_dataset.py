@@ -46,6 +46,8 @@ UNITS: dict[str, str] = {
     "quote_ns": "ns from 1970, UTC",
     "expiry_ns": "ns from 1970, UTC",
     "years": "years, ACT/365",
+    "american": "bool",
+    "yields": "continuous, annual decimal",
     "forward": "USD",
     "discount": "1",
     "forward_error": "USD, standard error",
@@ -56,7 +58,9 @@ UNITS: dict[str, str] = {
 _QUOTED = ("bid", "ask", "bid_size", "ask_size", "mark", "bid_iv", "ask_iv")
 _BY_EXPIRY = ("forward", "discount", "forward_error", "discount_error")
 _VENUE = ("delta", "gamma", "vega", "theta", "rho")
-_BY_CONTRACT = ("open_interest", "open_interest_ns", "volume_24h", "multiplier", "inverse", "event_ns")
+_BY_CONTRACT = (
+    "open_interest", "open_interest_ns", "volume_24h", "multiplier", "inverse", "american", "yields", "event_ns"
+)  # fmt: skip
 UNITS |= {f"venue_{name}": UNITS[name] for name in _VENUE}
 
 
@@ -94,7 +98,8 @@ def dataset(latest: LatestMarks, priced: ContractArrays) -> xr.Dataset:
     attrs = {"underlying": priced.underlying, "asof_ns": priced.asof_ns, "asof": asof, **priced.ledger}
     attrs["merged"] = merged
     attrs["greeks"] = (
-        "Black-76 of the USD value, per unit of underlying, with respect to the expiry's forward"
+        "of the USD value, per unit of underlying, with respect to the expiry's forward: Black-76, with early exercise where "
+        "the contract is American"
     )
     return savable(xr.Dataset(data, coords=coords, attrs=to_attrs(attrs)))
 
@@ -194,6 +199,8 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         is_call=variables["right"].to_numpy()[side] == "C",
         multiplier=cells("multiplier"),
         inverse=cells("inverse", bool),
+        american=cells("american", bool) if "american" in variables else np.zeros(row.size, dtype=bool),
+        yields=cells("yields") if "yields" in variables else np.full(row.size, np.nan),
         **{name: expiry[name][row] for name in _BY_EXPIRY},
         vol=cells("mark_iv"),
         forward_source=_places(SOURCES, expiry["forward_source"])[row],

@@ -21,7 +21,16 @@ from workstation.pricing.contracts_ledger import (
     spot_told,
     venues_told,
 )
-from workstation.pricing.forward import SOURCES, Forwards, filled_with_index, forwards, joined
+from workstation.pricing.exercise import (
+    RateCurve,
+    american_greeks,
+    american_terms,
+    american_vols,
+    off_a_vol_point,
+    pairs_of,
+    without_exercise,
+)
+from workstation.pricing.forward import PARITY, SOURCES, Forwards, filled_with_index, forwards, joined
 from workstation.pricing.fresh import (
     STALE_AFTER_S,
     Codes,
@@ -33,7 +42,7 @@ from workstation.pricing.fresh import (
 )
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import FUTURE, NO_TERMS, OPTION, LatestMarks
-from workstation.pricing.spot import spot_in_step
+from workstation.pricing.spot import Spot, spot_in_step
 
 __all__ = [
     "GREEKS",
@@ -48,8 +57,10 @@ __all__ = [
 Times = npt.NDArray[np.int64]
 
 DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
-IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid")
-"""Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward."""
+IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid", "other right")
+"""Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward; ``other right``: that of the
+call or put of the same strike, where an American contract is worth no more than its exercise and so tells no vol."""
+OTHER_RIGHT = IV_SOURCES.index("other right")
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
 
@@ -78,9 +89,12 @@ class ContractArrays:
         Indices into ``SOURCES`` and ``IV_SOURCES``.
     open_interest, open_interest_ns, volume_24h
         Contracts; NaN when not known.
+    american, yields
+        Whether it can be exercised before its expiry; the continuous yield (dividends, cost of borrowing) it is priced with,
+        NaN of European ones.
     greeks
-        Black-76 of the USD value per unit of underlying, with respect to the forward, by name (``GREEKS``):
-        vega per 1.00 vol, theta and charm per year.
+        Of the USD value per unit of underlying, with respect to the forward, by name (``GREEKS``): Black-76, of American
+        contracts with early exercise; vega per 1.00 vol, theta and charm per year.
     ledger
         Sources, ages, coverage and what was left out, as plain numbers and strings.
     """
@@ -99,6 +113,8 @@ class ContractArrays:
     is_call: npt.NDArray[np.bool_]
     multiplier: Floats
     inverse: npt.NDArray[np.bool_]
+    american: npt.NDArray[np.bool_]
+    yields: Floats
     forward: Floats
     discount: Floats
     vol: Floats
@@ -133,8 +149,9 @@ def contracts(
     asof_ns: int,
     stale_after_s: float = STALE_AFTER_S,
     names: tuple[str, ...] = GREEKS,
+    rates: RateCurve | None = None,
 ) -> ContractArrays:
-    """Price what is known of an underlying's options at an instant; ``names``: which greeks.
+    """Price what is known of an underlying's options at an instant; ``names``: which greeks, ``rates``: of American chains.
 
     Vols, prices, forwards and indices older than ``stale_after_s`` are as good as unknown. Left out, and counted in ``ledger["dropped"]`` under the first reason that holds: ``expired``
     (``expiry_ns <= asof_ns``), ``stale`` (newest price or vol older than ``stale_after_s``), ``no_forward``,
@@ -151,16 +168,21 @@ def contracts(
     years = np.asarray(year_fractions(asof_ns=asof_ns, expiry_ns=expiry_ns), dtype=np.float64)
     curve, group = _curve(latest, live, years, reported, known[latest.kind[known] == FUTURE], limit_ns)
     priced_ns = latest.priced_ns()[live]
-    spot = spot_in_step(
-        index=index,
-        index_ns=index_ns,
-        quotes_ns=int(priced_ns.max(initial=NO_TIME)),
-        curve=curve,
-        years=_first_of(group, years, curve.expiry_ns.size),
-    )
+    by_expiry = _first_of(group, years, curve.expiry_ns.size)
+    quotes_ns = int(priced_ns.max(initial=NO_TIME))
+
+    def spot_of(of: Forwards) -> Spot:
+        return spot_in_step(index=index, index_ns=index_ns, quotes_ns=quotes_ns, curve=of, years=by_expiry)
+
+    spot = spot_of(curve)
+    early = latest.american[live] & ~latest.inverse[live]
+    yields = np.full(live.size, np.nan)
+    if early.any():
+        curve, pays = _exercised(latest, live, early, group, by_expiry, curve, reported, spot, rates)
+        spot, yields = spot_of(curve), np.where(early, pays[group], np.nan)
     curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
     forward, discount = curve.forward[group], curve.discount[group]
-    vol, iv_source = _vols(latest, live, reported, forward, discount, years)
+    vol, iv_source = _vols(latest, live, reported, forward, discount, years, early, yields)
     reasons = _reasons(priced_ns, limit_ns, forward, vol)
     keep = np.flatnonzero(reasons == 0)
     kept = _all if keep.size == live.size else partial(np.take, indices=keep)
@@ -184,6 +206,11 @@ def contracts(
         },
         "stale_after_s": stale_after_s,
     }
+    american = kept(early)
+    if american.any():
+        ledger |= _exercise_told(
+            reported, live, keep, american, forward, discount, vol, years, yields, latest
+        )
     terms = {
         "strike": kept(strike),
         "years": kept(years),
@@ -204,6 +231,8 @@ def contracts(
         expiry_ns=kept(expiry_ns),
         multiplier=latest.multiplier[slots],
         inverse=latest.inverse[slots],
+        american=american,
+        yields=kept(yields),
         forward_error=kept(curve.forward_error[group]),
         discount_error=kept(curve.discount_error[group]),
         forward_source=kept(curve.source[group]),
@@ -211,7 +240,7 @@ def contracts(
         open_interest=open_interest,
         open_interest_ns=published_ns,
         volume_24h=latest.field("volume_24h")[slots],
-        greeks=_greeks(terms, names),
+        greeks=contract_greeks(names=names, american=american, yields=kept(yields), **terms),
         ledger=ledger,
         **terms,
     )
@@ -222,16 +251,93 @@ def _all(values: Any) -> Any:
     return values
 
 
-def _greeks(terms: dict[str, Any], names: tuple[str, ...]) -> dict[str, Floats]:
-    return greeks(
-        forwards=terms["forward"],
-        strikes=terms["strike"],
-        years=terms["years"],
-        vols=terms["vol"],
-        is_call=terms["is_call"],
-        discounts=terms["discount"],
+def contract_greeks(
+    *,
+    names: tuple[str, ...],
+    strike: Floats,
+    years: Floats,
+    is_call: npt.NDArray[np.bool_],
+    forward: Floats,
+    discount: Floats,
+    vol: Floats,
+    american: npt.NDArray[np.bool_],
+    yields: Floats,
+) -> dict[str, Floats]:
+    """Greeks of contracts with respect to the forward, each by its style; arguments as in ``ContractArrays``."""
+    found = greeks(
+        forwards=forward,
+        strikes=strike,
+        years=years,
+        vols=vol,
+        is_call=is_call,
+        discounts=discount,
         names=names,
     )
+    rows = np.flatnonzero(american)
+    if rows.size:
+        terms = american_terms(
+            forward=forward[rows], discount=discount[rows], years=years[rows], strike=strike[rows],
+            is_call=is_call[rows], yields=yields[rows],
+        )  # fmt: skip
+        for name, values in american_greeks(vol[rows], terms, names).items():
+            found[name][rows] = values
+    return found
+
+
+def _exercised(
+    latest: LatestMarks,
+    live: Codes,
+    early: npt.NDArray[np.bool_],
+    group: npt.NDArray[Any],
+    years: Floats,
+    curve: Forwards,
+    reported: dict[str, Floats],
+    spot: Spot,
+    rates: RateCurve | None,
+) -> tuple[Forwards, Floats]:
+    """The curve with early exercise taken out of the parity of American expiries, and their yields."""
+    rows = np.unique(group[early])
+    rows = rows[(curve.source[rows] == PARITY) & (years[rows] > 0)]
+    at = spot.implied if spot.implied > 0 else spot.value
+    if not rows.size or not at > 0:
+        return curve, np.full(years.size, np.nan)
+    pairs = pairs_of(
+        np.where(early, group, -1),
+        latest.strike[live],
+        latest.is_call[live],
+        reported["bid"],
+        reported["ask"],
+        rows,
+    )
+    return without_exercise(curve, years, at, pairs, rates)
+
+
+def _exercise_told(
+    reported: dict[str, Floats],
+    live: Codes,
+    keep: npt.NDArray[np.int64],
+    american: npt.NDArray[np.bool_],
+    forward: Floats,
+    discount: Floats,
+    vol: Floats,
+    years: Floats,
+    yields: Floats,
+    latest: LatestMarks,
+) -> dict[str, Any]:
+    """What the ledger says of early exercise."""
+    rows = keep[american]
+    bid, ask = reported["bid"][rows], reported["ask"][rows]
+    price = np.where(reported["mark"][rows] > 0, reported["mark"][rows], 0.5 * (bid + ask))
+    terms = american_terms(
+        forward=forward[rows], discount=discount[rows], years=years[rows], strike=latest.strike[live[rows]],
+        is_call=latest.is_call[live[rows]], yields=yields[rows],
+    )  # fmt: skip
+    return {
+        "exercise": "american" if american.all() else "european and american",
+        "exercise_contracts": int(rows.size),
+        "exercise_off_a_vol_point": off_a_vol_point(price, vol[rows], forward[rows], discount[rows], terms),
+        "dividends": "continuous yield by expiry, implied by parity without early exercise",
+    }
 
 
 def _id_of(latest: LatestMarks, underlying: str) -> int:
@@ -319,6 +425,8 @@ def _vols(
     forward: Floats,
     discount: Floats,
     years: Floats,
+    early: npt.NDArray[np.bool_],
+    yields: Floats,
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
     vol, bid, ask = told["mark_iv"], told["bid"], told["ask"]
     source = (vol > 0).astype(np.int8)
@@ -338,8 +446,41 @@ def _vols(
             is_call=latest.is_call[codes],
             discounts=discount[rows],
         )
+        own = np.flatnonzero(early[rows])
+        if own.size:
+            at_rows = rows[own]
+            terms = american_terms(
+                forward=forward[at_rows], discount=discount[at_rows], years=years[at_rows],
+                strike=latest.strike[live[at_rows]], is_call=latest.is_call[live[at_rows]], yields=yields[at_rows],
+            )  # fmt: skip
+            implied[own] = american_vols(price[at_rows], terms)
         found = implied > 0
         vol[rows[found]], source[rows[found]] = implied[found], at
+    return _of_other_right(latest, live, early & (forward > 0), vol, source, np.fmax(told["mark"], mid))
+
+
+def _of_other_right(
+    latest: LatestMarks,
+    live: Codes,
+    early: npt.NDArray[np.bool_],
+    vol: Floats,
+    source: npt.NDArray[np.int8],
+    price: Floats,
+) -> tuple[Floats, npt.NDArray[np.int8]]:
+    """American contracts that have a price and no vol take that of the other right of their strike.
+
+    Contracts stand in the order of ``_order``: the call and the put of a strike are neighbours.
+    """
+    lacking = np.flatnonzero(early & (source == 0) & (price > 0))
+    for step in (1, -1):
+        other = lacking + step
+        inside = (other >= 0) & (other < live.size)
+        one, two = live[lacking[inside]], live[other[inside]]
+        pair = (latest.expiry_ns[one] == latest.expiry_ns[two]) & (latest.strike[one] == latest.strike[two])
+        pair &= (latest.is_call[one] != latest.is_call[two]) & (latest.venue[one] == latest.venue[two])
+        rows, others = lacking[inside][pair], other[inside][pair]
+        known = (vol[others] > 0) & (source[rows] == 0)
+        vol[rows[known]], source[rows[known]] = vol[others[known]], OTHER_RIGHT
     return vol, source
 
 

@@ -12,6 +12,7 @@ import xarray as xr
 from workstation.pricing.black import greeks
 from workstation.pricing.chain_dataset import DIMS
 from workstation.pricing.contracts import ContractArrays
+from workstation.pricing.exercise import american_terms, american_vols
 from workstation.pricing.fresh import fresh_quotes
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import LatestMarks
@@ -73,7 +74,7 @@ class Quotes:
     """Priced contracts with their quotes, arrays of shape (n,), sorted by expiry and strike.
 
     ``bid`` and ``ask`` in premium currency (coin where ``inverse``); ``bid_iv`` and ``ask_iv`` as the venue
-    says them; ``mark_iv`` as the chain prices them. NaN where there is none.
+    says them; ``mark_iv`` as the chain prices them. NaN where there is none. ``american`` ones are priced with ``yields``.
     """
 
     expiry_ns: npt.NDArray[np.int64]
@@ -83,6 +84,8 @@ class Quotes:
     strike: Floats
     is_call: npt.NDArray[np.bool_]
     inverse: npt.NDArray[np.bool_]
+    american: npt.NDArray[np.bool_]
+    yields: Floats
     bid: Floats
     ask: Floats
     bid_iv: Floats
@@ -116,14 +119,24 @@ def quotes_of_contracts(latest: LatestMarks, priced: ContractArrays, *, stale_af
     quoted: dict[str, Any] = fresh_quotes(
         latest, priced.slots, asof_ns=priced.asof_ns, stale_after_s=stale_after_s
     )
-    names = ("expiry_ns", "years", "forward", "discount", "strike", "is_call", "inverse")
+    names = (
+        "expiry_ns",
+        "years",
+        "forward",
+        "discount",
+        "strike",
+        "is_call",
+        "inverse",
+        "american",
+        "yields",
+    )
     terms: dict[str, Any] = {name: getattr(priced, name) for name in names}
     return Quotes(**terms, **quoted, mark_iv=priced.vol)
 
 
 def quotes_of_chain(chain: xr.Dataset) -> tuple[Quotes, tuple[npt.NDArray[np.int64], ...]]:
     """Quotes of a chain Dataset, and the (expiry, strike, right) each has there."""
-    needed = ("mark_iv", "forward", "years", "strike", "right", "inverse", "expiry_ns")
+    needed = ("mark_iv", "forward", "years", "strike", "right", "inverse", "american", "yields", "expiry_ns")
     missing = [name for name in needed if name not in chain.variables]
     if missing:
         problem = f"not a chain: it lacks {', '.join(missing)}"
@@ -147,6 +160,8 @@ def quotes_of_chain(chain: xr.Dataset) -> tuple[Quotes, tuple[npt.NDArray[np.int
         strike=chain["strike"].to_numpy()[positions[1]],
         is_call=chain["right"].to_numpy()[positions[2]] == "C",
         inverse=cells("inverse"),
+        american=cells("american"),
+        yields=cells("yields"),
         mark_iv=vol[positions],
         **quoted,
     )
@@ -221,7 +236,7 @@ def _side_vol(quotes: Quotes, side: str) -> Floats:
     """Vol of a side's price, else the venue's own."""
     price: Floats = getattr(quotes, side)
     vol: Floats = getattr(quotes, f"{side}_iv").copy()
-    rows = np.flatnonzero(price > 0)
+    rows = np.flatnonzero((price > 0) & ~quotes.american)
     vol[rows] = implied_vol(
         prices=price[rows] * np.where(quotes.inverse[rows], quotes.forward[rows], 1.0),
         forwards=quotes.forward[rows],
@@ -230,4 +245,15 @@ def _side_vol(quotes: Quotes, side: str) -> Floats:
         is_call=quotes.is_call[rows],
         discounts=quotes.discount[rows],
     )
+    rows = np.flatnonzero((price > 0) & quotes.american)
+    if rows.size:
+        terms = american_terms(
+            forward=quotes.forward[rows],
+            discount=quotes.discount[rows],
+            years=quotes.years[rows],
+            strike=quotes.strike[rows],
+            is_call=quotes.is_call[rows],
+            yields=quotes.yields[rows],
+        )
+        vol[rows] = american_vols(price[rows], terms)
     return vol

@@ -84,8 +84,8 @@ def surface(
 
     Each expiry is fitted in total variance over k = ln(K / F) to the mids of its out-of-the-money quotes (weights: vega over spread squared),
     see ``smile.calibrate``; then repaired, see ``smile_arbitrage.without_arbitrage``. An expiry with too
-    few strikes is refused and stays NaN; so does what lies beyond the strikes fitted to. American options are taken as european: near
-    the money and out of it the early exercise is worth little.
+    few strikes is refused and stays NaN; so does what lies beyond the strikes fitted to. The vols of American options are those at which
+    they are priced with early exercise.
 
     Parameters
     ----------

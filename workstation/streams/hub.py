@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -141,7 +141,7 @@ class Hub:
         nodes weakly: keep what you attach, or end it in a ``sink``. Nothing here is awaited: put a
         ``newest()`` node (``streams.pace``) before anything that takes time of its own.
         """
-        return self._streams[table_named(table).name]
+        return self._stream(table_named(table).name)
 
     # -- what can be attached -----------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Hub:
             branch = Branch(name, function, self._fail)
             self._branches[name] = branch
             for table in known:
-                branch.hang(self._streams[table])
+                branch.hang(self._stream(table))
 
     def detach(self, name: str) -> None:
         """Take a branch away."""
@@ -217,6 +217,11 @@ class Hub:
             self._drain()
             return last
 
+    def between_batches(self, change: Callable[[], None]) -> None:
+        """Make a change to an engine while no batch is on its way; from any thread."""
+        with self._lock:
+            change()
+
     def settle(self) -> None:
         """Accept the rows that wait for others to agree with their time: nothing more comes."""
         with self._lock:
@@ -246,6 +251,13 @@ class Hub:
             self._drain()
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _stream(self, table: str) -> TableStream:
+        """The stream of a table; a table declared since the hub was made gets one."""
+        found = self._streams.get(table)
+        if found is None:
+            found = self._streams.setdefault(table, TableStream(table, self._fail))
+        return found
 
     def _branch(self, name: str) -> Branch:
         if name not in self._branches:
@@ -341,7 +353,7 @@ class Hub:
         try:
             while self._queue:
                 accepted = self._queue.popleft()
-                self._streams[accepted.table].deliver(accepted.frame)
+                self._stream(accepted.table).deliver(accepted.frame)
         finally:
             self._emitting = False
 

@@ -35,6 +35,8 @@ def quotes(spread: float = 0.01, years: float = YEARS, **changes: np.ndarray) ->
         "discount": np.ones(size),
         "strike": strike,
         "is_call": is_call,
+        "american": np.zeros(size, dtype=bool),
+        "yields": np.full(size, np.nan),
         "inverse": np.zeros(size, dtype=bool),
         "bid": priced(vol - spread / 2),
         "ask": priced(vol + spread / 2),

@@ -112,7 +112,7 @@ class InfluxHistory(History):
 
     # -- reading ------------------------------------------------------------------------------------------
 
-    def read(
+    def rows(
         self,
         table: str,
         start: Time | None = None,

@@ -39,7 +39,7 @@ from workstation.views.widgets.theme import (
 )
 
 PRODUCT = "workstation"
-DASHBOARDS = ("exposure", "surface", "spacetime", "portfolio", "health")
+DASHBOARDS = ("exposure", "surface", "spacetime", "flow", "portfolio", "health")
 """Routes of the dashboards, as the switcher offers them."""
 
 _SX = {

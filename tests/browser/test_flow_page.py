@@ -1,0 +1,45 @@
+"""The flow page in Chromium: rows come, a filter holds, an alert opens its evidence, both sizes and themes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import ARTIFACTS, both_themes, grave
+from tests.browser.test_exposure_page import text
+
+pytestmark = pytest.mark.browser
+
+
+def full(page: Page) -> Page:
+    """Wait until the page shows prints and alerts."""
+    expect(page.locator("tr.row").first).to_be_attached()
+    expect(page.locator("[data-alert]").first).to_be_attached()
+    return page
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_page_renders_and_an_alert_opens_its_evidence(
+    opened: Callable[..., Page], width: int, height: int
+) -> None:
+    page = full(opened("flow", query="?theme=light", width=width, height=height))
+    page.wait_for_function("document.fonts.status === 'loaded'")
+    ARTIFACTS.mkdir(exist_ok=True)
+    for theme in both_themes(page):
+        page.screenshot(path=ARTIFACTS / f"flow-{theme}-{width}.png")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert "Error" not in text(page)
+        assert not grave(page)
+    page.locator("[data-alert]").first.click()
+    expect(page.locator("h3", has_text="Score: the sum of its parts")).to_be_visible()
+    expect(page.locator("h3", has_text="What happened after")).to_be_attached()
+    page.wait_for_function("location.search.includes('alert=')")
+
+
+def test_a_filter_holds_and_stays_in_the_address(opened: Callable[..., Page]) -> None:
+    page = full(opened("flow", query='?ticker="NVDA"'))
+    expect(page.locator("tr.row td", has_text=re.compile("^NVDA .* [CP]$")).first).to_be_attached()
+    expect(page.locator("tr.row td", has_text=re.compile("^SPY "))).to_have_count(0)

@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from workstation.exposure.book import exposure
+from workstation.pricing import american
+from workstation.pricing.chain import chain
+from workstation.pricing.exercise import RateCurve, rate_curve
+from workstation.pricing.implied import implied_vol
+from workstation.pricing.surface import surface
+
+ASOF = pd.Timestamp("2026-03-02 15:30", tz="America/New_York")
+EXPIRIES = ("260417", "260619", "270115")
+SPOT, RATE, YIELD = 100.0, 0.045, 0.012
+STRIKES = np.arange(70.0, 131.0, 2.5)
+
+
+def true_vol(strike: np.ndarray) -> np.ndarray:
+    return 0.25 - 0.15 * np.log(strike / SPOT)
+
+
+@pytest.fixture(scope="module")
+def marks() -> pd.DataFrame:
+    """Quotes two cents wide around exact American prices of known vols, rate and yield."""
+    rows = []
+    for expiry in EXPIRIES:
+        close = pd.Timestamp(f"20{expiry} 16:00", tz="America/New_York")
+        years = (close - ASOF).total_seconds() / (365.0 * 86_400.0)
+        for right in "CP":
+            value = american.price(
+                spots=SPOT, strikes=STRIKES, years=years, vols=true_vol(STRIKES), rates=RATE, yields=YIELD,
+                is_call=right == "C", accuracy="exact",
+            )  # fmt: skip
+            rows += [
+                {
+                    "instrument": f"XYZ   {expiry}{right}{int(strike * 1000):08d}",
+                    "bid": price - 0.01,
+                    "ask": price + 0.01,
+                }
+                for strike, price in zip(STRIKES, value, strict=True)
+                if price > 0.02
+            ]
+    return pd.DataFrame(rows).assign(event_ns=ASOF.value, index=SPOT, open_interest=100.0)
+
+
+@pytest.fixture(scope="module")
+def found(marks: pd.DataFrame):
+    return chain(marks)
+
+
+def test_forward_and_discount_come_out_of_american_quotes(found):
+    years = found["years"].to_numpy()
+    expected = SPOT * np.exp((RATE - YIELD) * years)
+    assert np.abs(found["forward"].to_numpy() - expected).max() < 0.06
+    rates = -np.log(found["discount"].to_numpy()) / years
+    assert np.abs(rates - RATE).max() < 0.004
+    assert (np.abs(rates - RATE) < 3.0 * found["discount_error"].to_numpy() / years + 1e-3).all()
+    assert np.nanmax(np.abs(found["yields"].to_numpy() - YIELD)) < 0.004
+
+
+def test_calls_and_puts_of_a_strike_have_one_vol_and_it_is_the_true_one(found):
+    vols = found["mark_iv"].transpose("expiry", "strike", "right").to_numpy()
+    near = np.abs(np.log(STRIKES / SPOT)) < 0.2
+    apart = np.abs(vols[..., 0] - vols[..., 1])[:, near]
+    assert np.nanmedian(apart) < 1e-3
+    off = np.abs(vols - true_vol(STRIKES)[None, :, None])[:, near]
+    assert np.nanmedian(off) < 2e-3
+    european = chain_as_european(found)
+    assert np.nanmedian(apart) < 0.3 * np.nanmedian(european)
+
+
+def chain_as_european(found) -> np.ndarray:
+    """How far vols of calls and puts are apart without early exercise, same forwards."""
+    mid = 0.5 * (found["bid"] + found["ask"]).transpose("expiry", "strike", "right").to_numpy()
+    vols = implied_vol(
+        prices=mid, forwards=found["forward"].to_numpy()[:, None, None], strikes=STRIKES[None, :, None],
+        years=found["years"].to_numpy()[:, None, None], is_call=np.array([True, False]),
+        discounts=found["discount"].to_numpy()[:, None, None],
+    )  # fmt: skip
+    near = np.abs(np.log(STRIKES / SPOT)) < 0.2
+    return np.abs(vols[..., 0] - vols[..., 1])[:, near]
+
+
+def test_greeks_are_those_of_american_options(found):
+    at = found.isel(expiry=2).sel(strike=110.0, right="P")
+    vol, years = float(at["mark_iv"]), float(at["years"])
+    spot = float(at["forward"]) * np.exp(
+        -(-np.log(float(at["discount"])) / years - float(at["yields"])) * years
+    )
+    expected = american.forward_greeks(
+        spots=spot, strikes=110.0, years=years, vols=vol, rates=-np.log(float(at["discount"])) / years,
+        yields=float(at["yields"]), is_call=False,
+    )  # fmt: skip
+    for name in ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma"):
+        assert float(at[name]) == pytest.approx(float(expected[name]), rel=2e-3), name
+
+
+def test_the_ledger_says_how_many_vols_exercise_moves(found):
+    attrs = found.attrs
+    assert attrs["exercise"] == "american"
+    assert attrs["exercise_contracts"] == attrs["contracts"]
+    assert 0 < attrs["exercise_off_a_vol_point"] < attrs["contracts"]
+
+
+def test_an_option_worth_its_exercise_takes_the_vol_of_the_other_right(marks, found):
+    strike = marks["instrument"].str[-8:].astype(float) / 1000.0
+    deep = marks[(strike == 130.0) & marks["instrument"].str.contains("260417P")].index
+    moved = marks.copy()
+    moved.loc[deep, ["bid", "ask"]] = [29.99, 30.01]
+    told = chain(moved).isel(expiry=0).sel(strike=130.0)
+    if np.isfinite(float(told["mark_iv"].sel(right="C"))):
+        assert str(told["iv_source"].sel(right="P").item()) in ("other right", "mid")
+    assert float(told["delta"].sel(right="P")) < -0.95
+
+
+def test_a_curve_of_rates_is_taken_as_it_is(marks):
+    curve = RateCurve(np.array([0.1, 1.0]), np.array([0.045, 0.045]), np.array([1e-4, 1e-4]))
+    told = chain(marks, rates=curve)
+    assert -np.log(told["discount"].to_numpy()) / told["years"].to_numpy() == pytest.approx(0.045)
+    assert (
+        np.abs(told["forward"].to_numpy() - SPOT * np.exp((RATE - YIELD) * told["years"].to_numpy())).max()
+        < 0.02
+    )
+
+
+def test_a_curve_needs_european_options(found):
+    bare = found.assign(discount_error=found["discount_error"] * np.nan)
+    with pytest.raises(ValueError, match="give a chain of European options"):
+        rate_curve(bare)
+    curve = rate_curve(found)
+    assert curve.at(np.array([0.3]))[0][0] == pytest.approx(RATE, abs=0.004)
+
+
+def test_the_surface_and_the_book_are_made_of_the_same_vols(found):
+    fitted = surface(found)
+    assert np.abs(fitted["atm_iv"].to_numpy() - 0.25).max() < 0.01
+    book = exposure(found)
+    assert np.isfinite(float(book["gex"].sum()))
