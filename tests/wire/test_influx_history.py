@@ -189,3 +189,15 @@ def test_what_differs_is_declared_and_refused(history):
 def test_retention_is_asked_for_when_the_database_is_made(server, tmp_path):
     with open_history(server.url, queue_folder=tmp_path / "q", retention="30d"):
         assert server.hits["/api/v3/configure/database"] == 1
+
+
+def test_a_process_that_reads_leaves_the_queue_to_the_one_that_writes(server, tmp_path):
+    options = {"queue_folder": tmp_path / "queue", "retry_seconds": (60.0, 60.0)}
+    with open_history(server.url, **options) as writer:
+        writer.write("trades", trades(3))
+        server.answers.append((503, {}, b""))
+        writer.write("trades", trades(3, seq=4))
+        with open_history(server.url, **options) as reader:
+            assert len(reader.read("trades")) == 3 and reader.waiting == 0 and writer.waiting == 3
+            with pytest.raises(HistoryError, match="queue_folder of its own"):
+                reader.write("trades", trades(1, seq=9))

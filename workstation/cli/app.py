@@ -212,9 +212,9 @@ def _replaying_desk(
     max_wait: float,
 ) -> Any:
     from workstation.feeds import open_feed
-    from workstation.history import open_history
+    from workstation.history import folder_of, open_history
 
-    store = open_history(url, mode="r", upkeep=False)
+    store = open_history(url, mode="r", upkeep=False) if folder_of(url) else open_history(url)
     tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
     return open_desk([tape], None, settings=settings)
 

@@ -104,7 +104,8 @@ def _history(settings: Settings) -> Finding:
     folder = folder_of(settings.history)
     if folder is not None and not folder.exists():
         return Finding("history", True, f"{settings.history}: none yet")
-    with open_history(settings.history, upkeep=False) as store:
+    options = {"upkeep": False} if folder is not None else {}
+    with open_history(settings.history, **options) as store:
         tables = store.tables()
         problems = len(store.problems())
     detail = f"{settings.history}: {int(tables['rows'].sum()):,} rows in {len(tables)} tables"

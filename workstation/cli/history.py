@@ -42,9 +42,10 @@ def _print_problems(problems: pd.DataFrame) -> None:
 
 
 def _open(store: str, mode: str) -> Any:
-    from workstation.history import open_history
+    from workstation.history import folder_of, open_history
 
-    return open_history(_url(store), upkeep=False, mode=mode)
+    url = _url(store)
+    return open_history(url, upkeep=False, mode=mode) if folder_of(url) else open_history(url)
 
 
 @history_app.command()

@@ -12,13 +12,17 @@ from workstation.history.influx.write_requests import Request
 from workstation.market.errors import HistoryError
 
 
+class QueueTaken(HistoryError):
+    """Another process keeps its waiting writes in the folder."""
+
+
 class WriteQueue:
     """A bounded folder of requests; one process uses it at a time.
 
     Raises
     ------
     HistoryError
-        The folder cannot be made, or another process has it.
+        The folder cannot be made; ``QueueTaken`` when another process has it.
     """
 
     def __init__(self, folder: Path, max_bytes: int) -> None:
@@ -32,12 +36,17 @@ class WriteQueue:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             os.close(self._lock)
-            raise HistoryError(
+            raise QueueTaken(
                 f"another process keeps its waiting writes in {folder}; give this one a queue_folder of its own"
             ) from error
         self._files = sorted(folder.glob("*.lines.gz"))
         self._number = 1 + max((int(path.name.split("-")[0]) for path in self._files), default=0)
         self._bytes = sum(path.stat().st_size for path in self._files)
+
+    @staticmethod
+    def left_over(folder: Path) -> bool:
+        """Whether writes wait in a folder, of this process or of another."""
+        return any(folder.glob("*.lines.gz"))
 
     def __len__(self) -> int:
         return len(self._files)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterator
 
 from workstation.history.influx.address import Address
-from workstation.history.influx.write_queue import WriteQueue
+from workstation.history.influx.write_queue import QueueTaken, WriteQueue
 from workstation.history.influx.write_requests import Rejection, Request, ServerDown, WriteClient
 from workstation.market.errors import HistoryError, TableError
 
@@ -26,27 +26,40 @@ class InfluxWriter:
     def __init__(self, address: Address) -> None:
         self._address = address
         self._client = WriteClient(address)
-        self._queue = WriteQueue(address.queue, address.options.queue_bytes)
+        self._held: WriteQueue | None = None
         self._changed = threading.Condition()
         self._closing = self._emptying = False
         self._thread: threading.Thread | None = None
         self.rejected: deque[Rejection] = deque(maxlen=_REMEMBERED)
         self.failure = ""
         """Why the queue is not emptied; empty when it is, or when nothing waits."""
-        if len(self._queue):
-            self._start()
+        if WriteQueue.left_over(address.queue):
+            try:
+                waiting = len(self._queue)
+            except QueueTaken as error:
+                log.info("%s; it sends them", error)
+            else:
+                if waiting:
+                    self._start()
+
+    @property
+    def _queue(self) -> WriteQueue:
+        """The queue, opened by the first write: a process that only reads leaves it to those that write."""
+        if self._held is None:
+            self._held = WriteQueue(self._address.queue, self._address.options.queue_bytes)
+        return self._held
 
     @property
     def waiting(self) -> int:
         """Rows that wait on disk."""
         with self._changed:
-            return self._queue.rows
+            return self._held.rows if self._held is not None else 0
 
     @property
     def last_seq(self) -> int:
         """Highest ``seq`` that waits, 0 when none does."""
         with self._changed:
-            return self._queue.last_seq
+            return self._held.last_seq if self._held is not None else 0
 
     def write(self, requests: Iterator[Request], last_seq: int) -> int:
         """Send requests, or keep them where the server cannot take them now; how many rows were taken.
@@ -71,7 +84,9 @@ class InfluxWriter:
                 self.failure = str(error)
                 log.warning("%s; writes wait in %s", error, self._queue.folder)
                 self._queue.put(request, last_seq)
-                self._start(error.retry_after)
+                self._start(
+                    self._address.options.retry_seconds[0] if error.retry_after is None else error.retry_after
+                )
                 return 0
         self._queue.put(request, last_seq)
         return 0
@@ -130,7 +145,7 @@ class InfluxWriter:
     def flush(self, timeout: float) -> bool:
         """Wait until nothing waits on disk; False when it is not in time."""
         with self._changed:
-            return self._changed.wait_for(lambda: not len(self._queue), timeout)
+            return self._changed.wait_for(lambda: self._held is None or not len(self._held), timeout)
 
     def create_database(self) -> None:
         """Make the database with its retention."""
@@ -146,4 +161,5 @@ class InfluxWriter:
         if self._thread is not None:
             self._thread.join()
         self._client.close()
-        self._queue.close()
+        if self._held is not None:
+            self._held.close()
