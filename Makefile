@@ -9,13 +9,14 @@ PEERS := $(VENV)/.peers
 PORT ?= 5006
 KERNELS := $(shell grep -rl --include=*.py numba workstation)
 WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint types unit browser notebooks bench faults lock format clean screenshots
+.PHONY: help setup demo lab test lint types unit browser notebooks notebooks-lab bench faults lock format clean screenshots
 
 help:            ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
 
 $(READY): requirements.lock pyproject.toml
 	@scripts/setup.sh "$(PYTHON)" "$(VENV)"
@@ -34,8 +35,10 @@ setup: $(READY) $(COMPILED)  ## virtual environment with the locked dependencies
 demo: $(READY)   ## the live dashboard on the synthetic market
 	@$(BIN)/workstation demo --port $(PORT)
 
-lab: setup       ## JupyterLab on the notebooks
-	@$(BIN)/jupyter lab --notebook-dir=. notebooks
+lab: setup       ## JupyterLab on a working copy of the notebooks: what is run and changed there leaves the tree clean
+	@mkdir -p artifacts/notebooks
+	@cp -n notebooks/*.ipynb artifacts/notebooks/
+	@cd artifacts/notebooks && ../../$(BIN)/jupyter lab --ServerApp.root_dir=. 01_first_hour.ipynb
 
 lint: $(READY)   ## format, lint, the walls between rooms and circles between files
 	@$(BIN)/ruff format --check .
@@ -54,7 +57,10 @@ browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@nice -n 5 $(BIN)/python -m pytest tests/notebooks
-	@nice -n 5 $(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
+	@$(QUIET_MARKET) nice -n 5 $(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
+
+notebooks-lab: setup $(CHROMIUM)  ## every notebook in JupyterLab in Chromium, offline, in both themes; pictures in artifacts/lab
+	@WORKSTATION_LAB=all $(BIN)/python -m pytest -p no:nbval tests/notebooks/test_lab.py
 
 test: $(READY)   ## everything
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)

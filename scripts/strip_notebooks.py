@@ -17,6 +17,7 @@ def strip(path: Path) -> bool:
     for cell in notebook.cells:
         if cell.cell_type != "code":
             continue
+        cell.metadata.pop("execution", None)  # when it ran
         if COMPARED not in cell.metadata.get("tags", []):
             cell.outputs = []
         cell.execution_count = (

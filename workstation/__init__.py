@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'evaluate']
+['Settings', 'candles', 'chain', 'chains']
 """
 
 from __future__ import annotations
@@ -13,59 +13,75 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import plots
+    from workstation import plots, views
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
     from workstation.history import open_history
+    from workstation.history.chains import chains
     from workstation.indicators.candles.engine import candles
+    from workstation.indicators.own import indicator
     from workstation.indicators.ticks.intensity import intensity
     from workstation.indicators.ticks.reversals import reversals
     from workstation.indicators.ticks.spikes import spikes
     from workstation.pricing.chain import chain
     from workstation.pricing.surface import surface
-    from workstation.process import shared_desk
+    from workstation.process import played, shared_desk
     from workstation.research.evaluate import evaluate
     from workstation.research.importing import import_files
     from workstation.research.replay import replay
     from workstation.settings import Settings
+    from workstation.views.shell.notebook_output import notebook
+    from workstation.views.spacetime.reason_table import reason_table
 
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
     "chain": "workstation.pricing.chain",
+    "chains": "workstation.history.chains",
     "evaluate": "workstation.research.evaluate",
     "import_files": "workstation.research.importing",
+    "indicator": "workstation.indicators.own",
     "intensity": "workstation.indicators.ticks.intensity",
     "levels": "workstation.exposure.levels",
+    "notebook": "workstation.views.shell.notebook_output",
     "open_desk": "workstation.desk",
     "open_feed": "workstation.feeds",
     "open_history": "workstation.history",
+    "played": "workstation.process",
     "plots": "workstation",
+    "reason_table": "workstation.views.spacetime.reason_table",
     "replay": "workstation.research.replay",
     "reversals": "workstation.indicators.ticks.reversals",
     "shared_desk": "workstation.process",
     "spikes": "workstation.indicators.ticks.spikes",
     "surface": "workstation.pricing.surface",
+    "views": "workstation",
 }
 
 __all__ = [
     "Settings",
     "candles",
     "chain",
+    "chains",
     "evaluate",
     "import_files",
+    "indicator",
     "intensity",
     "levels",
+    "notebook",
     "open_desk",
     "open_feed",
     "open_history",
+    "played",
     "plots",
+    "reason_table",
     "replay",
     "reversals",
     "shared_desk",
     "spikes",
     "surface",
+    "views",
 ]
 
 renamed.install()

@@ -23,6 +23,7 @@ import streamz.dataframe
 
 from workstation.board.board import CANDLES_KEPT, FEED_COLUMNS, Board
 from workstation.board.retention import PAST_MINUTES
+from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
@@ -32,10 +33,13 @@ from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
+from workstation.indicators.own import Indicator, engine_of
+from workstation.market.engine import Engine
 from workstation.market.errors import TableError
 from workstation.market.instants import MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
+from workstation.research.evidence import Evidence, evidence
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
@@ -96,6 +100,7 @@ class Desk:
         self._thread: threading.Thread | None = None
         self._pump: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._attached: set[str] = set()
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -104,6 +109,9 @@ class Desk:
         if self._thread is not None:
             return self
         self._seed_board()
+        if self.recorder and self.history is not None:
+            invented = any(one.feed.capabilities.invented for one in self._supervisors)
+            self.history.note_recording(self.hub.next_seq, self.feed_names, invented=invented)
         with ExitStack() as started:
             for sink in self.sinks:
                 sink.start()
@@ -178,6 +186,82 @@ class Desk:
 
     # -- what a notebook asks for -------------------------------------------------------------------------
 
+    def attach(self, part: Engine | type[Engine] | Indicator) -> str:
+        """Run an engine of one's own from the next batch on: its rows are on the board, in history, and in ``frame(table)``.
+
+        Parameters
+        ----------
+        part
+            An ``@indicator`` function, a class of ``Engine`` with its ``table`` beside it, or an engine.
+
+        Returns
+        -------
+        str
+            Name of its branch: that of the class. Attached again, as when a cell runs again, it takes the place of the one before.
+
+        Raises
+        ------
+        TypeError
+            It is none of these.
+        ValueError
+            One of the desk's own engines has its name.
+
+        Examples
+        --------
+        >>> from workstation.indicators.own import indicator
+        >>> @indicator(every="1s", window="10s", columns={"range": "bps"})
+        ... def travelled(rows):
+        ...     return 1e4 * (rows.price.max() / rows.price.min() - 1)
+        >>> open_desk(feeds=["synthetic"], seed=7).attach(travelled)
+        'travelled'
+        """
+        engine = engine_of(part)
+        name = type(engine).__name__
+        if name in self._attached:
+            self.detach(name)
+        elif name in self.hub.branches:
+            raise ValueError(f"the desk has an engine {name!r} already; give yours another name")
+        table = engine.output
+        if self.board.keep(table) and f"board: {table}" not in self.hub.branches:
+            self.hub.attach(f"board: {table}", (table,), self.board.add)
+            if self.recorder:
+                self.hub.attach(f"recorder: {table}", (table,), self.recorder.put)
+        self.hub.add_engine(engine, name)
+        self._attached.add(name)
+        return name
+
+    def detach(self, name: str) -> None:
+        """Stop an engine of one's own; its rows stay. ``KeyError`` names those there are."""
+        if name not in self._attached:
+            raise KeyError(
+                f"nothing attached is named {name!r}; there are {', '.join(sorted(self._attached)) or 'none'}"
+            )
+        self.hub.detach(name)
+        self._attached.discard(name)
+
+    def rows(self, table: str, timeout: float = 120.0) -> pd.DataFrame:
+        """The kept rows of a table, as soon as there are any.
+
+        Raises
+        ------
+        TimeoutError
+            None has come after so many seconds.
+        """
+        deadline = time.monotonic() + timeout
+        while not len(found := self.board.latest(table)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(
+                    f"no row of {table} after {timeout:g} s; `desk` in a cell says how its feeds are"
+                )
+            time.sleep(0.02)
+        return found
+
+    def _repr_html_(self) -> str:
+        state = (
+            "running" if self._thread is not None else "stopped" if self._loop.is_closed() else "not started"
+        )
+        return summary(state, self.board, self.hub, self.feed_names, self.history.url if self.history else "")
+
     def frame(self, table: str) -> streamz.dataframe.DataFrame:
         """A streaming dataframe of a table: ``desk.frame("trades").price.rolling(100).mean()``."""
         return streamz_frame(self.hub, table)
@@ -185,6 +269,20 @@ class Desk:
     def stream(self, table: str) -> streamz.Stream:
         """The Streamz stream of a table's batches; keep a reference to what you attach."""
         return self.hub.stream(table)
+
+    def evidence(self, alert_id: str) -> Evidence:
+        """Everything a flow alert stands on, from history, else from what the board still holds; ``save`` it, replay it elsewhere.
+
+        Raises
+        ------
+        EvidenceError
+            No such alert is kept, or it is not of the flow engines.
+        """
+        own = self.settings.flow
+        if self.history is not None and alert_id in set(self.history.read("alerts")["alert_id"]):
+            return evidence(self.history, alert_id, own)
+        kept = {name: self.board.latest(name) for name in ("alerts", "prints", "quotes")}
+        return evidence(kept, alert_id, own)
 
     # -- inside -------------------------------------------------------------------------------------------
 

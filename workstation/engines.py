@@ -11,6 +11,7 @@ from workstation.exposure.cascade_engine import Cascade, CascadeParameters
 from workstation.exposure.levels import Levels
 from workstation.exposure.snapshots import ChainSnapshotsParameters
 from workstation.exposure.wall_alerts import WallAlerts, WallAlertsParameters
+from workstation.flow.chain import FlowParameters, flow_engines
 from workstation.flow.large_trades import LargeTrades, LargeTradesParameters
 from workstation.indicators.batch.trade_batch import TradeReader
 from workstation.indicators.candles.engine import Candles
@@ -44,6 +45,8 @@ class EngineParameters:
         How often a row of intensity is given per instrument: what a screen shows; spikes and reversals see every tick.
     pnl
         How often a row of PnL is given per leg, once something is held: every ten seconds.
+    flow
+        Of the flow engines, from prints to alerts, and whether they run.
 
     Examples
     --------
@@ -61,6 +64,7 @@ class EngineParameters:
     ticks: TickWindowParameters = field(default_factory=TickWindowParameters)
     intensity_every: str = "250ms"
     pnl: PnlSnapshotsParameters = field(default_factory=lambda: PnlSnapshotsParameters(every="10s"))
+    flow: FlowParameters = field(default_factory=FlowParameters)
 
 
 def standard_engines(
@@ -71,7 +75,7 @@ def standard_engines(
     surface: bool = True,
     ticks: bool = True,
 ) -> list[Engine]:
-    """Fresh engines: candles, exposures, levels, cascade risk, alerts, the surface, PnL and the tick indicators.
+    """Fresh engines: candles, exposures, levels, cascade risk, alerts, the surface, PnL, the tick indicators and, where enabled, flow.
 
     Parameters
     ----------
@@ -102,6 +106,7 @@ def standard_engines(
         *([Surface(own.surface)] if surface else []),
         PnlSnapshots(own.pnl),
         *(_tick_indicators(own, reader) if ticks else []),
+        *(flow_engines(own.flow) if own.flow.enabled else []),
     ]
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import threading
+from collections.abc import Iterable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pandas as pd
 
 from workstation.demo import trade_sample_book
 from workstation.desk import Desk, open_desk
+from workstation.feeds import open_feed
 from workstation.settings import Settings
 
 OLD_COLLECTIONS = 1_000
@@ -38,10 +46,80 @@ def shared_desk() -> Desk:
     with _shared_lock:
         if _shared is None:
             settings = Settings()
-            _shared = open_desk(history=settings.history if settings.record else None, settings=settings)
+            _shared = open_desk(history=settings.store(invented=invented(settings.feeds)), settings=settings)
             trade_sample_book(_shared)
             spare_collections()
         return _shared if _held else _shared.start()
+
+
+def invented(feeds: Iterable[str]) -> bool:
+    """Whether any of the feeds of these names gives what never happened.
+
+    >>> invented(["synthetic"]), invented(["deribit"])
+    (True, False)
+    """
+    return any(open_feed(name).capabilities.invented for name in feeds if name in _WITHOUT_OPTIONS)
+
+
+_WITHOUT_OPTIONS = ("synthetic",)
+"""Feeds that may be invented, and can be made to be asked."""
+
+_played: dict[tuple[tuple[str, Any], ...], Desk] = {}
+_playing = threading.Lock()
+
+
+def played(
+    *,
+    seed: int = 7,
+    start: str = "2026-11-20 14:00",
+    seconds: float = 45.0,
+    history_minutes: float = 15.0,
+    rate: float = 250.0,
+    book: bool = True,
+) -> Desk:
+    """A desk that has seen a seeded market to its end: the same rows every time, recorded into a store of its own.
+
+    Played once per process for all notebooks and sessions that ask for the same.
+
+    Parameters
+    ----------
+    seed
+        Of the market.
+    start
+        When it begins, UTC.
+    seconds, rate
+        How long it goes on tick by tick, and ticks per second.
+    history_minutes
+        Coarser minutes before that.
+    book
+        Trade the sample paper book at the first levels.
+
+    Returns
+    -------
+    Desk
+        Stopped; ``board`` and ``history`` hold what it saw. The store is a temporary folder.
+    """
+    asked = {
+        "seed": seed,
+        "start_ns": pd.Timestamp(start).value,
+        "duration_s": seconds,
+        "rate": rate,
+        "history_minutes": history_minutes,
+    }
+    key = (*sorted(asked.items()), ("book", book))
+    with _playing:
+        if key not in _played:
+            folder = TemporaryDirectory(prefix="workstation-tape-")
+            atexit.register(folder.cleanup)
+            desk = open_desk(
+                [open_feed("synthetic", speed="max", **asked)], str(Path(folder.name) / "history")
+            )
+            if book:
+                trade_sample_book(desk)
+            with desk:
+                desk.wait()
+            _played[key] = desk
+        return _played[key]
 
 
 def release() -> None:

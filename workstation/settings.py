@@ -25,6 +25,7 @@ from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
 from workstation.feeds import feed_options
+from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.errors import FeedError, unknown_name
@@ -130,7 +131,11 @@ class Settings(BaseSettings):
     seed: int | None = Field(
         default=None, description="seed of the synthetic market; none takes a new one each start"
     )
-    record: bool = Field(default=True, description="write every row to history")
+    record: bool | None = Field(
+        default=None,
+        description="write every row to history; unset: those of real markets, and those of an invented one only into a history "
+        "that was named",
+    )
     candles: tuple[str, ...] = Field(default=TIMEFRAMES, description="timeframes of the live candles")
     candle_lateness: str = Field(
         default=_OWN.candles.lateness,
@@ -145,11 +150,29 @@ class Settings(BaseSettings):
         default=_OWN.intensity_every, description="how often a row of intensity is given per instrument"
     )
     pnl: Annotated[PnlSnapshotsParameters, _known_names(PnlSnapshotsParameters)] = _OWN.pnl
+    flow: Annotated[FlowParameters, _known_names(FlowParameters)] = _OWN.flow
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
     )
     recorder_backlog: int = Field(default=10_000, gt=0, description="batches that may wait for the recorder")
+
+    def store(self, *, invented: bool) -> str | None:
+        """Where a desk records; None: nowhere.
+
+        An invented market is kept out of the default store, where real rows are, unless that is asked for by ``record``.
+
+        Examples
+        --------
+        >>> Settings(_env_file=None, history="/data").store(invented=True)
+        '/data'
+        >>> Settings(_env_file=None, record=False).store(invented=False) is None
+        True
+        """
+        wanted = (
+            self.record if self.record is not None else not invented or "history" in self.model_fields_set
+        )
+        return self.history if wanted else None
 
     def engine_parameters(self) -> EngineParameters:
         """What the standard engines are made with."""

@@ -75,6 +75,12 @@ def test_a_book_of_ones_own_is_loaded_and_a_broken_one_is_refused(opened: Callab
     chooser.set_input_files({"name": "mine.csv", "mimeType": "text/csv", "buffer": sound.encode()})
     expect(page.get_by_role("status").filter(has_text="1 fills of mine.csv")).to_be_visible()
     expect(page.locator(".tabulator-cell", has_text=re.compile("^deribit$"))).to_be_visible()
+    chooser.set_input_files(
+        {"name": "huge.csv", "mimeType": "text/csv", "buffer": head.encode() + b"\n" * (25 << 20)}
+    )
+    expect(
+        page.get_by_role("alert").filter(has_text="huge.csv has 25.0 MiB; a page takes files of up to 24 MiB")
+    ).to_be_visible()
 
 
 def test_the_ledger_is_one_click_away(opened: Callable[..., Page]) -> None:

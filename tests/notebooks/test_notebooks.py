@@ -17,8 +17,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+DASHBOARDS = sorted((ROOT / "dashboards").glob("*.py"))
+MOST_LINES = 10
 COMPARED = "nbval-check-output"
-SECONDS = 150.0
+SECONDS = 300.0
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -59,6 +61,17 @@ def test_nothing_is_awaited_at_the_top(path: Path) -> None:
 
 
 @each
+def test_cells_are_short(path: Path) -> None:
+    for cell in code_cells(path):
+        assert len(cell.source.splitlines()) <= MOST_LINES, cell.source
+
+
+def test_notebooks_and_dashboards_are_served_under_names_of_their_own() -> None:
+    names = [path.stem for path in (*NOTEBOOKS, *DASHBOARDS)]
+    assert sorted(set(names)) == sorted(names)
+
+
+@each
 def test_it_ends_with_what_is_served(path: Path) -> None:
     assert ".servable(" in code_cells(path)[-1].source
 
@@ -77,7 +90,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
         "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 200}}',
     }
     server = subprocess.Popen(
-        [sys.executable, "-m", "panel", "serve", *map(str, NOTEBOOKS), "--port", str(port), "--address", "127.0.0.1",
+        [sys.executable, "-m", "panel", "serve", *map(str, (*NOTEBOOKS, *DASHBOARDS)), "--port", str(port), "--address", "127.0.0.1",
          "--liveness"],
         cwd=ROOT, env=environment, stdout=log.open("wb"), stderr=subprocess.STDOUT,
     )  # fmt: skip
@@ -103,12 +116,23 @@ def _alive(url: str) -> bool:
 
 
 @each
-@pytest.mark.timeout(200)
+@pytest.mark.timeout(350)
 def test_it_is_a_page(path: Path, served: tuple[str, Path]) -> None:
     url, log = served
+    page = opened(url, log, path)
+    assert '"roots":{' in page
+    assert '"roots":{}' not in page
+
+
+@pytest.mark.timeout(350)
+def test_dashboards_are_served_beside_them(served: tuple[str, Path]) -> None:
+    url, log = served
+    assert '"roots":{}' not in opened(url, log, DASHBOARDS[0])
+
+
+def opened(url: str, log: Path, path: Path) -> str:
     with urllib.request.urlopen(f"{url}/{path.stem}", timeout=SECONDS) as answer:
         page = answer.read().decode()
     told = log.read_text(errors="replace")
     assert "Error running application" not in told, told[-4000:]
-    assert '"roots":{' in page.replace(" ", "")
-    assert '"roots":{}' not in page.replace(" ", "")
+    return page.replace(" ", "")

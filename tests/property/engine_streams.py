@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import cache
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -164,7 +164,6 @@ def _print(draw: st.DrawFn) -> dict[str, object]:
         "instrument": draw(among((*FLOW_OPTIONS, "AAPL"))),
         "side_source": draw(among(("", "quote", "venue"))),
         "exchange": draw(among(("", "C", "D"))),
-        "print_number": next(_NUMBERS),
         "cancels": draw(among((0, 0, 0, 0, 1, 5))),
         "placement": draw(among(("A", "A", "MID", "B", "MISSING"))),
         "exclusion": draw(among(("", "", "", "late", "multi-leg"))),
@@ -179,30 +178,29 @@ def _print(draw: st.DrawFn) -> dict[str, object]:
 
 def _packet(draw: st.DrawFn) -> dict[str, object]:
     name = draw(among(FLOW_OPTIONS))
+    buy, lean = draw(among(((0.9, 1.0), (0.0, -1.0), (0.1, 0.0))))
     return {
         "instrument": name,
         "underlying": "BTC",
-        "packet_id": f"{name}:{draw(among((1, 2, 3)))}",
         "revision": draw(among((0, 0, 0, 1))),
-        "burst": draw(among((1, 2))),
-        "burst_packets": draw(among((0, 1, 2, 3))),
+        "burst_packets": draw(among((1, 2, 3))),
         "start_ns": START_NS,
         "end_ns": START_NS + SECOND * draw(among((0, 1, 400))),
         "expiry_ns": START_NS + 50 * 86_400 * SECOND,
         "strike": float(name.split("-")[2]),
         "right": name[-1],
-        "prints": draw(among((0, 3))),
+        "prints": draw(among((0, 3, 3))),
         "size": draw(among((100.0, 500.0))),
-        "premium_usd": draw(among((9e4, 3e5))),
+        "premium_usd": 9e4,
         "largest_usd": 9e4,
-        "exchanges": draw(among((1, 2))),
-        "buy_ratio": draw(among((0.0, 0.9))),
-        "sell_ratio": draw(among((0.0, 0.6))),
-        "lean": draw(among((-1.0, 0.0, 1.0))),
+        "exchanges": 2,
+        "buy_ratio": buy,
+        "sell_ratio": 0.9 - buy,
+        "lean": lean,
         "coverage": draw(among((0.1, 1.0))),
         "directional": 1.0,
-        "spot": draw(among((np.nan, 100_000.0, 100_001.0))),
-        "open_interest": draw(among((np.nan, 5.0, 9e5))),
+        "spot": draw(among((np.nan, 100_000.0))),
+        "open_interest": 5.0,
         "evidence": '{"prints":["a"]}',
     }
 
@@ -223,7 +221,6 @@ def _hit(draw: st.DrawFn) -> dict[str, object]:
     }
 
 
-_NUMBERS = count(1)
 ROWS = {
     "prints": _print,
     "packets": _packet,
@@ -252,7 +249,37 @@ def streams(draw: st.DrawFn, tables: Sequence[str], max_rows: int = 40) -> Strea
         back = draw(among((0, 0, 0, 1, 2 * SECOND, 12 * SECOND)))
         at += step
         rows.append((table, {"event_ns": at - back, **ROWS[table](draw)}))
+    _number([row for table, row in rows if table == "prints"])
+    _gather([row for table, row in rows if table == "packets"], "burst_packets")
+    _gather([row for table, row in rows if table == "hits"], "parent_hits")
     return in_runs(rows)
+
+
+def _number(prints: list[dict[str, Any]]) -> None:
+    """Numbers of prints, and cancels of one that was."""
+    for number, row in enumerate(prints, start=1):
+        row["print_number"] = number
+        row["cancels"] = max(number - row["cancels"], 0) if row["cancels"] else 0
+
+
+def _gather(rows: list[dict[str, Any]], size: str) -> None:
+    """Rows that stand together as engines write them: as many as the first of them says, the last ones fewer."""
+    start = 0
+    while start < len(rows):
+        first = rows[start]
+        amended = size == "burst_packets" and first["revision"] > 0
+        group = rows[start : start + (1 if amended else int(first[size]))]
+        for row in group:
+            row[size] = 0 if amended else first[size]
+            if size == "burst_packets":
+                row["revision"] = first["revision"]
+                row["burst"], row["packet_id"] = (
+                    start + 1,
+                    f"{row['instrument']}:{start % 3 if amended else start}",
+                )
+            else:
+                row["parent_id"], row["retracted"] = first["parent_id"], first["retracted"]
+        start += len(group)
 
 
 def in_runs(rows: Iterable[tuple[str, dict[str, object]]]) -> Stream:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Case:
     """``whole(rows of the first input, parameters)``: what the engine gives, then what it has in progress."""
     max_rows: int = 40
     examples: int = 25
+    fixed_rows: int = 400
+    """Rows of the stream that is the same in every process: enough for a row to come out."""
 
 
 def _candles(trades: pd.DataFrame, parameters: dict[str, Any]) -> pd.DataFrame:
@@ -110,19 +113,24 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "workstation.exposure.book.ExposureBook": (
-        Case({"every": "10s"}, max_rows=25, examples=15),
+        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=160),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=15),
     ),
     "workstation.exposure.levels.Levels": (
-        Case({"every": "10s"}, max_rows=25, examples=10),
+        Case({"every": "10s"}, max_rows=25, examples=10, fixed_rows=160),
         Case({"every": "1min", "basis": "volume", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
     "workstation.pricing.surface_engine.Surface": (
-        Case({"every": "10s"}, max_rows=25, examples=15),
+        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=160),
         Case({"every": "1min", "target": "mark", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
     "workstation.exposure.cascade_engine.Cascade": (
-        Case({"every": "10s", "least_minutes": 1, "least_liquidated": 1}, max_rows=40, examples=15),
+        Case(
+            {"every": "10s", "least_minutes": 1, "least_liquidated": 1},
+            max_rows=40,
+            examples=15,
+            fixed_rows=160,
+        ),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
     "workstation.flow.large_trades.LargeTrades": (
@@ -139,6 +147,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             },
             max_rows=40,
             examples=15,
+            fixed_rows=160,
         ),
         Case(
             {"samples": 2, "history": 8, "large_usd": 50.0, "gather": "30s"},
@@ -178,11 +187,11 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"least_usd": 1.0}, max_rows=30, examples=5),
     ),
     "workstation.exposure.wall_alerts.WallAlerts": (
-        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15),
+        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15, fixed_rows=160),
         Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (
-        Case({"every": "10s"}, max_rows=30, examples=25),
+        Case({"every": "10s"}, max_rows=30, examples=25, fixed_rows=160),
         Case({"every": "1min", "settle_after": "0s"}, max_rows=25, examples=10),
     ),
 }
@@ -248,37 +257,6 @@ def test_every_engine_has_a_case() -> None:
         table_named(kind.output)
 
 
-@every_case
-def test_any_split_gives_the_same_rows(name: str, case: Case) -> None:
-    @settings(max_examples=case.examples)
-    @given(st.data())
-    def law(data: st.DataObject) -> None:
-        whole, split = _make(name, case), _make(name, case)
-        stream = data.draw(streams(whole.inputs, case.max_rows))
-        parts = data.draw(cuts(stream))
-        _same(_rows(whole, _run(whole, stream)), _rows(split, _run(split, parts)))
-
-    law()
-
-
-@every_case
-def test_a_restored_snapshot_goes_on(name: str, case: Case) -> None:
-    @settings(max_examples=case.examples)
-    @given(st.data())
-    def law(data: st.DataObject) -> None:
-        straight, first, second = (_make(name, case) for _ in range(3))
-        stream = data.draw(cuts(data.draw(streams(straight.inputs, case.max_rows))))
-        stop = data.draw(st.integers(0, len(stream)))
-        before = _run(first, stream[:stop])
-        kept = pickle.dumps(first.snapshot())
-        _run(first, stream[stop:])
-        second.restore(pickle.loads(kept))
-        after = _run(second, stream[stop:])
-        _same(_rows(straight, _run(straight, stream)), _rows(second, before + after))
-
-    law()
-
-
 def _spoil(frame: pd.DataFrame) -> None:
     """Write over every NumPy column in place, as an owner may."""
     for values in arrays_of(frame):
@@ -286,29 +264,52 @@ def _spoil(frame: pd.DataFrame) -> None:
             values.fill(77)
 
 
+def _conforming(engine: Engine, stream: Stream) -> list[pd.DataFrame]:
+    """Run, and look that what comes out is of the output's schema and carries no number of the hub."""
+    schema, given = table_named(engine.output), []
+    for table, frame in stream:
+        out = engine.update(frame, table)
+        if len(out) or not given:  # empty ones are one frame, looked at once
+            pd.testing.assert_frame_equal(schema.conform(out), out, check_exact=True)
+            assert not out["seq"].any(), "the hub numbers rows, engines do not"
+        given.append(out)
+    return given
+
+
+def _spoiling(engine: Engine, stream: Stream) -> list[pd.DataFrame]:
+    """Run, and write over whatever was given as soon as a copy of it is kept."""
+    given, forming = [], getattr(engine, "in_progress", None)
+    for table, frame in stream:
+        out = engine.update(frame, table)
+        given.append(out.copy(deep=True))
+        _spoil(out)
+        if forming:
+            _spoil(forming())
+    return given
+
+
 @every_case
-def test_inputs_stay_and_what_comes_out_conforms_and_belongs_to_the_caller(name: str, case: Case) -> None:
+def test_any_split_restart_or_owner_gives_the_same_rows(name: str, case: Case) -> None:
+    """One stream whole; and in any split, spoilt by the owner of the rows, with a snapshot at any moment that goes on.
+
+    Inputs stay as they were; the rows conform.
+    """
+
     @settings(max_examples=case.examples)
     @given(st.data())
     def law(data: st.DataObject) -> None:
-        straight, spoilt = _make(name, case), _make(name, case)
-        schema, forming = table_named(straight.output), getattr(spoilt, "in_progress", None)
-        stream = data.draw(cuts(data.draw(streams(straight.inputs, case.max_rows))))
-        before = [digest(frame) for _, frame in stream]
-        wanted = []
-        for table, frame in stream:
-            out = straight.update(frame, table)
-            if len(out) or not wanted:  # empty ones are one frame, looked at once
-                pd.testing.assert_frame_equal(schema.conform(out), out, check_exact=True)
-                assert not out["seq"].any(), "the hub numbers rows, engines do not"
-            wanted.append(digest(out))
-        for (table, frame), rows in zip(stream, wanted, strict=True):
-            out = spoilt.update(frame, table)
-            assert digest(out) == rows
-            _spoil(out)
-            if forming:
-                _spoil(forming())
-        assert [digest(frame) for _, frame in stream] == before
+        whole, split, restored = (_make(name, case) for _ in range(3))
+        stream = data.draw(streams(whole.inputs, case.max_rows))
+        parts = data.draw(cuts(stream))
+        stop = data.draw(st.integers(0, len(parts)))
+        before = [digest(frame) for _, frame in parts]
+        wanted = _rows(whole, _conforming(whole, stream))
+        first = _spoiling(split, parts[:stop])
+        kept = pickle.dumps(split.snapshot())
+        _same(wanted, _rows(split, first + _spoiling(split, parts[stop:])))
+        restored.restore(pickle.loads(kept))
+        _same(wanted, _rows(restored, first + _conforming(restored, parts[stop:])))
+        assert [digest(frame) for _, frame in parts] == before
 
     law()
 
@@ -363,17 +364,25 @@ def _renumbered(names: pd.Series) -> pd.Categorical:
     return pd.Categorical(texts, categories=["Z/USD", *sorted(set(texts), reverse=True), "A/USD"])
 
 
+@cache
+def _fixed_run(name: str) -> tuple[Stream, pd.DataFrame]:
+    """A fixed stream for the first case of an engine, and what it gives."""
+    case = CASES[name][0]
+    engine = _make(name, case)
+    stream = fixed_stream(engine.inputs, rows=case.fixed_rows)
+    rows = _rows(engine, _run(engine, stream))
+    assert len(rows)
+    return stream, rows
+
+
 FOREIGN = ("pickled", "sliced", "objects", "pruned", "other categories", "read-only")
 
 
 @pytest.mark.parametrize("kind", FOREIGN)
 @pytest.mark.parametrize("name", CASES)
 def test_rows_as_a_caller_may_hold_them_give_the_same_rows(name: str, kind: str) -> None:
-    case = CASES[name][0]
-    ours, theirs = _make(name, case), _make(name, case)
-    stream = fixed_stream(ours.inputs)
-    wanted = _rows(ours, _run(ours, stream))
-    assert len(wanted)
+    stream, wanted = _fixed_run(name)
+    theirs = _make(name, CASES[name][0])
     _same(_rows(theirs, _run(theirs, [(table, _foreign(frame, kind)) for table, frame in stream])), wanted)
 
 
@@ -383,7 +392,7 @@ def test_rows_as_a_caller_may_hold_them_give_the_same_rows(name: str, kind: str)
 )  # fmt: skip
 def test_a_function_takes_rows_as_a_caller_may_hold_them(name: str, case: Case, kind: str) -> None:
     assert case.whole is not None
-    stream = fixed_stream(_make(name, case).inputs[:1])
+    stream = fixed_stream(_make(name, case).inputs[:1], rows=case.fixed_rows)
     rows = table_named(_make(name, case).inputs[0]).concat([frame for _, frame in stream])
     _same(case.whole(_foreign(rows, kind), case.parameters), case.whole(rows, case.parameters))
 
@@ -391,7 +400,10 @@ def test_a_function_takes_rows_as_a_caller_may_hold_them(name: str, case: Case, 
 @pytest.mark.timeout(700)
 def test_frames_pickled_in_another_process_give_the_same_rows(tmp_path: Path) -> None:
     """There the instruments had other codes; here the frames know nothing of this process's registry."""
-    streams = {name: fixed_stream(_make(name, case).inputs) for name, (case, *_) in CASES.items()}
+    streams = {
+        name: fixed_stream(_make(name, case).inputs, rows=case.fixed_rows)
+        for name, (case, *_) in CASES.items()
+    }
     (tmp_path / "streams").write_bytes(pickle.dumps(streams))
     script = (
         "import sys, runpy, pickle, pathlib\n"
@@ -455,7 +467,7 @@ def fixed_digests(given: dict[str, Stream] | None = None) -> list[str]:
     told = []
     for name, (case, *_) in CASES.items():
         engine = _make(name, case)
-        stream = given[name] if given is not None else fixed_stream(engine.inputs)
+        stream = given[name] if given is not None else fixed_stream(engine.inputs, rows=case.fixed_rows)
         rows = _rows(engine, _run(engine, stream))
         told.append(f"{name} {len(rows)} {digest(rows)}")
     return told

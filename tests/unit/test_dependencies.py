@@ -20,9 +20,9 @@ BROUGHT_ALONG = {
 }
 """Imported packages that are the base of a declared one, at versions that it chooses."""
 NOT_IMPORTED = {
-    "holoviews": "the elements that hvplot's charts are made of, at the version they are drawn alike",
     "influxdb3-python": "the client of an InfluxDB 3 history",
     "jupyterlab": "opens the notebooks",
+    "netcdf4": "saves a Dataset of xarray with whole numbers among its attributes",
 }
 
 

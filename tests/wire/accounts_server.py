@@ -324,7 +324,7 @@ class AccountsServer:
             status, refusal = _REFUSALS[venue]
             return web.json_response(refusal, status=status)
         self.calls[f"{venue}/{path}"] += 1
-        if "time" in path.rpartition("/")[2]:
+        if path.endswith(("/time", "/get_time")):
             return web.json_response(_CLOCKS[venue](time.time_ns() // 1_000_000))
         body = made(path, dict(parse_qsl(request.query_string)))
         if venue in self.drop and path == "account/positions":

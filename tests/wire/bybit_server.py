@@ -103,6 +103,12 @@ class BybitServer(VenueServer):
             other = {"success": True, "ret_msg": "pong", "conn_id": "c-1", "op": "ping"}
             await socket.send_str(json.dumps(pong if option else other))
             return
+        if asked["op"] == "unsubscribe":
+            channels.difference_update(asked["args"])
+            await socket.send_str(
+                json.dumps({"success": True, "ret_msg": "", "conn_id": "c-1", "op": "unsubscribe"})
+            )
+            return
         bad = [topic for topic in asked["args"] if not self._exists(path.rpartition("/")[2], topic)]
         good = [topic for topic in asked["args"] if topic not in bad]
         if option:
@@ -125,6 +131,8 @@ class BybitServer(VenueServer):
         name, symbol = topic.rpartition(".")[0].split(".")[0], topic.rpartition(".")[2]
         if topic in self.refused:
             return False
+        if name == "orderbook":
+            symbol = topic.split(".", 2)[2]
         if category == "option" and name == "publicTrade":
             return symbol in ("BTC", "ETH")
         return symbol in _LISTED[category]

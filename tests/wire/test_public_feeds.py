@@ -155,6 +155,45 @@ async def test_binance_records_its_whole_default_set() -> None:
             assert "rejected" not in sink.events
 
 
+async def test_a_bybit_book_with_a_missing_change_is_asked_for_anew() -> None:
+    topic = "orderbook.50.BTCUSDT"
+
+    def book(kind: str, number: int, bids: list[list[str]], asks: list[list[str]]) -> dict[str, Any]:
+        return {
+            "topic": topic,
+            "type": kind,
+            "ts": 1,
+            "data": {"s": "BTCUSDT", "b": bids, "a": asks, "u": number, "seq": 1},
+        }
+
+    async with BybitServer() as server:
+        feed = Bybit(coins=("BTC",), urls=server.urls, categories=("linear",), audit_s=0.0, pace_s=0.0)
+        async with live(feed, f"linear/{topic}") as (supervisor, sink):
+            held = feed.book(f"linear/{topic}")
+            await server.push(
+                topic, book("snapshot", 123456789, [["27450", "0.4"]], [["27451", "0.3"], ["27451.5", "0.9"]])
+            )
+            await server.push(topic, book("delta", 123456790, [], [["27451", "0"]]))
+            await until(lambda: held.number == 123456790, "the change")
+            assert held.top() == ((27450.0, 0.4), (27451.5, 0.9))
+            await server.push(topic, book("delta", 123456792, [["27449", "1"]], []))
+            await until(
+                lambda: server.requests[-1].count(topic) == 1 and '"subscribe"' in server.requests[-1],
+                "the topic anew",
+            )
+            told = sink.rows("health").query("event == 'gap'")
+            assert told["detail"].tolist() == [
+                "u 123456791 did not come before 123456792: the book is asked for anew"
+            ]
+            assert held.top() == (None, None)
+            await server.push(topic, book("delta", 1, [["27000", "2"]], [["27001", "3"]]))
+            await until(
+                lambda: held.top() == ((27000.0, 2.0), (27001.0, 3.0)),
+                "the book of a service that began anew",
+            )
+            assert supervisor.status()["reconnects"] == 0
+
+
 async def test_okx_moves_before_an_announced_end_and_loses_nothing() -> None:
     async with (
         OKXServer() as server,

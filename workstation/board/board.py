@@ -30,7 +30,10 @@ from workstation.flow.taker_flow_monitor import FlowSeen, FlowWatch
 from workstation.market.engine import Engine
 from workstation.market.instants import HOUR_NS, SECOND_NS
 from workstation.market.instruments import REGISTRY
+from workstation.market.markup import iso
+from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES, Table
+from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of
 from workstation.pricing.contracts import ContractArrays
 from workstation.pricing.latest import LatestMarks
@@ -49,6 +52,12 @@ _RETENTION: Mapping[str, Callable[[Table], FrameRetention]] = {
     "surfaces": lambda table: Window(table, 36 * HOUR_NS),
     "pnl": lambda table: Window(table, 36 * HOUR_NS),
     "fills": lambda table: Tail(table, 100_000),
+    "prints": lambda table: Tail(table, 20_000),
+    "packets": lambda table: Tail(table, 10_000),
+    "structures": lambda table: Tail(table, 5_000),
+    "hits": lambda table: Tail(table, 10_000),
+    "offexchange": lambda table: Tail(table, 5_000),
+    "open_interest_verdicts": lambda table: Tail(table, 5_000),
     "intensity": lambda table: TailOfEach(table, "instrument", 3_000),
     "spikes": lambda table: TailOfEach(table, "instrument", 500),
     "reversals": lambda table: TailOfEach(table, "instrument", 500),
@@ -110,6 +119,23 @@ class Board:
                 self._flow.take_marks(frame)
             if len(frame):
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
+
+    def keep(self, table: str, rows: int = 20_000) -> bool:
+        """Keep the last rows of a table of one's own; False when it is kept already, with the same columns."""
+        schema = table_named(table)
+        with self._lock:
+            held = self._retained.get(table)
+            if held is not None and held.table is schema:
+                return False
+            self._frames[table] = self._retained[table] = Tail(schema, rows)
+            return True
+
+    def _repr_html_(self) -> str:
+        with self._lock:
+            held = [(name, self.latest(name)) for name in self.tables]
+        rows = [[name, len(frame), iso(frame["event_ns"].max())] for name, frame in held if len(frame)]
+        note = f"as of {iso(self.asof_ns)}" if self.asof_ns else "nothing has been published yet"
+        return html_table("Board", ("table", "rows kept", "newest (UTC)"), rows, note)
 
     def version(self, table: str) -> int:
         """Number that grows whenever the published state of a table, or of ``priced_chain``, changes."""

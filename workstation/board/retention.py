@@ -197,11 +197,12 @@ class CandleRetention(Retention):
         """Trades seen of every instrument with candles, without options."""
         self._merge()
         seen = Counter(self._traded)
-        codes = np.asarray(self._forming["instrument"].array.codes)
-        mine = self._followed.of(codes) >= 0
-        trades = self._forming["trades"].to_numpy()[mine].tolist()
-        for code, count in zip(codes[mine].tolist(), trades, strict=True):
-            seen[code] += count
+        if len(self._forming):
+            codes = np.asarray(self._forming["instrument"].array.codes)
+            mine = self._followed.of(codes) >= 0
+            trades = self._forming["trades"].to_numpy()[mine].tolist()
+            for code, count in zip(codes[mine].tolist(), trades, strict=True):
+                seen[code] += count
         return dict(zip(REGISTRY.names(seen), seen.values(), strict=True))
 
     def of(self, instrument: str, every_ns: int) -> pd.DataFrame:

@@ -110,7 +110,13 @@ def compile_kernels(
 def serve(port: PortOption = None, address: AddressOption = None, without_login: LoginOption = False) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
-    store = settings.history if settings.record else None
+    from workstation.process import invented
+
+    store = settings.store(invented=invented(settings.feeds))
+    if store is None and settings.record is None:
+        console.print(
+            "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
+        )
     _serve_pages(
         lambda open_desk: open_desk(history=store, settings=settings),
         _server(settings, port, address),
@@ -297,6 +303,22 @@ def _print_reasons(title: str, counts: dict[str, int], examples: dict[str, str])
     for reason, count in sorted(counts.items(), key=lambda item: -item[1]):
         table.add_row(f"{count:,}", reason, examples[reason])
     console.print(table)
+
+
+@app.command()
+@answered
+def new(
+    kind: Annotated[str, typer.Argument(help="feed, engine or dashboard")],
+    name: Annotated[str, typer.Argument(help="Name of the module.")],
+    folder: Annotated[Path, typer.Option(help="Where it is written.")] = Path(),
+) -> None:
+    """Write a feed, an engine or a dashboard of your own, with a test that passes."""
+    from workstation.cli.new import written
+
+    paths = written(kind, name, folder)
+    console.print(
+        f"Wrote {' and '.join(map(str, paths))}; test it: python -m pytest {paths[-1]}", soft_wrap=True
+    )
 
 
 @app.command()

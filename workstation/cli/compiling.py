@@ -67,14 +67,15 @@ class ParallelCompilation:
         self._running: dict[str, subprocess.Popen[str]] = {}
 
     def run(self) -> None:
-        """Compile all and wait.
+        """Compile all and wait; kernels of these very sources that are there already are read, not compiled again.
 
         Raises
         ------
         WorkstationError
             A part failed; says what it printed.
         """
-        self._cache.drop()
+        if not self._cache.complete():
+            self._cache.drop()
         for part in PARTS:
             command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
             self._running[part] = subprocess.Popen(

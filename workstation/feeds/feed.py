@@ -55,6 +55,8 @@ class Capabilities:
     backfill: bool = False
     simulated_clock: bool = False
     """True when time is the data's (tape, synthetic): the hub then takes heartbeats from the feed only."""
+    invented: bool = False
+    """True when nothing it gives happened anywhere: a store is told, and by default takes none of it."""
     notes: str = ""
     """What it cannot do and what has not been tried on the live venue."""
 

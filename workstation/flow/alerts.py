@@ -18,10 +18,12 @@ from workstation.flow.alert_rows import HIGH, MEDIUM
 from workstation.flow.eligibility import KEEP_NS
 from workstation.market.engine import Engine, conformed
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import ALERTS, HITS
+from workstation.market.tables import ALERTS, HITS, NO_TIME
 
 PREMIUM_POINTS, CONFIDENCE_POINTS, HIT_POINTS, MOST_HIT_POINTS, MOST_SCORE = 70.0, 20.0, 5.0, 20.0, 100.0
 USD_PER_POINT = 1_000.0
+KEPT_NS = 2 * KEEP_NS
+"""How long an alert can be taken back or amended."""
 _FEW = ("classifier", "confidence", "direction", "abstained", "reason", "alternatives", "explanation")
 
 
@@ -113,6 +115,7 @@ class Alerts(Engine):
         self._waiting: list[dict[str, Any]] = []
         self._told: dict[str, dict[str, Any]] = {}
         self._last: dict[str, dict[str, Any]] = {}
+        self._watermark_ns = NO_TIME
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of ``hits`` and give the alerts of parents whose hits are all there."""
@@ -120,16 +123,19 @@ class Alerts(Engine):
             return _EMPTY.copy(deep=False)
         rows: list[dict[str, Any]] = []
         for hit in _records(batch):
+            self._watermark_ns = max(self._watermark_ns, hit["event_ns"])
             self._waiting.append(hit)
             if len(self._waiting) >= hit["parent_hits"]:
                 group, self._waiting = self._waiting, []
                 rows += self._of_parent(group)
-        self._forget(int(batch["event_ns"].to_numpy().max()))
+        self._forget(self._watermark_ns)
         return _frame(rows)
 
     def _of_parent(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lead = hits[0]
         told = self._told.get(lead["parent_id"])
+        if told and told["event_ns"] < self._watermark_ns - KEPT_NS:
+            told = None
         if lead["retracted"]:
             return [self._changed(told, lead, "retracted", lead["explanation"])] if told else []
         if lead["classifier"] == ABSORBED:
@@ -200,7 +206,7 @@ class Alerts(Engine):
         return {"alerts": last["alerts"], "premium_usd": last["premium_usd"]}
 
     def _forget(self, now_ns: int) -> None:
-        oldest = now_ns - 2 * KEEP_NS
+        oldest = now_ns - KEPT_NS
         if self._told and next(iter(self._told.values()))["event_ns"] < oldest:
             self._told = {key: row for key, row in self._told.items() if row["event_ns"] >= oldest}
         if self._last and next(iter(self._last.values()))["event_ns"] < oldest:
@@ -211,6 +217,7 @@ class Alerts(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
         return {
+            "watermark_ns": self._watermark_ns,
             "waiting": [dict(hit) for hit in self._waiting],
             "told": [dict(row) for row in self._told.values()],
             "last": {key: dict(one) for key, one in self._last.items()},
@@ -218,6 +225,7 @@ class Alerts(Engine):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
+        self._watermark_ns = int(state["watermark_ns"])
         self._waiting = [dict(hit) for hit in state["waiting"]]
         self._told = {row["parent_id"]: dict(row) for row in state["told"]}
         self._last = {key: dict(one) for key, one in state["last"].items()}

@@ -15,12 +15,11 @@ import numpy as np
 import pandas as pd
 
 from workstation.flow.absorption import Absorption
-from workstation.flow.eligibility import KEEP_NS
 from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, Gates, gate
 from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, structure_hits
-from workstation.flow.structures import StructureFinder, StructuresParameters
+from workstation.flow.structures import KEPT_NS, StructureFinder, StructuresParameters
 from workstation.market.engine import Engine, conformed
-from workstation.market.tables import HITS, PACKETS
+from workstation.market.tables import HITS, NO_TIME, PACKETS
 from workstation.market.tables.frames import arrays_of
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
@@ -113,6 +112,7 @@ class Classifiers(Engine):
     def _reset(self) -> None:
         self._finder = StructureFinder(StructuresParameters(least_size=self.parameters.least_size))
         self._told: dict[str, list[dict[str, Any]]] = {}
+        self._watermark_ns = NO_TIME
         self._absorption = Absorption(self.parameters)
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
@@ -127,7 +127,7 @@ class Classifiers(Engine):
         for one in structures:
             leg[list(one["rows"])] = True
         rows = self._hits(arrays, leg, structures)
-        self._forget(int(arrays[_AT["end_ns"]].max()))
+        self._forget(self._watermark_ns)
         return hit_frame(rows)
 
     def _hits(self, arrays: list[Any], leg: Any, structures: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -138,11 +138,13 @@ class Classifiers(Engine):
         told += [(int(row), 1, []) for row in np.flatnonzero(arrays[_AT["burst_packets"]] == 0)]
         told += self._absorption.due(arrays, [hit for _, _, hits in told for hit in hits])
         rows: list[dict[str, Any]] = []
+        watermark = np.maximum(np.maximum.accumulate(arrays[_AT["end_ns"]]), self._watermark_ns)
+        self._watermark_ns = int(watermark[-1])
         for row, kind, hits in sorted(told, key=lambda one: one[:2]):
             if kind == 1:
-                hits = self._undone(arrays, row)
+                hits = self._undone(arrays, row, int(watermark[row]))
             elif kind == 3:
-                hits = [hit for hit in hits if hit["parent_id"] in self._told]
+                hits = [hit for hit in hits if self._held(hit["parent_id"], int(watermark[row]))]
             for hit in hits:
                 hit["parent_hits"] = len(hits)
             rows += self._remembered(hits) if kind in (0, 2) else hits
@@ -154,11 +156,18 @@ class Classifiers(Engine):
                 self._told.setdefault(hit["parent_id"], []).append(hit)
         return hits
 
-    def _undone(self, arrays: list[Any], row: int) -> list[dict[str, Any]]:
+    def _held(self, parent: str, now_ns: int) -> list[dict[str, Any]]:
+        """The hits told of a parent that can still be taken back."""
+        hits = self._told.get(parent, [])
+        return hits if hits and hits[0]["event_ns"] >= now_ns - KEPT_NS else []
+
+    def _undone(self, arrays: list[Any], row: int, now_ns: int) -> list[dict[str, Any]]:
         """Hits that an amended packet raised before: they are taken back, what still holds is told anew after them."""
         packet = str(arrays[_AT["packet_id"]][row])
         undone = []
-        for hit in self._told.pop(packet, []):
+        held = self._held(packet, now_ns)
+        self._told.pop(packet, None)
+        for hit in held:
             words = f"retracted, a print was cancelled; it was: {hit['explanation']}"
             undone.append({
                 **hit, "retracted": True, "revision": int(arrays[_AT["revision"]][row]), "explanation": words,
@@ -168,7 +177,7 @@ class Classifiers(Engine):
 
     def _forget(self, now_ns: int) -> None:
         if self._told:
-            oldest = now_ns - 2 * KEEP_NS
+            oldest = now_ns - KEPT_NS
             self._told = {
                 parent: hits for parent, hits in self._told.items() if hits[0]["event_ns"] >= oldest
             }
@@ -176,12 +185,13 @@ class Classifiers(Engine):
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
         return {
-            "finder": self._finder.snapshot(), "told": list(self._told.values()), "absorption": self._absorption.snapshot(),
+            "watermark_ns": self._watermark_ns, "finder": self._finder.snapshot(), "told": list(self._told.values()), "absorption": self._absorption.snapshot(),
         }  # fmt: skip
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         self._reset()
+        self._watermark_ns = int(state["watermark_ns"])
         self._finder.restore(state["finder"])
         self._told = {hits[0]["parent_id"]: list(hits) for hits in state["told"]}
         self._absorption.restore(state["absorption"])

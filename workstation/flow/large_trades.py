@@ -13,6 +13,7 @@ import pandas as pd
 from workstation.flow.alert_rows import Leg, alerts, block_row, large_print_row, retracted
 from workstation.flow.baselines import Limits, PrintHistory
 from workstation.flow.traded_terms import TradedTerms
+from workstation.market.durations import nanoseconds
 from workstation.market.engine import Beats, Engine
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TradeFlag
@@ -66,7 +67,7 @@ class LargeTradesParameters:
     def __post_init__(self) -> None:
         for name in (one.name for one in fields(self)):
             value = getattr(self, name)
-            number = pd.Timedelta(value).value if isinstance(value, str) else value
+            number = nanoseconds(value, name) if isinstance(value, str) else value
             if not number > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}")
         if self.history < self.samples:
@@ -107,9 +108,7 @@ class LargeTrades(Engine):
 
     def __init__(self, parameters: LargeTradesParameters | None = None, **changes: Any) -> None:
         self.parameters = own = replace(parameters or LargeTradesParameters(), **changes)
-        quiet, self._gather_ns = (
-            int(pd.Timedelta(time).as_unit("ns").value) for time in (own.quiet, own.gather)
-        )
+        quiet, self._gather_ns = (nanoseconds(time) for time in (own.quiet, own.gather))
         self._limits = Limits(own.z, own.robust_z, own.samples, quiet)
         self._reset()
 

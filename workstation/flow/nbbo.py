@@ -147,7 +147,9 @@ class NbboPlacement(Engine):
         kernels.put_spots(self._state.spots, updates.underlying, updates.event_ns, updates.price)
         self._watermark_ns = max(self._watermark_ns, int(event_ns.max()))
 
-    def _in_blocks(self, trades: pd.DataFrame, quotes: pd.DataFrame) -> Iterator[pd.DataFrame]:
+    def _in_blocks(
+        self, trades: pd.DataFrame, quotes: pd.DataFrame, marks: pd.DataFrame
+    ) -> Iterator[pd.DataFrame]:
         """Place a history without ``seq``: quotes of a while, then the prints up to its end, which look back.
 
         Prints out of order of time keep their places; the quotes they meet are those of their own time.
@@ -155,11 +157,19 @@ class NbboPlacement(Engine):
         trade_ns = np.maximum.accumulate(trades["event_ns"].to_numpy())
         order = np.argsort(quotes["event_ns"].to_numpy(), kind="stable")
         quote_ns = quotes["event_ns"].to_numpy()[order]
+        marks = MARKS.take(marks, np.argsort(marks["event_ns"].to_numpy(), kind="stable"))
+        mark_ns = marks["event_ns"].to_numpy()
         span = self._ages.lookback // 3
-        start = quoted = 0
+        start = quoted = marked = 0
         while start < len(trades):
+            until = int(np.searchsorted(mark_ns, trade_ns[start], side="right"))
+            if until > marked:
+                self.update(MARKS.take(marks, np.arange(marked, until)), "marks")
+                marked = until
             stop = int(np.searchsorted(trade_ns, trade_ns[start] + span, side="right"))
             stop = min(stop, start + BLOCK_ROWS)
+            if marked < mark_ns.size:
+                stop = min(stop, int(np.searchsorted(trade_ns, mark_ns[marked], side="left")))
             until = int(np.searchsorted(quote_ns, trade_ns[stop - 1], side="right"))
             while quoted < until:
                 upto = min(until, quoted + BLOCK_ROWS)
@@ -397,8 +407,10 @@ def prints(
     """
     own, theirs = conformed(TRADES, trades), conformed(QUOTES, quotes)
     engine = NbboPlacement(**({"kinds": (), "lookback": lookback} | parameters))
-    if marks is None and not (own["seq"].to_numpy() > 0).all():
-        made = list(engine._in_blocks(own, theirs))
+    if not (own["seq"].to_numpy() > 0).all():
+        made = list(
+            engine._in_blocks(own, theirs, MARKS.empty() if marks is None else conformed(MARKS, marks))
+        )
     else:
         tables = {
             "quotes": theirs,

@@ -22,7 +22,7 @@ from workstation.flow.nbbo import prints as placed_prints
 from workstation.market.engine import Engine, conformed
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
-from workstation.market.tables import EXCLUSIONS, OFFEXCHANGE, PRINTS, TradeFlag
+from workstation.market.tables import EXCLUSIONS, NO_TIME, OFFEXCHANGE, PRINTS, TradeFlag
 from workstation.market.tables.categories import categories, coded
 from workstation.market.tables.frames import arrays_of
 
@@ -121,7 +121,7 @@ def _reasons(arrays: list[Any], most_spread: float) -> npt.NDArray[np.int8]:
     equity = np.zeros(max(len(REGISTRY), 1), dtype=bool)
     equity[known] = [kind == "equity" for kind in INSTRUMENT_TERMS.kinds(known)]
     bucket = np.asarray(of("placement").codes)
-    names = [str(name) for name in of("placement").categories]
+    names = np.append([str(name) for name in of("placement").categories], "")[bucket]
     mid = 0.5 * (bid + ask)
     with np.errstate(invalid="ignore", divide="ignore"):
         wide, far = (ask - bid) / mid > most_spread, np.abs(price / mid - 1.0) > FAR
@@ -130,7 +130,7 @@ def _reasons(arrays: list[Any], most_spread: float) -> npt.NDArray[np.int8]:
     ]
     tests = (
         ("far from the quote", far), ("wide quote", wide),
-        ("stale quote", bucket == names.index("STALE")), ("missing quote", bucket == names.index("MISSING")),
+        ("stale quote", names == "STALE"), ("missing quote", names == "MISSING"),
         ("odd lot", (flags & int(TradeFlag.ODD_LOT)) != 0), ("prior or derived price", (flags & int(TradeFlag.NO_PRICE)) != 0),
         ("extended hours", (flags & int(TradeFlag.EXTENDED_HOURS)) != 0),
     )  # fmt: skip
@@ -167,7 +167,7 @@ class OffExchange(Engine):
         self._windows: dict[str, deque[dict[str, Any]]] = {}
         self._last: dict[str, int] = {}
         self._events: deque[dict[str, Any]] = deque()
-        self._events_of: dict[int, list[str]] = {}
+        self._watermark_ns = NO_TIME
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of ``prints`` and give the events they complete."""
@@ -179,12 +179,16 @@ class OffExchange(Engine):
         size = arrays[_AT["size"]]
         may &= size >= min(own.print_shares, own.block_shares)
         rows: list[dict[str, Any]] = []
+        watermark = np.maximum(np.maximum.accumulate(arrays[_AT["event_ns"]]), self._watermark_ns)
+        self._watermark_ns = int(watermark[-1])
         for row in np.flatnonzero(may | (arrays[_AT["cancels"]] > 0)).tolist():
             if arrays[_AT["cancels"]][row] > 0:
-                rows += self._cancel(int(arrays[_AT["cancels"]][row]), int(arrays[_AT["event_ns"]][row]))
+                rows += self._cancel(
+                    int(arrays[_AT["cancels"]][row]), int(arrays[_AT["event_ns"]][row]), int(watermark[row])
+                )
             else:
                 rows += self._judge(_print(arrays, row))
-        self._forget(int(arrays[_AT["event_ns"]].max()))
+        self._forget(self._watermark_ns)
         return _frame(rows)
 
     def _judge(self, one: dict[str, Any]) -> list[dict[str, Any]]:
@@ -238,14 +242,14 @@ class OffExchange(Engine):
         self._events.append({"row": row, "numbers": numbers})
         return [row]
 
-    def _cancel(self, number: int, event_ns: int) -> list[dict[str, Any]]:
+    def _cancel(self, number: int, event_ns: int, now_ns: int) -> list[dict[str, Any]]:
         """Take a member out of its window, and back what it helped to raise."""
         for window in self._windows.values():
             for one in [one for one in window if one["number"] == number]:
                 window.remove(one)
         told = []
         for event in list(self._events):
-            if number in event["numbers"]:
+            if number in event["numbers"] and event["row"]["event_ns"] >= now_ns - KEEP_NS:
                 self._events.remove(event)
                 words = f"retracted, print {number} was cancelled; it was: {event['row']['explanation']}"
                 told.append({**event["row"], "retracted": True, "event_ns": event_ns, "explanation": words})
@@ -259,6 +263,7 @@ class OffExchange(Engine):
         """The whole state."""
         windows = {key: [dict(one) for one in window] for key, window in self._windows.items()}
         return {
+            "watermark_ns": self._watermark_ns,
             "windows": windows,
             "last": dict(self._last),
             "events": [dict(event) for event in self._events],
@@ -267,6 +272,7 @@ class OffExchange(Engine):
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         self._windows = {key: deque(dict(one) for one in window) for key, window in state["windows"].items()}
+        self._watermark_ns = int(state["watermark_ns"])
         self._last = {key: int(at) for key, at in state["last"].items()}
         self._events = deque(dict(event) for event in state["events"])
 

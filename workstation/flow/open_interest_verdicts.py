@@ -104,6 +104,7 @@ class OpenInterestVerdicts(Engine):
 
     Examples
     --------
+    >>> from workstation.market.tables import PACKETS
     >>> OpenInterestVerdicts().update(PACKETS.empty()).empty
     True
     """

@@ -29,13 +29,14 @@ class Told(NamedTuple):
 
 
 class _Prints(NamedTuple):
-    """Prints of one batch: records, ordinals of their packets (0: of none), their numbers and trade ids."""
+    """Prints of one batch: records, ordinals of their packets (0: of none), their numbers and trade ids, packets opened so far (1,)."""
 
     ints: Ints
     floats: Floats
     member: Ints
     numbers: Ints
     ids: Any
+    opened: Ints
 
 
 @numba.njit(cache=True)
@@ -54,14 +55,18 @@ class PacketMemory:
         self._revisions: dict[int, int] = {}
         self._gone: set[int] = set()
 
-    def add(self, *, ints: Ints, floats: Floats, member: Ints, numbers: Ints, ids: Any, now_ns: int) -> None:
-        """Keep a batch of prints; ``member`` is filled in later."""
+    def add(
+        self, *, ints: Ints, floats: Floats, member: Ints, numbers: Ints, ids: Any, now_ns: int, opened: Ints
+    ) -> None:
+        """Keep a batch of prints; ``member`` and ``opened`` are filled in later."""
         oldest = now_ns - KEEP_NS
         while self._prints and int(self._prints[0].ints[:, k.P_TIME].max()) < oldest:
             self._prints.popleft()
         while self._told and int(self._told[0].ints[:, k.END].max()) < oldest:
             self._told.popleft()
-        self._prints.append(_Prints(ints, floats, member, numbers, pa.array(ids, type=pa.large_string())))
+        self._prints.append(
+            _Prints(ints, floats, member, numbers, pa.array(ids, type=pa.large_string()), opened)
+        )
 
     def remember(self, told: Told) -> None:
         """Keep packets that were given out."""
@@ -103,7 +108,7 @@ class PacketMemory:
             if rows.size:
                 members.append(of[rows])
                 ids.append(_named(part, rows))
-            if 0 < int(of.max(initial=0)) < least:
+            if int(part.opened[0]) < least:
                 break
         if not members:
             return np.zeros(0, np.int64), pa.array([], pa.large_string())
@@ -113,8 +118,8 @@ class PacketMemory:
 
     def cancel(self, number: int, state: PacketState) -> list[Told]:
         """Take a print out of its packet: an open one is changed in place, one that was told is given again."""
-        ordinal = self._ordinal(number)
-        if ordinal <= 0 or number in self._gone:
+        ordinal, event_ns = self._ordinal(number)
+        if ordinal <= 0 or number in self._gone or event_ns < state.counters[k.C_WATERMARK] - KEEP_NS:
             return []
         self._gone.add(number)
         prints, numbers = self._left(ordinal)
@@ -151,12 +156,13 @@ class PacketMemory:
             ints[column] = kept_ints[column]
         floats[k.Z :], floats[k.RANK] = kept_floats[k.Z :], kept_floats[k.RANK]
 
-    def _ordinal(self, number: int) -> int:
+    def _ordinal(self, number: int) -> tuple[int, int]:
+        """Packet and time of a print."""
         for part in reversed(self._prints):
             place = int(np.searchsorted(part.numbers, number))
             if place < part.numbers.size and part.numbers[place] == number:
-                return int(part.member[place])
-        return 0
+                return int(part.member[place]), int(part.ints[place, k.P_TIME])
+        return 0, 0
 
     def _left(self, ordinal: int) -> tuple[Ints, Floats]:
         ints, floats = [np.zeros((0, k.PRINT_INTS), np.int64)], [np.zeros((0, k.PRINT_FLOATS))]
@@ -175,7 +181,7 @@ class PacketMemory:
         """Prints and packets; contracts by name."""
         prints = [
             {"ints": part.ints.copy(), "floats": part.floats.copy(), "member": part.member.copy(), "numbers": part.numbers.copy(),
-             "ids": part.ids.to_pylist(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
+             "ids": part.ids.to_pylist(), "opened": part.opened.copy(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
         ]  # fmt: skip
         told = [
             {
@@ -197,7 +203,7 @@ class PacketMemory:
             ints[:, k.P_CODE] = REGISTRY.codes(part["names"])
             ids = pa.array(part["ids"], pa.large_string())
             self._prints.append(
-                _Prints(ints, np.array(part["floats"]), np.array(part["member"]), np.array(part["numbers"]), ids)
+                _Prints(ints, np.array(part["floats"]), np.array(part["member"]), np.array(part["numbers"]), ids, np.array(part["opened"]))
             )  # fmt: skip
         for part in state["told"]:
             ints = np.array(part["ints"])

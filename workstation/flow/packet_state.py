@@ -150,7 +150,9 @@ class PacketState:
         if key not in self._code_maps:
             if len(self._code_maps) > 64:
                 self._code_maps.clear()
-            self._code_maps[key] = np.array([*(known.index(name) for name in key[0]), missing])
+            self._code_maps[key] = np.array(
+                [*(known.index(name) if name in known else missing for name in key[0]), missing]
+            )
         return self._code_maps[key]
 
     # -- state --------------------------------------------------------------------------------------------

@@ -131,11 +131,11 @@ class Packets(Engine):
         state, count = self._state, len(arrays[0])
         ints, floats = self._matrices(arrays)
         state.make_room(ints)
-        member = np.zeros(count, dtype=np.int64)
+        member, opened = np.zeros(count, dtype=np.int64), state.counters[k.C_ORDINAL : k.C_ORDINAL + 1].copy()
         cancels = arrays[_AT["cancels"]]
         self._memory.add(
             ints=ints, floats=floats, member=member, numbers=np.array(arrays[_AT["print_number"]]), ids=arrays[_AT["trade_id"]],
-            now_ns=int(max(state.counters[k.C_WATERMARK], NO_TIME)),
+            now_ns=int(max(state.counters[k.C_WATERMARK], NO_TIME)), opened=opened,
         )  # fmt: skip
         out_ints, out_floats = state.room_to_tell(count)
         parts: list[Told] = []
@@ -150,6 +150,7 @@ class Packets(Engine):
             parts.append(fresh)
             self._memory.remember(fresh)
             start, given = stop, told
+            opened[0] = state.counters[k.C_ORDINAL]
             if row < count:
                 parts += self._memory.cancel(int(cancels[row]), state)
         return self._frame(parts, remembered=True)

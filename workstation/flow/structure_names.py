@@ -11,8 +11,8 @@ from typing import NamedTuple
 LEAST_RATIO, MOST_RATIO = 0.8, 1.25
 """A leg's size over the smallest leg's may be this far from an integer."""
 RATIOS = (1, 2, 3)
-MOST_LEGS = 8
-"""Legs among which packages are looked for; of more those with the largest premium."""
+MOST_LEGS = 6
+"""Legs among which packages are looked for; which of more belong together nobody can tell."""
 KINDS = (
     "vertical", "ratio", "straddle", "strangle", "risk_reversal", "collar", "synthetic", "calendar", "diagonal", "roll", "butterfly",
     "ladder", "jade_lizard", "condor", "iron_condor", "iron_fly", "package",

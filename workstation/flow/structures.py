@@ -18,13 +18,29 @@ import orjson
 import pandas as pd
 
 from workstation.flow.eligibility import KEEP_NS
-from workstation.flow.structure_names import MOST_LEGS, Leg, Named, named, packages, ratios, uncovered
+from workstation.flow.structure_names import (
+    MOST_LEGS,
+    MOST_RATIO,
+    RATIOS,
+    Leg,
+    Named,
+    named,
+    packages,
+    ratios,
+    uncovered,
+)
 from workstation.market.engine import Engine, conformed
-from workstation.market.tables import PACKETS, STRUCTURES, TradeFlag
+from workstation.market.tables import NO_TIME, PACKETS, STRUCTURES, TradeFlag
 from workstation.market.tables.frames import arrays_of
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _PACKAGED = int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED | TradeFlag.COMBO)
+KEPT_NS = 2 * KEEP_NS
+"""How long a structure can be taken back."""
+QUIET_PACKETS = 4
+"""In a burst of more packets, single prints whose side is not known are taken for no legs: they are alike by chance."""
+FARTHEST = RATIOS[-1] * MOST_RATIO
+"""The largest leg of a package over its smallest, at most."""
 LEANING = 0.1
 """A leg is bought or sold when its lean is at least this; a structure leans by its net delta or vega over the gross."""
 
@@ -53,6 +69,7 @@ class StructureFinder:
         self._parameters = parameters
         self._waiting: list[pd.DataFrame] = []
         self._of_packet: dict[str, dict[str, Any]] = {}
+        self._watermark_ns = NO_TIME
 
     def take(self, packets: pd.DataFrame) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         """Rows of whole bursts and amended ones, and rows of ``structures`` with the places of their packets (``rows``)."""
@@ -74,42 +91,50 @@ class StructureFinder:
 
     def _found(self, arrays: list[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
+        watermark = np.maximum(np.maximum.accumulate(arrays[_AT["end_ns"]]), self._watermark_ns)
         amended = np.flatnonzero(arrays[_AT["burst_packets"]] == 0)
-        ends = [*_bursts_of_interest(arrays, self._parameters.least_size)]
+        blocks = _blocks(arrays)
+        ends = _bursts_of_interest(arrays, self._parameters.least_size, blocks)
+        legs = _legs(arrays, np.concatenate(ends)) if ends else {}
         places = sorted([(int(rows[-1]), rows) for rows in ends] + [(int(row), None) for row in amended])
         for row, rows in places:
             if rows is None:
-                found += self._retracted(arrays, row)
+                found += self._retracted(arrays, row, int(watermark[row]))
             else:
-                found += self._of_burst(arrays, rows)
-        if self._of_packet and len(arrays[0]):
-            oldest = int(arrays[_AT["end_ns"]].max()) - 2 * KEEP_NS
+                found += self._of_burst(arrays, rows, legs, blocks)
+        self._watermark_ns = int(watermark[-1])
+        if self._of_packet:
+            oldest = self._watermark_ns - KEPT_NS
             self._of_packet = {
                 packet: row for packet, row in self._of_packet.items() if row["end_ns"] >= oldest
             }
         return found
 
-    def _of_burst(self, arrays: list[Any], rows: npt.NDArray[np.int64]) -> list[dict[str, Any]]:
+    def _of_burst(
+        self, arrays: list[Any], rows: npt.NDArray[np.int64], known: dict[int, Leg], blocks: dict[int, str]
+    ) -> list[dict[str, Any]]:
         told = []
-        for group, by_fact in _groups(arrays, rows, self._parameters.least_size):
-            legs = [_leg(arrays, row) for row in group]
+        for group, by_fact in _groups(arrays, rows, self._parameters.least_size, known, blocks):
+            legs = [known[row] for row in group]
             if by_fact:
                 what = named(legs) or ("package", f"package of {len(legs)} legs")
                 found = [Named(tuple(range(len(legs))), *what)]
             else:
                 found = packages(legs)
             for one in found:
-                row = _row(arrays, [group[at] for at in one.legs], one, by_fact=by_fact)
+                row = _row(
+                    arrays, [group[at] for at in one.legs], [legs[at] for at in one.legs], one, by_fact
+                )
                 told.append(row)
                 for packet in row["packets"]:
                     self._of_packet[packet] = row
         return told
 
-    def _retracted(self, arrays: list[Any], row: int) -> list[dict[str, Any]]:
+    def _retracted(self, arrays: list[Any], row: int, now_ns: int) -> list[dict[str, Any]]:
         """The structure that stood on an amended packet, once."""
         packet = str(arrays[_AT["packet_id"]][row])
         held = self._of_packet.get(packet)
-        if held is None:
+        if held is None or held["end_ns"] < now_ns - KEPT_NS:
             return []
         for other in held["packets"]:
             self._of_packet.pop(other, None)
@@ -130,27 +155,30 @@ class StructureFinder:
             name: waiting[name].tolist() for name in PACKETS.names if waiting[name].dtype.kind not in "fib"
         }
         columns |= {name: waiting[name].to_numpy().copy() for name in PACKETS.names if name not in columns}
-        return {"waiting": columns, "structures": [[packet, row] for packet, row in self._of_packet.items()]}
+        return {
+            "watermark_ns": self._watermark_ns,
+            "waiting": columns,
+            "structures": [[packet, row] for packet, row in self._of_packet.items()],
+        }
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
         waiting = PACKETS.batch(state["waiting"], len(state["waiting"]["seq"]))
         self._waiting = [waiting] if len(waiting) else []
+        self._watermark_ns = int(state["watermark_ns"])
         by_id: dict[str, dict[str, Any]] = {}
         for packet, row in state["structures"]:
             self._of_packet[packet] = by_id.setdefault(row["structure_id"], row)
 
 
-def _bursts_of_interest(arrays: list[Any], least_size: float) -> list[npt.NDArray[np.int64]]:
+def _bursts_of_interest(
+    arrays: list[Any], least_size: float, blocks: dict[int, str]
+) -> list[npt.NDArray[np.int64]]:
     """Rows of each burst of at least two packets that may be legs."""
     expiry, size = arrays[_AT["expiry_ns"]], arrays[_AT["size"]]
-    packaged = (arrays[_AT["flags"]] & _PACKAGED) != 0
-    may = (
-        (arrays[_AT["burst_packets"]] > 1)
-        & (expiry > 0)
-        & (size > 0)
-        & (packaged | (size >= least_size) | _in_block(arrays))
-    )
+    may = ((arrays[_AT["flags"]] & _PACKAGED) != 0) | (size >= least_size)
+    may[list(blocks)] = True
+    may &= (arrays[_AT["burst_packets"]] > 1) & (expiry > 0) & (size > 0)
     rows = np.flatnonzero(may)
     if rows.size < 2:
         return []
@@ -159,64 +187,54 @@ def _bursts_of_interest(arrays: list[Any], least_size: float) -> list[npt.NDArra
     return [part for part in parts if part.size > 1]
 
 
-def _in_block(arrays: list[Any]) -> npt.NDArray[np.bool_]:
-    """Whether packets are of a block or combo with an id."""
-    flagged: npt.NDArray[np.bool_] = (arrays[_AT["flags"]] & int(TradeFlag.COMBO | TradeFlag.BLOCK)) != 0
-    for row in np.flatnonzero(flagged).tolist():
-        flagged[row] = arrays[_AT["block_id"]][row] != ""
-    return flagged
+def _blocks(arrays: list[Any]) -> dict[int, str]:
+    """The venue's id of packets that are of a block or combo, by row."""
+    flagged = np.flatnonzero((arrays[_AT["flags"]] & int(TradeFlag.COMBO | TradeFlag.BLOCK)) != 0)
+    told = {row: str(arrays[_AT["block_id"]][row]) for row in flagged.tolist()}
+    return {row: block for row, block in told.items() if block}
+
+
+def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> dict[int, Leg]:
+    """Legs by row."""
+    lean, size = arrays[_AT["lean"]][rows], arrays[_AT["size"]][rows]
+    side = np.where(np.abs(lean) < LEANING, 0, np.sign(lean)).astype(np.int64)
+    closes = arrays[_AT["open_interest"]][rows] >= size + np.nan_to_num(arrays[_AT["volume_before"]][rows])
+    right = arrays[_AT["right"]]
+    names = np.array([*(str(name) for name in right.categories), ""])[right.codes[rows]]
+    columns = (names, arrays[_AT["strike"]][rows], arrays[_AT["expiry_ns"]][rows], side, size, closes)
+    made = zip(*(column.tolist() for column in columns), strict=True)
+    return {row: Leg(*leg) for row, leg in zip(rows.tolist(), made, strict=True)}
 
 
 def _groups(
-    arrays: list[Any], rows: npt.NDArray[np.int64], least_size: float
-) -> list[tuple[list[int], bool]]:
+    arrays: list[Any], rows: npt.NDArray[np.int64], least_size: float, legs: dict[int, Leg], blocks: dict[int, str]
+) -> list[tuple[list[int], bool]]:  # fmt: skip
     """Rows that may be of one package, and whether the venue says so."""
     by_block: dict[str, list[int]] = defaultdict(list)
     loose: dict[bool, list[int]] = {True: [], False: []}
-    for row in rows.tolist():
-        block = str(arrays[_AT["block_id"]][row])
-        if block:
-            by_block[block].append(row)
-            continue
-        packaged = bool(arrays[_AT["flags"]][row] & _PACKAGED)
-        if packaged or arrays[_AT["size"]][row] >= least_size:
-            loose[packaged].append(row)
+    packaged = ((arrays[_AT["flags"]][rows] & _PACKAGED) != 0).tolist()
+    quiet = int(arrays[_AT["burst_packets"]][rows[0]]) <= QUIET_PACKETS
+    for row, of_package in zip(rows.tolist(), packaged, strict=True):
+        if row in blocks:
+            by_block[blocks[row]].append(row)
+        elif of_package or (legs[row].size >= least_size and (quiet or legs[row].side)):
+            loose[of_package].append(row)
     told = [(group, True) for group in by_block.values() if len(group) > 1]
-    for group in loose.values():
-        told += [(one, False) for one in _alike(arrays, group)]
-    return told
+    return told + [(one, False) for group in loose.values() for one in _alike(group, legs)]
 
 
-def _alike(arrays: list[Any], rows: list[int]) -> list[list[int]]:
-    """Rows split where sizes, in order, are too far apart for any ratio; the largest premiums of too many."""
-    size, premium = arrays[_AT["size"]], arrays[_AT["premium_usd"]]
-    order = sorted(rows, key=lambda row: (float(size[row]), row))
+def _alike(rows: list[int], legs: dict[int, Leg]) -> list[list[int]]:
+    """Rows split where sizes, in order, are too far apart for any ratio; groups of more than ``MOST_LEGS`` say nothing."""
     groups: list[list[int]] = []
-    for row in order:
-        if groups and ratios([float(size[groups[-1][0]]), float(size[row])]) is not None:
+    for row in sorted(rows, key=lambda row: (legs[row].size, row)):
+        if groups and legs[row].size <= FARTHEST * legs[groups[-1][0]].size:
             groups[-1].append(row)
         else:
             groups.append([row])
-    told = []
-    for group in groups:
-        if len(group) > MOST_LEGS:
-            group = sorted(group, key=lambda row: (-float(np.nan_to_num(premium[row])), row))[:MOST_LEGS]
-        if len(group) > 1:
-            told.append(sorted(group))
-    return told
+    return [sorted(group) for group in groups if 1 < len(group) <= MOST_LEGS]
 
 
-def _leg(arrays: list[Any], row: int) -> Leg:
-    lean, size = float(arrays[_AT["lean"]][row]), float(arrays[_AT["size"]][row])
-    held, before = float(arrays[_AT["open_interest"]][row]), float(arrays[_AT["volume_before"]][row])
-    return Leg(
-        right=str(arrays[_AT["right"]][row]), strike=float(arrays[_AT["strike"]][row]), expiry_ns=int(arrays[_AT["expiry_ns"]][row]),
-        side=0 if abs(lean) < LEANING else 1 if lean > 0 else -1, size=size, closes=bool(held >= size + np.nan_to_num(before)),
-    )  # fmt: skip
-
-
-def _row(arrays: list[Any], rows: list[int], what: Named, *, by_fact: bool) -> dict[str, Any]:
-    legs = [_leg(arrays, row) for row in rows]
+def _row(arrays: list[Any], rows: list[int], legs: list[Leg], what: Named, by_fact: bool) -> dict[str, Any]:
     sides = np.array([leg.side for leg in legs], dtype=np.float64)
     sizes = np.array([leg.size for leg in legs])
 

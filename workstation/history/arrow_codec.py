@@ -39,18 +39,20 @@ def stored_schema(table: Table) -> pa.Schema:
 
 def _dictionary(values: Any) -> pa.DictionaryArray:
     """A categorical with only the categories it uses, so that a batch does not carry the whole registry."""
-    codes, categories = values.codes, values.categories
+    codes, names = values.codes, pa.array(values.categories.array)
+    if isinstance(names, pa.ChunkedArray):
+        names = names.combine_chunks()
     missing = codes < 0 if len(codes) and codes.min() < 0 else None
-    if len(categories) > 8:
-        seen = np.zeros(len(categories) + 1, dtype=bool)
+    if len(names) > 8:
+        seen = np.zeros(len(names) + 1, dtype=bool)
         seen[codes] = True
         seen[-1] = False
         used = np.flatnonzero(seen)
-        mapped = np.zeros(len(categories) + 1, dtype=np.int32)
+        mapped = np.zeros(len(names) + 1, dtype=np.int32)
         mapped[used] = np.arange(len(used), dtype=np.int32)
-        codes, categories = mapped[codes], categories.take(used)
+        codes, names = mapped[codes], names.take(pa.array(used))
     indices = pa.array(codes.astype(np.int32, copy=False), mask=missing)
-    return pa.DictionaryArray.from_arrays(indices, pa.array(categories.tolist(), pa.string()))
+    return pa.DictionaryArray.from_arrays(indices, names.cast(pa.string()))
 
 
 def _array(column: Column, values: Any) -> pa.Array:
@@ -80,7 +82,12 @@ def encode(batch: pa.RecordBatch) -> pa.Buffer:
 
 def decode(table: Table, blob: Any) -> pa.Table:
     """The batch an IPC stream holds, aligned to the table as it is declared today."""
-    return nulls_for_nan(align(table, pa.ipc.open_stream(pa.py_buffer(blob)).read_all()))
+    return nulls_for_nan(decode_as_written(table, blob))
+
+
+def decode_as_written(table: Table, blob: Any) -> pa.Table:
+    """As ``decode``; an unknown number is NaN, as it was written."""
+    return align(table, pa.ipc.open_stream(pa.py_buffer(blob)).read_all())
 
 
 def nulls_for_nan(stored: pa.Table) -> pa.Table:

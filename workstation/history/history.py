@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -14,6 +15,15 @@ import numpy as np
 import pandas as pd
 
 from workstation.market.errors import HistoryError
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.markup import iso, size
+from workstation.market.markup import table as html_table
+from workstation.market.tables import Table
+from workstation.market.tables import table as declared
+from workstation.market.tables.readable import readable
+
+RECORDING_COLUMNS = ("first_seq", "last_seq", "feeds", "invented", "began_ns")
+_OPEN = int(np.iinfo(np.int64).max)
 
 Time = int | str | datetime | np.datetime64 | pd.Timestamp
 
@@ -69,7 +79,7 @@ class History(ABC):
         """Keep a batch; returns, once it is durable, how many rows were new."""
 
     @abstractmethod
-    def read(
+    def rows(
         self,
         table: str,
         start: Time | None = None,
@@ -79,7 +89,122 @@ class History(ABC):
         *,
         revisions: bool = False,
     ) -> pd.DataFrame:
-        """Rows with ``start <= event_ns < end``, sorted by (event_ns, seq)."""
+        """Rows with ``start <= event_ns < end``, sorted by (event_ns, seq); what ``read`` asks the store for."""
+
+    def read(
+        self,
+        table: str,
+        start: Time | None = None,
+        end: Time | None = None,
+        instruments: str | Iterable[str] | None = None,
+        columns: Sequence[str] | None = None,
+        *,
+        underlying: str | None = None,
+        revisions: bool = False,
+        time_index: bool = False,
+        invented: bool = True,
+    ) -> pd.DataFrame:
+        """Rows with ``start <= event_ns < end``, sorted by (event_ns, seq).
+
+        Parameters
+        ----------
+        table
+            Name of the table.
+        start, end
+            Int nanoseconds, ISO text or Timestamp (UTC when without a zone); None is open.
+        instruments
+            Names to keep, None for all.
+        columns
+            Names to read, in that order; None for all.
+        underlying
+            Only what is of this underlying: by the table's own column, else by the terms of its instruments.
+        revisions
+            False: of rows with one key, the one written last among those asked for. True: all of them.
+        time_index
+            True: for looking at and plotting, see ``market.tables.readable``: times are timestamps (missing: NaT) on an index
+            ``time``. False: as stored, which is what engines and functions take.
+        invented
+            False leaves out what a synthetic market wrote.
+
+        Raises
+        ------
+        TableError
+            The table or a column does not exist.
+        HistoryError
+            A time cannot be understood, or the table has no instruments or underlyings to choose from.
+
+        Warns
+        -----
+        UserWarning
+            Of names the table holds no row of, with those near them.
+        """
+        schema = declared(table)
+        wanted = list(columns) if columns is not None else list(schema.names)
+        asked = list(wanted)
+        if underlying is not None:
+            if "underlying" in schema.names:
+                asked.append("underlying")
+            else:
+                instruments = self._of_underlying(schema, underlying, instruments)
+        asked += ["event_ns"] if time_index else []
+        asked += [] if invented else ["seq"]
+        asked = list(dict.fromkeys(asked))
+        rows = self.rows(table, start, end, instruments, asked, revisions=revisions)
+        keep = np.ones(len(rows), dtype=bool)
+        if underlying is not None and "underlying" in schema.names:
+            keep &= (rows["underlying"] == underlying).to_numpy()
+            if not keep.any():
+                held = (
+                    self.sql(f"SELECT DISTINCT underlying FROM {table}")["underlying"].astype("str").tolist()
+                )
+                self._tell_missing(table, underlying, held)
+        if not invented:
+            keep &= ~self._invented(rows["seq"].to_numpy())
+        rows = rows if keep.all() else rows[keep].reset_index(drop=True)
+        if time_index:
+            return readable(schema, rows[list(dict.fromkeys([*wanted, "event_ns"]))])
+        return rows[wanted]
+
+    def _of_underlying(
+        self, schema: Table, underlying: str, instruments: str | Iterable[str] | None
+    ) -> list[str]:
+        """Names of the instruments of an underlying that the table holds, of those asked for."""
+        if "instrument" not in schema.names:
+            raise HistoryError(
+                f"{schema.name} knows neither underlyings nor instruments; choose rows of it by sql"
+            )
+        held = self.sql(f"SELECT DISTINCT instrument FROM {schema.name}")["instrument"].astype("str").tolist()
+        owners = INSTRUMENT_TERMS.describe(held)["underlying"].astype("str").tolist()
+        found = [name for name, owner in zip(held, owners, strict=True) if owner == underlying]
+        if not found:
+            self._tell_missing(schema.name, underlying, owners)
+        if instruments is None:
+            return found
+        asked = {instruments} if isinstance(instruments, str) else set(map(str, instruments))
+        return [name for name in found if name in asked]
+
+    def _tell_missing(self, table: str, underlying: str, held: Iterable[str]) -> None:
+        names = ", ".join(sorted({name for name in held if name})) or "none"
+        warnings.warn(
+            f"{self.url} holds no row of {table} of the underlying {underlying!r}; it has {names}",
+            stacklevel=4,
+        )
+
+    def note_recording(self, first_seq: int, feeds: Sequence[str], *, invented: bool) -> None:
+        """Write down who records from ``first_seq`` on; a store that cannot keeps nothing of it."""
+        return
+
+    def recordings(self) -> pd.DataFrame:
+        """Who recorded which rows, by ``seq``: first_seq, last_seq, feeds, invented, began_ns; none where it is not kept."""
+        return pd.DataFrame({name: [] for name in RECORDING_COLUMNS})
+
+    def _invented(self, seq: np.ndarray) -> np.ndarray:
+        """Which rows, by their ``seq``, an invented market wrote."""
+        found = np.zeros(len(seq), dtype=bool)
+        for one in self.recordings().to_dict("records"):
+            if one["invented"]:
+                found |= (seq >= one["first_seq"]) & (seq <= one["last_seq"])
+        return found
 
     @abstractmethod
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
@@ -124,6 +249,33 @@ class History(ABC):
 
     def __enter__(self) -> History:
         return self
+
+    def __panel__(self) -> Any:
+        """On a page it shows the same table; Panel would take it, for its ``read``, for a file of pixels."""
+        from panel.pane import HTML
+
+        return HTML(self._repr_html_())
+
+    def _repr_html_(self) -> str:
+        rows = [
+            [
+                one["name"],
+                one["rows"],
+                iso(one["first_event_ns"]),
+                iso(one["last_event_ns"]),
+                size(one["bytes"]),
+            ]
+            for one in self.tables().to_dict("records")
+        ]
+        spans = [
+            f"seq {one['first_seq']:,} "
+            + (f"to {one['last_seq']:,}" if one["last_seq"] < _OPEN else "and after")
+            for one in self.recordings().to_dict("records")
+            if one["invented"]
+        ]
+        note = f"invented by a synthetic market: {'; '.join(spans)}" if spans else ""
+        columns = ("table", "rows", "first (UTC)", "last (UTC)", "size")
+        return html_table(f"History {self.url}", columns, rows, note or ("" if rows else "no rows yet"))
 
     def __exit__(self, *exc: object) -> None:
         self.close()

@@ -20,6 +20,7 @@ _GROUPS = {
     "exposures": ("underlying", "sign_model", "basis"),
     "cascade": ("underlying", "sign_model", "basis"),
     "surfaces": ("underlying", "expiry_ns"),
+    "structures": ("underlying",),
     "frames": ("feed", "channel"),
     "health": ("feed", "channel"),
     "heartbeat": ("feed",),

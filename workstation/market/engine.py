@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import WorkstationError
-from workstation.market.tables import Table
+from workstation.market.tables import Table, declare
 from workstation.market.tables import table as table_named
 
 
@@ -93,6 +93,8 @@ class Engine(ABC):
 
     inputs: ClassVar[tuple[str, ...]]
     output: ClassVar[str]
+    table: ClassVar[Table]
+    """Of an engine of one's own: declared beside it, and made known when the class is."""
     parameters: Any = None
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -100,6 +102,8 @@ class Engine(ABC):
         for name, guarded in _GUARDS.items():
             if name in cls.__dict__:
                 setattr(cls, name, guarded(cls.__dict__[name]))
+        if isinstance(declared := cls.__dict__.get("table"), Table):
+            cls.output = declare(declared).name
 
     @property
     def late(self) -> int:

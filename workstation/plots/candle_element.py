@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import holoviews as hv
 import numpy as np
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, Segment, VBar
 from holoviews.core import Element2D
 from holoviews.plotting.bokeh.element import ElementPlot
 
-from workstation.plots.palette import LIGHT, palette
+from workstation.plots.palette import LIGHT, Palette, palette
 
 PRICES = ("open", "high", "low", "close")
 COLUMNS = ("time", *PRICES, "volume")
@@ -28,7 +28,7 @@ class Candles(hv.Dataset, Element2D):
 
 
 class CandlesPlot(ElementPlot):
-    """Wicks as segments and bodies as vertical bars, one source for all three glyphs."""
+    """Wicks as segments and bodies as vertical bars, one source for both glyphs."""
 
     style_opts: ClassVar[list[str]] = ["alpha", "palette_name"]
     _plot_methods: ClassVar[dict[str, str]] = {"single": "segment"}
@@ -46,46 +46,42 @@ class CandlesPlot(ElementPlot):
 
     def get_data(self, element: Any, ranges: Any, style: Any) -> Any:
         """Columns of the source."""
-        return columns(element), {}, style
+        return self._columns(element), {}, style
+
+    def _columns(self, element: Any) -> dict[str, np.ndarray]:
+        dark = self.style[self.cyclic_index].get("palette_name", LIGHT.name) == "dark"
+        return columns(element, palette(dark))
 
     def _init_glyphs(self, plot: Any, element: Any, ranges: Any, source: Any) -> None:
-        source = ColumnDataSource(data=columns(element))
-        colours = palette(self.style[self.cyclic_index].get("palette_name", LIGHT.name) == "dark")
-        parts = {}
-        for side, colour, fill in (("up", colours.up, colours.card), ("down", colours.down, colours.down)):
-            parts[f"{side}_wick"] = plot.segment(
-                "time", f"{side}_low", "time", f"{side}_high", source=source, line_color=colour
-            )
-            parts[f"{side}_body"] = plot.vbar(
-                "time", f"{side}_width", "open", "close", source=source, fill_color=fill, line_color=colour
-            )
-        for name, renderer in parts.items():
-            renderer.update(selection_glyph=None, nonselection_glyph=None, hover_glyph=None, muted_glyph=None)
-            self.handles[f"{name}_glyph_renderer"] = renderer
+        source = ColumnDataSource(data=self._columns(element))
+        wicks = plot.add_glyph(source, Segment(x0="time", y0="low", x1="time", y1="high", line_color="ink"))
+        bodies = plot.add_glyph(
+            source,
+            VBar(x="time", width="body_ms", bottom="open", top="close", fill_color="fill", line_color="ink"),
+        )
         self.handles.update(
             source=source,
             cds=source,
             previous_id=element._plot_id,
-            glyph=parts["up_body"].glyph,
-            glyph_renderer=parts["up_body"],
+            glyph=bodies.glyph,
+            glyph_renderer=bodies,
+            wicks_glyph_renderer=wicks,
         )
         if "hover" in self.handles:
-            self.handles["hover"].renderers = [parts["up_body"], parts["down_body"]]
+            self.handles["hover"].renderers = [bodies]
 
     def _update_glyphs(self, element: Any, ranges: Any, style: Any) -> None:
-        self.handles["source"].data = columns(element)
+        self.handles["source"].data = self._columns(element)
 
 
-def columns(element: Candles) -> dict[str, np.ndarray]:
-    """What the glyphs draw; a body or wick of the other direction has no width or height."""
+def columns(element: Candles, colours: Palette) -> dict[str, np.ndarray]:
+    """What the glyphs draw: prices, the width of bodies, and the colours of lines and bodies."""
     found = {name: element.dimension_values(name) for name in COLUMNS}
     rising = found["close"] >= found["open"]
-    width = element.dimension_values("width_ms") * BODY
+    found["body_ms"] = element.dimension_values("width_ms") * BODY
     found["time"] = found["time"].astype("datetime64[ns]").astype(np.int64) / 1e6
-    for side, mine in (("up", rising), ("down", ~rising)):
-        found[f"{side}_width"] = np.where(mine, width, 0.0)
-        for end in ("high", "low"):
-            found[f"{side}_{end}"] = np.where(mine, found[end], np.nan)
+    found["ink"] = np.where(rising, colours.up, colours.down).astype(object)
+    found["fill"] = np.where(rising, colours.card, colours.down).astype(object)
     return found
 
 

@@ -21,7 +21,7 @@ from workstation.plots.level_lines import key_levels, labels, lines
 from workstation.plots.palette import Palette
 from workstation.plots.style import Style, colours_of, said
 
-MOST = 1_500
+MOST = 1_000
 """Candles drawn at the most; of more, neighbours are joined until one zooms in."""
 _TIME = "@time{%d %b %H:%M:%S}"
 _STRONGEST = 60

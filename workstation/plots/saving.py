@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -27,6 +28,8 @@ _FLAGS = (
 _PATIENCE_S = 120.0
 _TOOLBAR = 40
 """Room for the toolbar of a layout, pixels."""
+_OUTSIDE = re.compile(r'<script src="[^"]*"></script>\s*')
+"""Scripts of Panel's own components, which no plot needs and no file brings along."""
 _BEGIN, _END = "SVG-BEGINS:", ":SVG-ENDS"
 _SVG = Path(__file__).with_name("export_svg.js").read_text(encoding="utf-8")
 
@@ -78,7 +81,8 @@ def save(
 
 def _page(element: Any, width: int, height: int | None, *, svg: bool) -> tuple[str, tuple[int, int]]:
     """A page of the element at a size of its own, and a size that holds it."""
-    model = hv.render(element, backend="bokeh")
+    plot = hv.renderer("bokeh").get_plot(element)
+    model = plot.state
     figures = list(model.select({"type": Plot}))
     for figure in figures:
         figure.update(sizing_mode=None, width=width, height=height or figure.height or 340)
@@ -91,6 +95,8 @@ def _page(element: Any, width: int, height: int | None, *, svg: bool) -> tuple[s
     across, tall = _grid(model, figures)
     page = file_html(model, INLINE, title="workstation", suppress_callback_warning=True)
     room = 0 if isinstance(model, Plot) else _TOOLBAR
+    plot.cleanup()  # a live element is not followed for a file
+    page = _OUTSIDE.sub("", page)
     behind = next((figure.border_fill_color for figure in figures if figure.border_fill_color), "white")
     return page.replace("<body>", f'<body style="margin:0;background:{behind}">'), (
         width * across + room,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -220,36 +221,30 @@ def _paint_legend(legend: Any, colours: Palette) -> None:
     )  # fmt: skip
 
 
-_SAID = ("usd", "price", "strike", "percent", "si")
+_SAID = re.compile(r"@\{?(\w+)\}?\{(usd|price|strike|percent|si)\}")
+_TIME = re.compile(r"@\{?(\w+)\}?\{(%[^}]*)\}")
 
 
 def said(column: str, how: str) -> str:
-    """A number in a tooltip: of a column as ``usd``, ``price``, ``strike`` or ``percent``."""
+    """A number in a tooltip: of a column as ``usd``, ``price``, ``strike``, ``percent`` or ``si``."""
     return f"@{column}{{{how}}}"
 
 
 def _say_on_hover(figure: Any) -> None:
-    """Turn ``@column{usd}`` of tooltips into Bokeh's custom formats, once."""
-    for tool in figure.tools:
-        if not isinstance(tool, HoverTool) or not isinstance(tool.tooltips, list):
-            continue
-        found: dict[str, str] = {}
-        texts = []
-        for words, text in tool.tooltips:
-            for how in _SAID:
-                if text.endswith(f"{{{how}}}"):
-                    column = text[1 : text.index("{")]
-                    found[column], text = how, f"@{column}{{custom}}"
-            texts.append((words, text))
-        if found:
-            tool.tooltips = texts
-            tool.formatters = {**tool.formatters, **formats.hovers(**found)}
-        times = {
-            text[: text.index("{")]: "datetime" for _, text in texts if "{%" in text and text.startswith("@")
-        }
-        if times and not set(times) <= set(tool.formatters):
-            tool.formatters = {**tool.formatters, **times}
+    """Turn ``@column{usd}`` of tooltips into Bokeh's custom formats, and times into its formats of times."""
+    for tool in figure.select({"type": HoverTool}):
         tool.visible = False
+        if not isinstance(tool.tooltips, list):
+            continue
+        told = " ".join(text for _, text in tool.tooltips)
+        numbers, times = dict(_SAID.findall(told)), _TIME.findall(told)
+        if not numbers and all(f"@{column}" in tool.formatters for column, _ in times):
+            continue
+        tool.tooltips = [
+            (words, _TIME.sub(r"@\1{\2}", _SAID.sub(r"@\1{custom}", text))) for words, text in tool.tooltips
+        ]
+        dated = {f"@{column}": "datetime" for column, _ in times}
+        tool.formatters = {**tool.formatters, **formats.hovers(**numbers), **dated}
 
 
 def text(

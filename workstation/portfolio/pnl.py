@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.durations import nanoseconds
 from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
@@ -56,12 +57,12 @@ class PnlSnapshotsParameters:
     @property
     def every_ns(self) -> int:
         """``every`` in nanoseconds."""
-        return int(pd.Timedelta(self.every).as_unit("ns").value)
+        return nanoseconds(self.every)
 
     @property
     def settle_after_ns(self) -> int:
         """``settle_after`` in nanoseconds."""
-        return int(pd.Timedelta(self.settle_after).as_unit("ns").value)
+        return nanoseconds(self.settle_after, "settle_after")
 
 
 class PnlSnapshots(Engine):

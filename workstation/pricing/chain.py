@@ -17,7 +17,11 @@ from workstation.pricing.contracts import contracts
 from workstation.pricing.fresh import STALE_AFTER_S
 from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
 
-__all__ = ["DIMS", "UNITS", "chain", "contracts_of", "dataset", "instant_ns", "savable"]
+__all__ = ["DIMS", "UNITS", "UnknownUnderlying", "chain", "contracts_of", "dataset", "instant_ns", "savable"]
+
+
+class UnknownUnderlying(ValueError):
+    """The marks hold no option of the underlying that was asked for."""
 
 
 def chain(
@@ -193,7 +197,7 @@ def _choose(latest: LatestMarks, underlying: str | None) -> str:
     names = sorted(latest.underlyings[row] for row in present)
     if underlying is not None:
         if underlying not in names:
-            raise ValueError(
+            raise UnknownUnderlying(
                 f"no option of underlying {underlying!r}; the marks hold {', '.join(names) or 'none'}"
             )
         return underlying

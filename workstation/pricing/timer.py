@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from workstation.market.durations import nanoseconds
 from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS, known
 from workstation.market.tables import NO_TIME, TABLES
@@ -46,7 +47,7 @@ class ChainTimerParameters:
     @property
     def every_ns(self) -> int:
         """``every`` in nanoseconds."""
-        return int(pd.Timedelta(self.every).as_unit("ns").value)
+        return nanoseconds(self.every)
 
 
 class TimerParameters(Protocol):

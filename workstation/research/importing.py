@@ -18,9 +18,11 @@ from workstation.feeds.files.read_ahead import one_ahead
 from workstation.history import History
 from workstation.history.spill import Spill
 from workstation.market.errors import FrameError, in_words
+from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES
 from workstation.research.import_writer import ImportWriter
 from workstation.research.known_rows import KnownRows
+from workstation.research.progress import progress as progress_bar
 
 FILES_BETWEEN_FLUSHES = 200
 ROWS_IN_MEMORY = 2_000_000
@@ -53,12 +55,33 @@ class Imported:
     rejections: Rejections = field(default_factory=Rejections)
     failures: dict[str, str] = field(default_factory=dict)
 
+    def _repr_html_(self) -> str:
+        held = self.known_rows
+        rows = [
+            [name, self.rows.get(name, 0), held.get(name, 0)] for name in dict.fromkeys([*self.rows, *held])
+        ]
+        title = f"Imported {self.files} files" + (f", {self.known} more were known" if self.known else "")
+        shown = html_table(title, ("table", "rows written", "rows known before"), rows)
+        for said, counts in (
+            ("set aside", self.rejections.counts),
+            ("kept, not all known", self.rejections.notes),
+        ):
+            if counts:
+                first = self.rejections.examples
+                told = sorted(counts.items(), key=lambda item: -item[1])
+                shown += html_table(
+                    said, ("rows", "reason", "first of them"), [[n, why, first[why]] for why, n in told]
+                )
+        if self.failures:
+            shown += html_table("not read", ("file", "reason"), list(self.failures.items()))
+        return shown
+
 
 def import_files(
     history: History,
     format_name: str,
     paths: Iterable[str | Path],
-    progress: Callable[[Path, int], None] | None = None,
+    progress: Callable[[Path, int], None] | bool | None = None,
     again: bool = False,
     **options: Any,
 ) -> Imported:
@@ -73,7 +96,8 @@ def import_files(
     paths
         Files, or folders that are searched for files.
     progress
-        Called with the file and the rows written of it, at each file's end.
+        Called with the file and the rows written of it, at each file's end. None: a bar with an estimate where somebody looks, a
+        notebook or a terminal; False: no bar.
     again
         Read a file although its content was imported before, with the same format and options.
     options
@@ -101,8 +125,11 @@ def import_files(
     if format_name not in FORMATS:
         raise FrameError(f"no such format {format_name!r}; known are {', '.join(FORMATS)}")
     files = expand(paths)
-    with history.alone("import"):
-        return _Import(history, format_name, options, again).run(files, progress)
+    told = progress if callable(progress) else None
+    shown = False if callable(progress) or progress is False else None
+    with history.alone("import"), progress_bar(f"import {format_name}", len(files), shown=shown) as bar:
+        run = _Import(history, format_name, options, again)
+        return run.run(files, told, bar.tell)
 
 
 class _Import:
@@ -118,11 +145,16 @@ class _Import:
         self._stopped = False
         self._newest: _Staged | None = None
 
-    def run(self, files: Sequence[Path], progress: Callable[[Path, int], None] | None) -> Imported:
+    def run(
+        self,
+        files: Sequence[Path],
+        progress: Callable[[Path, int], None] | None,
+        tell: Callable[[float, str], None],
+    ) -> Imported:
         """Import them one by one; what is complete is written, also when a later file is interrupted."""
         try:
             with closing(one_ahead(iter(files), self._read)) as coming:
-                self._take(coming, progress)
+                self._take(coming, progress, tell)
             self._writer.instruments()
         finally:
             if self._newest is not None:
@@ -130,12 +162,18 @@ class _Import:
             self._writer.flush()
         return self._done
 
-    def _take(self, files: Iterator[_Read], progress: Callable[[Path, int], None] | None) -> None:
+    def _take(
+        self,
+        files: Iterator[_Read],
+        progress: Callable[[Path, int], None] | None,
+        tell: Callable[[float, str], None],
+    ) -> None:
         """Write what was read, file by file."""
         try:
             for number, file in enumerate(files, start=1):
                 with closing(file.staged):
                     written = self._file(file)
+                tell(number, file.path.name)
                 if written is not None and progress:
                     progress(file.path, written)
                 if number % FILES_BETWEEN_FLUSHES == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -15,15 +15,32 @@ from workstation.engines import standard_engines
 from workstation.feeds.tape.blocks import blocks
 from workstation.feeds.tape.recordings import Recording
 from workstation.feeds.tape.tape import Tape
+from workstation.history.history import to_ns
+from workstation.market.digest import digest
 from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.markup import UNKNOWN, iso
+from workstation.market.markup import table as html_table
 from workstation.market.public_face import make_callable
 from workstation.market.tables import TABLES
+from workstation.research.progress import progress as progress_bar
 from workstation.research.unpaced import Unpaced, suits
 from workstation.streams.hub import Hub
 
 Derived = tuple[dict[str, list[pd.DataFrame]], Counter[str]]
 """Derived rows by table, and how many rows of each table were played."""
+
+
+class Replayed(dict[str, pd.DataFrame]):
+    """Derived rows by table; in a notebook it shows itself with spans and digests."""
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for name, frame in self.items():
+            times = frame["event_ns"]
+            span = (iso(times.min()), iso(times.max())) if len(frame) else (UNKNOWN, UNKNOWN)
+            rows.append([name, len(frame), *span, digest([frame])])
+        return html_table("Replayed", ("table", "rows", "first (UTC)", "last (UTC)", "digest"), rows)
 
 
 class ReplayWarning(UserWarning):
@@ -36,7 +53,8 @@ def replay(
     end: Any = None,
     engines: Sequence[Engine] | None = None,
     tables: Sequence[str] = (),
-) -> dict[str, pd.DataFrame]:
+    progress: bool | None = None,
+) -> Replayed:
     """Derive again what a recording's raw rows give.
 
     Parameters
@@ -50,6 +68,8 @@ def replay(
     tables
         Raw tables to play; ``frames`` among them plays raw frames through their decoders. Default: every raw table but
         ``frames``.
+    progress
+        None: a bar with an estimate where somebody looks, a notebook or a terminal; False: no bar.
 
     Returns
     -------
@@ -76,8 +96,23 @@ def replay(
     [[1.0, 1.0]]
     """
     standard = standard_engines() if engines is None else list(engines)
-    tape = Tape(recording, start=start, end=end, tables=tuple(tables), speed="max")
-    made, played = (_in_blocks if suits(standard, tape.tables) else _through_hub)(tape, standard)
+    bounds: dict[str, Any] = {"start": start, "end": end, "tables": tuple(tables), "speed": "max"}
+    tape = Tape(recording, **bounds)
+    apart = _hub_engines(standard)
+    rest = [engine for engine in standard if engine not in apart]
+    first_ns, last_ns = _span(tape)
+    with progress_bar("replay", last_ns - first_ns, shown=progress) as bar:
+
+        def tell(event_ns: int) -> None:
+            bar.tell(event_ns - first_ns, iso(event_ns))
+
+        if not suits(rest, tape.tables):
+            made, played = _through_hub(tape, standard, tell)
+        else:
+            made, played = _in_blocks(tape, rest, tell) if rest else ({}, Counter())
+            if apart:
+                further, played = _through_hub(Tape(recording, **bounds), apart, tell)
+                made |= _numbered_after(made, further)
     for one in getattr(tape.recording, "refused", ()):
         warnings.warn(f"{one.rows:,} rows were set aside: {one.reason}", ReplayWarning, stacklevel=2)
     if not any(made.values()):
@@ -88,10 +123,47 @@ def replay(
             ReplayWarning,
             stacklevel=2,
         )
-    return {table: TABLES[table].concat(frames) for table, frames in made.items()}
+    return Replayed({table: TABLES[table].concat(frames) for table, frames in made.items()})
 
 
-def _in_blocks(tape: Tape, engines: Sequence[Engine]) -> Derived:
+def _hub_engines(engines: Sequence[Engine]) -> list[Engine]:
+    """Those that read what others derive, those they read, and those that write a table with one of them."""
+    apart = {id(engine) for engine in engines if any(not TABLES[name].raw for name in engine.inputs)}
+    while True:
+        chosen = [engine for engine in engines if id(engine) in apart]
+        wanted = {name for engine in chosen for name in (*engine.inputs, engine.output)}
+        more = {id(engine) for engine in engines if engine.output in wanted}
+        if more <= apart:
+            return chosen
+        apart |= more
+
+
+def _numbered_after(
+    made: Mapping[str, list[pd.DataFrame]], further: Mapping[str, list[pd.DataFrame]]
+) -> dict[str, list[pd.DataFrame]]:
+    """Further rows with a ``seq`` beyond all that were made before."""
+    last = max((int(rows["seq"].max()) for frames in made.values() for rows in frames), default=0)
+    return {
+        table: [rows.assign(seq=rows["seq"].to_numpy() + last) for rows in frames]
+        for table, frames in further.items()
+    }
+
+
+def _span(tape: Tape) -> tuple[int, int]:
+    """First and last event time that is played; twice 0 where the recording does not say."""
+    held = getattr(tape.recording, "tables", None)
+    spans = held() if held is not None else None
+    if spans is None or not len(spans):
+        return 0, 0
+    spans = spans[spans["name"].isin(tape.tables)]
+    if not len(spans):
+        return 0, 0
+    first, last = int(spans["first_event_ns"].min()), int(spans["last_event_ns"].max())
+    start, end = to_ns(tape.parameters.start), to_ns(tape.parameters.end)
+    return max(first, start if start is not None else first), min(last, end if end is not None else last)
+
+
+def _in_blocks(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None]) -> Derived:
     """Block by block: what no engine can tell from batch by batch."""
     run, played = Unpaced(engines), Counter[str]()
     tape.begin()
@@ -99,10 +171,12 @@ def _in_blocks(tape: Tape, engines: Sequence[Engine]) -> Derived:
     for block in blocks(tape):
         run.take(block)
         played.update({name: len(frame) for name, frame in block.frames.items() if len(frame)})
+        if len(block):
+            tell(int(block.event_ns.max()))
     return run.made, played
 
 
-def _through_hub(tape: Tape, engines: Sequence[Engine]) -> Derived:
+def _through_hub(tape: Tape, engines: Sequence[Engine], tell: Callable[[int], None]) -> Derived:
     """Batch by batch through a hub: raw frames through their decoders, and engines that read what others or the hub make."""
     hub = Hub(agreeing=1)  # rows of a recording were accepted once
     made: dict[str, list[pd.DataFrame]] = {engine.output: [] for engine in engines}
@@ -110,12 +184,12 @@ def _through_hub(tape: Tape, engines: Sequence[Engine]) -> Derived:
         hub.add_engine(engine)
     hub.attach("replay", sorted(made), lambda table, frame: made[table].append(frame))
     with ThreadPoolExecutor(1, thread_name_prefix="replay") as thread:
-        played = thread.submit(asyncio.run, _play(tape, hub)).result()
+        played = thread.submit(asyncio.run, _play(tape, hub, tell)).result()
     _raise_failures(hub)
     return made, played
 
 
-async def _play(tape: Tape, hub: Hub) -> Counter[str]:
+async def _play(tape: Tape, hub: Hub, tell: Callable[[int], None]) -> Counter[str]:
     """Play to the end; returns the rows of each table."""
     played: Counter[str] = Counter()
     await tape.connect()
@@ -123,6 +197,7 @@ async def _play(tape: Tape, hub: Hub) -> Counter[str]:
     async for batch in tape.batches():
         hub.publish(batch.table, batch.frame)
         played[batch.table] += len(batch.frame)
+        tell(hub.watermark_ns)
     await tape.close()
     return played
 

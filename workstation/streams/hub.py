@@ -141,7 +141,7 @@ class Hub:
         nodes weakly: keep what you attach, or end it in a ``sink``. Nothing here is awaited: put a
         ``newest()`` node (``streams.pace``) before anything that takes time of its own.
         """
-        return self._streams[table_named(table).name]
+        return self._stream(table_named(table).name)
 
     # -- what can be attached -----------------------------------------------------------------------------
 
@@ -158,7 +158,7 @@ class Hub:
             branch = Branch(name, function, self._fail)
             self._branches[name] = branch
             for table in known:
-                branch.hang(self._streams[table])
+                branch.hang(self._stream(table))
 
     def detach(self, name: str) -> None:
         """Take a branch away."""
@@ -246,6 +246,13 @@ class Hub:
             self._drain()
 
     # -- inside -------------------------------------------------------------------------------------------
+
+    def _stream(self, table: str) -> TableStream:
+        """The stream of a table; a table declared since the hub was made gets one."""
+        found = self._streams.get(table)
+        if found is None:
+            found = self._streams.setdefault(table, TableStream(table, self._fail))
+        return found
 
     def _branch(self, name: str) -> Branch:
         if name not in self._branches:
@@ -341,7 +348,7 @@ class Hub:
         try:
             while self._queue:
                 accepted = self._queue.popleft()
-                self._streams[accepted.table].deliver(accepted.frame)
+                self._stream(accepted.table).deliver(accepted.frame)
         finally:
             self._emitting = False
 

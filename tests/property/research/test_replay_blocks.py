@@ -78,7 +78,7 @@ def both(recording: Recording, parameters: EngineParameters, **bounds: Any) -> l
     return found
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(recordings(), st.sampled_from([SHORT, FLOW]))
 def test_blocks_give_what_batches_give(
     recording: dict[str, pd.DataFrame], parameters: EngineParameters
@@ -88,7 +88,7 @@ def test_blocks_give_what_batches_give(
 
 
 @pytest.mark.parametrize("tables", [MARKET, MARKET + REST, MARKET + ACCOUNT + REST])
-@pytest.mark.parametrize("rows", [50, 1500])
+@pytest.mark.parametrize("rows", [50, 500])
 def test_long_mixed_streams(tables: tuple[str, ...], rows: int) -> None:
     held: dict[str, list[pd.DataFrame]] = {}
     for table, frame in fixed_stream(tables, rows=rows):

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from workstation import open_history
 from workstation.cli import app
+from workstation.cli.compiling import PARTS
 from workstation.cli.doctor import examine
 from workstation.cli.serving import dashboards, free_port
 from workstation.settings import Settings
@@ -143,10 +144,41 @@ def test_every_dashboard_is_served() -> None:
     assert "exposure" in dashboards()
 
 
-def test_compiling_runs_every_engine_once(runner: CliRunner) -> None:
+class Stamp:
+    """A cache that was, or was not, filled from these sources; counts how often it was emptied."""
+
+    def __init__(self, complete: bool) -> None:
+        self.filled, self.dropped = complete, 0
+
+    def complete(self) -> bool:
+        return self.filled
+
+    def drop(self) -> None:
+        self.dropped += 1
+
+    def mark_complete(self) -> None:
+        self.filled = True
+
+
+@pytest.mark.parametrize("complete", [False, True])
+def test_compiling_empties_a_cache_of_other_sources_alone(
+    complete: bool, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The parts run in processes of their own; here the shortest one stands for all."""
+    cache = Stamp(complete)
+    monkeypatch.setattr("workstation.cli.compiling.KernelCache", lambda: cache)
+    monkeypatch.setattr("workstation.cli.compiling.PARTS", {"feeds": PARTS["feeds"]})
     result = runner.invoke(app, ["compile"])
     assert result.exit_code == 0, result.output
     assert "The numerical kernels are compiled" in result.output
+    assert cache.filled
+    assert cache.dropped == (not complete)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_compiles(part: str, runner: CliRunner) -> None:
+    result = runner.invoke(app, ["compile", "--part", part])
+    assert result.exit_code == 0, result.output
 
 
 def test_compiling_names_an_engine_that_does_not_run(

@@ -9,7 +9,6 @@ cannot be read becomes a ``rejected`` row of ``health`` and costs no neighbour; 
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from operator import attrgetter
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -110,7 +109,7 @@ def _known(
     table: SymbolTable, group: Group, name: str, *, sized: bool = False
 ) -> tuple[Group, rows.Ids, list[Rejection]]:
     """Items of instruments that can be read, and where ``sized`` whose unit is known."""
-    names = list(map(attrgetter(name), group.items))
+    names = group.told[name]
     ids = table.ids(names)
     known = table.code[ids] >= 0
     good = known & np.isfinite(table.size[ids]) if sized else known
@@ -139,9 +138,9 @@ def decode_option_trades(group: Group, name: str = "s") -> Parts:
     ``t`` goes up by one with each print of an instrument.
     """
     group, ids, aside = _known(OPTIONS, group, name, sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("trades", group.at, rows.option_trades(ids, group.items, group.seen_ns))], aside
+    return [Part("trades", group.at, rows.option_trades(ids, group.told, group.seen_ns))], aside
 
 
 def decode_option_marks(group: Group) -> Parts:
@@ -156,16 +155,16 @@ def decode_option_marks(group: Group) -> Parts:
     The mark is that of a contract, here of 100 XRP; greeks are per coin.
     """
     group, ids, aside = _known(OPTIONS, group, "s", sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("marks", group.at, rows.option_marks(ids, group.items, group.seen_ns))], aside
+    return [Part("marks", group.at, rows.option_marks(ids, group.told, group.seen_ns))], aside
 
 
 def _option_rows(group: Group, name: str, made: Any) -> Parts:
     group, ids, aside = _known(OPTIONS, group, name, sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("marks", group.at, made(ids, group.items, group.seen_ns))], aside
+    return [Part("marks", group.at, made(ids, group.told, group.seen_ns))], aside
 
 
 def decode_open_interests(group: Group, table: SymbolTable, names: tuple[str, str, str]) -> Parts:
@@ -177,9 +176,9 @@ def decode_open_interests(group: Group, table: SymbolTable, names: tuple[str, st
     """
     symbol, time, amount = names
     group, ids, aside = _known(table, group, symbol, sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    times, amounts = ([getattr(each, name) for each in group.items] for name in (time, amount))
+    times, amounts = (group.told[name] for name in (time, amount))
     columns = rows.open_interests(table, ids, times, amounts, group.seen_ns)
     return [Part("marks", group.at, columns)], aside
 
@@ -196,9 +195,9 @@ def decode_aggregate_trades(group: Group, table: SymbolTable, symbol: str = "") 
         for each in group.items:
             each.s = symbol
     group, ids, aside = _known(table, group, "s")
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("trades", group.at, rows.aggregate_trades(table, ids, group.items, group.seen_ns))], aside
+    return [Part("trades", group.at, rows.aggregate_trades(table, ids, group.told, group.seen_ns))], aside
 
 
 def decode_mark_prices(group: Group, names: tuple[str, str, str, str] = ("s", "E", "p", "i")) -> Parts:
@@ -210,9 +209,9 @@ def decode_mark_prices(group: Group, names: tuple[str, str, str, str] = ("s", "E
          "P":"11784.25","r":"0.00038167","T":1562306400000}}
     """
     group, ids, aside = _known(FUTURES, group, names[0])
-    if not group.items:
+    if not len(group):
         return [], aside
-    time, mark, index = ([getattr(each, name) for each in group.items] for name in names[1:])
+    time, mark, index = (group.told[name] for name in names[1:])
     return [Part("marks", group.at, rows.mark_prices(ids, time, mark, index, group.seen_ns))], aside
 
 
@@ -229,9 +228,9 @@ def decode_books(group: Group, table: SymbolTable, names: tuple[str, ...] = _PUS
          "B":"31.21000000","a":"25.36520000","A":"40.66000000"}}
     """
     group, ids, aside = _known(table, group, names[0], sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    time, *levels = ([getattr(each, name) for each in group.items] for name in names[1:])
+    time, *levels = (group.told[name] for name in names[1:])
     return [Part("quotes", group.at, rows.quotes(table, ids, levels, time, group.seen_ns))], aside
 
 
@@ -243,11 +242,11 @@ def decode_liquidations(group: Group) -> Parts:
         {"stream":"btcusdt@forceOrder","data":{"e":"forceOrder","E":1568014460893,"o":{"s":"BTCUSDT","S":"SELL","o":"LIMIT","f":"IOC","q":"0.014",
          "p":"9910","ap":"9910","X":"FILLED","l":"0.014","z":"0.014","T":1568014460893}}}
     """
-    group = group._replace(items=[each.o for each in group.items])
+    group = group.of([each.o for each in group.items])
     group, ids, aside = _known(FUTURES, group, "s")
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("liquidations", group.at, rows.liquidations(ids, group.items, group.seen_ns))], aside
+    return [Part("liquidations", group.at, rows.liquidations(ids, group.told, group.seen_ns))], aside
 
 
 def decode_option_listings(group: Group) -> Parts:
@@ -259,7 +258,7 @@ def decode_option_listings(group: Group) -> Parts:
          "symbol":"BTC-220815-50000-C","side":"CALL","strikePrice":"50000","underlying":"BTCUSDT","unit":1,"quoteAsset":"USDT"}
     """
     group, ids, aside = _known(OPTIONS, group, "symbol")
-    if not group.items:
+    if not len(group):
         return [], aside
     OPTIONS.told({listing.symbol: listing.unit for listing in group.items})
     expiries = [listing.expiryDate for listing in group.items]
@@ -277,7 +276,7 @@ def decode_listings(group: Group, table: SymbolTable) -> Parts:
          "quoteAsset":"USDT","marginAsset":"USDT","filters":[{"filterType":"PRICE_FILTER","tickSize":"0.10"}]}
     """
     group, ids, aside = _known(table, group, "symbol")
-    if not group.items:
+    if not len(group):
         return [], aside
     expiries = [listing.deliveryDate for listing in group.items]
     return [

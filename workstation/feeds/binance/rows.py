@@ -6,20 +6,18 @@ multiplier of every row of ``instruments`` is 1. What is missing, and 0 or -1 wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.feeds.binance import messages
 from workstation.feeds.venue_kit.columns import (
     DAYS,
     MILLISECOND,
     POINTS,
     Times,
-    columns_of,
     nanoseconds,
     number,
     positive,
@@ -31,6 +29,8 @@ from workstation.market.symbology import parse
 from workstation.market.tables import NO_TIME, TradeFlag
 
 Ids = npt.NDArray[np.intp]
+Columns = Mapping[str, Any]
+"""Fields of messages by name, a value a message."""
 VENUE = "binance"
 OPTIONS = SymbolTable("binance", sized=True)
 """Options; units are those of the newest list decoded."""
@@ -44,9 +44,9 @@ def stamp(table: SymbolTable, ids: Ids, event_ns: Times, seen_ns: Times) -> dict
     return {"event_ns": event_ns, "seen_ns": seen_ns, "instrument": table.code[ids], "venue": VENUE}
 
 
-def option_trades(ids: Ids, prints: Sequence[Any], seen_ns: Times) -> dict[str, Any]:
+def option_trades(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``trades`` of options, pushed or by REST."""
-    told, unit = columns_of(prints), OPTIONS.size[ids]
+    unit = OPTIONS.size[ids]
     pushed = "T" in told
     sides = np.array(told["S"]) == "BUY" if pushed else np.array(told["side"]) > 0
     columns = stamp(OPTIONS, ids, nanoseconds(told["T" if pushed else "time"]), seen_ns) | {
@@ -59,11 +59,8 @@ def option_trades(ids: Ids, prints: Sequence[Any], seen_ns: Times) -> dict[str, 
     return columns
 
 
-def aggregate_trades(
-    table: SymbolTable, ids: Ids, prints: Sequence[messages.AggregateTrade], seen_ns: Times
-) -> dict[str, Any]:
+def aggregate_trades(table: SymbolTable, ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``trades`` of futures and spot."""
-    told = columns_of(prints)
     return stamp(table, ids, nanoseconds(told["T"]), seen_ns) | {
         "price": number(told["p"]),
         "size": number(told["q"]),
@@ -73,17 +70,18 @@ def aggregate_trades(
 
 def _printed(numbers: Sequence[int], bought: npt.NDArray[np.bool_]) -> dict[str, Any]:
     """Side, id and number of prints; the venue counts an instrument's prints, and its count is the id."""
+    counts = np.array(numbers, dtype=np.int64)
     return {
         "side": np.where(bought, 1, -1).astype(np.int8),
         "side_source": "venue",
-        "trade_id": pd.array(list(map(str, numbers)), dtype="str"),
-        "venue_seq": np.array(numbers, dtype=np.int64),
+        "trade_id": pd.array(list(map(str, counts.tolist())), dtype="str"),
+        "venue_seq": counts,
     }
 
 
-def option_marks(ids: Ids, states: Sequence[messages.OptionMark], seen_ns: Times) -> dict[str, Any]:
+def option_marks(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks`` of ``optionMarkPrice``."""
-    told, unit = columns_of(states), OPTIONS.size[ids]
+    unit = OPTIONS.size[ids]
     return stamp(OPTIONS, ids, nanoseconds(told["E"]), seen_ns) | {
         "bid": present(told["bo"]) / unit,
         "ask": present(told["ao"]) / unit,
@@ -98,9 +96,9 @@ def option_marks(ids: Ids, states: Sequence[messages.OptionMark], seen_ns: Times
     }
 
 
-def option_states(ids: Ids, states: Sequence[messages.OptionState], seen_ns: Times) -> dict[str, Any]:
+def option_states(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks`` of ``eapi/v1/mark``, as of when they were seen: it tells no time."""
-    told, unit = columns_of(states), OPTIONS.size[ids]
+    unit = OPTIONS.size[ids]
     return stamp(OPTIONS, ids, seen_ns, seen_ns) | {
         "mark": present(told["markPrice"]) / unit,
         "bid_iv": positive(told["bidIV"]),
@@ -121,18 +119,18 @@ def _greeks(
     }
 
 
-def option_tickers(ids: Ids, items: Sequence[messages.OptionTicker], seen_ns: Times) -> dict[str, Any]:
+def option_tickers(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks``: last and volume."""
-    told, unit = columns_of(items), OPTIONS.size[ids]
+    unit = OPTIONS.size[ids]
     return stamp(OPTIONS, ids, nanoseconds(told["E"]), seen_ns) | {
         "last": present(told["c"]) / unit,
         "volume_24h": number(told["v"]) * unit,
     }
 
 
-def option_days(ids: Ids, items: Sequence[messages.OptionDay], seen_ns: Times) -> dict[str, Any]:
+def option_days(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks`` of ``eapi/v1/ticker``, as of when they were seen."""
-    told, unit = columns_of(items), OPTIONS.size[ids]
+    unit = OPTIONS.size[ids]
     return stamp(OPTIONS, ids, seen_ns, seen_ns) | {
         "bid": present(told["bidPrice"]) / unit,
         "ask": present(told["askPrice"]) / unit,
@@ -176,9 +174,8 @@ def quotes(
     }
 
 
-def liquidations(ids: Ids, orders: Sequence[messages.Forced], seen_ns: Times) -> dict[str, Any]:
+def liquidations(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``liquidations``: what was filled at its average, else what was ordered at its price."""
-    told = columns_of(orders)
     average, filled = positive(told["ap"]), positive(told["z"])
     price = np.where(np.isnan(average), number(told["p"]), average)
     size = np.where(np.isnan(filled), number(told["q"]), filled)

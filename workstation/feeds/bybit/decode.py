@@ -8,7 +8,6 @@ and topics of ``KEPT_RAW`` become no row.
 from __future__ import annotations
 
 from functools import lru_cache, partial
-from operator import attrgetter
 
 import msgspec
 import numpy as np
@@ -100,7 +99,7 @@ def reply_of(payload: bytes) -> messages.Reply:
 
 
 def _known(table: SymbolTable, group: Group, name: str) -> tuple[Group, rows.Ids, list[Rejection]]:
-    ids = table.ids(map(attrgetter(name), group.items))
+    ids = table.ids(group.told[name])
     known = table.code[ids] >= 0
     if known.all():
         return group, ids, []
@@ -121,9 +120,9 @@ def decode_trades(group: Group, table: SymbolTable, names: tuple[str, ...] = row
     The event time is the print's ``T``, not the message's ``ts``.
     """
     group, ids, aside = _known(table, group, "s" if names[0] == "T" else "symbol")
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part("trades", group.at, rows.trades(table, ids, group.items, group.seen_ns, names))], aside
+    return [Part("trades", group.at, rows.trades(table, ids, group.told, group.seen_ns, names))], aside
 
 
 def decode_option_tickers(group: Group, names: tuple[str, ...] = rows.OPTION_FIELDS) -> Parts:
@@ -138,10 +137,10 @@ def decode_option_tickers(group: Group, names: tuple[str, ...] = rows.OPTION_FIE
          "type":"snapshot"}
     """
     group, ids, aside = _known(DERIVATIVES, group, "symbol")
-    if not group.items:
+    if not len(group):
         return [], aside
     sent_ns = nanoseconds(group.sent_ms)
-    columns = rows.option_marks(DERIVATIVES, ids, group.items, group.seen_ns, sent_ns, names)
+    columns = rows.option_marks(DERIVATIVES, ids, group.told, group.seen_ns, sent_ns, names)
     return [Part("marks", group.at, columns)], aside
 
 
@@ -154,15 +153,12 @@ def decode_tickers(group: Group, table: SymbolTable, *, quoted: bool = False) ->
          "markPrice":"21109.5","indexPrice":"21110.2","openInterest":"60200.1","fundingRate":"0.0001","nextFundingTime":"1673884800000"}}
     """
     group, ids, aside = _known(table, group, "symbol")
-    if not group.items:
+    if not len(group):
         return [], aside
     sent_ns = nanoseconds(group.sent_ms)
-    parts = [Part("marks", group.at, rows.contract_marks(table, ids, group.items, group.seen_ns, sent_ns))]
+    parts = [Part("marks", group.at, rows.contract_marks(table, ids, group.told, group.seen_ns, sent_ns))]
     if quoted:
-        levels = [
-            list(map(attrgetter(name), group.items))
-            for name in ("bid1Price", "bid1Size", "ask1Price", "ask1Size")
-        ]
+        levels = [group.told[name] for name in ("bid1Price", "bid1Size", "ask1Price", "ask1Size")]
         parts.append(Part("quotes", group.at, rows.quotes(table, ids, levels, group.seen_ns, sent_ns)))
     return parts, aside
 
@@ -176,7 +172,7 @@ def decode_books(group: Group, table: SymbolTable) -> Parts:
          "a":[["16611.00","0.029"]],"u":18521288,"seq":7961638724},"cts":1672304484976}
     """
     group, ids, aside = _known(table, group, "s")
-    if not group.items:
+    if not len(group):
         return [], aside
     nothing = messages.Level(0.0, 0.0)
     tops = [(book.b[0] if book.b else nothing, book.a[0] if book.a else nothing) for book in group.items]
@@ -199,9 +195,9 @@ def decode_liquidations(group: Group) -> Parts:
     ``S`` is the side of the position: ``Sell``, a short was liquidated and bought in.
     """
     group, ids, aside = _known(DERIVATIVES, group, "s")
-    if not group.items:
+    if not len(group):
         return [], aside
-    columns = rows.liquidations(DERIVATIVES, ids, group.items, group.seen_ns)
+    columns = rows.liquidations(DERIVATIVES, ids, group.told, group.seen_ns)
     return [Part("liquidations", group.at, columns)], aside
 
 
@@ -226,7 +222,7 @@ def decode_listings(group: Group, table: SymbolTable) -> Parts:
         aside += set_aside(group, good, reasons.__getitem__)
         kept = np.flatnonzero(good)
         group, ids = group.take(kept), ids[kept]
-    if not group.items:
+    if not len(group):
         return [], aside
     columns = rows.instruments(table, ids, group.items, group.seen_ns, nanoseconds(group.sent_ms))
     return [Part("instruments", group.at, columns)], aside

@@ -8,13 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from workstation.feeds.bybit import rest
+from workstation.feeds.bybit.books import Books
 from workstation.feeds.bybit.decode import decode
 from workstation.feeds.bybit.names import CATEGORIES
 from workstation.feeds.bybit.wire import Wire, category_of
-from workstation.feeds.feed import Capabilities, Gap
-from workstation.feeds.venue_kit.frame_queue import RawFrame
+from workstation.feeds.feed import Batch, Capabilities, Gap
+from workstation.feeds.venue_kit.frame_queue import Drained, RawFrame
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.missing_prints import MissingPrints
+from workstation.feeds.venue_kit.order_book import OrderBook
 from workstation.feeds.venue_kit.public_feed import PublicFeed, base_urls, each_ended
 from workstation.feeds.venue_kit.rest_calls import RestCalls
 from workstation.market.errors import FeedError
@@ -23,7 +25,7 @@ _URLS = {"rest": "https://api.bybit.com", "ws": "wss://stream.bybit.com/v5/publi
 _TABLES = frozenset({"frames", "trades", "quotes", "marks", "instruments", "liquidations", "health"})
 _NOTES = (
     "Not tried on the live venue: written after its documentation and recorded messages, and tested against a local server. "
-    "Options' quotes come as marks (tickers); books deeper than one level are kept raw only. The venue numbers no print "
+    "Options' quotes come as marks (tickers); books deeper than one level are followed (`book`) and make no rows. The venue numbers no print "
     "without holes: every audit_s the newest prints are asked for by REST and compared by trade id. Its REST gives the newest "
     "1 000 prints (60 of spot): a longer hole is told as lost. Funding is kept raw: no table carries it."
 )
@@ -103,7 +105,7 @@ class Bybit(PublicFeed):
             calls, decode, is_print=_is_print, prints_in=_prints_in, capacity=capacity, pace_s=pace_s,
             timeout_s=timeout_s,
         )  # fmt: skip
-        self._missing = MissingPrints()
+        self._missing, self._books = MissingPrints(), Books()
         self._audits: list[asyncio.Task[None]] = []
 
     def _opened(self, on_lost: Callable[[str], None]) -> Wire:
@@ -158,6 +160,7 @@ class Bybit(PublicFeed):
             refused |= {f"{category}/{topic}": reason for topic, reason in left.items()}
         prints = [channel for channel in granted if _is_print(channel)]
         self._missing.forget()
+        self._books.forget()
         if self._audit_s > 0 and prints:
             self._audits.append(asyncio.create_task(self._audit(prints)))
         return granted, refused
@@ -169,6 +172,28 @@ class Bybit(PublicFeed):
         channels = [gap.channel] if gap.channel else self._accepted
         answers = [await rest.newest(self._rest, channel) for channel in channels if _is_print(channel)]
         return answers, max((rest.whole_since_ns(answer) for answer in answers), default=0)
+
+    def _read(self, drained: Drained) -> list[Batch]:
+        for missed in self._books.follow(drained.frames):
+            detail = f"u {missed.expected} did not come before {missed.came}: the book is asked for anew"
+            gap = self._health.row(
+                "gap", time_ns=missed.seen_ns, channel=missed.channel, count=1, detail=detail
+            )
+            self._told.append(gap)
+            self._audits.append(asyncio.create_task(self._anew(missed.channel)))
+        return super()._read(drained)
+
+    async def _anew(self, channel: str) -> None:
+        wire = self._connected
+        assert isinstance(wire, Wire)
+        try:
+            await wire.anew(channel, self._timeout_s)
+        except FeedError as error:
+            self._tell(self._health.row("refused", time_ns=_now(), channel=channel, detail=str(error)))
+
+    def book(self, channel: str) -> OrderBook:
+        """The book of a subscribed channel ``category/orderbook.{depth}.{symbol}``, as far as its frames were read."""
+        return self._books.of(channel)
 
     def _heed(self, trades: pd.DataFrame) -> list[Row]:
         if self._audit_s > 0:

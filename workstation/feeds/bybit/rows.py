@@ -6,7 +6,7 @@ What is missing, and 0 where 0 means none, is NaN.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from workstation.feeds.venue_kit.columns import (
     POINTS,
     Floats,
     Times,
-    columns_of,
+    counted,
     nanoseconds,
     number,
     present,
@@ -31,6 +31,8 @@ from workstation.market.symbology import parse
 from workstation.market.tables import NO_TIME, TradeFlag
 
 Ids = npt.NDArray[np.intp]
+Columns = Mapping[str, Any]
+"""Fields of messages by name, a value a message."""
 VENUE = "bybit"
 OPTION_FIELDS = (
     "bidPrice", "bidSize", "bidIv", "askPrice", "askSize", "askIv", "lastPrice", "markPrice", "markPriceIv",
@@ -57,10 +59,9 @@ def in_coin(table: SymbolTable, ids: Ids, amounts: Floats, prices: Floats) -> Fl
 
 
 def trades(
-    table: SymbolTable, ids: Ids, prints: Sequence[Any], seen_ns: Times, names: Sequence[str]
+    table: SymbolTable, ids: Ids, told: Columns, seen_ns: Times, names: Sequence[str]
 ) -> dict[str, Any]:
     """Columns of ``trades``."""
-    told = columns_of(prints)
     time, side, size, price, trade_id, block = (told[name] for name in names)
     prices, option = number(price), (table.traits[ids] & OPTION) != 0
     columns = stamp(table, ids, nanoseconds(time), seen_ns) | {
@@ -69,7 +70,7 @@ def trades(
         "side": np.where(np.array(side) == "Buy", 1, -1).astype(np.int8),
         "side_source": "venue",
         "trade_id": pd.array(trade_id, dtype="str"),
-        "venue_seq": np.array([seq or 0 for seq in told["seq"]], dtype=np.int64),
+        "venue_seq": counted(told["seq"]),
     }
     if any(block):
         columns["flags"] = (np.array(block) * int(TradeFlag.BLOCK)).astype(np.int32)
@@ -83,10 +84,9 @@ def trades(
 
 
 def option_marks(
-    table: SymbolTable, ids: Ids, states: Sequence[Any], seen_ns: Times, sent_ns: Times, names: Sequence[str]
+    table: SymbolTable, ids: Ids, told: Columns, seen_ns: Times, sent_ns: Times, names: Sequence[str]
 ) -> dict[str, Any]:
     """Columns of ``marks`` of options: whole in every message."""
-    told = columns_of(states)
     bid, bid_size, bid_iv, ask, ask_size, ask_iv, last, mark, mark_iv = (
         present(told[name]) for name in names
     )
@@ -114,14 +114,13 @@ def option_marks(
 
 
 def contract_marks(
-    table: SymbolTable, ids: Ids, states: Sequence[messages.Ticker], seen_ns: Times, sent_ns: Times
+    table: SymbolTable, ids: Ids, told: Columns, seen_ns: Times, sent_ns: Times
 ) -> dict[str, Any]:
     """Columns of ``marks`` of what is no option: the fields a message carries; bid and ask go to ``quotes``.
 
     The index of a spot pair is the venue's USD index of its coin. Open interest and volume of inverse contracts are taken from
     what is written in coin (``openInterestValue``, ``turnover24h``).
     """
-    told = columns_of(states)
     usd = (table.traits[ids] & USD_SIZED) != 0
     interest = np.where(usd, number(told["openInterestValue"]), number(told["openInterest"]))
     index = present(told["indexPrice"])
@@ -149,11 +148,8 @@ def quotes(
     }
 
 
-def liquidations(
-    table: SymbolTable, ids: Ids, forced: Sequence[messages.Liquidation], seen_ns: Times
-) -> dict[str, Any]:
+def liquidations(table: SymbolTable, ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``liquidations``: a long that was liquidated (``Buy``) was sold out."""
-    told = columns_of(forced)
     price = number(told["p"])
     size = in_coin(table, ids, number(told["v"]), price)
     return stamp(table, ids, nanoseconds(told["T"]), seen_ns) | {

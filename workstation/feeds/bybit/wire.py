@@ -44,6 +44,7 @@ class Wire(SocketGroup):
         super().__init__("bybit", on_lost=on_lost, keepalive_s=keepalive_s, ping='{"op":"ping"}')
         self._url, self._on_frame, self._answers = url, on_frame, Answers()
         self._topics: dict[str, int] = {}
+        self._homes: dict[str, str] = {}
 
     def take(self, name: str, payload: bytes, seen_ns: int) -> None:
         """A frame: pushed ones and errors that nobody waits for go on, answers to who asked."""
@@ -64,7 +65,7 @@ class Wire(SocketGroup):
             return False
         if said.op in ("ping", "pong") or said.ret_msg == "pong":
             return True
-        asked = said.op == "subscribe" or said.type == "COMMAND_RESP"
+        asked = said.op in ("subscribe", "unsubscribe") or said.type == "COMMAND_RESP"
         return asked and self._answers.take(name, said)
 
     async def subscribe_to(
@@ -80,9 +81,20 @@ class Wire(SocketGroup):
             chunk, rest = rest[:room], rest[room:]
             took, left = await self._request(name, chunk, timeout_s)
             self._topics[name] += len(took)
+            self._homes |= {f"{category}/{topic}": name for topic in took}
             granted += took
             refused |= left
         return granted, refused
+
+    async def anew(self, channel: str, timeout_s: float) -> None:
+        """Leave a topic and ask for it again, for its snapshot. Raises ``FeedError``."""
+        category, topic = category_of(channel)
+        name = self._homes.get(channel, f"{category}#1")
+        text = msgspec.json.encode({"op": "unsubscribe", "args": [topic]}).decode()
+        await self._answers.ask(self, name, text, timeout_s)
+        _, refused = await self._request(name, [topic], timeout_s)
+        if refused:
+            raise FeedError(f"bybit: {channel}: {refused[topic]}")
 
     async def _with_room(self, category: str, timeout_s: float) -> str:
         number = 1

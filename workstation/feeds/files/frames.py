@@ -25,6 +25,7 @@ from workstation.feeds.files.chunks import blocks_of
 from workstation.feeds.files.reading import END_NS, FIRST_NS, Rejections, open_bytes
 from workstation.market.errors import FrameError
 from workstation.market.instants import SECOND_NS
+from workstation.market.tables import HEALTH
 
 FRAMES = 5_000
 """Frames of a batch."""
@@ -127,10 +128,22 @@ def _batches(lines: _Lines, feed: str, decode: Any, rejections: Rejections) -> I
         return
     for batch in decode(frames):
         if batch.table == "health":
-            for row in batch.frame.itertuples():
-                if row.event == "rejected":
-                    rejections.add(f"decoder: {row.detail.split(':')[0]}", int(row.count), row.detail)
+            batch = Batch("health", _summed(batch.frame, rejections))
         yield batch
+
+
+def _summed(health: pd.DataFrame, rejections: Rejections) -> pd.DataFrame:
+    """Rejected frames of one channel for one reason as one row with their count; every other row as it is."""
+    rejected = (health["event"] == "rejected").to_numpy()
+    if not rejected.any():
+        return health
+    groups = health[rejected].groupby(["feed", "channel", "detail"], sort=False, observed=True)
+    for (_, _, found), rows in groups:
+        detail = str(found)
+        rejections.add(f"decoder: {detail.split(':')[0]}", int(rows["count"].sum()), detail)
+    first = groups.head(1)
+    summed = first.assign(count=groups["count"].transform("sum"), end_ns=groups["end_ns"].transform("max"))
+    return HEALTH.concat([health[~rejected], HEALTH.conform(summed)])
 
 
 def _venue(path: Path) -> str:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache, partial
-from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -20,6 +19,7 @@ import pandas as pd
 from workstation.feeds.feed import Batch
 from workstation.feeds.okx import messages, rows
 from workstation.feeds.okx.rows import SYMBOLS
+from workstation.feeds.venue_kit.columns import columns_of
 from workstation.feeds.venue_kit.frame_decoding import (
     FrameDecoder,
     Group,
@@ -128,7 +128,7 @@ def event_of(payload: bytes) -> messages.Event:
 
 def _known(group: Group, *, sized: bool = False) -> tuple[Group, rows.Ids, list[Rejection]]:
     """Items of instruments that can be read, and where ``sized`` whose contract size is known."""
-    names = list(map(attrgetter("instId"), group.items))
+    names = group.told["instId"]
     ids = SYMBOLS.ids(names)
     known = SYMBOLS.code[ids] >= 0
     good: npt.NDArray[np.bool_] = known & np.isfinite(SYMBOLS.size[ids]) if sized else known
@@ -144,9 +144,9 @@ def _known(group: Group, *, sized: bool = False) -> tuple[Group, rows.Ids, list[
 
 def _one_table(group: Group, table: str, made: RowsOf, *, sized: bool = False) -> Parts:
     group, ids, aside = _known(group, sized=sized)
-    if not group.items:
+    if not len(group):
         return [], aside
-    return [Part(table, group.at, made(ids, group.items, group.seen_ns))], aside
+    return [Part(table, group.at, made(ids, group.told, group.seen_ns))], aside
 
 
 def decode_trades(group: Group) -> Parts:
@@ -172,13 +172,13 @@ def decode_tickers(group: Group) -> Parts:
          "lastSz":"1","askPx":"30220.1","askSz":"3","bidPx":"30210.4","bidSz":"4","volCcy24h":"2620.289","vol24h":"779573","ts":"1652459223003"}]}
     """
     group, ids, aside = _known(group, sized=True)
-    if not group.items:
+    if not len(group):
         return [], aside
-    parts = [Part("marks", group.at, rows.ticker_marks(ids, group.items, group.seen_ns))]
+    parts = [Part("marks", group.at, rows.ticker_marks(ids, group.told, group.seen_ns))]
     linear = np.flatnonzero((SYMBOLS.traits[ids] & OPTION) == 0)
     if linear.size:
         others = group.take(linear)
-        columns = rows.ticker_quotes(ids[linear], others.items, others.seen_ns)
+        columns = rows.ticker_quotes(ids[linear], others.told, others.seen_ns)
         parts.append(Part("quotes", others.at, columns))
     return parts, aside
 
@@ -204,11 +204,14 @@ def decode_books(group: Group) -> Parts:
          "ts":"1597026383085","checksum":0,"seqId":363996337}]}
     """
     books = [(frame.arg, book) for frame in group.items for book in frame.data]
+    if not books:
+        return [], []
     rows_of = np.repeat(np.arange(len(group.items)), [len(frame.data) for frame in group.items])
     group, ids, aside = _known(
-        Group([arg for arg, _ in books], *(each[rows_of] for each in group[1:])), sized=True
+        Group([arg for arg, _ in books], group.at[rows_of], group.seen_ns[rows_of], group.sent_ms[rows_of]),
+        sized=True,
     )
-    if not group.items:
+    if not len(group):
         return [], aside
     kept = {id(arg) for arg in group.items}
     held = [book for arg, book in books if id(arg) in kept]
@@ -235,7 +238,7 @@ def decode_liquidations(group: Group) -> Parts:
     if not orders:
         return [], aside
     at = np.repeat(np.arange(len(group.items)), [len(each.details) for each in group.items])
-    columns = rows.liquidations(ids[at], orders, group.seen_ns[at])
+    columns = rows.liquidations(ids[at], columns_of(orders), group.seen_ns[at])
     return [Part("liquidations", group.at[at], columns)], aside
 
 
@@ -253,7 +256,7 @@ def decode_listings(group: Group) -> Parts:
     aside += set_aside(group, good, lambda row: str(sizes[row]))
     kept = np.flatnonzero(good)
     group, ids = group.take(kept), ids[kept]
-    if not group.items:
+    if not len(group):
         return [], aside
     SYMBOLS.told(
         {listing.instId: float(sizes[row]) for listing, row in zip(group.items, kept.tolist(), strict=True)}

@@ -6,7 +6,7 @@ size is in USD) over the price. So the multiplier of every row of ``instruments`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,6 @@ from workstation.feeds.venue_kit.columns import (
     POINTS,
     Floats,
     Times,
-    columns_of,
     nanoseconds,
     number,
     present,
@@ -31,6 +30,8 @@ from workstation.market.symbology import parse
 from workstation.market.tables import NO_TIME
 
 Ids = npt.NDArray[np.intp]
+Columns = Mapping[str, Any]
+"""Fields of messages by name, a value a message."""
 VENUE = "okx"
 SYMBOLS = SymbolTable("okx", sized=True)
 """The process's table; contract sizes are those of the newest list decoded."""
@@ -55,19 +56,18 @@ def units(ids: Ids, contracts: Floats, prices: Floats) -> Floats:
     return np.divide(sizes, prices, out=np.where(usd, np.nan, sizes), where=usd & (prices > 0))
 
 
-def trades(ids: Ids, prints: Sequence[messages.Trade], seen_ns: Times) -> dict[str, Any]:
+def trades(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``trades``; ``venue_seq`` is the trade id, which counts an instrument's prints."""
-    told = columns_of(prints)
-    prices = number(told["px"])
+    prices, trade_ids = number(told["px"]), list[str](told["tradeId"])
     columns = stamp(ids, told["ts"], seen_ns) | {
         "price": prices,
         "size": units(ids, number(told["sz"]), prices),
         "side": np.where(np.array(told["side"]) == "buy", 1, -1).astype(np.int8),
         "side_source": "venue",
-        "trade_id": pd.array(told["tradeId"], dtype="str"),
-        "venue_seq": np.array([_whole(trade_id) for trade_id in told["tradeId"]], dtype=np.int64),
+        "trade_id": pd.array(trade_ids, dtype="str"),
+        "venue_seq": np.array([_whole(trade_id) for trade_id in trade_ids], dtype=np.int64),
     }
-    if ((SYMBOLS.traits[ids] & OPTION) != 0).any():
+    if np.any(SYMBOLS.traits[ids] & OPTION):
         columns |= {
             "iv": present(told["fillVol"]),
             "mark": present(told["markPx"]),
@@ -80,9 +80,8 @@ def _whole(trade_id: str) -> int:
     return int(trade_id) if trade_id.isdecimal() and len(trade_id) < 19 else 0
 
 
-def ticker_marks(ids: Ids, tickers: Sequence[messages.Ticker], seen_ns: Times) -> dict[str, Any]:
+def ticker_marks(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks`` from tickers: bid and ask of options, last and volume of all."""
-    told = columns_of(tickers)
     option, spot = ((SYMBOLS.traits[ids] & trait) != 0 for trait in (OPTION, SPOT))
     bid, ask = present(told["bidPx"]), present(told["askPx"])
     volume = np.where(spot, number(told["vol24h"]), number(told["volCcy24h"]))
@@ -96,9 +95,8 @@ def ticker_marks(ids: Ids, tickers: Sequence[messages.Ticker], seen_ns: Times) -
     }
 
 
-def ticker_quotes(ids: Ids, tickers: Sequence[messages.Ticker], seen_ns: Times) -> dict[str, Any]:
+def ticker_quotes(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``quotes`` from tickers of what is no option."""
-    told = columns_of(tickers)
     levels = [told[name] for name in ("bidPx", "bidSz", "askPx", "askSz")]
     return quotes(ids, told["ts"], levels, seen_ns)
 
@@ -114,9 +112,8 @@ def quotes(ids: Ids, times: Sequence[int], levels: Sequence[Sequence[Any]], seen
     }
 
 
-def summaries(ids: Ids, items: Sequence[messages.Summary], seen_ns: Times) -> dict[str, Any]:
+def summaries(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks`` from vols and Black-Scholes greeks."""
-    told = columns_of(items)
 
     def either(name: str) -> Floats:
         written = number(told[f"{name}BS"])
@@ -134,31 +131,27 @@ def summaries(ids: Ids, items: Sequence[messages.Summary], seen_ns: Times) -> di
     }
 
 
-def mark_prices(ids: Ids, items: Sequence[messages.MarkPrice], seen_ns: Times) -> dict[str, Any]:
+def mark_prices(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks``: the mark alone."""
-    told = columns_of(items)
     return stamp(ids, told["ts"], seen_ns) | {"mark": present(told["markPx"])}
 
 
-def open_interests(ids: Ids, items: Sequence[messages.OpenInterest], seen_ns: Times) -> dict[str, Any]:
+def open_interests(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks``: the open interest alone, in coins as the venue counts them."""
-    told = columns_of(items)
     return stamp(ids, told["ts"], seen_ns) | {
         "open_interest": number(told["oiCcy"]),
         "open_interest_ns": nanoseconds(told["ts"]),
     }
 
 
-def index_prices(ids: Ids, items: Sequence[messages.IndexPrice], seen_ns: Times) -> dict[str, Any]:
+def index_prices(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``marks``: the row of the index (``BTC/USD``), with mark and index only."""
-    told = columns_of(items)
     value = number(told["idxPx"])
     return stamp(ids, told["ts"], seen_ns) | {"mark": value, "index": value}
 
 
-def liquidations(ids: Ids, orders: Sequence[messages.ForcedOrder], seen_ns: Times) -> dict[str, Any]:
+def liquidations(ids: Ids, told: Columns, seen_ns: Times) -> dict[str, Any]:
     """Columns of ``liquidations``."""
-    told = columns_of(orders)
     price = number(told["bkPx"])
     size = units(ids, number(told["sz"]), price)
     return stamp(ids, told["ts"], seen_ns) | {

@@ -83,6 +83,7 @@ class Synthetic(Feed):
     capabilities = Capabilities(
         tables=frozenset({"instruments", "trades", "quotes", "marks", "liquidations", "heartbeat", "health"}),
         simulated_clock=True,
+        invented=True,
         notes="Invented prices: for demonstration and tests, never evidence of how a market behaves.",
     )
 

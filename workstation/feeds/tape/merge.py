@@ -54,7 +54,7 @@ class Merge:
 
     Examples
     --------
-    >>> merge = Merge(("quotes", "trades"), longest_rows=100, longest_ns=SECOND_NS)
+    >>> merge = Merge(("quotes", "trades"), longest_rows=100, longest_ns=10**9)
     >>> merge.push({"trades": pd.DataFrame({"seq": [2, 4], "event_ns": [20, 15]}), "quotes": pd.DataFrame({"seq": [3], "event_ns": [30]})})
     >>> [(run.table, run.frame["seq"].tolist(), run.last_ns) for run in merge.pop(None)]
     [('trades', [2], 20), ('quotes', [3], 30), ('trades', [4], 30)]

@@ -53,3 +53,8 @@ def positive(values: Sequence[Any]) -> Floats:
 def nanoseconds(milliseconds: Any) -> Times:
     """Milliseconds as ns."""
     return np.asarray(milliseconds, dtype=np.int64) * MILLISECOND
+
+
+def counted(values: Sequence[Any]) -> Times:
+    """Whole numbers, null -> 0."""
+    return np.array([value or 0 for value in values], dtype=np.int64)

@@ -7,6 +7,7 @@ frame each item is tried by itself: a bad item costs neither its frame's others 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.feeds.feed import Batch
-from workstation.feeds.venue_kit.columns import Times
+from workstation.feeds.venue_kit.columns import Times, columns_of
 from workstation.market.errors import FrameError
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table
@@ -54,17 +55,28 @@ class Part(NamedTuple):
     columns: dict[str, Any]
 
 
-class Group(NamedTuple):
+class Group:
     """Items of messages of one kind, with the frame, the seen time (ns) and the message's own time (ms, 0: none) of each."""
 
-    items: list[Any]
-    at: Positions
-    seen_ns: Times
-    sent_ms: Times
+    def __init__(self, items: list[Any], at: Positions, seen_ns: Times, sent_ms: Times) -> None:
+        self.items, self.at, self.seen_ns, self.sent_ms = items, at, seen_ns, sent_ms
+
+    def __len__(self) -> int:
+        return len(self.at)
+
+    @cached_property
+    def told(self) -> dict[str, tuple[Any, ...]]:
+        """Every field as a column; there must be an item."""
+        return columns_of(self.items)
+
+    def of(self, items: list[Any]) -> Group:
+        """The same places with other items."""
+        return Group(items, self.at, self.seen_ns, self.sent_ms)
 
     def take(self, rows: npt.NDArray[Any]) -> Group:
         """Some of the items."""
-        return Group([self.items[row] for row in rows], self.at[rows], self.seen_ns[rows], self.sent_ms[rows])
+        items = [self.items[row] for row in rows.tolist()]
+        return Group(items, self.at[rows], self.seen_ns[rows], self.sent_ms[rows])
 
 
 class Found(NamedTuple):
@@ -123,6 +135,11 @@ class Kind:
             whole = msgspec.defstruct("Message", fields, gc=False)
         self._all: msgspec.json.Decoder[Any] = msgspec.json.Decoder(list[whole], strict=False)
         self._item: msgspec.json.Decoder[Any] = msgspec.json.Decoder(item, strict=False)
+
+    @property
+    def lists(self) -> bool:
+        """Whether the items of a message are a list, which may be empty."""
+        return self._many
 
     def decode(self, payloads: Sequence[bytes], places: list[int]) -> tuple[Found, list[Rejection]]:
         """The items of each payload that can be read, and why the others cannot."""
@@ -238,7 +255,7 @@ class FrameDecoder:
         for kind, places in sorted(groups.items(), key=lambda group: not group[0].first):
             found, bad = kind.decode(payloads, places)
             rejections += bad
-            if found.places:
+            if any(map(len, found.items)) if kind.lists else found.items:
                 made, aside = kind.rows_of(kind.group(found, seen_ns))
                 parts += made
                 rejections += aside

@@ -7,7 +7,7 @@ import os
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -87,7 +87,8 @@ class SnapshotReader:
     ) -> Iterator[View]:  # fmt: skip
         """Everything of the tables that reaches into [start, end) at one moment; its files stay while held.
 
-        ``once``: what has to be decoded for it is not kept for the next reader; ``with_log`` False: the segments alone.
+        ``once``: what has to be decoded for it is not kept for the next reader, its unknown numbers may be NaN;
+        ``with_log`` False: the segments alone.
         """
         with self._lock:
             held = dict(self._cache)
@@ -104,18 +105,18 @@ class SnapshotReader:
             key = (one.id, one.checksum)
             rows = held.get(key)
             if rows is None:
-                rows = self._decode(one)
+                rows = self._decode(one, columns.decode_as_written if once else columns.decode)
                 if rows is None:
                     continue
                 if not once:
                     self._keep(key, rows)
             yield Batch(one, rows)
 
-    def _decode(self, one: Logged) -> pa.Table | None:
+    def _decode(self, one: Logged, decode: Callable[[Table, Any], pa.Table]) -> pa.Table | None:
         reason = "its checksum does not match" if one.damaged else ""
         if not reason:
             try:
-                return columns.decode(declared(one.table), one.batch)
+                return decode(declared(one.table), one.batch)
             except (pa.ArrowException, OSError) as error:
                 reason = str(error)
         self._set_aside_batch(one, reason)

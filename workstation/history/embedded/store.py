@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from workstation.history import recordings
 from workstation.history.arrow_codec import (
     encode,
     identity_columns,
@@ -133,9 +134,17 @@ class EmbeddedHistory(History):
         self._upkeep.wrote(table, batch.num_rows)
         return int(batch.num_rows)
 
+    def note_recording(self, first_seq: int, feeds: Sequence[str], *, invented: bool) -> None:
+        """Write down who records from ``first_seq`` on, and whether that market is invented."""
+        recordings.note(self.folder, first_seq, feeds, invented=invented)
+
     # -- reading ------------------------------------------------------------------------------------------
 
-    def read(
+    def recordings(self) -> pd.DataFrame:
+        """Who recorded which rows, by ``seq``: first_seq, last_seq, feeds, invented, began_ns."""
+        return recordings.noted(self.folder)
+
+    def rows(
         self,
         table: str,
         start: Time | None = None,
@@ -193,7 +202,7 @@ class EmbeddedHistory(History):
             self._unheard.add((table, name))
             near = difflib.get_close_matches(name, held, 3)
             hint = f"; near it: {', '.join(near)}" if near else ""
-            warnings.warn(f"{self.folder} holds no row of {name!r} in {table}{hint}", stacklevel=3)
+            warnings.warn(f"{self.folder} holds no row of {name!r} in {table}{hint}", stacklevel=4)
 
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
         """The answer to one SELECT over the tables; all of them are of one moment.

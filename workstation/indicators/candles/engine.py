@@ -16,8 +16,9 @@ from workstation.indicators.candles.aggregation import NO_GROUPS, NO_STATE_ROWS,
 from workstation.indicators.candles.closed_bars import CandleOutput
 from workstation.indicators.candles.corrections import KeptRows, KeptTrades
 from workstation.indicators.candles.open_bars import BarStore
-from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
+from workstation.indicators.candles.parameters import CandlesParameters
 from workstation.indicators.candles.timeframe import Batch, CandleLength
+from workstation.market.durations import nanoseconds
 from workstation.market.engine import Beats, Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import CANDLES, NO_TIME, TRADES

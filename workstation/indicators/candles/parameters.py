@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-
-import pandas as pd
 
 from workstation.indicators.candles.aggregation import PrintRules
 from workstation.indicators.candles.bar_kernels import BAR_BYTES
 from workstation.market.conditions import NO_AGGRESSOR, VOLUME_ONLY
+from workstation.market.durations import nanoseconds
 from workstation.numerics.state_arrays import require_row_bytes
 
 
@@ -19,7 +19,7 @@ class CandlesParameters:
     Attributes
     ----------
     every
-        Length, anything ``pandas.Timedelta`` reads, or several of them; candles begin at its multiples in UTC since 1970.
+        Length, with its unit (``"10s"``, ``"5min"``), or several of them; candles begin at its multiples in UTC since 1970.
     lateness
         A candle is final, and comes out, when the watermark reaches its end plus this. Trades behind the
         watermark amend it until then and are counted as ``late`` afterwards.
@@ -38,14 +38,14 @@ class CandlesParameters:
     no_aggressor: int = int(NO_AGGRESSOR)
 
     def __post_init__(self) -> None:
-        if not isinstance(self.every, str):
+        if isinstance(self.every, Iterable) and not isinstance(self.every, str):
             object.__setattr__(self, "every", tuple(self.every))
         if not self.lengths_ns or min(self.lengths_ns) <= 0:
             raise ValueError(f"every must be a positive time or several of them, got {self.every!r}")
         if len(set(self.lengths_ns)) < len(self.lengths_ns):
             raise ValueError(f"every must not name a length twice, got {self.every!r}")
         for name in ("lateness", "cancels_within"):
-            if nanoseconds(getattr(self, name)) < 0:
+            if nanoseconds(getattr(self, name), name) < 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)!r}")
 
         slots = sum(nanoseconds(self.lateness) // length + 2 for length in self.lengths_ns)
@@ -60,10 +60,5 @@ class CandlesParameters:
     def lengths_ns(self) -> tuple[int, ...]:
         """The lengths in nanoseconds."""
         return tuple(
-            nanoseconds(every) for every in ((self.every,) if isinstance(self.every, str) else self.every)
+            nanoseconds(every) for every in (self.every if isinstance(self.every, tuple) else (self.every,))
         )
-
-
-def nanoseconds(time: str) -> int:
-    """A time as text in nanoseconds."""
-    return int(pd.Timedelta(time).as_unit("ns").value)

@@ -12,7 +12,8 @@ from workstation.indicators.candles import bar_kernels as kernels
 from workstation.indicators.candles.closed_bars import CandleOutput
 from workstation.indicators.candles.corrections import BarCopies, KeptRows, KeptTrades
 from workstation.indicators.candles.open_bars import BarStore
-from workstation.indicators.candles.parameters import CandlesParameters, nanoseconds
+from workstation.indicators.candles.parameters import CandlesParameters
+from workstation.market.durations import nanoseconds
 
 
 class Batch(NamedTuple):

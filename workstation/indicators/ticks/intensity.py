@@ -21,9 +21,9 @@ from workstation.indicators.ticks.windows import (
     Measured,
     TickWindowParameters,
     TickWindowSet,
-    nanoseconds,
     require_smoothing,
 )
+from workstation.market.durations import nanoseconds
 from workstation.market.tables import INTENSITY, NO_TIME
 from workstation.market.tables.categories import repeated
 from workstation.numerics.state_arrays import Field, RowArrays

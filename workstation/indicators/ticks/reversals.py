@@ -23,10 +23,10 @@ from workstation.indicators.ticks.windows import (
     Measured,
     TickWindowParameters,
     TickWindowSet,
-    nanoseconds,
     require_window,
 )
 from workstation.market.conditions import VOLUME_ONLY
+from workstation.market.durations import nanoseconds
 from workstation.market.tables import NO_TIME
 from workstation.numerics.rolling_moments import WindowState, span, window_fields
 from workstation.numerics.state_arrays import Field, RowArrays

@@ -17,6 +17,7 @@ from workstation.indicators.ticks import buffer_kernels as level_kernels
 from workstation.indicators.ticks import kernels
 from workstation.indicators.ticks.price_path import NO_BREAK, PathMeasures, SharedStep, TickPaths
 from workstation.market.conditions import VOLUME_ONLY
+from workstation.market.durations import nanoseconds
 from workstation.market.instants import SECOND_NS
 from workstation.market.tables import TradeFlag
 from workstation.numerics.moving_averages import SMOOTHINGS, ema_alpha, zlma_lag
@@ -102,11 +103,6 @@ class TickWindowParameters:
             zlma_lag(self.length), self.window, recent, float(self.k), float(self.base_weight),
             round(self.least_seconds * SECOND_NS), nanoseconds(self.lateness), self.unpriced,
         )  # fmt: skip
-
-
-def nanoseconds(time: str) -> int:
-    """Nanoseconds of anything ``pandas.Timedelta`` reads."""
-    return int(pd.Timedelta(time).as_unit("ns").value)
 
 
 def require_whole(name: str, value: object, least: int) -> None:

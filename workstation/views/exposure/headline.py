@@ -18,6 +18,8 @@ from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
 from workstation.views.widgets.value_line import cell, value_line
 
+_BEFORE_ALL = -(1 << 63)
+"""A ``seq`` before that of every trade."""
 _MOVE_CANDLE_NS = 5 * MINUTE_NS
 """Length of the candles from which the move of a day is read."""
 OLD_S = 900.0
@@ -90,16 +92,12 @@ class Headline(View):
         """The newest traded price, its move and since when; nothing where nothing trades."""
         names = instruments(source, self.choice.underlying)
         name = self.choice.instrument or (names[0] if names else "")
-        trades = source.latest("trades")
-        rows = (
-            np.flatnonzero(trades["instrument"].array.codes == REGISTRY.find(name))
-            if name
-            else np.empty(0, dtype=np.int64)
-        )
-        if not len(rows):
+        if not name:
             return ()
-        last = rows[-1]
-        price, now = float(trades["price"].to_numpy()[last]), int(trades["event_ns"].to_numpy()[last])
+        _, trades = source.since("trades", name, _BEFORE_ALL, ("price", "event_ns"))
+        if not trades["price"].size:
+            return ()
+        price, now = float(trades["price"][-1]), int(trades["event_ns"][-1])
         before = source.candles(name, _MOVE_CANDLE_NS)
         before = before[(before["event_ns"] > now - DAY_NS - _MOVE_CANDLE_NS) & before["closed"]]
         if not len(before):

@@ -14,6 +14,7 @@ from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, P
 from workstation.views.portfolio.loading import BookLoader
 from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
 from workstation.views.shell.session import Live
+from workstation.views.state.address import address
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.controls import BAR, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
@@ -94,6 +95,6 @@ class PortfolioViews:
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""
-        if pn.state.location is not None:
-            pn.state.location.sync(self.choice, list(_ADDRESS))
+        if (location := address()) is not None:
+            location.sync(self.choice, list(_ADDRESS))
         self.choice.param.watch(lambda *_: live.touch(), list(_ADDRESS))

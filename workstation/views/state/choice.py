@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -122,3 +123,37 @@ def _instruments(source: Source, underlying: str) -> list[str]:
     names = [str(name) for name in terms["instrument"]]
     order = np.lexsort((np.array([-traded[name] for name in names]), rank))
     return [names[at] for at in order]
+
+
+Chosen = TypeVar("Chosen", bound=param.Parameterized)
+
+
+def chosen(kind: type[Chosen], source: Source, underlying: str, choices: dict[str, Any]) -> Chosen:
+    """Choices made in code: each is one that the page offers.
+
+    Raises
+    ------
+    TypeError
+        There is no such choice.
+    ValueError
+        It cannot be that, or the source has options of other underlyings only.
+
+    Examples
+    --------
+    >>> chosen(Choice, None, "", {"measure": "dex"}).measure
+    'dex'
+    """
+    known = [name for name in kind.param if name != "name"]
+    unknown = sorted(set(choices) - set(known))
+    if unknown:
+        raise TypeError(f"no choice {unknown[0]!r}; there are {', '.join(sorted(known))}")
+    made: Chosen = kind(**choices)
+    if underlying:
+        held = underlyings(source)
+        if held and underlying not in held:
+            raise ValueError(f"no options of {underlying!r} here; there are {', '.join(held)}")
+        parameter = made.param["underlying"]
+        if isinstance(parameter, param.Selector):
+            parameter.objects = held or [underlying]
+        made.param.update(underlying=underlying)
+    return made

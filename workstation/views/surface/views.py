@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 
 from workstation.views.shell.session import Live
+from workstation.views.state.address import address
 from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
 from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
@@ -96,8 +97,8 @@ class SurfaceViews:
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""
-        if pn.state.location is not None:
-            pn.state.location.sync(self.choice, list(_ADDRESS))
+        if (location := address()) is not None:
+            location.sync(self.choice, list(_ADDRESS))
         self.choice.param.watch(lambda *events: self._changed(live, events), list(_ADDRESS))
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:

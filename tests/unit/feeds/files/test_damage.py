@@ -40,7 +40,7 @@ FILES: dict[str, tuple[str, str, str, dict[str, Any]]] = {
     "tardis": ("tardis", "options_chain.csv", CHAIN[0] + CHAIN[1] * 300, {}),
     "cboe csv": ("cboe", "quotedata.csv", CBOE_CSV + CBOE_CSV.splitlines(keepends=True)[-1] * 200, {}),
     "cboe json": ("cboe", "AAPL.json", json.dumps(PAGE), {}),
-    "frames": ("frames", "OKX.ws.0", CAPTURE, {"feed": "okx"}),
+    "frames": ("frames", "capture.ws.0", CAPTURE, {"feed": "unread"}),
 }
 
 

@@ -29,7 +29,7 @@ CASES = [
         "lean", "us_options/lean/*/*/universes/*/*.csv*", {}, {"marks": 25_913},
         {"the underlying's row: of which hours its prices are is not said": 8},
     ),
-    ("frames", "ticks/binance_raw_ws/*.gz", {}, {"frames": 152_279}, {}),
+    ("frames", "ticks/binance_raw_ws/*.gz", {}, {"frames": 152_279, "health": 63}, {"decoder: channel": 142_683, "decoder: frame": 1}),
     (
         "dbn", "**/*.dbn*", {}, {"quotes": 46, "trades": 16, "candles": 8, "marks": 1, "instruments": 11},
         {"open interest that another exchange or message gave already": 3, "order-book event (no table keeps orders)": 8_725, "schema imbalance has no table": 6,

@@ -199,6 +199,16 @@ def test_a_bad_item_costs_neither_its_frame_nor_its_neighbours() -> None:
     assert tables["health"]["event"].value_counts().to_dict() == {"rejected": 8, "refused": 2}
 
 
+def test_frames_without_items_are_no_rows() -> None:
+    for channel in (
+        "option-trades/BTC-USD",
+        "opt-summary/BTC-USD",
+        f"bbo-tbt/{SPOT}",
+        "liquidation-orders/SWAP",
+    ):
+        assert set(rows(channel)) == {"instruments"}
+
+
 def independent(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Received time (ns) and message of every recorded frame of a capture."""
     with gzip.open(path, "rt") as capture:

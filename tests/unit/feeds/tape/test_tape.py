@@ -156,7 +156,7 @@ def test_history_is_played_in_the_order_of_acceptance(tmp_path: Path):
 
 @pytest.mark.parametrize(
     ("options", "words"),
-    [({"speed": 0.0}, "speed must be positive"), ({"tables": ("prints",)}, "no table 'prints'")],
+    [({"speed": 0.0}, "speed must be positive"), ({"tables": ("footprints",)}, "no table 'footprints'")],
 )
 def test_what_cannot_be_played_is_refused(options: dict[str, Any], words: str):
     with pytest.raises(FeedError, match=words) as refused:
