@@ -6,6 +6,7 @@ import atexit
 import gc
 import threading
 from collections.abc import Iterable
+from contextvars import Context
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -51,10 +52,16 @@ def shared_desk() -> Desk:
     with _shared_lock:
         if _shared is None:
             settings = Settings()
-            _shared = open_desk(history=settings.store(invented=invented(settings.feeds)), settings=settings)
+            store = settings.store(invented=invented(settings.feeds))
+            _shared = Context().run(open_desk, history=store, settings=settings)
             trade_sample_book(_shared)
             spare_collections()
-        return _shared if _held else _shared.start()
+        return _shared if _held else _started(_shared)
+
+
+def _started(desk: Desk) -> Desk:
+    """Started outside any session: tasks keep the context they begin in, and with it the document of its session."""
+    return Context().run(desk.start)
 
 
 def flow_desk() -> Desk:
@@ -69,8 +76,9 @@ def flow_desk() -> Desk:
     with _shared_lock:
         if _flow is None:
             settings = own.settings.model_copy(update={"flow": replace(own.settings.flow, enabled=True)})
-            _flow = open_desk(feeds=[OptionsDayFeed(settings.options_day)], settings=settings)
-        return _flow.start()
+            feeds = [OptionsDayFeed(settings.options_day)]
+            _flow = Context().run(open_desk, feeds=feeds, settings=settings)
+        return _started(_flow)
 
 
 def _classifiers(desk: Desk) -> Classifiers:

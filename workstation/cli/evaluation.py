@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.table import Column
 from rich.table import Table as RichTable
 
 from workstation.cli.answers import answered, console, settings_of
@@ -94,7 +95,10 @@ def _recorded(url: str, table: str, prices: str, lengths: list[str], start: Any,
 
 def _figures(made: Any, title: str) -> RichTable:
     table = RichTable(
-        "rule", "horizon", *(name.replace("_", " ") for name, _ in _FIGURES), title=f"Evaluation of {title}"
+        Column("rule", no_wrap=True),
+        Column("horizon", no_wrap=True),
+        *(name.replace("_", " ") for name, _ in _FIGURES),
+        title=f"Evaluation of {title}",
     )
     for group in made["group"].values:
         for horizon in made["horizon"].values:
