@@ -3,7 +3,7 @@
 Conventions
 -----------
 Black-Scholes-Merton: the spot drifts at ``rates - yields``, both continuous and of either sign; what the stock costs to
-borrow counts as yield. Cash dividends: take their present value off the spot (``dividends.escrowed_spots``). Greeks are
+borrow counts as yield. Cash dividends are not modelled: take their present value off the spot first. Greeks are
 natural derivatives as in ``black``, but with respect to the spot, rate and yield held:
 
 ======== ============================= =============================================================
