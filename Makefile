@@ -13,7 +13,7 @@ QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPT
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint types unit browser notebooks notebooks-lab bench faults lock format clean screenshots
+.PHONY: help setup demo lab test lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -54,6 +54,9 @@ unit: setup      ## doctests, unit, reference, property and wire tests
 
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest -p no:nbval tests/browser
+
+browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
+	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval tests/browser/test_flow_page.py
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@nice -n 5 $(BIN)/python -m pytest tests/notebooks

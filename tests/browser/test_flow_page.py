@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable
 
@@ -11,7 +12,13 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import ARTIFACTS, both_themes, grave
 from tests.browser.test_exposure_page import text
 
-pytestmark = pytest.mark.browser
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(
+        not os.environ.get("WORKSTATION_FLOW_PAGE"),
+        reason="minutes of two cores: the page's own desk draws an options day; make browser-flow",
+    ),
+]
 
 
 def full(page: Page) -> Page:
