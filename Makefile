@@ -8,12 +8,12 @@ COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 PORT ?= 5006
 KERNELS := $(shell grep -rl --include=*.py numba workstation)
-WORKERS := $(shell expr $$(nproc 2>/dev/null || echo 2) + 1)
+WORKERS := $(shell nproc 2>/dev/null || echo 2)
 QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
+.PHONY: help setup demo lab test pages lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -50,10 +50,10 @@ types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy
 
 unit: setup      ## doctests, unit, reference, property and wire tests
-	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
+	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=400 -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
-	@$(BIN)/python -m pytest -p no:nbval tests/browser
+	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser
 
 browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
 	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval tests/browser/test_flow_page.py
@@ -65,10 +65,14 @@ notebooks: setup ## every notebook runs, its tagged outputs are compared
 notebooks-lab: setup $(CHROMIUM)  ## every notebook in JupyterLab in Chromium, offline, in both themes; pictures in artifacts/lab
 	@WORKSTATION_LAB=all $(BIN)/python -m pytest -p no:nbval tests/notebooks/test_lab.py
 
+pages: setup $(CHROMIUM)
+	@$(MAKE) --no-print-directory browser
+	@$(MAKE) --no-print-directory notebooks
+
 test: $(READY)   ## everything
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)
-	@echo "Unit, browser and notebook tests run side by side; each leg is shown when it is done."
-	@$(MAKE) --no-print-directory -j3 --output-sync=target unit browser notebooks
+	@echo "Unit tests run beside the pages and notebooks; each leg is shown when it is done."
+	@$(MAKE) --no-print-directory -j2 --output-sync=target unit pages
 
 $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock

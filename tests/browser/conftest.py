@@ -20,7 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
-PATIENCE_MS = 60_000
+PATIENCE_MS = 120_000
 """A machine under load is slow, not wrong."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
