@@ -14,6 +14,7 @@ from workstation.flow import packet_kernels as k
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NBBO_BUCKETS, PACKETS
 from workstation.market.tables.categories import categories, category, coded
+from workstation.market.tables.texts import text_column
 
 if TYPE_CHECKING:
     from workstation.flow.packet_memory import PacketMemory, Told
@@ -55,7 +56,7 @@ def packet_frame(told: Told, state: PacketState, memory: PacketMemory) -> pd.Dat
         "gamma": floats[:, k.GAMMA], "vega": floats[:, k.VEGA], "multiplier": floats[:, k.MULTIPLIER], "gex": floats[:, k.GEX],
         "open_interest": floats[:, k.OPEN_INTEREST], "volume_before": floats[:, k.VOLUME_BEFORE],
         "samples": ints[:, k.SAMPLES].astype(np.int32), "premium_rank": floats[:, k.RANK],
-        "evidence": _texts(memory.evidence(ints[:, k.ORDINAL])),
+        "evidence": text_column(memory.evidence(ints[:, k.ORDINAL])),
     }  # fmt: skip
     columns |= _parents(ints[:, k.PARENT], state.parent_texts)
     for place, bucket in enumerate(NBBO_BUCKETS):
@@ -88,11 +89,7 @@ def _parents(numbers: npt.NDArray[np.int64], texts: dict[int, tuple[str, str]]) 
     known, places = np.unique(numbers, return_inverse=True)
     told = [texts[int(number)] for number in known]
     blocks = pa.array([block for _, block in told], pa.large_string()).take(pa.array(places))
-    return {"venue": category([venue for venue, _ in told], places), "block_id": _texts(blocks)}
-
-
-def _texts(column: Any) -> Any:
-    return pd.array(column, dtype="str")
+    return {"venue": category([venue for venue, _ in told], places), "block_id": text_column(blocks)}
 
 
 def _names() -> Any:
@@ -112,4 +109,4 @@ def _ids(codes: npt.NDArray[np.int64], start_ns: npt.NDArray[np.int64], end_ns: 
         _names().take(pa.array(codes)),
         *(pa.array(times).cast(pa.large_string()) for times in (start_ns, end_ns)),
     ]
-    return _texts(pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string())))
+    return text_column(pc.binary_join_element_wise(*parts, pa.scalar(":", pa.large_string())))
