@@ -34,7 +34,11 @@ def text_list(column: Any) -> list[str]:
     (['a', ''], ['b', 'b'])
     """
     if isinstance(column, pd.Categorical):
-        names = list(map(str, column.categories))
-        return [names[code] if code >= 0 else "" for code in column.codes.tolist()]
+        codes = column.codes
+        if column.categories.size > codes.size:  # of an instrument column: as many as the registry has names
+            texts = pa.array(column.categories.array, pa.large_string())
+            return texts.take(pa.array(codes, mask=codes < 0)).fill_null("").to_pylist()  # type: ignore[no-any-return]
+        names = [*map(str, column.categories), ""]
+        return [names[code] for code in codes.tolist()]
     told: list[str] = pa.array(column, pa.large_string()).to_pylist()
     return told
