@@ -15,10 +15,12 @@ import pandas as pd
 
 from workstation.flow.absorption import NAME as ABSORBED
 from workstation.flow.alert_rows import HIGH, MEDIUM
-from workstation.flow.eligibility import KEEP_NS
+from workstation.flow.eligibility import KEEP_NS, forget_oldest
 from workstation.market.engine import Engine, conformed
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, HITS, NO_TIME
+from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.texts import text_list
 
 PREMIUM_POINTS, CONFIDENCE_POINTS, HIT_POINTS, MOST_HIT_POINTS, MOST_SCORE = 70.0, 20.0, 5.0, 20.0, 100.0
 USD_PER_POINT = 1_000.0
@@ -207,8 +209,7 @@ class Alerts(Engine):
 
     def _forget(self, now_ns: int) -> None:
         oldest = now_ns - KEPT_NS
-        if self._told and next(iter(self._told.values()))["event_ns"] < oldest:
-            self._told = {key: row for key, row in self._told.items() if row["event_ns"] >= oldest}
+        forget_oldest(self._told, oldest, "event_ns")
         if self._last and next(iter(self._last.values()))["event_ns"] < oldest:
             self._last = {
                 key: one for key, one in self._last.items() if one["event_ns"] >= oldest or one["alerts"]
@@ -243,7 +244,12 @@ _READ = (
 
 
 def _records(hits: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = [hits[name].tolist() for name in _READ]
+    arrays = arrays_of(hits)
+    columns = [
+        text_list(values) if HITS.by_name[name].dtype is None else values.tolist()
+        for name in _READ
+        for values in (arrays[HITS.places[name]],)
+    ]
     return [dict(zip(_READ, row, strict=True)) for row in zip(*columns, strict=True)]
 
 
