@@ -16,8 +16,8 @@ import pandas as pd
 from workstation.flow.absorption import NAME as ABSORBED
 from workstation.flow.alert_rows import HIGH, MEDIUM
 from workstation.flow.eligibility import KEEP_NS, forget_oldest
+from workstation.flow.row_frames import RowFrames
 from workstation.market.engine import Engine, conformed
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, HITS, NO_TIME
 from workstation.market.tables.frames import arrays_of
 from workstation.market.tables.texts import text_list
@@ -131,7 +131,7 @@ class Alerts(Engine):
                 group, self._waiting = self._waiting, []
                 rows += self._of_parent(group)
         self._forget(self._watermark_ns)
-        return _frame(rows)
+        return _FRAMES.frame(rows)
 
     def _of_parent(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lead = hits[0]
@@ -237,6 +237,7 @@ def _key(row: dict[str, Any]) -> str:
 
 
 _EMPTY = ALERTS.empty()
+_FRAMES = RowFrames(ALERTS)
 _READ = (
     "event_ns", "instrument", "classifier", "parent_id", "retracted", "parent_hits", "confidence", "direction", "abstained", "reason",
     "alternatives", "premium_usd", "explanation", "rule_version", "evidence",
@@ -251,14 +252,6 @@ def _records(hits: pd.DataFrame) -> list[dict[str, Any]]:
         for values in (arrays[HITS.places[name]],)
     ]
     return [dict(zip(_READ, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
-    return ALERTS.batch(columns, len(rows))
 
 
 def alerts(hits: pd.DataFrame, **parameters: Any) -> pd.DataFrame:

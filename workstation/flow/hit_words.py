@@ -10,7 +10,7 @@ import orjson
 import pandas as pd
 
 from workstation.flow import gates as g
-from workstation.market.instruments import REGISTRY
+from workstation.flow.row_frames import RowFrames
 from workstation.market.tables import HITS, PACKETS
 from workstation.market.tables.texts import text_list
 
@@ -278,16 +278,12 @@ def _structure_words(one: dict[str, Any]) -> str:
     return words + (f"; {one['uncovered']} short leg(s) uncovered" if one["uncovered"] else "")  # fmt: skip
 
 
-_EMPTY = HITS.empty()
+_FRAMES = RowFrames(HITS)
 
 
 def hit_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows of ``hits``."""
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
-    return HITS.batch(columns, len(rows))
+    return _FRAMES.frame(rows)
 
 
 __all__ = ["PRE_MOVE", "RULE_VERSION", "hit_frame", "nan", "packet_hit", "read_packets", "structure_hits"]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from hashlib import blake2b
-from math import nan
+from math import isfinite, nan
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import orjson
 import pandas as pd
 
+from workstation.flow.row_frames import RowFrames
 from workstation.flow.structure_names import Leg, Named, ratios, uncovered
 from workstation.market.tables import PACKETS, STRUCTURES
 from workstation.market.tables.texts import text_list
@@ -38,25 +38,26 @@ def structure_row(
 ) -> dict[str, Any]:
     """One structure: its row, with ``rows`` of its packets, ``packets`` and ``legs_told`` beside."""
     of = [columns[row] for row in rows]
-    sides, sizes = np.array([float(leg.side) for leg in legs]), [leg.size for leg in legs]
-    premium = np.array([one["premium_usd"] for one in of])
-    coins = sides * (np.array(sizes) * np.array([one["multiplier"] for one in of]))
-    known = all(leg.side for leg in legs)
-    deltas, vegas = (coins * np.array([one[name] for one in of]) for name in ("delta", "vega"))
-    parts = ratios(sizes)
-    least = min(sizes)
+    sides, sizes = [leg.side for leg in legs], [leg.size for leg in legs]
+    premium = [one["premium_usd"] for one in of]
+    known = all(sides)
+    coins = [side * (size * one["multiplier"]) for side, size, one in zip(sides, sizes, of, strict=True)]
+    deltas, vegas = (
+        [coin * one[name] for coin, one in zip(coins, of, strict=True)] for name in ("delta", "vega")
+    )
+    parts, least = ratios(sizes), min(sizes)
     start, end = min(one["start_ns"] for one in of), max(one["end_ns"] for one in of)
     packets = sorted(one["packet_id"] for one in of)
     underlying = of[0]["underlying"]
     told = sorted(zip(of, legs, strict=True), key=lambda pair: pair[0]["packet_id"])
+    net = total([side * usd for side, usd in zip(sides, premium, strict=True)]) if known else nan
     return {
         "event_ns": end, "underlying": underlying, "structure_id": f"{underlying}:{start}:{end}:{_digest(packets)}", "revision": 0,
         "kind": what.kind, "name": what.name, "start_ns": start, "end_ns": end, "legs": len(rows), "prints": sum(one["prints"] for one in of),
-        "size": float(np.array(sizes).sum()), "units": min(size / part for size, part in zip(sizes, parts, strict=True)) if parts else least,
-        "premium_usd": float(premium.sum()), "net_usd": float((sides * premium).sum()) if known else nan,
-        "direction": _direction(what.name, deltas, known),
-        "volatility": _volatility(what.name, vegas, known), "net_delta": float(deltas.sum()) if known else nan,
-        "net_gex": float(np.array([one["gex"] for one in of]).sum()), "net_vega": float(vegas.sum()) if known else nan,
+        "size": total(sizes), "units": min(size / part for size, part in zip(sizes, parts, strict=True)) if parts else least,
+        "premium_usd": total(premium), "net_usd": net, "direction": _leaning(deltas, known, what.name, _BULL, _BEAR),
+        "volatility": _leaning(vegas, known, what.name, _LONG_VOL, _SHORT_VOL), "net_delta": total(deltas) if known else nan,
+        "net_gex": total([one["gex"] for one in of]), "net_vega": total(vegas) if known else nan,
         "coverage": min(one["coverage"] for one in of), "symmetry": least / max(sizes), "uncovered": uncovered(legs),
         "by_fact": by_fact, "retracted": False, "packets": packets, "rows": tuple(sorted(rows)),
         "legs_told": [
@@ -64,6 +65,22 @@ def structure_row(
              "premium_usd": one["premium_usd"], **orjson.loads(one["evidence"] or "{}")} for one, leg in told
         ],
     }  # fmt: skip
+
+
+def total(values: list[float]) -> float:
+    """The sum, from left to right.
+
+    Examples
+    --------
+    >>> total([0.1, 0.2, 0.3])
+    0.6000000000000001
+    """
+    if len(values) > 7:
+        return float(np.sum(values))
+    found = values[0]
+    for value in values[1:]:
+        found += value
+    return found
 
 
 def _digest(packets: list[str]) -> str:
@@ -77,35 +94,31 @@ _LONG_VOL, _SHORT_VOL = (
 )
 
 
-def _direction(name: str, deltas: npt.NDArray[np.float64], known: bool) -> int:
+def _leaning(
+    greeks: list[float], known: bool, name: str, up: tuple[str, ...], down: tuple[str, ...]
+) -> int:  # fmt: skip
+    """+1 or -1 where the sum of the legs' greeks leans, by the name where they are not known; 0 neither."""
     if not known:
         return 0
-    if np.isfinite(deltas).all() and np.abs(deltas).sum() > 0:
-        lean = deltas.sum() / np.abs(deltas).sum()
+    gross = total([abs(value) for value in greeks])
+    if isfinite(gross) and gross > 0:
+        lean = total(greeks) / gross
         return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
-    return 1 if name.startswith(_BULL) else -1 if name.startswith(_BEAR) else 0
+    return 1 if name.startswith(up) else -1 if name.startswith(down) else 0
 
 
-def _volatility(name: str, vegas: npt.NDArray[np.float64], known: bool) -> int:
-    if not known:
-        return 0
-    if np.isfinite(vegas).all() and np.abs(vegas).sum() > 0:
-        lean = vegas.sum() / np.abs(vegas).sum()
-        return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
-    return 1 if name.startswith(_LONG_VOL) else -1 if name.startswith(_SHORT_VOL) else 0
-
-
-_INSIDE = ("rows", "legs_told", "packets")
-
-
-_EMPTY = STRUCTURES.empty()
+_FRAMES = RowFrames(STRUCTURES)
 
 
 def structure_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows of ``structures`` as a ``StructureFinder`` tells them."""
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0] if name not in _INSIDE}
-    columns["packets"] = [orjson.dumps(row["packets"]).decode() for row in rows]
-    columns["evidence"] = [orjson.dumps({"legs": row["legs_told"]}).decode() for row in rows]
-    return STRUCTURES.batch(columns, len(rows))
+    return _FRAMES.frame(
+        [
+            {
+                **row,
+                "packets": orjson.dumps(row["packets"]).decode(),
+                "evidence": orjson.dumps({"legs": row["legs_told"]}).decode(),
+            }
+            for row in rows
+        ]
+    )

@@ -6,7 +6,6 @@ Legs of a package that the venue prints under one id (``block_id``) are a struct
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, NamedTuple
@@ -103,14 +102,15 @@ class StructureFinder:
 
     def _told(self, arrays: list[Any]) -> dict[int, list[dict[str, Any]]]:
         """Rows of structures by the last row of their burst that may be a leg."""
-        blocks = _blocks(arrays)
-        ends = _bursts_of_interest(arrays, self._parameters.least_size, blocks)
-        if not ends:
-            return {}
-        legs = _legs(arrays, np.concatenate(ends))
+        blocks, least_size = _blocks(arrays), self._parameters.least_size
         groups: list[_Group] = []
-        for rows in ends:
-            groups += _groups(arrays, rows, self._parameters.least_size, legs, blocks)
+        legs: dict[int, Leg] = {}
+        for burst in _bursts_of_interest(arrays, least_size, blocks):
+            found = _groups(burst, least_size, blocks)
+            legs |= {row: burst[row].leg for group in found for row in group.rows}
+            groups += found
+        if not groups:
+            return {}
         packages = _packages(groups, legs)
         if not packages:
             return {}
@@ -162,20 +162,37 @@ class StructureFinder:
             self._of_packet[packet] = by_id.setdefault(row["structure_id"], row)
 
 
+class _MayBe(NamedTuple):
+    """A packet that may be a leg: its leg, whether it was printed as part of a package, and the packets of its burst."""
+
+    leg: Leg
+    of_package: bool
+    burst_packets: int
+
+
 def _bursts_of_interest(
     arrays: list[Any], least_size: float, blocks: dict[int, str]
-) -> list[npt.NDArray[np.int64]]:
-    """Rows of each burst of at least two packets that may be legs."""
+) -> list[dict[int, _MayBe]]:  # fmt: skip
+    """Packets that may be legs by row, of each burst of at least two."""
     expiry, size = arrays[_AT["expiry_ns"]], arrays[_AT["size"]]
-    may = ((arrays[_AT["flags"]] & _PACKAGED) != 0) | (size >= least_size)
+    of_package = (arrays[_AT["flags"]] & _PACKAGED) != 0
+    may = of_package | (size >= least_size)
     may[list(blocks)] = True
     may &= (arrays[_AT["burst_packets"]] > 1) & (expiry > 0) & (size > 0)
     rows = np.flatnonzero(may)
     if rows.size < 2:
         return []
     burst = arrays[_AT["burst"]][rows]
-    parts = np.split(rows, np.flatnonzero(np.diff(burst)) + 1)
-    return [part for part in parts if part.size > 1]
+    same = burst[1:] == burst[:-1]
+    together = np.concatenate((same, [False])) | np.concatenate(([False], same))
+    rows, burst = rows[together], burst[together].tolist()
+    known = zip(
+        _legs(arrays, rows), of_package[rows].tolist(), arrays[_AT["burst_packets"]][rows].tolist(), strict=True
+    )  # fmt: skip
+    found: dict[int, dict[int, _MayBe]] = {}
+    for number, row, one in zip(burst, rows.tolist(), known, strict=True):
+        found.setdefault(number, {})[row] = _MayBe(*one)
+    return list(found.values())
 
 
 def _blocks(arrays: list[Any]) -> dict[int, str]:
@@ -185,16 +202,16 @@ def _blocks(arrays: list[Any]) -> dict[int, str]:
     return {row: block for row, block in told.items() if block}
 
 
-def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> dict[int, Leg]:
-    """Legs by row."""
+def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> list[Leg]:
+    """Legs at these rows."""
     lean, size = arrays[_AT["lean"]][rows], arrays[_AT["size"]][rows]
     side = np.where(np.abs(lean) >= LEANING, np.sign(lean), 0).astype(np.int64)  # an unknown lean is no side
     closes = arrays[_AT["open_interest"]][rows] >= size + np.nan_to_num(arrays[_AT["volume_before"]][rows])
     right = arrays[_AT["right"]]
-    names = np.array([*(str(name) for name in right.categories), ""])[right.codes[rows]]
-    columns = (names, arrays[_AT["strike"]][rows], arrays[_AT["expiry_ns"]][rows], side, size, closes)
-    made = zip(*(column.tolist() for column in columns), strict=True)
-    return {row: Leg(*leg) for row, leg in zip(rows.tolist(), made, strict=True)}
+    names = [*(str(name) for name in right.categories), ""]
+    columns = (arrays[_AT["strike"]][rows], arrays[_AT["expiry_ns"]][rows], side, size, closes)
+    made = zip(right.codes[rows].tolist(), *(column.tolist() for column in columns), strict=True)
+    return [Leg(names[code], *leg) for code, *leg in made]
 
 
 class _Group(NamedTuple):
@@ -205,22 +222,20 @@ class _Group(NamedTuple):
     burst: int
 
 
-def _groups(
-    arrays: list[Any], rows: npt.NDArray[np.int64], least_size: float, legs: dict[int, Leg], blocks: dict[int, str]
-) -> list[_Group]:  # fmt: skip
+def _groups(burst: dict[int, _MayBe], least_size: float, blocks: dict[int, str]) -> list[_Group]:
     """Rows of a burst that may be of one package."""
-    by_block: dict[str, list[int]] = defaultdict(list)
+    by_block: dict[str, list[int]] = {}
     loose: dict[bool, list[int]] = {True: [], False: []}
-    packaged = ((arrays[_AT["flags"]][rows] & _PACKAGED) != 0).tolist()
-    quiet = int(arrays[_AT["burst_packets"]][rows[0]]) <= QUIET_PACKETS
-    for row, of_package in zip(rows.tolist(), packaged, strict=True):
+    for row, (leg, of_package, packets) in burst.items():
         if row in blocks:
-            by_block[blocks[row]].append(row)
-        elif of_package or (legs[row].size >= least_size and (quiet or legs[row].side)):
+            by_block.setdefault(blocks[row], []).append(row)
+        elif of_package or (leg.size >= least_size and (packets <= QUIET_PACKETS or leg.side)):
             loose[of_package].append(row)
-    last = int(rows[-1])
+    last = next(reversed(burst))
     told = [_Group(group, True, last) for group in by_block.values() if len(group) > 1]
-    return told + [_Group(one, False, last) for group in loose.values() for one in _alike(group, legs)]
+    return told + [
+        _Group(one, False, last) for group in loose.values() if len(group) > 1 for one in _alike(group, burst)
+    ]
 
 
 def _packages(groups: list[_Group], legs: dict[int, Leg]) -> list[tuple[_Group, list[int], Named]]:
@@ -261,11 +276,11 @@ def _subsets(groups: list[_Group], legs: dict[int, Leg]) -> list[list[tuple[int,
     ]
 
 
-def _alike(rows: list[int], legs: dict[int, Leg]) -> list[list[int]]:
+def _alike(rows: list[int], burst: dict[int, _MayBe]) -> list[list[int]]:
     """Rows split where sizes, in order, are too far apart for any ratio; groups of more than ``MOST_LEGS`` say nothing."""
     groups: list[list[int]] = []
-    for row in sorted(rows, key=lambda row: (legs[row].size, row)):
-        if groups and legs[row].size <= FARTHEST * legs[groups[-1][0]].size:
+    for row in sorted(rows, key=lambda row: (burst[row].leg.size, row)):
+        if groups and burst[row].leg.size <= FARTHEST * burst[groups[-1][0]].leg.size:
             groups[-1].append(row)
         else:
             groups.append([row])
