@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import workstation
+from tests.property.effort import effort
 from tests.property.engine_streams import ROWS, Stream, cuts, fixed_stream, streams
 from workstation.market.digest import digest
 from workstation.market.engine import Engine, SnapshotError
@@ -296,7 +297,7 @@ def test_any_split_restart_or_owner_gives_the_same_rows(name: str, case: Case) -
     Inputs stay as they were; the rows conform.
     """
 
-    @settings(max_examples=case.examples)
+    @effort(case.examples)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         whole, split, restored = (_make(name, case) for _ in range(3))
@@ -320,7 +321,7 @@ def test_any_split_restart_or_owner_gives_the_same_rows(name: str, case: Case) -
     [pytest.param(name, case, id=f"{name.rpartition('.')[2]}-{place}") for name, cases in CASES.items() for place, case in enumerate(cases) if case.whole],
 )  # fmt: skip
 def test_the_function_for_a_whole_history_gives_the_same_rows(name: str, case: Case) -> None:
-    @settings(max_examples=case.examples)
+    @effort(case.examples)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         engine = _make(name, case)
