@@ -13,7 +13,7 @@ QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPT
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test pages lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
+.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -51,6 +51,9 @@ types: $(READY)  ## mypy, strict on the engines
 
 unit: setup      ## doctests, unit, reference, property and wire tests
 	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=400 -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
+
+laws: setup      ## the laws with many more examples, drawn anew each time: an hour and more
+	@WORKSTATION_DEEP_LAWS=1 nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=7200 -n $(WORKERS) tests/property
 
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser

@@ -55,14 +55,6 @@ _ROOMS = {
     "views": "workstation",
 }
 
-_ALSO = {
-    "flow_desk": "workstation.process",
-    "played": "workstation.process",
-    "shared_desk": "workstation.process",
-    "reason_table": "workstation.views.spacetime.reason_table",
-}
-"""Found at the top too, and listed where they live."""
-
 __all__ = [
     "Settings",
     "candles",
@@ -90,8 +82,6 @@ renamed.install()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ALSO:
-        return getattr(importlib.import_module(_ALSO[name]), name)
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
     if _ROOMS[name] == __name__:

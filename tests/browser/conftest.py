@@ -22,6 +22,12 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 PATIENCE_MS = 120_000
 """A machine under load is slow, not wrong."""
+PAGES = tuple(
+    path.stem
+    for path in sorted((ROOT / "dashboards").glob("*.py"))
+    if path.stem != "flow" or os.environ.get("WORKSTATION_FLOW_PAGE")
+)
+"""The flow page has a desk of its own, which draws an options day beside whatever else is looked at: only where it is asked for."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -87,7 +93,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         pytest.skip("no Chromium: install Debian's chromium or name one with WORKSTATION_CHROMIUM")
     port = free_port()
     log = tmp_path_factory.mktemp("served") / "server.log"
-    server = start_server(port, log)
+    server = start_server(port, log, pages=PAGES)
     yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait(20)
