@@ -56,6 +56,7 @@ _ROOMS = {
 }
 
 _ALSO = {
+    "catalog": "workstation.research.catalog",
     "flow_desk": "workstation.process",
     "played": "workstation.process",
     "shared_desk": "workstation.process",
