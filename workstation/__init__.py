@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'chains']
+['Settings', 'candles', 'catalog', 'chain']
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
+    "catalog": "workstation.research.catalog",
     "chain": "workstation.pricing.chain",
     "chains": "workstation.history.chains",
     "evaluate": "workstation.research.evaluate",
@@ -58,6 +59,7 @@ _ROOMS = {
 __all__ = [
     "Settings",
     "candles",
+    "catalog",
     "chain",
     "chains",
     "evaluate",
@@ -70,7 +72,6 @@ __all__ = [
     "open_feed",
     "open_history",
     "plots",
-    "process",
     "replay",
     "reversals",
     "spikes",
