@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 import pandas as pd
 
 from workstation.flow import gates as g
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import HITS, PACKETS
-
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
 
 RULE_VERSION = "flow-1"
 MOST_CONFIDENCE = 0.95
