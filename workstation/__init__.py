@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import plots, process, views
+    from workstation import plots, views
+    from workstation import process as process
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed

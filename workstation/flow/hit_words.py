@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pandas as pd
 
 from workstation.flow import gates as g
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.row_frames import RowFrames
 from workstation.market.tables import HITS, PACKETS
 from workstation.market.tables.texts import text_list
-
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
 
 RULE_VERSION = "flow-1"
 MOST_CONFIDENCE = 0.95

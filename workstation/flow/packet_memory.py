@@ -92,7 +92,8 @@ class PacketMemory:
             if int(part.opened[0]) < least:
                 break
         if not found:
-            return prints_json(ordinals.size, *(np.zeros(0, np.int64),) * 4, np.zeros(0, np.uint8))
+            none = np.zeros(0, np.int64)
+            return prints_json(ordinals.size, none, none, none, none, np.zeros(0, np.uint8))
         columns = (np.concatenate(column[::-1]) for column in zip(*found, strict=True))
         told = prints_json(wanted.size, *columns, np.concatenate(contents))
         in_order = wanted.size == ordinals.size and (places_of[1:] > places_of[:-1]).all()

@@ -13,7 +13,8 @@ import orjson
 import pandas as pd
 
 from workstation.flow.alerts import alerts
-from workstation.flow.classifiers import ClassifierParameters, classify
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import classify
 from workstation.flow.packets import packets_of
 from workstation.flow.sides import sides
 

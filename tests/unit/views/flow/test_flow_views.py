@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from workstation.board.board import Board
-from workstation.flow.classifiers import ClassifierParameters
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.market.instants import MINUTE_NS
 from workstation.market.tables import ALERTS, HITS, OFFEXCHANGE, PACKETS, PRINTS, TradeFlag
 from workstation.plots.palette import DARK
