@@ -59,11 +59,11 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
 
 
 def start_server(
-    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 300
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 500
 ) -> subprocess.Popen[bytes]:
     """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed.
 
-    They make three pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
+    They make two pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
     """
     environment = {
         **os.environ,
