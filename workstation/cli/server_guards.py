@@ -68,9 +68,14 @@ class _OtherHost(Matcher):
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        origin = request.headers.get("Origin", "")
-        ours = (request.host or "").lower() in self._hosts
-        return None if ours and (not origin or urlsplit(origin).netloc.lower() in self._hosts) else {}
+        return None if same_site(request, self._hosts) else {}
+
+
+def same_site(request: HTTPServerRequest, hosts: frozenset[str]) -> bool:
+    """Whether a request's Host, and its Origin where there is one, are of these hosts (lower case)."""
+    origin = request.headers.get("Origin", "")
+    ours = (request.host or "").lower() in hosts
+    return ours and (not origin or urlsplit(origin).netloc.lower() in hosts)
 
 
 class _WrongHost(RequestHandler):

@@ -112,7 +112,7 @@ def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) ->
         compiling = None if kernels.complete() else ParallelCompilation(kernels)
         try:
             share(desk if compiling else desk.start(), held=compiling is not None)
-            _listen(server.address, port, loop.add_callback)
+            _listen(desk, server.address, port, loop.add_callback)
             if compiling:
                 threading.Thread(target=_start_when_compiled, args=(compiling,), daemon=True).start()
             loop.start()
@@ -133,11 +133,13 @@ def _start_when_compiled(compiling: ParallelCompilation) -> None:
         release()
 
 
-def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> None:
+def _listen(desk: Desk, address: str, port: int, once_it_listens: Callable[..., None]) -> None:
     import panel as pn
     from tornado.web import RedirectHandler
 
-    from workstation.cli.server_guards import guard, hide_tracebacks
+    from workstation.access.roles import EVERYBODY
+    from workstation.api.routes import api_routes
+    from workstation.cli.server_guards import guard, hide_tracebacks, same_site
     from workstation.views.shell import page_opening
     from workstation.views.widgets.uploads import MESSAGE_LIMIT
 
@@ -148,6 +150,7 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
     shown = f"[{address}]" if ":" in address else address
     print("Opening the workstation: every page is built once before the first visit", flush=True)
     hosts = _hosts(address, port)
+    ours = frozenset(host.lower() for host in hosts)
     result = pn.io.server.get_server(
         pages,
         port=port,
@@ -157,7 +160,10 @@ def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> No
         liveness=True,
         warm=True,
         websocket_max_message_size=MESSAGE_LIMIT,
-        extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
+        extra_patterns=[
+            (r"/", RedirectHandler, {"url": f"/{first}", "permanent": False}),
+            *api_routes(desk, lambda _: EVERYBODY, lambda request: same_site(request, ours)),
+        ],
     )
     guard(result, hosts)
     result.start()
