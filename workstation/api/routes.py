@@ -21,14 +21,16 @@ from workstation.api.resources import RESOURCES
 from workstation.api.stream import Fan, StreamHandler
 from workstation.desk import Desk
 
+Routes = list[tuple[Any, ...]]
+
 
 def api_routes(
     desk: Desk,
     identify: Identify,
     same_site: Callable[[HTTPServerRequest], bool],
     refused: Callable[[], Mapping[str, int]] = dict,
-) -> list[tuple[Any, ...]]:
-    """Patterns, handlers and their arguments.
+) -> tuple[Routes, Callable[[], None]]:
+    """Patterns, handlers and their arguments; and what closes the websockets of callers whose session has ended.
 
     Parameters
     ----------
@@ -43,13 +45,15 @@ def api_routes(
     """
     backend = Backend(desk, identify, Metrics(desk, refused))
     shared = {"backend": backend}
-    return [
+    fan = Fan(desk.hub)
+    routes: Routes = [
         *(
             (rf"/api{one.path.replace('{id}', '(.+)')}", ResourceHandler, shared | {"resource": one})
             for one in RESOURCES
         ),
         (r"/api/openapi\.json", DocumentHandler, shared | {"document": document()}),
-        (r"/api/stream", StreamHandler, shared | {"fan": Fan(desk.hub), "check": same_site}),
+        (r"/api/stream", StreamHandler, shared | {"fan": fan, "check": same_site}),
         (r"/metrics", MetricsHandler, shared),
         (r"/api(/.*)?", UnknownPath, shared),
     ]
+    return routes, fan.end_strangers

@@ -101,6 +101,7 @@ class Fan:
 
     def __init__(self, hub: Hub) -> None:
         self.clients: frozenset[Client] = frozenset()
+        self.open: set[StreamHandler] = set()
         self._lock = threading.Lock()
         if BRANCH not in hub.branches:
             hub.attach(BRANCH, TABLES, self.put)
@@ -117,6 +118,11 @@ class Fan:
                 return False
             self.clients |= {client}
             return True
+
+    def end_strangers(self) -> None:
+        """Close the sockets of callers whose session has ended; on the server's loop."""
+        for handler in list(self.open):
+            handler.end_stranger()
 
     def remove(self, client: Client) -> None:
         """Let a client go."""
@@ -164,9 +170,15 @@ class StreamHandler(WebSocketHandler):
             self._client = None
             self.close(1013, "too many clients listen; try again later")
             return
+        self._fan.open.add(self)
         self._backend.metrics.streams.inc()
         first = self._backend.desk.hub.next_seq - 1
         await self.write_message(as_json({"tables": list(self._values["tables"]), "after_seq": first}))
+
+    def end_stranger(self) -> None:
+        """Close where the caller is nobody any more."""
+        if self._backend.identify(self.request) is None:
+            self.close(4401, "the session has ended")
 
     def on_message(self, message: str | bytes) -> None:
         """Clients have nothing to say."""
@@ -198,6 +210,7 @@ class StreamHandler(WebSocketHandler):
 
     def on_close(self) -> None:
         """Listen no more."""
+        self._fan.open.discard(self)
         if self._client is not None:
             self._fan.remove(self._client)
             self._client = None

@@ -105,7 +105,7 @@ def serving(
             asyncio.set_event_loop(loop)
             loops.append(loop)
             same_site = lambda request: "Origin" not in request.headers  # noqa: E731
-            server = HTTPServer(Application(api_routes(desk, identify, same_site)))
+            server = HTTPServer(Application(api_routes(desk, identify, same_site)[0]))
             server.add_sockets(sockets)
             loop.call_soon(ready.set)
             loop.run_forever()
