@@ -143,15 +143,26 @@ def collect(
     ] = None,
     history: HistoryOption = "",
     seconds: Annotated[float, typer.Option(help="Stop after so long; 0 goes on until interrupted.")] = 0.0,
+    bus: Annotated[
+        str,
+        typer.Option(
+            help="Publish every row to this Redis too (redis://127.0.0.1:6379/0), for page servers."
+        ),
+    ] = "",
 ) -> None:
     """Record feeds into history, without a screen."""
     from workstation.desk import open_desk
 
     settings = settings_of()
     stop = threading.Event()
+    sinks = []
+    if bus:
+        from workstation.bus.sink import BusSink
+
+        sinks.append(BusSink(bus))
     with (
         ended_by_signals(stop.set),
-        open_desk(feeds or None, history or settings.history, settings=settings) as desk,
+        open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk,
     ):
         console.print(f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}")
         waited = 0.0
