@@ -18,6 +18,7 @@ FEEDS = {
     "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
+    "bus": "workstation.bus.feed:Bus",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 
