@@ -18,6 +18,7 @@ FEEDS = {
     "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
+    "alpaca": "workstation.feeds.alpaca:Alpaca",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 
