@@ -19,6 +19,7 @@ FEEDS = {
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
     "alpaca": "workstation.feeds.alpaca:Alpaca",
+    "databento": "workstation.feeds.databento:Databento",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 

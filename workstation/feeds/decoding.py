@@ -19,6 +19,7 @@ _DECODERS: Mapping[str, str] = {
     "binance": "workstation.feeds.binance.decode:decode",
     "iqfeed": "workstation.feeds.iqfeed.decode:decode",
     "alpaca": "workstation.feeds.alpaca.decode:decode",
+    "databento": "workstation.feeds.databento.decode:decode",
 }
 
 

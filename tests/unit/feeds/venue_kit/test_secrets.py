@@ -15,6 +15,7 @@ def made(as_text: bool) -> list[Feed]:
         open_feed("deribit", api_key=key, secret=key),
         open_feed("iqfeed", key=key),
         open_feed("alpaca", api_key=key, secret=key),
+        open_feed("databento", key=key),
         open_feed("accounts", venues={"okx": {"api_key": key, "secret": key, "password": key}}),
     ]
 
