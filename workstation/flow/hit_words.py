@@ -13,7 +13,7 @@ from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import HITS, PACKETS
 
-RULE_VERSION = "flow-1"
+RULE_VERSION = "flow-2"
 MOST_CONFIDENCE = 0.95
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _TOLD = (
@@ -189,8 +189,9 @@ _OF_KIND = {
 
 
 def structure_hits(one: dict[str, Any], own: ClassifierParameters) -> list[dict[str, Any]]:
-    """The hit of a structure, none below the floor."""
-    if not one["premium_usd"] >= own.structure_usd and not one["by_fact"]:
+    """The hit of a structure, none below the floors."""
+    smallest = min(leg["size"] for leg in one["legs_told"])
+    if not (one["by_fact"] or (one["premium_usd"] >= own.structure_usd and smallest >= own.structure_size)):
         return []
     name = _OF_KIND.get(one["kind"], "package")
     known = isfinite(one["net_usd"])
