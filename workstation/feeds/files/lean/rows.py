@@ -219,12 +219,14 @@ def _quotes(
 
 
 def _told(price: Floats) -> npt.NDArray[np.bool_]:
-    return (price != 0) & (price == price)
+    told: npt.NDArray[np.bool_] = (price != 0) & (price == price)
+    return told
 
 
 def _one_sided(sides: dict[str, Floats]) -> npt.NDArray[np.bool_]:
     """Which lines tell one side only."""
-    return _told(sides["bid"]) != _told(sides["ask"])
+    one: npt.NDArray[np.bool_] = _told(sides["bid"]) != _told(sides["ask"])
+    return one
 
 
 def _whole(reading: LeanReading, sides: dict[str, Floats]) -> dict[str, Floats]:
