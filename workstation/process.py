@@ -22,6 +22,18 @@ from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.classifiers import Classifiers
 from workstation.settings import Settings
 
+__all__ = [
+    "applied_thresholds",
+    "apply_thresholds",
+    "flow_desk",
+    "invented",
+    "played",
+    "release",
+    "share",
+    "shared_desk",
+    "spare_collections",
+]
+
 OLD_COLLECTIONS = 1_000
 """Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
 

@@ -23,6 +23,12 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 PATIENCE_MS = 120_000
 """A machine under load is slow, not wrong."""
+PAGES = tuple(
+    path.stem
+    for path in sorted((ROOT / "dashboards").glob("*.py"))
+    if path.stem != "flow" or os.environ.get("WORKSTATION_FLOW_PAGE")
+)
+"""The flow page has a desk of its own, which draws an options day beside whatever else is looked at: only where it is asked for."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -54,11 +60,11 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
 
 
 def start_server(
-    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 300
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 500
 ) -> subprocess.Popen[bytes]:
     """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed.
 
-    They make three pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
+    They make two pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
     """
     environment = {
         **os.environ,
@@ -103,7 +109,7 @@ def serving(log: Path, pages: Sequence[str] = ()) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with serving(tmp_path_factory.mktemp("served") / "server.log") as address:
+    with serving(tmp_path_factory.mktemp("served") / "server.log", PAGES) as address:
         yield address
 
 

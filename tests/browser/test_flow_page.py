@@ -54,6 +54,6 @@ def test_the_page_renders_and_an_alert_opens_its_evidence(
 
 
 def test_a_filter_holds_and_stays_in_the_address(opened: Callable[..., Page]) -> None:
-    page = full(opened("flow", query='?ticker="NVDA"'))
+    page = full(opened("flow", query="?ticker=NVDA"))
     expect(page.locator("tr.row td", has_text=re.compile("^NVDA .* [CP]$")).first).to_be_attached()
     expect(page.locator("tr.row td", has_text=re.compile("^SPY "))).to_have_count(0)

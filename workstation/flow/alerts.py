@@ -17,10 +17,12 @@ import pandas as pd
 from workstation.flow.absorption import NAME as ABSORBED
 from workstation.flow.alert_rows import HIGH, MEDIUM
 from workstation.flow.alert_throttle import AlertThrottle, Candidate
-from workstation.flow.eligibility import KEEP_NS
+from workstation.flow.eligibility import KEEP_NS, forget_oldest
+from workstation.flow.row_frames import RowFrames
 from workstation.market.engine import Engine, conformed
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, HITS, NO_TIME
+from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.texts import text_list
 
 PREMIUM_POINTS, CONFIDENCE_POINTS, HIT_POINTS, MOST_HIT_POINTS, MOST_SCORE = 70.0, 20.0, 5.0, 20.0, 100.0
 USD_PER_POINT = 1_000.0
@@ -141,7 +143,7 @@ class Alerts(Engine):
                 group, self._waiting = self._waiting, []
                 rows += self._of_parent(group)
         self._forget(self._watermark_ns)
-        return _frame(rows)
+        return _FRAMES.frame(rows)
 
     def _of_parent(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lead = hits[0]
@@ -208,8 +210,7 @@ class Alerts(Engine):
 
     def _forget(self, now_ns: int) -> None:
         oldest = now_ns - KEPT_NS
-        if self._told and next(iter(self._told.values()))["event_ns"] < oldest:
-            self._told = {key: row for key, row in self._told.items() if row["event_ns"] >= oldest}
+        forget_oldest(self._told, oldest, "event_ns")
         self._throttle.forget(oldest)
 
     def snapshot(self) -> dict[str, Any]:
@@ -234,6 +235,7 @@ def _ns(span: str) -> int:
 
 
 _EMPTY = ALERTS.empty()
+_FRAMES = RowFrames(ALERTS)
 _READ = (
     "event_ns", "instrument", "underlying", "classifier", "parent_id", "retracted", "parent_hits", "confidence", "direction", "abstained", "reason",
     "alternatives", "premium_usd", "explanation", "rule_version", "evidence",
@@ -241,16 +243,13 @@ _READ = (
 
 
 def _records(hits: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = [hits[name].tolist() for name in _READ]
+    arrays = arrays_of(hits)
+    columns = [
+        text_list(values) if HITS.by_name[name].dtype is None else values.tolist()
+        for name in _READ
+        for values in (arrays[HITS.places[name]],)
+    ]
     return [dict(zip(_READ, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
-    return ALERTS.batch(columns, len(rows))
 
 
 def alerts(hits: pd.DataFrame, **parameters: Any) -> pd.DataFrame:

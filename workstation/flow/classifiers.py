@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import takewhile
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,7 +18,7 @@ import pandas as pd
 from workstation.flow.absorption import Absorption
 from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, gate
-from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, structure_hits
+from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, read_packets, structure_hits
 from workstation.flow.structures import KEPT_NS, StructureFinder, StructuresParameters
 from workstation.market.engine import Engine, conformed
 from workstation.market.tables import HITS, NO_TIME, PACKETS
@@ -84,7 +85,12 @@ class Classifiers(Engine):
     def _hits(self, arrays: list[Any], leg: Any, structures: list[dict[str, Any]]) -> list[dict[str, Any]]:
         found = gate(arrays, leg, self.parameters.gates)
         passing = np.flatnonzero(found.any).tolist()
-        told = [(row, 2, packet_hit(arrays, row, found, self.parameters)) for row in passing]
+        told = [
+            (row, 2, packet_hit(packet, bits, self.parameters))
+            for row, bits, packet in zip(
+                passing, found.bits[passing].tolist(), read_packets(arrays, passing), strict=True
+            )
+        ]
         told += [(one["rows"][-1], 0, structure_hits(one, self.parameters)) for one in structures]
         told += [(int(row), 1, []) for row in np.flatnonzero(arrays[_AT["burst_packets"]] == 0)]
         told += self._absorption.due(arrays, [hit for _, _, hits in told for hit in hits])
@@ -127,11 +133,9 @@ class Classifiers(Engine):
         return undone
 
     def _forget(self, now_ns: int) -> None:
-        if self._told:
-            oldest = now_ns - KEPT_NS
-            self._told = {
-                parent: hits for parent, hits in self._told.items() if hits[0]["event_ns"] >= oldest
-            }
+        oldest = now_ns - KEPT_NS
+        for parent in list(takewhile(lambda parent: self._told[parent][0]["event_ns"] < oldest, self._told)):
+            del self._told[parent]
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from workstation.market.instants import DAY_NS
 from workstation.market.tables import PACKETS, TradeFlag
 
 CLASSIFIERS = (
@@ -20,7 +21,6 @@ NO_VERDICT = "abstained"
     CALL_SWEEP, PUT_SWEEP, BLOCK, SPIKE, PUT_WRITE, OVERWRITE, STRADDLE, STRANGLE, VERTICAL, LADDER, ROLL, PUNCH, FAR, OPENING, UNWIND,
     ABSORBED, SPLIT, PACKAGE,
 ) = range(len(CLASSIFIERS))  # fmt: skip
-DAY_NS = 86_400_000_000_000
 _BLOCK = int(TradeFlag.BLOCK)
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _FLOATS = (

@@ -13,6 +13,7 @@ import numpy as np
 from workstation.flow.eligibility import EXCLUSION_CODE
 from workstation.flow.quote_log import quote_as_of
 from workstation.flow.side_rules import VENUE, side_by_rule
+from workstation.market.instants import DAY_NS, SECOND_NS
 from workstation.market.tables import NBBO_BUCKETS
 
 AA, A, MID, B, BB, STALE, MISSING = range(len(NBBO_BUCKETS))
@@ -21,12 +22,10 @@ ROUNDING = 1e-12
 """A print is at a side of the quote within the larger of a cent and 5 % of the spread."""
 RECENT = 8
 """Prints of a contract among which a repetition is looked for."""
-SECOND_NS = 1_000_000_000
 SPOT_SECONDS = 1024
 PRE_MOVE_SECONDS = 300
 PRE_MOVE_REACH = 120
 """How many seconds farther back a price of the underlying may lie to stand for that of five minutes ago."""
-DAY_NS = 86_400 * SECOND_NS
 _DUPLICATE, _LOCKED, _CROSSED = (
     EXCLUSION_CODE["duplicate"],
     EXCLUSION_CODE["locked quote"],

@@ -219,14 +219,12 @@ def _quotes(
 
 
 def _told(price: Floats) -> npt.NDArray[np.bool_]:
-    told: npt.NDArray[np.bool_] = (price != 0) & (price == price)
-    return told
+    return np.asarray((price != 0) & (price == price))
 
 
 def _one_sided(sides: dict[str, Floats]) -> npt.NDArray[np.bool_]:
     """Which lines tell one side only."""
-    one: npt.NDArray[np.bool_] = _told(sides["bid"]) != _told(sides["ask"])
-    return one
+    return np.asarray(_told(sides["bid"]) != _told(sides["ask"]))
 
 
 def _whole(reading: LeanReading, sides: dict[str, Floats]) -> dict[str, Floats]:
