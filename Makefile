@@ -60,7 +60,7 @@ browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser
 
 browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
-	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval tests/browser/test_flow_page.py
+	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser/test_flow_page.py
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@nice -n 5 $(BIN)/python -m pytest tests/notebooks

@@ -17,17 +17,19 @@ class ClassifierParameters:
     Attributes
     ----------
     sweep_prints, sweep_usd, sweep_z
-        A sweep has so many prints, and so much premium or a premium z; it needs ISO flags or two exchanges.
+        A sweep has so many prints, and so much premium, or ``spike_usd`` and a premium z; it needs ISO flags or two exchanges.
     block_usd
         One print of so much is a block, as is one that the venue flags.
-    spike_usd, spike_size, spike_premium_z, spike_size_z
-        An unusual contract: premium and size together, or a premium z, or a size z.
-    structure_usd
-        Premium of a structure.
+    spike_usd, spike_size, spike_premium_z, spike_size_z, spike_least_size
+        An unusual contract: premium and size together, or the premium with a premium z or a size z; by a z from
+        ``spike_least_size`` contracts or ``block_usd`` on.
+    structure_usd, structure_size
+        Premium of a structure, and contracts of its smallest leg: a busy name prints small lots at once by chance. A venue's
+        package needs neither.
     punch_distance
         How far from the spot, as a share, the strike of a zero-DTE punch may be.
-    far_days
-        Days to expiry of a far-dated packet.
+    far_days, far_usd
+        Days to expiry of a far-dated packet, and its premium, on one side: far expiries cost more by the contract.
     coverage, side_ratio
         What a direction needs: prints with a quote, and size on its side.
     abstain_coverage
@@ -52,9 +54,12 @@ class ClassifierParameters:
     spike_size: float = 400.0
     spike_premium_z: float = 2.5
     spike_size_z: float = 2.0
+    spike_least_size: float = 100.0
     structure_usd: float = 20_000.0
+    structure_size: float = 25.0
     punch_distance: float = 0.01
     far_days: float = 60.0
+    far_usd: float = 75_000.0
     coverage: float = 0.5
     side_ratio: float = 0.55
     abstain_coverage: float = 0.25
