@@ -197,7 +197,11 @@ FILLS = Table(
         Column("size", "float64", "underlying units", required=True),
         Column("fee", "float64", "fee currency; positive = paid"),
         Column("fee_currency", "category"),
-        Column("kind", "category", doc="trade, settlement, funding, liquidation"),
+        Column(
+            "kind",
+            "category",
+            doc="trade, settlement, funding, liquidation; removal takes back all fills of its position before it",
+        ),
         Column("index", "float64", "USD"),
         Column("fill_id", "str"),
         Column("block_id", "str"),
