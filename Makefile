@@ -14,7 +14,7 @@ QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPT
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test pages lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots docs
+.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots docs
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -53,11 +53,14 @@ types: $(READY)  ## mypy, strict on the engines
 unit: setup      ## doctests, unit, reference, property and wire tests
 	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=400 -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
+laws: setup      ## the laws with many more examples, drawn anew each time: an hour and more
+	@WORKSTATION_DEEP_LAWS=1 nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=7200 -n $(WORKERS) tests/property
+
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser
 
 browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
-	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval tests/browser/test_flow_page.py
+	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser/test_flow_page.py
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@nice -n 5 $(BIN)/python -m pytest tests/notebooks
@@ -96,7 +99,7 @@ screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the ru
 	@$(BIN)/python scripts/screenshots.py
 
 lock: $(READY)   ## pin the dependencies anew, naming no registry
-	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus --extra dask pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile $(COMPILE) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
 	@$(BIN)/uv pip compile $(COMPILE) --extra docs --constraint requirements.lock pyproject.toml -o requirements-docs.lock
 
