@@ -20,6 +20,7 @@ FEEDS = {
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
     "alpaca": "workstation.feeds.alpaca:Alpaca",
     "databento": "workstation.feeds.databento:Databento",
+    "ibkr": "workstation.feeds.ibkr:IBKR",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 
