@@ -92,9 +92,10 @@ class PacketMemory:
             if int(part.opened[0]) < least:
                 break
         if not found:
-            return prints_json(ordinals.size, *(np.zeros(0, np.int64),) * 4, np.zeros(0, np.uint8))
-        columns = (np.concatenate(column[::-1]) for column in zip(*found, strict=True))
-        told = prints_json(wanted.size, *columns, np.concatenate(contents))
+            none = np.zeros(0, np.int64)
+            return prints_json(ordinals.size, none, none, none, none, np.zeros(0, np.uint8))
+        packet, first, last, numbers = (np.concatenate(column[::-1]) for column in zip(*found, strict=True))
+        told = prints_json(wanted.size, packet, first, last, numbers, np.concatenate(contents))
         in_order = wanted.size == ordinals.size and (places_of[1:] > places_of[:-1]).all()
         return told if in_order else told.take(pa.array(places_of))
 
