@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
 import pandas as pd
 
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.gates import ABSORBED, CLASSIFIERS
 from workstation.market.tables import PACKETS
-
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 NAME = CLASSIFIERS[ABSORBED]

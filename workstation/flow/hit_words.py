@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
 import pandas as pd
 
 from workstation.flow import gates as g
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.row_frames import RowFrames
 from workstation.market.tables import HITS, PACKETS
 from workstation.market.tables.texts import text_list
 
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
-
-RULE_VERSION = "flow-1"
+RULE_VERSION = "flow-2"
 MOST_CONFIDENCE = 0.95
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _TOLD = (
@@ -175,7 +173,7 @@ def _zero(value: float) -> float:
 
 def _packet_words(of: dict[str, float], side: _Side) -> str:
     done = {1: "bought", -1: "sold"}.get(side.side, "traded")
-    words = f"{of['size']:,.6g} {done} in {of['prints']:.0f} prints on {max(of['exchanges'], 1):.0f} exchange(s) at {of['vwap']:.6g}, premium {_usd(of['premium_usd'])}"
+    words = f"{of['size']:,.6g} {done} in {_count(of['prints'], 'print')} on {_count(max(of['exchanges'], 1), 'exchange')} at {of['vwap']:.6g}, premium {_usd(of['premium_usd'])}"
     words += f"; {of['buy_ratio']:.0%} at the ask, {of['sell_ratio']:.0%} at the bid, quotes for {of['coverage']:.0%} of prints"
     if isfinite(of["premium_z"]):
         words += f"; premium z {of['premium_z']:.1f}, size z {of['size_z']:.1f} against {of['samples']:.0f} packets"
@@ -204,6 +202,10 @@ def _extra(number: int, of: dict[str, float]) -> str:
     return ""
 
 
+def _count(number: float, what: str) -> str:
+    return f"{number:.0f} {what}{'' if number == 1 else 's'}"
+
+
 def _usd(value: float) -> str:
     return f"{value:,.0f} USD" if isfinite(value) else "of unknown USD"
 
@@ -214,8 +216,9 @@ _OF_KIND = {
 
 
 def structure_hits(one: dict[str, Any], own: ClassifierParameters) -> list[dict[str, Any]]:
-    """The hit of a structure, none below the floor."""
-    if not one["premium_usd"] >= own.structure_usd and not one["by_fact"]:
+    """The hit of a structure, none below the floors."""
+    smallest = min(leg["size"] for leg in one["legs_told"])
+    if not (one["by_fact"] or (one["premium_usd"] >= own.structure_usd and smallest >= own.structure_size)):
         return []
     name = _OF_KIND.get(one["kind"], "package")
     known = isfinite(one["net_usd"])

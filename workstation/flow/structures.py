@@ -266,9 +266,9 @@ def _packages(groups: list[_Group], legs: dict[int, Leg]) -> list[tuple[_Group, 
             continue
         for places in next(subsets):
             rows = [group.rows[at] for at in places]
-            called = named([legs[row] for row in rows])
-            if called is not None:
-                told.append((group, rows, Named(places, *called)))
+            found = named([legs[row] for row in rows])
+            if found is not None:
+                told.append((group, rows, Named(places, *found)))
     return told
 
 

@@ -20,7 +20,8 @@ import pandas as pd
 
 from workstation.flow.alerts import Alerts, AlertsParameters
 from workstation.flow.chain import FlowParameters
-from workstation.flow.classifiers import ClassifierParameters, Classifiers
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import Classifiers
 from workstation.flow.packets import PacketsParameters, packets_of
 from workstation.market.conditions import conditions
 from workstation.market.errors import WorkstationError
