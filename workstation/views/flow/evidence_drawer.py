@@ -62,7 +62,7 @@ class EvidenceDrawer(View):
             minutes="%H:%M", seconds="%H:%M:%S", hours="%H:%M", hourmin="%H:%M", minsec="%H:%M:%S"
         )
         made.xaxis.axis_label, made.yaxis.axis_label = "UTC", "contract"
-        made.yaxis.ticker.desired_num_ticks = 4
+        made.yaxis.ticker.desired_num_ticks = made.xaxis.ticker.desired_num_ticks = 4
         self._spot_range = Range1d(0, 1)
         right_axis(made, self._painter, "spot", self._spot_range, price_ticks())
         self._painter(
