@@ -140,7 +140,8 @@ class DescribedTerms:
 
     def field(self, name: str, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """One column of some codes; texts as objects."""
-        values, pool = self._values[name][codes], self._pools.get(name)
+        values: npt.NDArray[Any] = self._values[name][codes]
+        pool = self._pools.get(name)
         return values if pool is None else np.array(list(pool), dtype=object)[values]
 
     def take(self, codes: npt.NDArray[np.int32], instrument: pd.Categorical) -> pd.DataFrame:
