@@ -27,6 +27,7 @@ from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
+from workstation.flow.evidence import READ, Evidence, evidence
 from workstation.history import History
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles.engine import Candles
@@ -34,7 +35,6 @@ from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
 from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.research.evidence import Evidence, evidence
 from workstation.settings import Settings
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
@@ -261,7 +261,7 @@ class Desk:
         own = self.settings.flow
         if self.history is not None and alert_id in set(self.history.read("alerts")["alert_id"]):
             return evidence(self.history, alert_id, own)
-        kept = {name: self.board.latest(name) for name in ("alerts", "prints", "quotes")}
+        kept = {name: self.board.latest(name) for name in READ}
         return evidence(kept, alert_id, own)
 
     # -- inside -------------------------------------------------------------------------------------------
