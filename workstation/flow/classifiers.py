@@ -69,6 +69,7 @@ class Classifiers(Engine):
                 "start again"
             )
         self.parameters = thresholds
+        self._finder.least_usd = thresholds.structure_usd
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of ``packets`` and give the hits of whole bursts."""

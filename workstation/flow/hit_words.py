@@ -215,12 +215,18 @@ _OF_KIND = {
 }  # fmt: skip
 
 
+def _passes_floors(one: dict[str, Any], own: ClassifierParameters) -> bool:
+    """By fact, or of enough premium and size; one that was below the floor when it was found never told its legs."""
+    if one["by_fact"]:
+        return True
+    if "legs_told" not in one or not one["premium_usd"] >= own.structure_usd:
+        return False
+    return bool(min(leg["size"] for leg in one["legs_told"]) >= own.structure_size)
+
+
 def structure_hits(one: dict[str, Any], own: ClassifierParameters) -> list[dict[str, Any]]:
     """The hit of a structure, none below the floors."""
-    if not one["by_fact"] and not (
-        one["premium_usd"] >= own.structure_usd  # of a smaller one the legs are not told
-        and min(leg["size"] for leg in one["legs_told"]) >= own.structure_size
-    ):
+    if not _passes_floors(one, own):
         return []
     name = _OF_KIND.get(one["kind"], "package")
     known = isfinite(one["net_usd"])

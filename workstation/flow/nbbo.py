@@ -367,7 +367,7 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
         return None
     count, codes, quote_codes = len(trades), trade[_TRADE["instrument"]].codes, quote["instrument"].codes
     contracts = max(int(codes.max(initial=-1)), int(quote_codes.max(initial=-1))) + 1
-    cents = np.where(INSTRUMENT_TERMS.inverse(np.arange(contracts)), 0.0, kernels.EPSILON)
+    cents = np.where(INSTRUMENT_TERMS.field("inverse", np.arange(contracts)), 0.0, kernels.EPSILON)
     bucket, found = np.empty(count, np.int8), np.empty((3, count))
     ordered = kernels.place_sorted(
         trade[_TRADE["event_ns"]], codes, trade[_TRADE["seq"]], trade[_TRADE["price"]], cents, quote["event_ns"], quote_codes,

@@ -70,7 +70,7 @@ class StructureFinder:
     """
 
     def __init__(self, parameters: StructuresParameters, *, least_usd: float = 0.0) -> None:
-        self._parameters, self._least_usd = parameters, least_usd
+        self._parameters, self.least_usd = parameters, least_usd
         self._waiting: list[pd.DataFrame] = []
         self._of_packet: dict[str, dict[str, Any]] = {}
         self._watermark_ns = NO_TIME
@@ -127,7 +127,7 @@ class StructureFinder:
         told: dict[int, list[dict[str, Any]]] = {}
         for group, rows, what in packages:
             row = small_structure(columns, rows, group.by_fact)
-            if group.by_fact or not row["premium_usd"] < self._least_usd:
+            if group.by_fact or not row["premium_usd"] < self.least_usd:
                 row |= structure_row(columns, rows, [legs[at] for at in rows], what)
             told.setdefault(group.burst, []).append(row)
         return told

@@ -29,6 +29,7 @@ _TERMS = (
     "strike",
     "expiry_ns",
 )
+_DESCRIBED = ("underlying", "kind", "right", "inverse", "multiplier", "strike", "expiry_ns")
 
 
 class TradedTerms:
@@ -75,28 +76,31 @@ class TradedTerms:
         self._grow(int(codes.max(initial=-1)) + 1)
         new = np.unique(codes[~self.known[codes]])
         if new.size:
-            self.describe(INSTRUMENT_TERMS.describe(list(REGISTRY.names(new))))
+            self._put(new, {name: INSTRUMENT_TERMS.field(name, new) for name in _DESCRIBED})
 
     def describe(self, terms: pd.DataFrame) -> None:
         """Take terms: a frame with ``instrument`` and the columns of the ``instruments`` table."""
         codes = REGISTRY.codes(terms["instrument"].astype("str").to_numpy())
-        if not codes.size:
-            return
+        if codes.size:
+            self._put(codes, {name: terms[name].to_numpy(dtype=object) for name in _DESCRIBED})
+
+    def _put(self, codes: npt.NDArray[Any], found: dict[str, npt.NDArray[Any]]) -> None:
+        """Take the columns of the ``instruments`` table for these codes."""
         self._grow(int(codes.max()) + 1)
-        names = [str(name) for name in terms["underlying"]]
+        names = [str(name) for name in found["underlying"]]
         self.underlyings += [name for name in dict.fromkeys(names) if name and name not in self.underlyings]
         places = {name: place for place, name in enumerate(self.underlyings)}
-        multiplier = terms["multiplier"].to_numpy(dtype=np.float64)
+        multiplier = found["multiplier"].astype(np.float64)
         self.known[codes] = True
         self.underlying[codes] = [places.get(name, -1) for name in names]
-        self.is_option[codes] = terms["kind"].astype("str").to_numpy() == "option"
-        self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
-        self.is_listed[codes] = ["/" not in str(name) for name in terms["instrument"]]
-        self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
+        self.is_option[codes] = found["kind"] == "option"
+        self.is_call[codes] = found["right"] == "C"
+        self.is_listed[codes] = ["/" not in str(name) for name in REGISTRY.names(codes)]
+        self.inverse[codes] = found["inverse"].astype(bool)
         self.multiplier[codes] = np.where(multiplier > 0, multiplier, 1.0)
         self.sized[codes] = multiplier > 0
-        self.strike[codes] = terms["strike"].to_numpy(dtype=np.float64)
-        self.expiry_ns[codes] = terms["expiry_ns"].to_numpy(dtype=np.int64)
+        self.strike[codes] = found["strike"].astype(np.float64)
+        self.expiry_ns[codes] = found["expiry_ns"].astype(np.int64)
 
     def snapshot(self) -> dict[str, Any]:
         """The terms by instrument name."""

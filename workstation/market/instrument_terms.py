@@ -138,10 +138,11 @@ class DescribedTerms:
         names = list(self._pools["kind"])
         return [names[place] for place in self._values["kind"][codes].tolist()]
 
-    def inverse(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Whether the instrument of each code is inverse."""
-        told: npt.NDArray[np.bool_] = self._values["inverse"][codes]
-        return told
+    def field(self, name: str, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """One column of some codes; texts as objects."""
+        values: npt.NDArray[Any] = self._values[name][codes]
+        pool = self._pools.get(name)
+        return values if pool is None else np.array(list(pool), dtype=object)[values]
 
     def take(self, codes: npt.NDArray[np.int32], instrument: pd.Categorical) -> pd.DataFrame:
         """The rows of some codes."""
@@ -240,17 +241,18 @@ class InstrumentTerms:
         with self._lock:
             return self._all_described().kinds(codes)
 
-    def inverse(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Whether the instrument of each code is inverse (paid in its underlying): of ``describe`` the one column.
+    def field(self, name: str, codes: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """One column of ``describe`` for some codes, texts as objects: without a frame of all columns.
 
         Examples
         --------
         >>> registry = InstrumentRegistry()
-        >>> InstrumentTerms(registry).inverse(registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL"])).tolist()
-        [True, False]
+        >>> terms, codes = InstrumentTerms(registry), registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL"])
+        >>> terms.field("inverse", codes).tolist(), terms.field("underlying", codes).tolist()
+        ([True, False], ['BTC', 'AAPL'])
         """
         with self._lock:
-            return self._all_described().inverse(codes)
+            return self._all_described().field(name, codes)
 
     def _all_described(self) -> DescribedTerms:
         start = len(self._described)

@@ -12,7 +12,7 @@ from workstation.flow.chain import FlowParameters
 from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.classifiers import Classifiers
 from workstation.flow.packets import packets
-from workstation.market.tables import QUOTES, TRADES
+from workstation.market.tables import QUOTES, TRADES, TradeFlag
 from workstation.process import applied_thresholds, apply_thresholds
 from workstation.settings import Settings
 
@@ -47,6 +47,35 @@ def test_adopted_thresholds_hold_from_the_next_batch_on() -> None:
     assert "block" not in told(engine, 10)
     engine.adopt(ClassifierParameters())
     assert "block" in told(engine, 20)
+
+
+def straddle(second: int) -> pd.DataFrame:
+    """The two packets of a straddle of 30 at 3.00, 18 000 USD in all, and then the first with a print taken back."""
+    names = ["SPY   261218C00450000", "SPY   261218P00450000"]
+    at = pd.Timestamp("2026-11-30 15:00").value + second * 10**9
+    more = {
+        "event_ns": [at, at, at + 5 * 10**9],
+        "instrument": [*names, names[0]],
+        "price": 3.0,
+        "size": 30.0,
+    }
+    flags = {
+        "trade_id": [f"a{second}", f"b{second}", f"a{second}"],
+        "flags": [0, 0, int(TradeFlag.CANCEL)],
+        "condition": ["", "", "A"],
+    }
+    return packets(TRADES.conform(pd.DataFrame(more | flags)), QUOTES.empty())
+
+
+def test_a_floor_that_is_adopted_counts_for_structures_and_their_cancels() -> None:
+    engine = Classifiers()
+    first = straddle(0)
+    assert first["revision"].tolist() == [0, 0, 1]
+    assert engine.update(first.iloc[:2]).empty
+    engine.adopt(replace(engine.parameters, structure_usd=10_000.0))
+    assert engine.update(first.iloc[2:]).empty, "what was not told is not taken back"
+    hits = engine.update(straddle(60))
+    assert hits[["classifier", "retracted"]].values.tolist() == [["straddle", False], ["straddle", True]]
 
 
 @pytest.mark.parametrize("change", [{"follow": "1min"}, {"follow_move": 0.5}, {"least_size": 3.0}])
