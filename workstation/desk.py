@@ -21,18 +21,19 @@ import streamz
 import streamz.dataframe
 
 from workstation.board.board import FEED_COLUMNS, Board
-from workstation.desk_past import seed_board
+from workstation.desk_past import seed_board, store_at
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.flow.evidence import READ, Evidence, evidence
-from workstation.history import History, open_history
+from workstation.history import History
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
+from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.settings import Settings
 from workstation.streams.frames import streamz_frame
@@ -60,11 +61,17 @@ class Desk:
         self.history = history
         self.board = Board()
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
-        self.hub = Hub(first_seq=_next_seq(history), agreeing=AGREEING_LIVE if self._live_clock else 1)
-        self.recorder = self._new_recorder(history) if history else None
-        engines = standard_engines(parameters=settings.engine_parameters())
+        follows = self._follows = _follows(feeds)
+        self.hub = Hub(
+            first_seq=1 if follows or history is None else history.last_seq() + 1,
+            agreeing=AGREEING_LIVE if self._live_clock else 1,
+            follows=follows,
+        )
+        self.recorder = self._new_recorder(history) if history and not follows else None
+        engines = [] if follows else standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
-        self.board.follow_chains(engines)
+        if engines:
+            self.board.follow_chains(engines)
         for engine in engines:
             self.hub.add_engine(engine)
         self._intake = LiveIntake(
@@ -91,7 +98,7 @@ class Desk:
         """Start everything; does nothing when it runs already. Returns itself."""
         if self._thread is not None:
             return self
-        if self.history is not None:
+        if self.history is not None and not self._follows:
             seed_board(self.board, self.history)
         if self.recorder and self.history is not None:
             invented = any(one.feed.capabilities.invented for one in self._supervisors)
@@ -277,7 +284,8 @@ class Desk:
     def _publish(self, table: str, frame: pd.DataFrame) -> None:
         if table == "instruments":
             INSTRUMENT_TERMS.register(frame)
-        self.hub.publish(table, frame)
+        numbered = self._follows and len(frame) > 0 and int(frame["seq"].iloc[0]) > 0
+        self.hub.publish(table, frame, numbered=numbered)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -341,10 +349,12 @@ class Desk:
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
 
 
-def _next_seq(history: History | None) -> int:
-    if history is None:
-        return 1
-    return history.last_seq() + 1
+def _follows(feeds: Sequence[Feed]) -> bool:
+    """Whether another hub numbers the rows; ``FeedError`` for a mixture, of which nobody could tell the order."""
+    numbered = [feed.name for feed in feeds if feed.capabilities.numbered]
+    if numbered and len(feeds) > 1:
+        raise FeedError(f"feed {numbered[0]!r} brings rows that are numbered; it stands alone", fatal=True)
+    return bool(numbered)
 
 
 def open_desk(
@@ -379,7 +389,7 @@ def open_desk(
     seed = settings.seed if seed is None else seed
     wanted = settings.feeds if feeds is None else feeds
     opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
-    store = open_history(history) if isinstance(history, str) else history
+    store = store_at(history, read_only=_follows(opened)) if isinstance(history, str) else history
     return Desk(opened, store, settings, sinks)
 
 

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import platformdirs
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+from workstation.access.parameters import OidcParameters
 from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters
 from workstation.exposure.wall_alerts import WallAlertsParameters
@@ -95,6 +96,21 @@ class ServerSettings(BaseModel):
         ge=30,
         description="shortest time between two pictures of a session; longer spares a slow line",
     )
+    login: Literal["none", "basic", "oidc"] = Field(
+        default="none",
+        description="none: whoever reaches the server sees all; basic: names and passwords of credentials_file",
+    )
+    public_url: str = Field(
+        default="",
+        description="address of the server as browsers see it, https behind a proxy: https://desk.example",
+    )
+    credentials_file: Path | None = Field(
+        default=None, description="machine tokens and passwords, lines of `workstation credential`"
+    )
+    session_hours: float = Field(
+        default=12.0, gt=0.0, le=168.0, description="when a login ends at the latest"
+    )
+    oidc: OidcParameters = OidcParameters()
 
 
 _OWN = EngineParameters()

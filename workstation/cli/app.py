@@ -20,6 +20,7 @@ from workstation.cli.answers import TRACEBACK, answered, console, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
 from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.history import history_app
+from workstation.cli.login import credential
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(history_app, name="history")
 app.command()(evaluate)
+app.command()(credential)
 
 HistoryOption = Annotated[
     str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
@@ -46,8 +48,8 @@ LoginOption = Annotated[
 ]
 
 
-def _server(settings: Settings, port: int | None, address: str | None) -> Any:
-    given = {"port": port, "address": address}
+def _server(settings: Settings, port: int | None, address: str | None, login: str | None = None) -> Any:
+    given = {"port": port, "address": address, "login": login}
     return settings.server.model_copy(
         update={name: value for name, value in given.items() if value is not None}
     )
@@ -82,7 +84,7 @@ def _serve_pages(make_desk: Callable[[Callable[..., Any]], Any], server: Any, wi
     from workstation.cli.serving import check_exposed, free_port, serve
     from workstation.desk import open_desk
 
-    check_exposed(server.address, without_login)
+    check_exposed(server, without_login)
     free_port(server.address, server.port)
     with suppress(KeyboardInterrupt), ended_by_signals(interrupt):
         serve(make_desk(open_desk), server, without_login=without_login)
@@ -107,11 +109,20 @@ def compile_kernels(
 
 @app.command()
 @answered
-def serve(port: PortOption = None, address: AddressOption = None, without_login: LoginOption = False) -> None:
+def serve(
+    port: PortOption = None,
+    address: AddressOption = None,
+    without_login: LoginOption = False,
+    login: Annotated[
+        str | None, typer.Option(help="none, basic or oidc; default: the settings' (docs/guides/serving.md).")
+    ] = None,
+) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
     from workstation.process import invented
 
+    if login not in (None, "none", "basic", "oidc"):
+        raise WorkstationError(f"--login {login}: there are none, basic and oidc")
     store = settings.store(invented=invented(settings.feeds))
     if store is None and settings.record is None:
         console.print(
@@ -119,7 +130,7 @@ def serve(port: PortOption = None, address: AddressOption = None, without_login:
         )
     _serve_pages(
         lambda open_desk: open_desk(history=store, settings=settings),
-        _server(settings, port, address),
+        _server(settings, port, address, login),
         without_login,
     )
 
@@ -132,15 +143,26 @@ def collect(
     ] = None,
     history: HistoryOption = "",
     seconds: Annotated[float, typer.Option(help="Stop after so long; 0 goes on until interrupted.")] = 0.0,
+    bus: Annotated[
+        str,
+        typer.Option(
+            help="Publish every row to this Redis too (redis://127.0.0.1:6379/0), for page servers."
+        ),
+    ] = "",
 ) -> None:
     """Record feeds into history, without a screen."""
     from workstation.desk import open_desk
 
     settings = settings_of()
     stop = threading.Event()
+    sinks = []
+    if bus:
+        from workstation.bus.sink import BusSink
+
+        sinks.append(BusSink(bus))
     with (
         ended_by_signals(stop.set),
-        open_desk(feeds or None, history or settings.history, settings=settings) as desk,
+        open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk,
     ):
         console.print(f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}")
         waited = 0.0

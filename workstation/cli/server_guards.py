@@ -6,7 +6,7 @@ Touches private parts of Bokeh's server (``Server._tornado``, the ``ERROR`` mess
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,7 +26,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-"""Sent with every answer."""
+"""Sent with every answer that has no stricter one of its own."""
 
 
 def check_version(found: str = bokeh.__version__) -> None:
@@ -68,9 +68,14 @@ class _OtherHost(Matcher):
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def match(self, request: HTTPServerRequest) -> dict[str, Any] | None:
-        origin = request.headers.get("Origin", "")
-        ours = (request.host or "").lower() in self._hosts
-        return None if ours and (not origin or urlsplit(origin).netloc.lower() in self._hosts) else {}
+        return None if same_site(request, self._hosts) else {}
+
+
+def same_site(request: HTTPServerRequest, hosts: frozenset[str]) -> bool:
+    """Whether a request's Host, and its Origin where there is one, are of these hosts (lower case)."""
+    origin = request.headers.get("Origin", "")
+    ours = (request.host or "").lower() in hosts
+    return ours and (not origin or urlsplit(origin).netloc.lower() in hosts)
 
 
 class _WrongHost(RequestHandler):
@@ -84,7 +89,8 @@ class _SecurityHeaders(OutputTransform):
         self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
     ) -> tuple[int, HTTPHeaders, bytes]:
         for name, value in HEADERS.items():
-            headers[name] = value
+            if name not in headers:
+                headers[name] = value
         headers.pop("Server", None)
         return status_code, headers, chunk
 
@@ -95,6 +101,24 @@ def guard(server: Any, hosts: Iterable[str]) -> None:
     application = server._tornado
     application.default_router.rules.insert(0, Rule(_OtherHost(hosts), _WrongHost))
     application.add_transform(_SecurityHeaders)
+
+
+def admit(server: Any, refused: Matcher, handler: type[RequestHandler], given: dict[str, Any]) -> None:
+    """Have requests that ``refused`` matches answered by ``handler``, before any page sees them; after ``guard``."""
+    check_version()
+    server._tornado.default_router.rules.insert(1, Rule(refused, handler, given))
+
+
+def end_sockets(server: Any, allowed: Callable[[HTTPServerRequest], bool]) -> int:
+    """Close the websockets of pages whose request is not allowed (any more); returns how many."""
+    check_version()
+    ended = 0
+    for client in list(server._tornado._clients):
+        socket = client._socket
+        if not allowed(socket.request):
+            socket.close(4401, "the session has ended")
+            ended += 1
+    return ended
 
 
 def hide_tracebacks() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import errno
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from workstation.cli.compiling import KernelCache, ParallelCompilation
 from workstation.cli.ending import ended_by_signals
@@ -68,21 +69,24 @@ def _unbindable(address: str, port: int, error: OSError) -> str:
     return f"--address {address}: cannot be bound on this machine: {error.strerror or error}"
 
 
-def check_exposed(address: str, without_login: bool) -> None:
-    """Refuse to serve beyond this machine without a login, unless that is asked for in so many words.
+def check_exposed(server: ServerSettings, without_login: bool) -> None:
+    """Refuse to serve beyond this machine without a login, unless that is asked for in so many words; and a login that cannot work.
 
     Raises
     ------
     WorkstationError
         Says what to do.
     """
+    from workstation.cli.login import check_public
     from workstation.cli.server_guards import is_loopback
 
+    address = server.address
     _family(address)
-    if not is_loopback(address) and not without_login:
+    check_public(server, is_loopback(address))
+    if not is_loopback(address) and not without_login and server.login == "none":
         raise WorkstationError(
             f"--address {address} opens every page, portfolio and accounts included, to whoever reaches this machine; serve "
-            "on 127.0.0.1 (an SSH tunnel reaches it), or add --without-login if that is meant"
+            "on 127.0.0.1 (an SSH tunnel reaches it), with --login basic or oidc, or add --without-login if that is meant"
         )
 
 
@@ -104,7 +108,7 @@ def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) ->
     """Serve every dashboard over the desk until a signal asks for the end; the desk is stopped at the end."""
     from tornado.ioloop import IOLoop
 
-    check_exposed(server.address, without_login)
+    check_exposed(server, without_login)
     port = free_port(server.address, server.port)
     loop = IOLoop.current()
     with ended_by_signals(lambda: loop.add_callback_from_signal(loop.stop)):
@@ -112,7 +116,7 @@ def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) ->
         compiling = None if kernels.complete() else ParallelCompilation(kernels)
         try:
             share(desk if compiling else desk.start(), held=compiling is not None)
-            _listen(server.address, port, loop.add_callback)
+            _listen(desk, server, port, loop.add_callback)
             if compiling:
                 threading.Thread(target=_start_when_compiled, args=(compiling,), daemon=True).start()
             loop.start()
@@ -133,35 +137,85 @@ def _start_when_compiled(compiling: ParallelCompilation) -> None:
         release()
 
 
-def _listen(address: str, port: int, once_it_listens: Callable[..., None]) -> None:
+def _listen(desk: Desk, server: ServerSettings, port: int, once_it_listens: Callable[..., None]) -> None:
+    pages = dashboards()
+    print("Opening the workstation: every page is built once before the first visit", flush=True)
+    result, door = page_server(desk, server, port, pages)
+    result.start()
+    if door is not None:
+        once_it_listens(door.keep)
+    told = f"The workstation is at {_base_url(server, port)}/{_first(pages)}  (Ctrl-C stops it)"
+    once_it_listens(print, told, flush=True)
+    once_it_listens(spare_collections)
+
+
+def _first(pages: Iterable[str]) -> str:
+    return FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))
+
+
+def _base_url(server: ServerSettings, port: int) -> str:
+    """Address of the server as browsers see it."""
+    shown = f"[{server.address}]" if ":" in server.address else server.address
+    return server.public_url.rstrip("/") or f"http://{shown}:{port}"
+
+
+def page_server(
+    desk: Desk, server: ServerSettings, port: int, pages: dict[str, Any], *, warm: bool = True
+) -> tuple[Any, Any]:
+    """Bokeh's server of pages and API behind guard and door, on the current loop, not started yet; and the door, None without login.
+
+    Parameters
+    ----------
+    desk
+        What the API tells of.
+    server, port
+        Where and for whom; the port is free.
+    pages
+        Route -> what Panel serves there.
+    warm
+        Build every page once.
+    """
     import panel as pn
     from tornado.web import RedirectHandler
 
-    from workstation.cli.server_guards import guard, hide_tracebacks
+    from workstation.access.roles import EVERYBODY
+    from workstation.api.routes import api_routes
+    from workstation.cli.login import login_routes, make_door, put_before, server_options
+    from workstation.cli.server_guards import guard, hide_tracebacks, same_site
     from workstation.views.shell import page_opening
     from workstation.views.widgets.uploads import MESSAGE_LIMIT
 
     page_opening.install()
     hide_tracebacks()
-    pages = dashboards()
-    first = FIRST_PAGE if FIRST_PAGE in pages else next(iter(pages))
-    shown = f"[{address}]" if ":" in address else address
-    print("Opening the workstation: every page is built once before the first visit", flush=True)
-    hosts = _hosts(address, port)
+    base_url = _base_url(server, port)
+    hosts = [*_hosts(server.address, port), urlsplit(base_url).netloc]
+    ours = frozenset(host.lower() for host in hosts)
+    door = make_door(server, base_url)
+    routes, end_streams = api_routes(
+        desk,
+        door.identify if door else lambda _: EVERYBODY,
+        lambda request: same_site(request, ours),
+        lambda: door.refused if door else {},
+    )
     result = pn.io.server.get_server(
         pages,
         port=port,
-        address=address,
+        address=server.address,
         # Bokeh's own list knows no IPv6 addresses; the guard checks host and origin of every request
-        websocket_origin=["*"] if ":" in address else [host for host in hosts if not host.startswith("[")],
+        websocket_origin=["*"]
+        if ":" in server.address
+        else [host for host in hosts if not host.startswith("[")],
         liveness=True,
-        warm=True,
+        warm=warm,
         websocket_max_message_size=MESSAGE_LIMIT,
-        extra_patterns=[(r"/", RedirectHandler, {"url": f"/{first}", "permanent": False})],
+        extra_patterns=[
+            (r"/", RedirectHandler, {"url": f"/{_first(pages)}", "permanent": False}),
+            *routes,
+            *login_routes(door, base_url),
+        ],
+        use_xheaders=bool(server.public_url),
+        **server_options(door),
     )
     guard(result, hosts)
-    result.start()
-    once_it_listens(
-        print, f"The workstation is at http://{shown}:{port}/{first}  (Ctrl-C stops it)", flush=True
-    )
-    once_it_listens(spare_collections)
+    put_before(result, door, end_streams)
+    return result, door

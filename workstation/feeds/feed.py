@@ -57,6 +57,8 @@ class Capabilities:
     """True when time is the data's (tape, synthetic): the hub then takes heartbeats from the feed only."""
     invented: bool = False
     """True when nothing it gives happened anywhere: a store is told, and by default takes none of it."""
+    numbered: bool = False
+    """True when another hub numbered its rows: the desk keeps ``seq``, runs no engines and records nothing."""
     notes: str = ""
     """What it cannot do and what has not been tried on the live venue."""
 

@@ -102,7 +102,7 @@ def packet_hit(packet: Packet, bits: int, own: ClassifierParameters) -> list[dic
     of, side = packet.of, _side_of(packet.of, own)
     evidence = {
         "packet": packet.common["parent_id"],
-        "features": {name: value if isfinite(value) else None for name, value in of.items()},
+        "features": of,  # what is not finite is null in JSON
         **orjson.loads(packet.prints or "{}"),
     }
     hits: list[dict[str, Any]] = []

@@ -66,6 +66,8 @@ class Hub:
         How many batches that could not be processed are kept for a look; older ones are forgotten, all are counted.
     agreeing
         Rows that must agree before rows dated far ahead of all others are accepted; see ``EventTimeGuard``.
+    follows
+        True: numbers come from another hub (``publish(numbered=True)``); what this process adds itself keeps ``seq`` 0.
 
     Notes
     -----
@@ -89,6 +91,7 @@ class Hub:
         first_seq: int = 1,
         set_aside: int = SET_ASIDE_BATCHES,
         agreeing: int = 2,
+        follows: bool = False,
     ) -> None:
         if first_seq < 1:
             raise ValueError(f"first_seq must be at least 1 (0 means not yet accepted), got {first_seq}")
@@ -98,6 +101,7 @@ class Hub:
         self.late: Counter[str] = Counter()
         self.rejected: Counter[str] = Counter()
         self._next_seq = first_seq
+        self._follows = follows
         self._watermark_ns = int(NO_TIME)
         self._queue: deque[_Accepted] = deque()
         self._emitting = False
@@ -315,8 +319,8 @@ class Hub:
                 schema, frame, f"rows numbered {seq[0]} to {seq[-1]} do not rise from {self._next_seq} on"
             )
             return
-        self._next_seq = int(seq[-1]) + 1 - seq.size
-        self._enqueue(schema, rows)
+        self._next_seq = int(seq[-1]) + 1
+        self._accepted(schema, rows)
 
     def _reject(self, schema: Table, frame: pd.DataFrame, reason: str) -> None:
         self.rejected[schema.name] += len(frame)
@@ -336,9 +340,16 @@ class Hub:
         )
 
     def _enqueue(self, schema: Table, numbered: pd.DataFrame) -> None:
+        """Accept rows that were given the next numbers."""
+        if self._follows:
+            numbered = schema.conform(numbered.assign(seq=0), self.registry)
+        else:
+            self._next_seq += rows_of(numbered)
+        self._accepted(schema, numbered)
+
+    def _accepted(self, schema: Table, numbered: pd.DataFrame) -> None:
         event_ns = array_of(numbered, schema.places["event_ns"])
         rows: int = event_ns.size
-        self._next_seq += rows
         self.rows[schema.name] += rows
         counted = schema.raw and schema is not HEALTH and schema is not HEARTBEAT
         if counted and event_ns.min() < self._watermark_ns:

@@ -21,6 +21,7 @@ from workstation.cli import app
 from workstation.cli.server_guards import HEADERS, guard, hide_tracebacks
 from workstation.cli.serving import check_exposed, free_port
 from workstation.market.errors import WorkstationError
+from workstation.settings import ServerSettings
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +90,13 @@ def test_errors_over_the_websocket_carry_no_paths() -> None:
 @pytest.mark.parametrize("wide", ["0.0.0.0", "::", "192.0.2.7"])
 def test_serving_beyond_this_machine_must_be_meant(wide: str) -> None:
     with pytest.raises(WorkstationError, match="--without-login"):
-        check_exposed(wide, without_login=False)
-    check_exposed(wide, without_login=True)
+        check_exposed(ServerSettings(address=wide), without_login=False)
+    check_exposed(ServerSettings(address=wide), without_login=True)
 
 
 @pytest.mark.parametrize("near", ["127.0.0.1", "localhost", "::1"])
 def test_this_machine_may_be_served(near: str) -> None:
-    check_exposed(near, without_login=False)
+    check_exposed(ServerSettings(address=near), without_login=False)
 
 
 @pytest.mark.parametrize(

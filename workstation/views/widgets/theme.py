@@ -42,7 +42,9 @@ def material(dark: bool) -> dict[str, Any]:
     own = {f"ws_{role}": {"main": value} for role, value in asdict(colours).items() if role != "name"}
     drawer = {"paper": {"maxWidth": "100vw", "backgroundImage": "none"}}
     return {
-        "components": {"MuiDrawer": {"styleOverrides": drawer}},  # it is put outside the page, whose styles do not reach it
+        "components": {
+            "MuiDrawer": {"styleOverrides": drawer}
+        },  # it is put outside the page, whose styles do not reach it
         "palette": {
             **own,
             "primary": {"main": colours.accent, "contrastText": colours.on_tag},

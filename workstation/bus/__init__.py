@@ -1,0 +1,1 @@
+"""Many processes: one collector publishes numbered rows to Redis Streams, page servers read them as a feed."""
