@@ -145,7 +145,7 @@ def _premium_gammas(
 
 
 @array_kernel
-def _between(samples: Floats, count: int, low: float, gap: float, at: float) -> float:
+def _between(samples: Floats, count: int, low: float, gap: float, at: float) -> Any:
     """Cubic through the four samples around a place; the samples are ``gap`` apart."""
     place = (at - low) / gap
     left = min(max(int(place) - 1, 0), count - 4)
