@@ -25,6 +25,10 @@ _FARTHEST_SPOT: Final = 6.0
 """Standard deviations from the boundary beyond which exercise adds under 1e-8 of the European gamma at the money."""
 
 
+_SAMPLES: Final = 0.15
+"""Standard deviations between samples of what exercise adds to gamma."""
+
+
 @array_kernel
 def _add_premiums(
     grid: Any, a: Floats, b: Floats, s: Floats, log_top: Floats, x: Floats, squares: Floats, out: Floats
@@ -114,6 +118,48 @@ def fill_premiums(
 
 
 @array_kernel
+def _premium_gammas(
+    grid: Any, a: float, b: float, s: float, log_top: float, y: Floats, at: Floats, count: int, out: Floats
+) -> None:
+    """What exercise adds to S**2 gamma of one row, strike 1, at the first ``count`` of ``at``: an integral of densities alone."""
+    use_widest_registers()
+    first = grid.roots[0] * grid.roots[0]
+    for k in range(count):
+        out[k] = 0.0
+    for m in range(grid.value_sines.size):
+        square = 0.0
+        for j in range(grid.roots.size):
+            square += grid.value_weights[m, j] * y[j] * y[j]
+        sine, cosine = grid.value_sines[m], grid.value_cosines[m]
+        left = cosine * cosine
+        root = math.sqrt(max(square, LOWEST_SHARE * min(sine * sine / first, 1.0) * y[0] * y[0]))
+        v = s * cosine
+        w = 1.0 / v
+        constant = (root - log_top + (a - b) * left) * w - 0.5 * v
+        yielded = b * exp(log_top - root)
+        net = yielded - a
+        share = 2.0 * grid.value_angle_weights[m] * sine * cosine * w * exp(-a * left)
+        for k in range(count):
+            minus = within(at[k] * w + constant)
+            out[k] += share * bell_of(minus) * (yielded - net * (1.0 + minus * w))
+
+
+@array_kernel
+def _between(samples: Floats, count: int, low: float, gap: float, at: float) -> Any:
+    """Cubic through the four samples around a place; the samples are ``gap`` apart."""
+    place = (at - low) / gap
+    left = min(max(int(place) - 1, 0), count - 4)
+    t = place - left
+    one, two, three = t - 1.0, t - 2.0, t - 3.0
+    return (
+        -samples[left] * one * two * three / 6.0
+        + samples[left + 1] * t * two * three / 2.0
+        - samples[left + 2] * t * one * three / 2.0
+        + samples[left + 3] * t * one * two / 6.0
+    )
+
+
+@array_kernel
 def add_gamma_profiles(
     grid: Any,
     a: Floats,
@@ -130,53 +176,43 @@ def add_gamma_profiles(
 ) -> None:
     """Add the rows' weights times S**2 gamma, early exercise included, at every move of spot to ``profile``, shape (moves,).
 
-    ``y``: boundary of the rows, (nodes, rows); ``turns``: 1 of puts, -1 of calls, whose x falls where spot rises; ``units``: strikes of
-    puts, spots of calls. The number of moves is a multiple of ``LANES``. In money of a unit the European S**2 gamma is exp(-a) phi(d-)/s,
-    and that of the premium an integral of densities alone.
+    ``y``: boundary of the rows, (rows, nodes); ``turns``: 1 of puts, -1 of calls, whose x falls where spot rises; ``units``: strikes of
+    puts, spots of calls; ``log_moves``: ascending. In money of a unit the European S**2 gamma is exp(-a) phi(d-)/s. What exercise adds is
+    smooth between the boundary and ``_FARTHEST_SPOT``: of dense moves it is a cubic between samples ``_SAMPLES`` of a deviation apart.
     """
     use_widest_registers()
-    moves, angles = log_moves.size, grid.value_sines.size
-    gamma, at = np.empty(moves), np.empty(moves)
-    first = grid.roots[0] * grid.roots[0]
+    moves = log_moves.size
+    gamma, at, inside = np.empty(moves), np.empty(moves), np.empty(moves)
+    places, samples = np.empty(moves), np.empty(moves)
     for row in range(a.size):
         inverse, half = 1.0 / s[row], 0.5 * s[row]
-        edge = log_top[row] + y[-1, row]
+        edge = log_top[row] + y[row, -1]
         far = edge + _FARTHEST_SPOT * s[row]
-        start, stop = moves, 0
-        owed = weights[row] * units[row] * math.exp(-a[row]) * inverse
+        owed = exp(-a[row]) * inverse
         for k in range(moves):
             at[k] = x[row] + turns[row] * log_moves[k]
             minus = within((at[k] + a[row] - b[row]) * inverse - half)
             gamma[k] = owed * bell_of(minus)
+        count, low, high = 0, far, edge
         for k in range(moves):
             if edge < at[k] < far:
-                start, stop = min(start, k), k + 1
-        for m in range(angles):
-            square = 0.0
-            for j in range(grid.roots.size):
-                square += grid.value_weights[m, j] * y[j, row] * y[j, row]
-            sine, cosine = grid.value_sines[m], grid.value_cosines[m]
-            left = cosine * cosine
-            lowest = LOWEST_SHARE * min(sine * sine / first, 1.0) * y[0, row] * y[0, row]
-            root = math.sqrt(max(square, lowest))
-            v = s[row] * cosine
-            w = 1.0 / v
-            constant = (root - log_top[row] + (a[row] - b[row]) * left) * w - 0.5 * v
-            yielded = b[row] * math.exp(log_top[row] - root)
-            net = yielded - a[row]
-            share = (
-                weights[row]
-                * units[row]
-                * 2.0
-                * grid.value_angle_weights[m]
-                * sine
-                * cosine
-                * w
-                * math.exp(-a[row] * left)
-            )
-            for k in range(start, stop):
-                minus = within(at[k] * w + constant)
-                gamma[k] += share * bell_of(minus) * (yielded - net * (1.0 + minus * w))
+                inside[count] = at[k]
+                low, high = min(low, at[k]), max(high, at[k])
+                count += 1
+        sampled = int((high - low) / (_SAMPLES * s[row])) + 4 if count else 0
+        direct, gap = sampled >= count, 1.0
+        if direct:
+            _premium_gammas(grid, a[row], b[row], s[row], log_top[row], y[row], inside, count, samples)
+        else:
+            gap = (high - low) / (sampled - 1)
+            for k in range(sampled):
+                places[k] = low + gap * k
+            _premium_gammas(grid, a[row], b[row], s[row], log_top[row], y[row], places, sampled, samples)
+        weight, met = weights[row] * units[row], 0
         for k in range(moves):
-            held = gamma[k] if at[k] > edge else 0.0
-            profile[k] += held * (exp(log_moves[k]) if turns[row] < 0.0 else 1.0)
+            if at[k] > edge:
+                whole = gamma[k]
+                if at[k] < far:
+                    whole += samples[met] if direct else _between(samples, sampled, low, gap, at[k])
+                    met += 1
+                profile[k] += weight * whole * (exp(log_moves[k]) if turns[row] < 0.0 else 1.0)

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from workstation.pricing import black
 from workstation.pricing.american_families import boundaries_of
-from workstation.pricing.american_kernels import LANES
 from workstation.pricing.american_nodes import grid
 from workstation.pricing.american_premiums import add_gamma_profiles
 from workstation.pricing.american_terms import DOUBLE, EARLY, EUROPEAN, INVALID, PutTerms, kinds, put_terms
@@ -83,11 +82,14 @@ def cash_gamma_profile(
 def _early(
     terms: PutTerms, units: Floats, call: Flags, weights: Floats, log_moves: Floats, accuracy: str
 ) -> Floats:
-    nodes = np.ascontiguousarray(boundaries_of(terms, accuracy).nodes(terms.s))
-    at = np.pad(log_moves, (0, -log_moves.size % LANES), mode="edge")
-    profile = np.zeros(at.size)
+    nodes = np.ascontiguousarray(boundaries_of(terms, accuracy).nodes(terms.s).T)
+    order = np.argsort(log_moves, kind="stable")
+    profile = np.zeros(log_moves.size)
     turns = np.where(call, -1.0, 1.0)
     add_gamma_profiles(
-        grid(accuracy), terms.a, terms.b, terms.s, terms.log_top, terms.x, nodes, units, turns, weights, at, profile
+        grid(accuracy), terms.a, terms.b, terms.s, terms.log_top, terms.x, nodes, units, turns, weights,
+        log_moves[order], profile,
     )  # fmt: skip
-    return profile[: log_moves.size]
+    found = np.empty(log_moves.size)
+    found[order] = profile
+    return found
