@@ -21,7 +21,8 @@ from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
 from workstation.indicators.ticks.windows import TickWindowParameters, TickWindowSet
 from workstation.market.engine import Engine
-from workstation.portfolio.pnl import PnlSnapshots, PnlSnapshotsParameters
+from workstation.portfolio.pnl import PnlSnapshots
+from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import Surface, SurfaceParameters
 
 TIMEFRAMES = ("1s", "10s", "1min", "5min", "15min", "1h")

@@ -31,7 +31,7 @@ from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.errors import FeedError, unknown_name
-from workstation.portfolio.pnl import PnlSnapshotsParameters
+from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import SurfaceParameters
 
 DATA_DIR = Path(platformdirs.user_data_dir("workstation", appauthor=False))

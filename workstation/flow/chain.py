@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from workstation.flow.alerts import Alerts, AlertsParameters
 from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.classifiers import Classifiers
-from workstation.flow.nbbo import NbboParameters, NbboPlacement
+from workstation.flow.nbbo import NbboPlacement
+from workstation.flow.nbbo_parameters import NbboParameters
 from workstation.flow.offexchange import OffExchange, OffExchangeParameters
 from workstation.flow.open_interest_verdicts import OpenInterestVerdicts, OpenInterestVerdictsParameters
 from workstation.flow.packets import Packets, PacketsParameters

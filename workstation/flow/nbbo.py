@@ -8,7 +8,7 @@ NBBO where no consolidated quotes come; option tickers (``marks``) make it where
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +18,7 @@ import pandas as pd
 from workstation.flow import placement as kernels
 from workstation.flow.eligibility import KEEP_NS, PrintsKept, exclusions, text_hashes
 from workstation.flow.in_order import in_order
+from workstation.flow.nbbo_parameters import NbboParameters
 from workstation.flow.option_state import OptionState
 from workstation.flow.placement import Ages, Contracts, Placed, Rows, SpotUpdates
 from workstation.flow.quote_log import QuoteLog
@@ -47,36 +48,6 @@ Codes = npt.NDArray[np.int64]
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _OPRA_CANCELS = frozenset("ACEG")
 _NO_UPDATES = SpotUpdates(np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0))
-
-
-@dataclass(frozen=True)
-class NbboParameters:
-    """Parameters of ``NbboPlacement``.
-
-    Attributes
-    ----------
-    max_age_ms
-        A quote older than this at the print is STALE.
-    rules
-        Side rules in the order in which they are asked; ``venue`` is the side that the venue prints.
-    kinds
-        Kinds of instruments whose prints are placed; none: all.
-    lookback
-        How late a print may be reported and still meet the quote of its own time.
-    """
-
-    max_age_ms: float = 1000.0
-    rules: tuple[str, ...] = ("venue", "quote", "tick")
-    kinds: tuple[str, ...] = ("option", "equity")
-    lookback: str = "30s"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "rules", tuple(self.rules))
-        object.__setattr__(self, "kinds", tuple(self.kinds))
-        rule_codes(self.rules)
-        for name, value in (("max_age_ms", self.max_age_ms), ("lookback", pd.Timedelta(self.lookback).value)):
-            if not 0 < value < np.inf:
-                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
 
 
 class NbboPlacement(Engine):

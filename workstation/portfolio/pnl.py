@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any, ClassVar
 
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.market.durations import nanoseconds
 from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
@@ -20,6 +19,7 @@ from workstation.numerics.state_arrays import extended
 from workstation.portfolio.curves import curves
 from workstation.portfolio.explain import PARTS, State, explained
 from workstation.portfolio.ledger import Ledger
+from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.portfolio.positions import positions_of, settlement_price, source_of
 from workstation.portfolio.prices import LegPrices
 from workstation.portfolio.valuation import Floats, Terms, index_time, quoted, terms_of
@@ -32,38 +32,6 @@ COLUMNS = {
     for part in PARTS
 }
 """Part of the explain -> column of ``pnl``."""
-
-
-@dataclass(frozen=True)
-class PnlSnapshotsParameters:
-    """Parameters of ``PnlSnapshots``.
-
-    Attributes
-    ----------
-    every
-        Time between snapshots, anything ``pandas.Timedelta`` reads; ticks fall on its multiples in UTC.
-    settle_after
-        How long after an expiry the venue's own settlement is waited for; then the index at the expiry settles.
-    """
-
-    every: str = "1min"
-    settle_after: str = "15min"
-
-    def __post_init__(self) -> None:
-        if self.every_ns <= 0:
-            raise ValueError(f"every must be a positive time, got {self.every!r}")
-        if self.settle_after_ns < 0:
-            raise ValueError(f"settle_after must not be negative, got {self.settle_after!r}")
-
-    @property
-    def every_ns(self) -> int:
-        """``every`` in nanoseconds."""
-        return nanoseconds(self.every)
-
-    @property
-    def settle_after_ns(self) -> int:
-        """``settle_after`` in nanoseconds."""
-        return nanoseconds(self.settle_after, "settle_after")
 
 
 class PnlSnapshots(Engine):

@@ -22,7 +22,8 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
 from workstation.market.tables import FILLS, NO_TIME, POSITIONS
-from workstation.portfolio.ledger import FIELDS, KINDS, LEG, Floats, Ledger
+from workstation.portfolio.ledger import KINDS, LEG, Floats, Ledger
+from workstation.portfolio.ledger_kernels import FIELDS
 
 CUMULATIVE = ("realised", "realised_usd", "settled_usd", "funding_usd", "fees_usd")
 """What a position has gained since its first fill; fees are negative when paid."""
