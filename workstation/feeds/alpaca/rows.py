@@ -114,7 +114,7 @@ def stamp(ids: Ids, event_ns: Times, seen_ns: Times) -> dict[str, Any]:
     return {"event_ns": event_ns, "seen_ns": seen_ns, "instrument": SYMBOLS.code[ids], "venue": VENUE}
 
 
-def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Columns of ``trades``; an option's print has no id, the venue gives none."""
     option = (SYMBOLS.traits[ids] & OPTION) != 0
     texts, exchange = joined(told["c"]), list(told["x"])
@@ -128,7 +128,9 @@ def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[A
     }
 
 
-def taken_back(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def taken_back(
+    ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
     """Rows of ``trades`` that cancel a print, under its id."""
     exchange = list(told["x"])
     return stamp(ids, event_ns, seen_ns) | {
@@ -165,12 +167,12 @@ def _flags(
     return found
 
 
-def quotes(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def quotes(ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Columns of ``quotes``: best of all exchanges, so that ``exchange`` is empty; a side of price 0 is empty."""
     return stamp(ids, event_ns, seen_ns) | best(told) | {"condition": joined(told["c"])}
 
 
-def best(told: dict[str, Sequence[Any]]) -> dict[str, Floats]:
+def best(told: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
     """Both sides, NaN where nobody quotes."""
     bid, ask = present(told["bp"]), present(told["ap"])
     return {
