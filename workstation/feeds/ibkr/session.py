@@ -104,12 +104,12 @@ class Session:
         self._watch = asyncio.create_task(self._watched(keepalive_s))
 
     async def server_ms(self) -> int:
-        """IB's time, ms of UTC, to the second. Raises ``FeedError``."""
+        """IB's time, ms of UTC: the middle of the second it tells. Raises ``FeedError``."""
         try:
             told = await self._ib.reqCurrentTimeAsync()
         except (OSError, ConnectionError) as error:
             raise FeedError(f"ibkr: the time was not answered: {error}") from error
-        return round(told.timestamp() * 1000)
+        return round(told.timestamp() * 1000) + 500
 
     def data_type(self, number: int) -> None:
         """1 live, 2 frozen, 3 delayed, 4 delayed and frozen."""
