@@ -80,7 +80,12 @@ class Wire:
         except BentoError as error:
             refused = "before the login" not in str(error)
             await self.shut()
-            raise FeedError(f"databento: {where}: {error}", fatal=refused) from error
+            advice = (
+                f"; see key in feed_options.databento, and whether it may use {self._dataset} live"
+                if refused
+                else ""
+            )
+            raise FeedError(f"databento: {where}: {error}{advice}", fatal=refused) from error
         except (OSError, TimeoutError) as error:
             await self.shut()
             raise FeedError(f"databento: cannot open {where}: {error or 'no answer'}") from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import itertools
+import logging
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -42,6 +43,18 @@ _INDEX_EXCHANGES = {
 }
 
 Told = Callable[[int, str, str], None]
+
+
+class _NotListed(logging.Filter):
+    """The client logs each contract that is asked about and not listed, as an error; the feed counts them in one row."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether a record may be logged."""
+        return not str(record.msg).startswith((f"Error {NO_CONTRACT},", "Unknown contract"))
+
+
+for _name in ("ib_async.wrapper", "ib_async.ib"):
+    logging.getLogger(_name).addFilter(_NotListed())
 
 
 class Session:
@@ -91,12 +104,12 @@ class Session:
         self._watch = asyncio.create_task(self._watched(keepalive_s))
 
     async def server_ms(self) -> int:
-        """IB's time, ms of UTC, to the second. Raises ``FeedError``."""
+        """IB's time, ms of UTC: the middle of the second it tells. Raises ``FeedError``."""
         try:
             told = await self._ib.reqCurrentTimeAsync()
         except (OSError, ConnectionError) as error:
             raise FeedError(f"ibkr: the time was not answered: {error}") from error
-        return round(told.timestamp() * 1000)
+        return round(told.timestamp() * 1000) + 500
 
     def data_type(self, number: int) -> None:
         """1 live, 2 frozen, 3 delayed, 4 delayed and frozen."""
