@@ -57,7 +57,10 @@ class Browser:
         self, port: int, path: str, method: str, body: str, headers: dict[str, str], cookies: dict[str, str]
     ) -> Reply:
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
-        sent = {"Accept": "text/html,*/*;q=0.8", **{name.replace("_", "-"): value for name, value in headers.items()}}
+        sent = {
+            "Accept": "text/html,*/*;q=0.8",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
         if cookies:
             sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in cookies.items())
         if body:
