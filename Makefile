@@ -6,6 +6,7 @@ READY := $(VENV)/.ready
 CHROMIUM := $(VENV)/.chromium
 COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
+SPHINX := $(VENV)/.sphinx
 PORT ?= 5006
 KERNELS := $(shell grep -rl --include=*.py numba workstation)
 WORKERS := $(shell nproc 2>/dev/null || echo 2)
@@ -13,7 +14,7 @@ QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPT
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test pages lint types unit browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots
+.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots docs
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -52,11 +53,14 @@ types: $(READY)  ## mypy, strict on the engines
 unit: setup      ## doctests, unit, reference, property and wire tests
 	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=400 -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
+laws: setup      ## the laws with many more examples, drawn anew each time: an hour and more
+	@WORKSTATION_DEEP_LAWS=1 nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=7200 -n $(WORKERS) tests/property
+
 browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
 	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser
 
 browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
-	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval tests/browser/test_flow_page.py
+	@WORKSTATION_FLOW_PAGE=1 $(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser/test_flow_page.py
 
 notebooks: setup ## every notebook runs, its tagged outputs are compared
 	@nice -n 5 $(BIN)/python -m pytest tests/notebooks
@@ -81,6 +85,13 @@ $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 bench: $(PEERS)  ## benchmarks beside their peers, as ratios
 	@for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
+$(SPHINX): $(READY) requirements-docs.lock
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-docs.lock
+	@touch $@
+
+docs: $(SPHINX)  ## the documentation's site, built offline; EXECUTE=1 runs the notebooks first, once
+	@$(BIN)/python scripts/build_docs.py $(if $(EXECUTE),--execute)
+
 faults: setup    ## break it on purpose: kills, damaged stores and files, poisoned frames, signals
 	@$(BIN)/python scripts/faults.py
 
@@ -88,8 +99,9 @@ screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the ru
 	@$(BIN)/python scripts/screenshots.py
 
 lock: $(READY)   ## pin the dependencies anew, naming no registry
-	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus --extra dask pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile $(COMPILE) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
+	@$(BIN)/uv pip compile $(COMPILE) --extra docs --constraint requirements.lock pyproject.toml -o requirements-docs.lock
 
 format: $(READY) ## format and mend
 	@$(BIN)/ruff format .

@@ -1,4 +1,4 @@
-"""Packages of the wheel: the workstation, and the dashboards inside it, so that ``workstation demo`` needs no checkout.
+"""Packages of the wheel: the workstation, with the dashboards and catalogs inside it, so that ``workstation demo`` needs no checkout.
 
 All else is in ``pyproject.toml``; a folder outside the package cannot be named there.
 """
@@ -6,6 +6,10 @@ All else is in ``pyproject.toml``; a folder outside the package cannot be named 
 from setuptools import find_packages, setup
 
 setup(
-    packages=[*find_packages(include=["workstation", "workstation.*"]), "workstation.dashboards"],
-    package_dir={"workstation.dashboards": "dashboards"},
+    packages=[
+        *find_packages(include=["workstation", "workstation.*"]),
+        "workstation.dashboards",
+        "workstation.catalogs",
+    ],
+    package_dir={"workstation.dashboards": "dashboards", "workstation.catalogs": "catalogs"},
 )

@@ -1,9 +1,11 @@
-"""Options flow on one core: placement beside pandas, polars and DuckDB, prints to alerts, packets to hits, memory of a day.
+"""Options flow on one core: placement beside pandas, polars and DuckDB, DBN beside Databento's decoder, prints to alerts, packets
+to hits, memory of a day.
 
-    python benchmarks/flow.py [--rows 1000000] [--quick]
+    python benchmarks/flow.py [--quick] [--only placement|dbn|chain|memory]
 
 Peers join the same columns (contract number, time, bid, ask) in their own frames, made before the clock starts. Times are CPU time of
-the process, the best of interleaved rounds; every tool is told to use one thread.
+the process, the best of interleaved rounds; every tool is told to use one thread. Databento's decoder is iterated record by record,
+as its documentation does; its own way to a frame (``to_df``) is told beside it. ``memory`` is a process of its own.
 """
 
 from __future__ import annotations
@@ -13,11 +15,18 @@ import os
 import resource
 import time
 from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from workstation.feeds.files import Rejections, read
+from workstation.feeds.files.dbn_layout import TRADES as TRADES_TYPE
+from workstation.feeds.files.dbn_layout import layout
 from workstation.flow.alerts import Alerts
 from workstation.flow.chain import flow_engines
 from workstation.flow.classifiers import Classifiers
@@ -29,6 +38,7 @@ from workstation.market.tables import PACKETS, QUOTES, TRADES
 
 START = pd.Timestamp("2026-11-30 14:30").value
 SECOND = 10**9
+VENDOR_FIELDS = ("ts_event", "ts_recv", "instrument_id", "publisher_id", "price", "size", "sequence")
 
 
 def contracts(count: int) -> list[str]:
@@ -108,7 +118,67 @@ def _duckdb(left_rows: pd.DataFrame, right_rows: pd.DataFrame) -> Callable[[], A
     link.execute("create table a as select * from left_rows")
     link.execute("create table b as select * from right_rows")
     query = "select a.*, b.bid, b.ask from a asof left join b on a.code = b.code and a.t >= b.t"
-    return lambda: link.execute(query).to_arrow_table()
+    return lambda: link.sql(query).to_arrow_table()
+
+
+def dbn(records: int, rounds: int) -> None:
+    """A file of OPRA trades to columns, beside the vendor's decoder."""
+    import databento
+    from databento_dbn import Metadata, SType
+
+    names = contracts(2_000)
+    day = pd.Timestamp("2026-11-30").date()
+    spans = [
+        SimpleNamespace(start_date=day, end_date=day + timedelta(1), symbol=str(number + 1))
+        for number in range(len(names))
+    ]
+    mappings = [
+        SimpleNamespace(raw_symbol=name, intervals=[span]) for name, span in zip(names, spans, strict=True)
+    ]
+    head = Metadata(
+        dataset="OPRA.PILLAR", start=START, end=START + 8 * 3_600 * SECOND, symbols=[], mappings=mappings, schema=None,
+        stype_in=SType.RAW_SYMBOL, stype_out=SType.INSTRUMENT_ID,
+    )  # fmt: skip
+    rng = np.random.default_rng(3)
+    rows = np.zeros(records, layout(TRADES_TYPE, 48))
+    rows["publisher_id"], rows["instrument_id"] = 30, rng.integers(1, len(names) + 1, records)
+    rows["ts_event"] = rows["ts_recv"] = START + np.sort(rng.integers(0, 23_400 * SECOND, records))
+    rows["price"], rows["size"] = rng.integers(100, 500, records) * 10**7, rng.integers(1, 50, records)
+    rows["action"], rows["side"] = ord("T"), ord("N")
+    bytes_of = rows.view(np.uint8).reshape(records, 48)
+    bytes_of[:, 0] = 48 // 4
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "opra.trades.dbn"
+        path.write_bytes(bytes(head) + bytes_of.tobytes())
+
+        def ours() -> int:
+            return sum(len(batch.frame) for batch in read("dbn", path, Rejections()))
+
+        def iterated() -> int:
+            return sum(1 for _ in databento.DBNStore.from_file(path))
+
+        def to_columns() -> int:
+            columns: list[list[int]] = [[] for _ in VENDOR_FIELDS]
+            for record in databento.DBNStore.from_file(path):
+                for column, name in zip(columns, VENDOR_FIELDS, strict=True):
+                    column.append(getattr(record, name))
+            return len([np.array(column) for column in columns][0])
+
+        if not ours() == iterated() == records:
+            raise SystemExit(f"read {ours()} and {iterated()} of {records} trades")
+        best = timed(
+            {
+                "ours": ours,
+                "databento iterated": iterated,
+                "iterated to columns": to_columns,
+                "databento to_df": lambda: databento.DBNStore.from_file(path).to_df(schema="trades"),
+            },
+            rounds,
+        )
+    for name, seconds in best.items():
+        print(
+            f"DBN trades {name:20s} {records / seconds / 1e6:8.2f} M/s  {seconds / best['ours']:6.1f} x ours"
+        )
 
 
 def chain(prints: int, batch: int) -> pd.DataFrame:
@@ -180,11 +250,13 @@ def main() -> None:
     """Run all of it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a tenth of the rows and no memory run")
-    parser.add_argument("--only", default="", help="placement, chain or memory")
+    parser.add_argument("--only", default="", help="placement, dbn, chain or memory")
     given = parser.parse_args()
     scale = 10 if given.quick else 1
     if given.only in ("", "placement"):
         placement(1_000_000 // scale, 5_000_000 // scale, 3)
+    if given.only in ("", "dbn"):
+        dbn(3_000_000 // scale, 3)
     if given.only in ("", "chain"):
         found = chain(1_000_000 // scale, 1_000)
         hits(found, 3)

@@ -1,7 +1,8 @@
 """How well flow is read: a synthetic US options day with its truth, recorded equity prints, and sides against venues that publish them.
 
-    python benchmarks/flow_accuracy.py [--minutes 30] [--data FOLDER]
+    python benchmarks/flow_accuracy.py [--minutes 30] [--parents-per-minute 6] [--data FOLDER]
 
+Six parents a minute and name measure the classifiers; 0.1, some forty a session, what a desk would see of alerts.
 FOLDER is that of the recorded market data (``WORKSTATION_SAMPLE_DATA``); without it only the synthetic day is read.
 """
 
@@ -25,18 +26,21 @@ from workstation.research.flow_accuracy import flow_accuracy, placement_counts, 
 MINUTES_OF_A_DAY = 390
 
 
-def synthetic(minutes: float) -> None:
-    """Precision and recall, sides by rule and bucket, alerts a day per name."""
+def synthetic(minutes: float, parents_per_minute: float) -> None:
+    """Precision and recall, alerts a day and name, sides by rule and bucket."""
     names = ("SPY", "NVDA")
-    day = options_day(minutes=minutes, names=names)
+    day = options_day(minutes=minutes, names=names, parents_per_minute=parents_per_minute)
     placed = prints(day.tables["trades"], day.tables["quotes"], day.tables["marks"])
     found = flow_accuracy(placed, day.truth["prints"], day.truth["parents"])
-    print(
-        f"synthetic day of {minutes:g} minutes: {len(placed):,} prints, {len(day.truth['parents'])} parents"
-    )
+    parents = len(day.truth["parents"])
+    print(f"synthetic day of {minutes:g} minutes: {len(placed):,} prints, {parents} parents")
     print(found.round(3).to_string(index=False))
-    alerts = found.attrs["alerts"] / len(names) * MINUTES_OF_A_DAY / minutes
-    print(f"alerts a day and name {alerts:,.0f}; share of hits that abstain {found.attrs['abstained']:.3f}")
+    told, days = found.attrs, len(names) * minutes / MINUTES_OF_A_DAY
+    print(
+        f"a day and name: {parents / days:,.0f} parents, {told['alerts'] / days:,.0f} alerts, of which "
+        f"{(told['alerts'] - told['alerts_of_parents']) / days:,.0f} of no parent; {told['parents_alerted'] / max(parents, 1):.0%} of parents "
+        f"alerted; share of hits that abstain {told['abstained']:.3f}"
+    )
     options = ~day.tables["trades"]["instrument"].astype("str").isin(names).to_numpy()
     trades = day.tables["trades"][options].reset_index(drop=True)
     truth = trades["trade_id"].map(day.truth["prints"].set_index("trade_id")["side"]).fillna(0)
@@ -105,9 +109,10 @@ def main() -> None:
     """Run what there is data for."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--parents-per-minute", type=float, default=6.0)
     parser.add_argument("--data", default=os.environ.get("WORKSTATION_SAMPLE_DATA", ""))
     given = parser.parse_args()
-    synthetic(given.minutes)
+    synthetic(given.minutes, given.parents_per_minute)
     if given.data:
         equities(Path(given.data))
         calibration(Path(given.data))

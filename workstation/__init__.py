@@ -2,7 +2,7 @@
 
 >>> import workstation
 >>> sorted(workstation.__all__)[:4]
-['Settings', 'candles', 'chain', 'chains']
+['Settings', 'candles', 'catalog', 'chain']
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from workstation import renamed
 
 if TYPE_CHECKING:
-    from workstation import plots, process, views
+    from workstation import plots, views
+    from workstation import process as process
     from workstation.desk import open_desk
     from workstation.exposure.levels import levels
     from workstation.feeds import open_feed
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Settings": "workstation.settings",
     "candles": "workstation.indicators.candles.engine",
+    "catalog": "workstation.research.catalog",
     "chain": "workstation.pricing.chain",
     "chains": "workstation.history.chains",
     "evaluate": "workstation.research.evaluate",
@@ -55,17 +57,10 @@ _ROOMS = {
     "views": "workstation",
 }
 
-_ALSO = {
-    "flow_desk": "workstation.process",
-    "played": "workstation.process",
-    "shared_desk": "workstation.process",
-    "reason_table": "workstation.views.spacetime.reason_table",
-}
-"""Found at the top too, and listed where they live."""
-
 __all__ = [
     "Settings",
     "candles",
+    "catalog",
     "chain",
     "chains",
     "evaluate",
@@ -78,7 +73,6 @@ __all__ = [
     "open_feed",
     "open_history",
     "plots",
-    "process",
     "replay",
     "reversals",
     "spikes",
@@ -90,8 +84,6 @@ renamed.install()
 
 
 def __getattr__(name: str) -> Any:
-    if name in _ALSO:
-        return getattr(importlib.import_module(_ALSO[name]), name)
     if name not in _ROOMS:
         raise AttributeError(f"module 'workstation' has no attribute {name!r}; it has {', '.join(__all__)}")
     if _ROOMS[name] == __name__:

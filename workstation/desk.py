@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
@@ -21,46 +20,31 @@ import pandas as pd
 import streamz
 import streamz.dataframe
 
-from workstation.board.board import CANDLES_KEPT, FEED_COLUMNS, Board
-from workstation.board.retention import PAST_MINUTES
+from workstation.board.board import FEED_COLUMNS, Board
+from workstation.desk_past import seed_board
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.history import History, folder_of, open_history
-from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
-from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
-from workstation.market.errors import FeedError, TableError
-from workstation.market.instants import MINUTE_NS
+from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.market.tables import TABLES
 from workstation.research.evidence import Evidence, evidence
 from workstation.settings import Settings
-from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
-from workstation.streams.sifting import sift
+from workstation.streams.live_intake import LiveIntake
 from workstation.streams.sinks import FunctionSink, Sink
 
 FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
 AGREEING_LIVE = 64
 """Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
-_SEEDED = {
-    "levels": 36 * 60 * MINUTE_NS,
-    "intensity": 10 * MINUTE_NS,
-    "spikes": 36 * 60 * MINUTE_NS,
-    "reversals": 36 * 60 * MINUTE_NS,
-    "cascade": 36 * 60 * MINUTE_NS,
-    "alerts": 36 * 60 * MINUTE_NS,
-}
-"""Tables whose recent past is read from history when the desk starts, and how much of it."""
-_CANDLES_NS = 36 * 60 * MINUTE_NS
 
 
 class Desk:
@@ -90,8 +74,11 @@ class Desk:
             self.board.follow_chains(engines)
         for engine in engines:
             self.hub.add_engine(engine)
+        self._intake = LiveIntake(
+            self.hub, self._publish, self._spill, self._publish_forming, settings.backlog, FORMING_SECONDS
+        )
         self._supervisors = [
-            Supervisor(feed, self._accept if self._live_clock else self._publish) for feed in feeds
+            Supervisor(feed, self._intake.accept if self._live_clock else self._publish) for feed in feeds
         ]
         self.sinks: tuple[Sink, ...] = (
             FunctionSink("board", self.board.tables, self.board.add),
@@ -100,11 +87,8 @@ class Desk:
         )
         for sink in self.sinks:
             self.hub.attach(sink.name, sink.tables, sink.put)
-        self._backlog = Backlog(self._spill, settings.backlog)
-        self._told: Counter[str] = Counter()
         self._loop = asyncio.new_event_loop()
         self._thread: threading.Thread | None = None
-        self._pump: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._attached: set[str] = set()
 
@@ -114,7 +98,8 @@ class Desk:
         """Start everything; does nothing when it runs already. Returns itself."""
         if self._thread is not None:
             return self
-        self._seed_board()
+        if self.history is not None and not self._follows:
+            seed_board(self.board, self.history)
         if self.recorder and self.history is not None:
             invented = any(one.feed.capabilities.invented for one in self._supervisors)
             self.history.note_recording(self.hub.next_seq, self.feed_names, invented=invented)
@@ -124,8 +109,7 @@ class Desk:
                 started.callback(sink.close)
             started.pop_all()
         if self._live_clock:
-            self._pump = threading.Thread(target=self._pump_backlog, name="hub", daemon=True)
-            self._pump.start()
+            self._intake.start()
         self._thread = threading.Thread(target=self._run, name="desk", daemon=True)
         self._thread.start()
         return self
@@ -150,17 +134,7 @@ class Desk:
             closing.result(deadline - time.monotonic())
         except TimeoutError:
             raise TimeoutError("the feeds were not closed in time: the desk's thread is busy") from None
-        self._backlog.close()
-        if self._pump:
-            self._pump.join(max(deadline - time.monotonic(), 0.0))
-            if self._pump.is_alive():
-                unseen = 0
-                while (item := self._backlog.get(0.0)) is not None:
-                    self._spill(*item)
-                    unseen += 1
-                raise TimeoutError(
-                    f"the engines are still busy; {unseen} batches go to history unseen by them"
-                )
+        self._intake.close(deadline)
         self.hub.settle()
         self._publish_forming()
         self._publish_status()
@@ -302,87 +276,16 @@ class Desk:
         else:
             self._loop.call_soon_threadsafe(self.hub.publish, "health", rows)
 
-    def _accept(self, table: str, frame: pd.DataFrame) -> None:
-        """A live venue's batch: never waited for."""
-        try:
-            rows = TABLES[table].conform(frame)
-        except TableError:
-            rows, refused = sift(TABLES[table], frame)
-            for part in refused:
-                self.hub.tell(
-                    "rejected", channel=table, count=len(part.frame), detail=part.reason, feed="desk"
-                )
-        if len(rows):
-            self._backlog.put(table, rows)
-
     def _spill(self, table: str, frame: pd.DataFrame) -> None:
         """What found no room goes to history unseen by the engines, as rows that no hub numbered."""
         if self.recorder:
             self.recorder.put(table, frame)
-
-    def _pump_backlog(self) -> None:
-        forming_s = 0.0
-        while (item := self._backlog.get(FORMING_SECONDS)) is not None or not self._backlog.closed:
-            if item:
-                self._publish_guarded(*item)
-            late_s = time.monotonic() - forming_s
-            if late_s >= FORMING_SECONDS or (late_s >= 0.0 and not len(self._backlog)):
-                # a little early, so that a burst that comes that often is followed at once
-                forming_s = time.monotonic() + 0.8 * FORMING_SECONDS
-                self._publish_forming()
-                self._tell_backlog()
-
-    def _publish_guarded(self, table: str, frame: pd.DataFrame) -> None:
-        try:
-            self._publish(table, frame)
-        except Exception as error:  # noqa: BLE001 - told in `health`; the market goes on
-            self.hub.tell(
-                "failed",
-                channel=table,
-                count=len(frame),
-                detail=f"{type(error).__name__}: {error}",
-                feed="desk",
-            )
-
-    def _tell_backlog(self) -> None:
-        """A row of ``health`` for what was merged or spilled since the last time."""
-        for event, counts in (
-            ("conflated", self._backlog.conflated_rows),
-            ("spilled", self._backlog.overflowed_rows),
-        ):
-            for table, rows in list(counts.items()):
-                new = rows - self._told[f"{event} {table}"]
-                if new:
-                    self._told[f"{event} {table}"] = rows
-                    self.hub.tell(
-                        event,
-                        channel=table,
-                        count=new,
-                        detail=f"{len(self._backlog)} batches waited",
-                        feed="desk",
-                    )
 
     def _publish(self, table: str, frame: pd.DataFrame) -> None:
         if table == "instruments":
             INSTRUMENT_TERMS.register(frame)
         numbered = self._follows and len(frame) > 0 and int(frame["seq"].iloc[0]) > 0
         self.hub.publish(table, frame, numbered=numbered)
-
-    def _seed_board(self) -> None:
-        if self.history is None or self._follows:
-            return
-        known = set(self.history.tables()["name"])
-        for table, span_ns in _SEEDED.items():
-            if table in known:
-                newest = self.history.latest(table)
-                if len(newest):
-                    end = int(newest["event_ns"].max()) + 1
-                    self.board.add(table, self.history.read(table, start=end - span_ns, end=end))
-        self.board.add("candles", recent.candles(self.history, _CANDLES_NS, CANDLES_KEPT, FOLLOWED_KINDS))
-        self.board.remember_exposures(recent.exposures_by_minute(self.history, PAST_MINUTES))
-        flow = recent.flow_of_the_day(self.history)
-        if flow is not None:
-            self.board.remember_flow(*flow)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -432,7 +335,9 @@ class Desk:
 
     def _beat(self) -> None:
         now_ns = time.time_ns()
-        self._accept("heartbeat", pd.DataFrame({"event_ns": [now_ns], "seen_ns": [now_ns], "feed": [""]}))
+        self._intake.accept(
+            "heartbeat", pd.DataFrame({"event_ns": [now_ns], "seen_ns": [now_ns], "feed": [""]})
+        )
 
     def _publish_forming(self) -> None:
         for engine in self._candles:

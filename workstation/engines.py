@@ -38,7 +38,7 @@ class EngineParameters:
     exposure
         What exposures, levels and the cascade risk share, and the scales of the cascade risk.
     surface, large_trades, wall_alerts
-        Of the engines of these names.
+        Of the engines of these names; where flow runs, large trades leave listed options to it.
     ticks
         The tick windows that intensity, spikes and reversals share.
     intensity_every
@@ -101,7 +101,7 @@ def standard_engines(
         ExposureBook(**shared),
         Levels(**shared),
         Cascade(own.exposure),
-        LargeTrades(own.large_trades),
+        LargeTrades(own.large_trades, **({"listed_options": False} if own.flow.enabled else {})),
         WallAlerts(own.wall_alerts),
         *([Surface(own.surface)] if surface else []),
         PnlSnapshots(own.pnl),

@@ -18,9 +18,21 @@ from workstation.demo import trade_sample_book
 from workstation.desk import Desk, open_desk
 from workstation.feeds import open_feed
 from workstation.feeds.synthetic.options_day_feed import OptionsDayFeed
-from workstation.flow.classifiers import ClassifierParameters, Classifiers
-from workstation.flow.gates import Gates
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import Classifiers
 from workstation.settings import Settings
+
+__all__ = [
+    "applied_thresholds",
+    "apply_thresholds",
+    "flow_desk",
+    "invented",
+    "played",
+    "release",
+    "share",
+    "shared_desk",
+    "spare_collections",
+]
 
 OLD_COLLECTIONS = 1_000
 """Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
@@ -97,24 +109,10 @@ def applied_thresholds(desk: Desk) -> ClassifierParameters:
 def apply_thresholds(desk: Desk, thresholds: ClassifierParameters) -> None:
     """Have a desk's classifiers follow other thresholds from now on; alerts told before can still be taken back by cancels.
 
-    Raises ``ValueError`` for a desk without flow engines.
+    Raises ``ValueError`` for a desk without flow engines, and as ``Classifiers.adopt`` does.
     """
     engine = _classifiers(desk)
-    before = replace(engine.parameters, **{name: getattr(thresholds, name) for name in Gates._fields})
-    if (
-        before != thresholds
-        and replace(before, stale_ms=thresholds.stale_ms, structure_usd=thresholds.structure_usd)
-        != thresholds
-    ):
-        raise ValueError(
-            "follow, follow_move and least_size cannot change while the engine runs; set them in the settings"
-        )
-
-    def change() -> None:
-        engine.parameters = thresholds
-        engine._gates = Gates(*(float(getattr(thresholds, name)) for name in Gates._fields))
-
-    desk.hub.between_batches(change)
+    desk.hub.between_batches(lambda: engine.adopt(thresholds))
 
 
 def invented(feeds: Iterable[str]) -> bool:

@@ -87,9 +87,10 @@ class ServerSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    address: str = "127.0.0.1"
+    address: str = Field(
+        default="127.0.0.1", description="address served on; beyond this machine only with --without-login"
+    )
     port: int = Field(default=5006, ge=0, le=65535, description="0 takes a free one")
-    open_browser: bool = True
     period_ms: int = Field(
         default=100,
         ge=30,

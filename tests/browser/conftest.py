@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
@@ -22,6 +23,12 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 PATIENCE_MS = 120_000
 """A machine under load is slow, not wrong."""
+PAGES = tuple(
+    path.stem
+    for path in sorted((ROOT / "dashboards").glob("*.py"))
+    if path.stem != "flow" or os.environ.get("WORKSTATION_FLOW_PAGE")
+)
+"""The flow page has a desk of its own, which draws an options day beside whatever else is looked at: only where it is asked for."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -40,7 +47,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float = 90.0) -> None:
+def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float = 240.0) -> None:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert server.poll() is None, f"the server ended with {server.returncode}"
@@ -53,11 +60,11 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
 
 
 def start_server(
-    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 300
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 500
 ) -> subprocess.Popen[bytes]:
     """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed.
 
-    They make three pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
+    They make two pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
     """
     environment = {
         **os.environ,
@@ -77,23 +84,33 @@ def start_server(
          "--check-unused-sessions", "500", "--unused-session-lifetime", "10000", *options],
         cwd=ROOT, env=environment, stdout=log.open("ab"), stderr=subprocess.STDOUT,
     )  # fmt: skip
-    wait_until_alive(f"http://127.0.0.1:{port}", server)
+    try:
+        wait_until_alive(f"http://127.0.0.1:{port}", server)
+    except BaseException:
+        server.kill()
+        raise
     return server
 
 
-@pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+@contextmanager
+def serving(log: Path, pages: Sequence[str] = ()) -> Iterator[str]:
+    """The address of served dashboards (none named: all); at the end none of them may have failed."""
     if chromium() is None:
         pytest.skip("no Chromium: install Debian's chromium or name one with WORKSTATION_CHROMIUM")
     port = free_port()
-    log = tmp_path_factory.mktemp("served") / "server.log"
-    server = start_server(port, log)
+    server = start_server(port, log, pages=pages)
     yield f"http://127.0.0.1:{port}"
     server.terminate()
     server.wait(20)
     told = log.read_text(errors="replace")
     assert "/workstation/" not in told, told[-4000:]
     assert "Error running application" not in told, told[-4000:]
+
+
+@pytest.fixture(scope="session")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with serving(tmp_path_factory.mktemp("served") / "server.log", PAGES) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import ARTIFACTS, both_themes, grave
+from tests.browser.conftest import ARTIFACTS, both_themes, grave, serving
 from tests.browser.test_exposure_page import text
 
 pytestmark = [
@@ -19,6 +19,13 @@ pytestmark = [
         reason="minutes of two cores: the page's own desk draws an options day; make browser-flow",
     ),
 ]
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The flow page alone: its desk has the machine."""
+    with serving(tmp_path_factory.mktemp("flow") / "server.log", pages=("flow",)) as address:
+        yield address
 
 
 def full(page: Page) -> Page:
@@ -47,6 +54,6 @@ def test_the_page_renders_and_an_alert_opens_its_evidence(
 
 
 def test_a_filter_holds_and_stays_in_the_address(opened: Callable[..., Page]) -> None:
-    page = full(opened("flow", query='?ticker="NVDA"'))
+    page = full(opened("flow", query="?ticker=NVDA"))
     expect(page.locator("tr.row td", has_text=re.compile("^NVDA .* [CP]$")).first).to_be_attached()
     expect(page.locator("tr.row td", has_text=re.compile("^SPY "))).to_have_count(0)

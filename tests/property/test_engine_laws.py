@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import workstation
+from tests.property.effort import effort
 from tests.property.engine_streams import ROWS, Stream, cuts, fixed_stream, streams
 from workstation.market.digest import digest
 from workstation.market.engine import Engine, SnapshotError
@@ -73,7 +74,7 @@ SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 
 
 CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.candles.engine.Candles": (
-        Case({"every": "1s"}, _candles),
+        Case({"every": "1s"}, _candles, fixed_rows=160),
         Case({"every": ("10s", "1s"), "lateness": "3s", "cancels_within": "30s"}, _candles),
         Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
     ),
@@ -156,13 +157,14 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "workstation.flow.nbbo.NbboPlacement": (
-        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=40, examples=6),
+        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=40, examples=6, fixed_rows=160),
         Case({"rules": ("venue", "lee_ready", "depth", "trade_size")}, max_rows=30, examples=3),
     ),
     "workstation.flow.packets.Packets": (
         Case(
             {"window_ms": 2000.0, "history": 4, "samples": 2, "rank_history": 8, "rank_samples": 2},
             examples=8,
+            fixed_rows=160,
         ),
     ),
     "workstation.flow.structures.Structures": (Case({}, max_rows=20, examples=5),),
@@ -191,7 +193,7 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (
-        Case({"every": "10s"}, max_rows=30, examples=25, fixed_rows=160),
+        Case({"every": "10s"}, max_rows=30, examples=15, fixed_rows=160),
         Case({"every": "1min", "settle_after": "0s"}, max_rows=25, examples=10),
     ),
 }
@@ -295,7 +297,7 @@ def test_any_split_restart_or_owner_gives_the_same_rows(name: str, case: Case) -
     Inputs stay as they were; the rows conform.
     """
 
-    @settings(max_examples=case.examples)
+    @effort(case.examples)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         whole, split, restored = (_make(name, case) for _ in range(3))
@@ -319,7 +321,7 @@ def test_any_split_restart_or_owner_gives_the_same_rows(name: str, case: Case) -
     [pytest.param(name, case, id=f"{name.rpartition('.')[2]}-{place}") for name, cases in CASES.items() for place, case in enumerate(cases) if case.whole],
 )  # fmt: skip
 def test_the_function_for_a_whole_history_gives_the_same_rows(name: str, case: Case) -> None:
-    @settings(max_examples=case.examples)
+    @effort(case.examples)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         engine = _make(name, case)
@@ -397,28 +399,42 @@ def test_a_function_takes_rows_as_a_caller_may_hold_them(name: str, case: Case, 
     _same(case.whole(_foreign(rows, kind), case.parameters), case.whole(rows, case.parameters))
 
 
-@pytest.mark.timeout(700)
-def test_frames_pickled_in_another_process_give_the_same_rows(tmp_path: Path) -> None:
-    """There the instruments had other codes; here the frames know nothing of this process's registry."""
-    streams = {
+def fixed_digests(given: dict[str, Stream]) -> list[str]:
+    """Digest of every engine's first case on the stream given for it, one per line."""
+    told = []
+    for name, stream in given.items():
+        engine = _make(name, CASES[name][0])
+        told.append(f"{name} {digest(_rows(engine, _run(engine, stream)))}")
+    return told
+
+
+def fixed_streams() -> dict[str, Stream]:
+    """The stream of every engine's first case, made by this process."""
+    return {
         name: fixed_stream(_make(name, case).inputs, rows=case.fixed_rows)
         for name, (case, *_) in CASES.items()
     }
-    (tmp_path / "streams").write_bytes(pickle.dumps(streams))
+
+
+@pytest.mark.timeout(700)
+def test_another_process_with_another_registry_gives_the_same_rows(tmp_path: Path) -> None:
+    """Instruments have other codes there: of frames pickled here, and of frames made there, the rows are those of here."""
+    (tmp_path / "streams").write_bytes(pickle.dumps({name: _fixed_run(name)[0] for name in CASES}))
     script = (
         "import sys, runpy, pickle, pathlib\n"
         "from workstation.market.instruments import REGISTRY\n"
-        "REGISTRY.codes(['AAPL', 'Q0', 'ETH/USD', 'Q1', 'BTC/USD:BTC-261225-105000-P'])\n"
+        "REGISTRY.codes([f'X{n}' for n in range(300)] + ['AAPL', 'Q0', 'ETH/USD', 'Q1', 'BTC/USD:BTC-261225-105000-P'])\n"
         "laws = runpy.run_path(sys.argv[1])\n"
-        "streams = pickle.loads(pathlib.Path(sys.argv[2]).read_bytes())\n"
-        "print('\\n'.join(laws['fixed_digests'](streams)))\n"
+        "for streams in (pickle.loads(pathlib.Path(sys.argv[2]).read_bytes()), laws['fixed_streams']()):\n"
+        "    print('\\n'.join(laws['fixed_digests'](streams)))\n"
     )
     told = subprocess.run(
         [sys.executable, "-c", script, __file__, str(tmp_path / "streams")],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert told.returncode == 0, told.stderr
-    assert told.stdout.split("\n")[:-1] == fixed_digests()
+    ours = [f"{name} {digest(_fixed_run(name)[1])}" for name in CASES]
+    assert told.stdout.split("\n")[:-1] == ours + ours
 
 
 def _changed(value: Any) -> list[Any]:
@@ -460,32 +476,3 @@ def test_what_is_no_batch_of_an_input_is_refused_by_name(name: str) -> None:
         engine.update([1], engine.inputs[0])  # type: ignore[arg-type]
     with pytest.raises(TableError, match=f"{engine.inputs[0]}.price_of_nothing"):
         engine.update(pd.DataFrame({"price_of_nothing": [1.0]}), engine.inputs[0])
-
-
-def fixed_digests(given: dict[str, Stream] | None = None) -> list[str]:
-    """Digest of every engine's first case on a fixed stream, or on the ``given`` ones, one per line."""
-    told = []
-    for name, (case, *_) in CASES.items():
-        engine = _make(name, case)
-        stream = given[name] if given is not None else fixed_stream(engine.inputs, rows=case.fixed_rows)
-        rows = _rows(engine, _run(engine, stream))
-        told.append(f"{name} {len(rows)} {digest(rows)}")
-    return told
-
-
-def test_another_process_with_another_registry_gives_the_same_rows() -> None:
-    """Instruments get other codes there: names that come first here come last."""
-    script = (
-        "import sys, runpy\n"
-        "from workstation.market.instruments import REGISTRY\n"
-        "REGISTRY.codes([f'X{n}' for n in range(300)] + ['AAPL', 'ETH/USD', 'BTC/USD:BTC-261225-105000-P'])\n"
-        "print('\\n'.join(runpy.run_path(sys.argv[1])['fixed_digests']()))\n"
-    )
-    told = subprocess.run(
-        [sys.executable, "-c", script, __file__],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=600, check=False,
-    )  # fmt: skip
-    assert told.returncode == 0, told.stderr
-    ours = fixed_digests()
-    assert told.stdout.split("\n")[:-1] == ours
-    assert all(int(line.split()[1]) > 0 for line in ours)

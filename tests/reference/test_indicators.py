@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,12 @@ def interleaved() -> pd.DataFrame:
     return pd.concat(parts).sort_values("event_ns", kind="stable", ignore_index=True)
 
 
+@cache
+def interleaved_rows(name: str, kind: str) -> list[dict[str, float]]:
+    """The measures of one instrument of ``interleaved``, once for all tests."""
+    return rows_of(interleaved(), name, kind=kind)
+
+
 def rows_of(trades: pd.DataFrame, name: str, **parameters: object) -> list[dict[str, float]]:
     own = trades[trades["instrument"] == name]
     return oracle.measured(own["event_ns"].tolist(), own["price"].tolist(), **parameters)  # type: ignore[arg-type]
@@ -52,7 +59,7 @@ def test_intensity_is_its_definition(kind: str) -> None:
     trades = interleaved()
     got = intensity(trades, smoothing=kind)
     for name in ("BTC/USD", "ETH/USD"):
-        wanted = pd.DataFrame(rows_of(trades, name, kind=kind))
+        wanted = pd.DataFrame(interleaved_rows(name, kind))
         own = got[got["instrument"] == name]
         assert own["event_ns"].tolist() == wanted["event_ns"].tolist()
         for column in MEASURES:
@@ -73,7 +80,7 @@ def test_spikes_are_their_definition() -> None:
     got = spikes(trades)
     total = 0
     for name in ("BTC/USD", "ETH/USD"):
-        wanted = oracle.spikes(rows_of(trades, name))
+        wanted = oracle.spikes(interleaved_rows(name, "zlma"))
         own = got[got["instrument"] == name]
         columns = ["start_ns", "peak_ns", "end_ns", "height_sd", "peak", "direction"]
         assert own[columns[:3]].values.tolist() == [list(row[:3]) for row in wanted]
@@ -87,7 +94,7 @@ def test_reversals_1_and_2_are_their_definition() -> None:
     got = reversals(trades, version=(1, 2))
     total: set[int] = set()
     for name in ("BTC/USD", "ETH/USD"):
-        wanted = oracle.burst_reversals(rows_of(trades, name))
+        wanted = oracle.burst_reversals(interleaved_rows(name, "zlma"))
         own = got[got["instrument"] == name]
         assert [tuple(row) for row in own[["event_ns", "version", "side"]].values.tolist()] == wanted
         total |= {version for _, version, _ in wanted}

@@ -166,7 +166,7 @@ def test_signals_and_alerts_say_why() -> None:
         "strength": 0.5,
         "evidence": evidence,
     }
-    told = workstation.reason_table(pd.DataFrame(rows))
+    told = workstation.views.spacetime.reason_table(pd.DataFrame(rows))
     assert told.index[0] == pd.Timestamp(AT, tz="UTC") and "40 < 61.8" in told["why"].iloc[0]
     alert = {
         "event_ns": [AT],
@@ -176,11 +176,11 @@ def test_signals_and_alerts_say_why() -> None:
         "score": 3.0,
         "explanation": "large",
     }
-    assert workstation.reason_table(pd.DataFrame(alert))[["rule", "way", "why"]].values.tolist() == [
-        ["block", "▼ down", "large"]
-    ]
+    assert workstation.views.spacetime.reason_table(pd.DataFrame(alert))[
+        ["rule", "way", "why"]
+    ].values.tolist() == [["block", "▼ down", "large"]]
     with pytest.raises(TableError, match="neither signals nor alerts"):
-        workstation.reason_table(pd.DataFrame({"event_ns": [AT]}))
+        workstation.views.spacetime.reason_table(pd.DataFrame({"event_ns": [AT]}))
 
 
 @pytest.mark.parametrize("every", ["7", 60, "7.5", "soon", None])

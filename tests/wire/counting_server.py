@@ -35,7 +35,7 @@ class Documents(RequestHandler):
 
 
 if __name__ == "__main__":
-    from workstation import shared_desk
+    from workstation.process import shared_desk
 
     shared_desk()
     pn.serve(

@@ -118,6 +118,7 @@ def _chains() -> None:
     from workstation.engines import standard_engines
     from workstation.feeds.synthetic import Synthetic
     from workstation.indicators.candles import Candles
+    from workstation.portfolio.sample import sample_fills
     from workstation.streams.hub import Hub
 
     hub = Hub(agreeing=1)
@@ -132,6 +133,8 @@ def _chains() -> None:
         await market.subscribe()
         for batch in await market.snapshot():
             hub.publish(batch.table, batch.frame)
+            if batch.table == "marks":
+                hub.publish("fills", sample_fills(batch.frame))
         async for batch in market.batches():
             hub.publish(batch.table, batch.frame)
 
@@ -147,9 +150,24 @@ def _refuse_failed(hub: Hub) -> None:
 
 
 def _feeds() -> None:
+    """Text frames, numbered prints, and the rows of a chart that pixels show."""
+    import numpy as np
+    import pandas as pd
+
     from workstation.feeds.iqfeed.decode import warm
+    from workstation.feeds.venue_kit.gap_detector import CountGaps, SequenceGaps
+    from workstation.market.tables import TRADES
+    from workstation.plots.downsampling import kept_rows
 
     warm()
+    prints = TRADES.conform(
+        pd.DataFrame(
+            {"event_ns": [1, 2], "instrument": "BTC/USD", "price": 1.0, "size": 1.0, "venue_seq": [1, 3]}
+        )
+    )
+    SequenceGaps().admit(prints)
+    CountGaps().holes(prints)
+    kept_rows(np.arange(100), np.arange(100.0), start=0, end=99, columns=4)
 
 
 def _flow() -> None:

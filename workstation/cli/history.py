@@ -1,4 +1,4 @@
-"""Commands on a store: what it holds, what is wrong with it, repair, merging and forgetting."""
+"""Commands on a store: what it holds, what is wrong with it, repair, merging, forgetting, and a copy of it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import pandas as pd
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from workstation.cli.answers import console, fail, settings_of
+from workstation.cli.answers import answered, console, fail, settings_of
 from workstation.market.errors import HistoryError, WorkstationError
 from workstation.market.instants import DAY_S
 
-history_app = typer.Typer(help="Look at the history, repair it, merge and forget.", no_args_is_help=True)
+history_app = typer.Typer(
+    help="Look at the history, repair it, merge, forget and copy.", no_args_is_help=True
+)
 
 StoreArgument = Annotated[
     str, typer.Argument(metavar="[STORE]", help="A path or an embedded:// URL. Default: the settings'.")
@@ -182,3 +185,53 @@ def retain(
         console.print(f"{forgotten:,} rows of {table} forgotten.")
         for detail in reported.loc[(reported["channel"] == table) & reported["recoverable"], "detail"]:
             console.print(detail, highlight=False, soft_wrap=True)
+
+
+@history_app.command()
+@answered
+def copy(
+    source: Annotated[str, typer.Argument(help="Store to copy: a path or a URL.")],
+    target: Annotated[str, typer.Argument(help="Store to copy into, made where there is none.")],
+    table: Annotated[
+        list[str] | None, typer.Option(help="Only this table; may be given more than once.")
+    ] = None,
+    start: Annotated[str, typer.Option("--from", help="Begin, UTC; default: all there is.")] = "",
+    end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")] = "",
+) -> None:
+    """Copy a store into another, compare both, and print the digests; ends with 1 when they differ.
+
+    Cut off, it goes on from there when it is started again: what the target holds is not written twice.
+    """
+    from workstation.history import open_history
+    from workstation.history.copying import copy_history
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with _open(source, "r") as held, open_history(target) as kept, Progress(*columns, console=console) as bar:
+        tasks: dict[str, Any] = {}
+
+        def tell(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bar.add_task(name, total=total)
+            bar.update(tasks[name], completed=done)
+
+        made = copy_history(held, kept, table or (), start or None, end or None, progress=tell)
+    _print_copied(made, f"{source} copied into {target}")
+
+
+def _print_copied(made: Any, title: str) -> None:
+    shown = RichTable(
+        "table", "rows", "written", "known before", "digest", "digest of the copy", "", title=title
+    )
+    for one in made.tables:
+        shown.add_row(
+            one.table, f"{one.rows:,}", f"{one.written:,}", f"{one.known:,}", one.source_digest[:16], one.target_digest[:16],
+            "[green]equal[/]" if one.equal else "[bold red]differs[/]",
+        )  # fmt: skip
+    console.print(shown)
+    for note in made.notes:
+        console.print(note, highlight=False, soft_wrap=True)
+    different = {one.table: one.difference for one in made.tables if not one.equal} | made.failures
+    for name, reason in different.items():
+        console.print(f"[bold red]{name}[/]: {reason}", highlight=False, soft_wrap=True)
+    if not made.equal:
+        raise typer.Exit(1)

@@ -122,7 +122,7 @@ def levels(
     Zero gamma: net gex re-priced over spot +-20 % in 0.25 % steps (+-50 % when there is no crossing), vols
     fixed per contract, forwards moving with spot; linear interpolation; the crossing nearest to spot. Walls
     rank gex summed over expiries, by size whatever the sign model: call wall at or above spot, put wall at or
-    below, absolute wall by |call| + |put|; ties go to the nearer strike.
+    below, absolute wall by the sum of the sizes of both; ties go to the nearer strike.
 
     Parameters
     ----------

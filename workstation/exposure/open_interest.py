@@ -29,7 +29,8 @@ def open_interest(chain: xr.Dataset, *, walls: int = WALLS) -> xr.Dataset:
     chain
         From ``workstation.pricing.chain.chain``.
     walls
-        How many strikes of support (most put open interest) and resistance (most call open interest), expiries summed.
+        How many strikes of support (most put open interest at or below spot) and of resistance (most call open interest at
+        or above spot), expiries summed.
 
     Returns
     -------
@@ -76,8 +77,9 @@ def open_interest(chain: xr.Dataset, *, walls: int = WALLS) -> xr.Dataset:
     held = (np.nansum(call, axis=1) + np.nansum(put, axis=1)) > 0
     pain = [max_pain(strikes=grid.strikes, payout=row, spot=contracts.spot) for row in payout]
     data["max_pain"] = ("expiry", np.where(held, np.array(pain, dtype=np.float64), np.nan), {"units": "USD"})
-    for name, side in (("support", "put"), ("resistance", "call")):
-        size = data[f"{side}_open_interest_by_strike"][1]
+    below, above = grid.strikes <= contracts.spot, grid.strikes >= contracts.spot
+    for name, side, beyond in (("support", "put", below), ("resistance", "call", above)):
+        size = np.where(beyond, data[f"{side}_open_interest_by_strike"][1], 0.0)
         strikes, amounts = largest(strikes=grid.strikes, amounts=size, count=walls, spot=contracts.spot)
         data[name] = ("rank", _padded(strikes, walls), {"units": "USD"})
         data[f"{name}_open_interest"] = ("rank", _padded(amounts, walls), _CONTRACTS)
@@ -189,7 +191,7 @@ def _ledger(contracts: ContractArrays) -> dict[str, Any]:
         "asof_ns": contracts.asof_ns,
         "spot": contracts.spot,
         "units": {"open_interest": "contracts", "volume": "contracts of 24 h", "max_pain": "USD, per expiry"},
-        "walls": "by open interest summed over expiries, ties to the nearer strike",
+        "walls": "by open interest summed over expiries, support at or below spot, resistance at or above, ties to the nearer strike",
         **contracts.ledger,
     }
 

@@ -19,6 +19,8 @@ FEEDS = {
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
     "bus": "workstation.bus.feed:Bus",
+    "alpaca": "workstation.feeds.alpaca:Alpaca",
+    "databento": "workstation.feeds.databento:Databento",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 

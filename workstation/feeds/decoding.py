@@ -18,6 +18,8 @@ _DECODERS: Mapping[str, str] = {
     "okx": "workstation.feeds.okx.decode:decode",
     "binance": "workstation.feeds.binance.decode:decode",
     "iqfeed": "workstation.feeds.iqfeed.decode:decode",
+    "alpaca": "workstation.feeds.alpaca.decode:decode",
+    "databento": "workstation.feeds.databento.decode:decode",
 }
 
 

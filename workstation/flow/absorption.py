@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import orjson
 import pandas as pd
 
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.gates import ABSORBED, CLASSIFIERS
 from workstation.market.tables import PACKETS
-
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 NAME = CLASSIFIERS[ABSORBED]
@@ -26,43 +24,59 @@ class Absorption:
     def __init__(self, parameters: ClassifierParameters) -> None:
         self._follow_ns = int(pd.Timedelta(parameters.follow).as_unit("ns").value)
         self._move = parameters.follow_move
-        self._waiting: dict[str, dict[str, Any]] = {}
+        self._waiting: dict[str, dict[str, dict[str, Any]]] = {}
+        """Hits by underlying and parent."""
+        self._first_due: dict[str, int] = {}
 
     def due(
         self, arrays: list[Any], hits: list[dict[str, Any]]
     ) -> list[tuple[int, int, list[dict[str, Any]]]]:
         """Hits of kind ``absorbed`` with the rows that bring them about; takes new ``hits`` in."""
         for hit in hits:
-            spot = orjson.loads(hit["evidence"]).get("features", {}).get("spot")
-            if hit["direction"] and hit["parent_kind"] == "packet" and spot and not hit["retracted"]:
-                self._waiting.setdefault(hit["parent_id"], {**hit, "spot": float(spot)})
-        if not self._waiting:
-            return []
+            if hit["direction"] and hit["parent_kind"] == "packet" and not hit["retracted"]:
+                self._wait(hit)
         names = arrays[_AT["underlying"]]
+        newest = int(arrays[_AT["end_ns"]].max())
         told = []
-        for place, name in enumerate(names.categories):
-            waiting = [hit for hit in self._waiting.values() if hit["underlying"] == str(name)]
-            if waiting:
-                rows = np.flatnonzero((names.codes == place) & np.isfinite(arrays[_AT["spot"]]))
-                told += self._judged(arrays, rows, waiting)
+        for name in [name for name, due_ns in self._first_due.items() if due_ns <= newest]:
+            place = names.categories.get_indexer([name])[0]
+            rows = np.flatnonzero((names.codes == place) & np.isfinite(arrays[_AT["spot"]]))
+            if place >= 0 and rows.size:
+                told += self._judged(arrays, rows, name)
         return told
 
+    def _wait(self, hit: dict[str, Any]) -> None:
+        spot = orjson.loads(hit["evidence"]).get("features", {}).get("spot")
+        if not spot:
+            return
+        underlying, due_ns = hit["underlying"], hit["event_ns"] + self._follow_ns
+        self._waiting.setdefault(underlying, {}).setdefault(hit["parent_id"], {**hit, "spot": float(spot)})
+        self._first_due[underlying] = min(self._first_due.get(underlying, due_ns), due_ns)
+
     def _judged(
-        self, arrays: list[Any], rows: Any, waiting: list[dict[str, Any]]
+        self, arrays: list[Any], rows: Any, underlying: str
     ) -> list[tuple[int, int, list[dict[str, Any]]]]:
         told = []
-        reached = np.maximum.accumulate(arrays[_AT["end_ns"]][rows]) if rows.size else rows
-        for hit in waiting:
-            at = int(np.searchsorted(reached, hit["event_ns"] + self._follow_ns))
-            if at >= rows.size:
-                continue
-            del self._waiting[hit["parent_id"]]
-            row = int(rows[at])
+        waiting = self._waiting[underlying]
+        reached = np.maximum.accumulate(arrays[_AT["end_ns"]][rows])
+        newest = int(reached[-1]) - self._follow_ns
+        for hit in [hit for hit in waiting.values() if hit["event_ns"] <= newest]:
+            del waiting[hit["parent_id"]]
+            row = int(rows[np.searchsorted(reached, hit["event_ns"] + self._follow_ns)])
             spot = float(arrays[_AT["spot"]][row])
             move = (spot / hit["spot"] - 1.0) * hit["direction"]
             if isfinite(move) and move < self._move:
                 told.append((row, 3, [self._hit(hit, int(arrays[_AT["end_ns"]][row]), spot, move)]))
+        self._count_first(underlying)
         return told
+
+    def _count_first(self, underlying: str) -> None:
+        """When the next hit of an underlying falls due."""
+        times = [hit["event_ns"] for hit in self._waiting[underlying].values()]
+        if times:
+            self._first_due[underlying] = min(times) + self._follow_ns
+        else:
+            del self._waiting[underlying], self._first_due[underlying]
 
     def _hit(self, hit: dict[str, Any], event_ns: int, spot: float, move: float) -> dict[str, Any]:
         words = (
@@ -82,8 +96,12 @@ class Absorption:
 
     def snapshot(self) -> dict[str, Any]:
         """The hits that wait."""
-        return {"waiting": [dict(hit) for hit in self._waiting.values()]}
+        return {"waiting": [dict(hit) for waiting in self._waiting.values() for hit in waiting.values()]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
-        self._waiting = {hit["parent_id"]: dict(hit) for hit in state["waiting"]}
+        self._waiting, self._first_due = {}, {}
+        for hit in state["waiting"]:
+            self._waiting.setdefault(hit["underlying"], {})[hit["parent_id"]] = dict(hit)
+        for underlying in list(self._waiting):
+            self._count_first(underlying)

@@ -1,6 +1,7 @@
 """Alerts: one per parent, with a score that is the sum of its listed components.
 
-Alerts of one contract, kind and direction are told once in a while; those in between are counted, and the next one says how many.
+Alerts of one contract and direction are told once in a while, and of one name the strongest of the last hour; the others are
+counted, and the next one says how many.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ import pandas as pd
 
 from workstation.flow.absorption import NAME as ABSORBED
 from workstation.flow.alert_rows import HIGH, MEDIUM
-from workstation.flow.eligibility import KEEP_NS
+from workstation.flow.alert_throttle import AlertThrottle, Candidate
+from workstation.flow.eligibility import KEEP_NS, forget_oldest
+from workstation.flow.row_frames import RowFrames
 from workstation.market.engine import Engine, conformed
-from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, HITS, NO_TIME
+from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.texts import text_list
 
 PREMIUM_POINTS, CONFIDENCE_POINTS, HIT_POINTS, MOST_HIT_POINTS, MOST_SCORE = 70.0, 20.0, 5.0, 20.0, 100.0
 USD_PER_POINT = 1_000.0
@@ -74,20 +78,28 @@ class AlertsParameters:
     Attributes
     ----------
     throttle
-        A contract raises alerts of one kind and direction once in so much time.
+        A contract raises alerts of one direction once in so much time.
     higher
         Points by which an alert must exceed the one told to be told at once.
     least_score
         Alerts below it are not told.
+    per_name, name_window
+        An alert is told when fewer than ``per_name`` of its underlying's in the last ``name_window`` were as strong: six an hour
+        are some forty a session.
     """
 
     throttle: str = "60s"
     higher: float = 20.0
     least_score: float = 25.0
+    per_name: int = 6
+    name_window: str = "1h"
 
     def __post_init__(self) -> None:
-        if not pd.Timedelta(self.throttle).value > 0:
-            raise ValueError(f"throttle must be positive, got {self.throttle!r}")
+        for name in ("throttle", "name_window"):
+            if not pd.Timedelta(getattr(self, name)).value > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)!r}")
+        if self.per_name < 1:
+            raise ValueError(f"per_name must be at least 1, got {self.per_name!r}")
         if not 0 < self.higher <= 100 or not 0 <= self.least_score <= 100:
             raise ValueError(
                 f"higher and least_score are points of 100, got {self.higher!r} and {self.least_score!r}"
@@ -108,13 +120,15 @@ class Alerts(Engine):
 
     def __init__(self, parameters: AlertsParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or AlertsParameters(), **changes)
-        self._throttle_ns = int(pd.Timedelta(self.parameters.throttle).as_unit("ns").value)
         self._reset()
 
     def _reset(self) -> None:
         self._waiting: list[dict[str, Any]] = []
         self._told: dict[str, dict[str, Any]] = {}
-        self._last: dict[str, dict[str, Any]] = {}
+        own = self.parameters
+        self._throttle = AlertThrottle(
+            quiet_ns=_ns(own.throttle), higher=own.higher, most=own.per_name, window_ns=_ns(own.name_window)
+        )
         self._watermark_ns = NO_TIME
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
@@ -129,7 +143,7 @@ class Alerts(Engine):
                 group, self._waiting = self._waiting, []
                 rows += self._of_parent(group)
         self._forget(self._watermark_ns)
-        return _frame(rows)
+        return _FRAMES.frame(rows)
 
     def _of_parent(self, hits: list[dict[str, Any]]) -> list[dict[str, Any]]:
         lead = hits[0]
@@ -148,12 +162,23 @@ class Alerts(Engine):
         if not sure:
             return []
         row = self._row(hits, sure)
-        if row["score"] < self.parameters.least_score or (told is None and self._is_suppressed(row)):
+        candidate = Candidate(
+            row["event_ns"], row["instrument"], lead["underlying"], row["direction"], row["score"], row["premium_usd"]
+        )  # fmt: skip
+        if row["score"] < self.parameters.least_score or (
+            told is None and self._throttle.suppresses(candidate)
+        ):
             return []
-        suppressed = self._suppressed(row)
+        suppressed = self._throttle.told(candidate)
         row["evidence"] = orjson.dumps(row.pop("found") | {"suppressed": suppressed}).decode()
         if suppressed["alerts"]:
-            row["explanation"] += f"; {suppressed['alerts']} more like it since the last were not told"
+            row["explanation"] += (
+                f"; {suppressed['alerts']} more of its contract since the last were not told"
+            )
+        if suppressed["of_name"]:
+            row["explanation"] += (
+                f"; {suppressed['of_name']} weaker ones of {lead['underlying']} were not told"
+            )
         self._told[lead["parent_id"]] = row
         return [row]  # fmt: skip
 
@@ -183,36 +208,10 @@ class Alerts(Engine):
             "explanation": best["explanation"], "rule_version": best["rule_version"], "verdict": "open", "found": found,
         }  # fmt: skip
 
-    def _is_suppressed(self, row: dict[str, Any]) -> bool:
-        """Whether an alert like it has just been told; it is counted then."""
-        last = self._last.get(_key(row))
-        if last is None or row["event_ns"] >= last["event_ns"] + self._throttle_ns:
-            return False
-        if row["score"] >= last["score"] + self.parameters.higher:
-            return False
-        last["alerts"] += 1
-        last["premium_usd"] += row["premium_usd"] if np.isfinite(row["premium_usd"]) else 0.0
-        return True
-
-    def _suppressed(self, row: dict[str, Any]) -> dict[str, Any]:
-        """How many were not told since the last, which ``row`` becomes."""
-        last = self._last.pop(_key(row), {"alerts": 0, "premium_usd": 0.0})
-        self._last[_key(row)] = {
-            "event_ns": row["event_ns"],
-            "score": row["score"],
-            "alerts": 0,
-            "premium_usd": 0.0,
-        }
-        return {"alerts": last["alerts"], "premium_usd": last["premium_usd"]}
-
     def _forget(self, now_ns: int) -> None:
         oldest = now_ns - KEPT_NS
-        if self._told and next(iter(self._told.values()))["event_ns"] < oldest:
-            self._told = {key: row for key, row in self._told.items() if row["event_ns"] >= oldest}
-        if self._last and next(iter(self._last.values()))["event_ns"] < oldest:
-            self._last = {
-                key: one for key, one in self._last.items() if one["event_ns"] >= oldest or one["alerts"]
-            }
+        forget_oldest(self._told, oldest, "event_ns")
+        self._throttle.forget(oldest)
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
@@ -220,7 +219,7 @@ class Alerts(Engine):
             "watermark_ns": self._watermark_ns,
             "waiting": [dict(hit) for hit in self._waiting],
             "told": [dict(row) for row in self._told.values()],
-            "last": {key: dict(one) for key, one in self._last.items()},
+            "throttle": self._throttle.snapshot(),
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -228,31 +227,29 @@ class Alerts(Engine):
         self._watermark_ns = int(state["watermark_ns"])
         self._waiting = [dict(hit) for hit in state["waiting"]]
         self._told = {row["parent_id"]: dict(row) for row in state["told"]}
-        self._last = {key: dict(one) for key, one in state["last"].items()}
+        self._throttle.restore(state["throttle"])
 
 
-def _key(row: dict[str, Any]) -> str:
-    return f"{row['instrument']}|{row['kind']}|{row['direction']}"
+def _ns(span: str) -> int:
+    return int(pd.Timedelta(span).as_unit("ns").value)
 
 
 _EMPTY = ALERTS.empty()
+_FRAMES = RowFrames(ALERTS)
 _READ = (
-    "event_ns", "instrument", "classifier", "parent_id", "retracted", "parent_hits", "confidence", "direction", "abstained", "reason",
+    "event_ns", "instrument", "underlying", "classifier", "parent_id", "retracted", "parent_hits", "confidence", "direction", "abstained", "reason",
     "alternatives", "premium_usd", "explanation", "rule_version", "evidence",
 )  # fmt: skip
 
 
 def _records(hits: pd.DataFrame) -> list[dict[str, Any]]:
-    columns = [hits[name].tolist() for name in _READ]
+    arrays = arrays_of(hits)
+    columns = [
+        text_list(values) if HITS.by_name[name].dtype is None else values.tolist()
+        for name in _READ
+        for values in (arrays[HITS.places[name]],)
+    ]
     return [dict(zip(_READ, row, strict=True)) for row in zip(*columns, strict=True)]
-
-
-def _frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
-    return ALERTS.batch(columns, len(rows))
 
 
 def alerts(hits: pd.DataFrame, **parameters: Any) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from workstation.flow.alerts import Alerts, AlertsParameters
-from workstation.flow.classifiers import ClassifierParameters, Classifiers
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import Classifiers
 from workstation.flow.nbbo import NbboParameters, NbboPlacement
 from workstation.flow.offexchange import OffExchange, OffExchangeParameters
 from workstation.flow.open_interest_verdicts import OpenInterestVerdicts, OpenInterestVerdictsParameters

@@ -8,88 +8,25 @@ Confidences add up from a base and named parts, as ``hit_words`` lists them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
+from itertools import takewhile
 from typing import Any, ClassVar
 
 import numpy as np
 import pandas as pd
 
 from workstation.flow.absorption import Absorption
-from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, Gates, gate
-from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, structure_hits
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, gate
+from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, read_packets, structure_hits
 from workstation.flow.structures import KEPT_NS, StructureFinder, StructuresParameters
 from workstation.market.engine import Engine, conformed
 from workstation.market.tables import HITS, NO_TIME, PACKETS
 from workstation.market.tables.frames import arrays_of
 
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
-
-
-@dataclass(frozen=True)
-class ClassifierParameters:
-    """Thresholds of the classifiers; money is USD of premium (price x size x multiplier).
-
-    Attributes
-    ----------
-    sweep_prints, sweep_usd, sweep_z
-        A sweep has so many prints, and so much premium or a premium z; it needs ISO flags or two exchanges.
-    block_usd
-        One print of so much is a block, as is one that the venue flags.
-    spike_usd, spike_size, spike_premium_z, spike_size_z
-        An unusual contract: premium and size together, or a premium z, or a size z.
-    structure_usd
-        Premium of a structure.
-    punch_distance
-        How far from the spot, as a share, the strike of a zero-DTE punch may be.
-    far_days
-        Days to expiry of a far-dated packet.
-    coverage, side_ratio
-        What a direction needs: prints with a quote, and size on its side.
-    abstain_coverage
-        Below it nothing can be said of the side at all.
-    rank
-        Share of the name's last packets that must be smaller; packets without a rank pass.
-    most_spread
-        Relative spread beyond which a side says nothing.
-    stale_ms
-        Age of the oldest quote from which a hit is down-weighted.
-    least_size
-        Of ``StructuresParameters``.
-    follow, follow_move
-        A packet is absorbed when the underlying has not moved so much with it in so much time.
-    """
-
-    sweep_prints: int = 3
-    sweep_usd: float = 40_000.0
-    sweep_z: float = 2.0
-    block_usd: float = 200_000.0
-    spike_usd: float = 20_000.0
-    spike_size: float = 400.0
-    spike_premium_z: float = 2.5
-    spike_size_z: float = 2.0
-    structure_usd: float = 20_000.0
-    punch_distance: float = 0.01
-    far_days: float = 60.0
-    coverage: float = 0.5
-    side_ratio: float = 0.55
-    abstain_coverage: float = 0.25
-    rank: float = 0.95
-    most_spread: float = 0.5
-    stale_ms: float = 500.0
-    least_size: float = 10.0
-    follow: str = "5min"
-    follow_move: float = 0.001
-
-    def __post_init__(self) -> None:
-        if not pd.Timedelta(self.follow).value > 0:
-            raise ValueError(f"follow must be positive, got {self.follow!r}")
-        for one in fields(self):
-            if one.name == "follow":
-                continue
-            if not np.isfinite(getattr(self, one.name)) or getattr(self, one.name) < 0:
-                raise ValueError(
-                    f"{one.name} must be a number of at least 0, got {getattr(self, one.name)!r}"
-                )
+FIXED = ("follow", "follow_move", "least_size")
+"""Parameters that hold for the life of an engine: what waits was taken in by them."""
 
 
 class Classifiers(Engine):
@@ -106,7 +43,6 @@ class Classifiers(Engine):
 
     def __init__(self, parameters: ClassifierParameters | None = None, **changes: Any) -> None:
         self.parameters = replace(parameters or ClassifierParameters(), **changes)
-        self._gates = Gates(*(float(getattr(self.parameters, name)) for name in Gates._fields))
         self._reset()
 
     def _reset(self) -> None:
@@ -114,6 +50,22 @@ class Classifiers(Engine):
         self._told: dict[str, list[dict[str, Any]]] = {}
         self._watermark_ns = NO_TIME
         self._absorption = Absorption(self.parameters)
+
+    def adopt(self, thresholds: ClassifierParameters) -> None:
+        """Follow other thresholds from the next batch on; what was told before can still be taken back by cancels.
+
+        Raises
+        ------
+        ValueError
+            One of ``FIXED`` differs: hits already wait by it.
+        """
+        changed = [name for name in FIXED if getattr(thresholds, name) != getattr(self.parameters, name)]
+        if changed:
+            raise ValueError(
+                f"{', '.join(changed)} cannot change while the classifiers run: set it in the settings (flow.classifiers) and "
+                "start again"
+            )
+        self.parameters = thresholds
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of ``packets`` and give the hits of whole bursts."""
@@ -131,9 +83,14 @@ class Classifiers(Engine):
         return hit_frame(rows)
 
     def _hits(self, arrays: list[Any], leg: Any, structures: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        found = gate(arrays, leg, self._gates)
+        found = gate(arrays, leg, self.parameters.gates)
         passing = np.flatnonzero(found.any).tolist()
-        told = [(row, 2, packet_hit(arrays, row, found, self.parameters)) for row in passing]
+        told = [
+            (row, 2, packet_hit(packet, bits, self.parameters))
+            for row, bits, packet in zip(
+                passing, found.bits[passing].tolist(), read_packets(arrays, passing), strict=True
+            )
+        ]
         told += [(one["rows"][-1], 0, structure_hits(one, self.parameters)) for one in structures]
         told += [(int(row), 1, []) for row in np.flatnonzero(arrays[_AT["burst_packets"]] == 0)]
         told += self._absorption.due(arrays, [hit for _, _, hits in told for hit in hits])
@@ -176,11 +133,9 @@ class Classifiers(Engine):
         return undone
 
     def _forget(self, now_ns: int) -> None:
-        if self._told:
-            oldest = now_ns - KEPT_NS
-            self._told = {
-                parent: hits for parent, hits in self._told.items() if hits[0]["event_ns"] >= oldest
-            }
+        oldest = now_ns - KEPT_NS
+        for parent in list(takewhile(lambda parent: self._told[parent][0]["event_ns"] < oldest, self._told)):
+            del self._told[parent]
 
     def snapshot(self) -> dict[str, Any]:
         """The whole state."""
@@ -229,4 +184,4 @@ def classify(
     return engine.update(conformed(PACKETS, packets), "packets")  # fmt: skip
 
 
-__all__ = ["CLASSIFIERS", "NO_VERDICT", "RULE_VERSION", "ClassifierParameters", "Classifiers", "classify"]
+__all__ = ["CLASSIFIERS", "FIXED", "NO_VERDICT", "RULE_VERSION", "Classifiers", "classify"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
+from itertools import takewhile
 from typing import Any, NamedTuple
 
 import numba
@@ -90,6 +91,21 @@ def text_hashes(texts: Any) -> npt.NDArray[np.int64]:
     letters = np.frombuffer(content, dtype=np.uint8) if content else np.zeros(0, dtype=np.uint8)
     _hash_rows(np.array(start), letters.copy() if not letters.flags.writeable else letters, out)
     return out
+
+
+def forget_oldest(held: dict[str, Any], oldest_ns: int, time: str) -> None:
+    """Drop rows kept by id that are older, from the first put in on; one that is younger ends the search.
+
+    Examples
+    --------
+    >>> held = {"a": {"event_ns": 1}, "b": {"event_ns": 5}}
+    >>> forget_oldest(held, 3, "event_ns")
+    >>> list(held)
+    ['b']
+    """
+    gone = list(takewhile(lambda item: item[1][time] < oldest_ns, held.items()))
+    for name, _ in gone:
+        del held[name]
 
 
 class _Kept(NamedTuple):

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from workstation.market.instants import DAY_NS
 from workstation.market.tables import PACKETS, TradeFlag
 
 CLASSIFIERS = (
@@ -20,7 +21,6 @@ NO_VERDICT = "abstained"
     CALL_SWEEP, PUT_SWEEP, BLOCK, SPIKE, PUT_WRITE, OVERWRITE, STRADDLE, STRANGLE, VERTICAL, LADDER, ROLL, PUNCH, FAR, OPENING, UNWIND,
     ABSORBED, SPLIT, PACKAGE,
 ) = range(len(CLASSIFIERS))  # fmt: skip
-DAY_NS = 86_400_000_000_000
 _BLOCK = int(TradeFlag.BLOCK)
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _FLOATS = (
@@ -45,9 +45,11 @@ class Gates(NamedTuple):
     spike_size: float
     spike_premium_z: float
     spike_size_z: float
+    spike_least_size: float
     structure_usd: float
     punch_distance: float
     far_days: float
+    far_usd: float
     coverage: float
     side_ratio: float
     abstain_coverage: float
@@ -72,7 +74,8 @@ def _of_name(rank: float, limit: float) -> bool:
 @numba.njit(cache=True)
 def _sweeps(f: Any, prints: int, iso: int, exchanges: int, call: bool, gates: Gates) -> int:
     """A sweep, or a split where neither ISO flags nor a second exchange say that it went through the market."""
-    large = (f[PREMIUM] >= gates.sweep_usd and _of_name(f[RANK], gates.rank)) or f[PREMIUM_Z] >= gates.sweep_z
+    unusual = f[PREMIUM] >= gates.spike_usd and f[PREMIUM_Z] >= gates.sweep_z
+    large = (f[PREMIUM] >= gates.sweep_usd and _of_name(f[RANK], gates.rank)) or unusual
     if prints < gates.sweep_prints or not large:
         return 0
     if iso == 0 and exchanges < 2:
@@ -97,13 +100,13 @@ def _writes(f: Any, call: bool, gates: Gates) -> int:
 
 @numba.njit(cache=True)
 def _spikes(f: Any, gates: Gates) -> bool:
-    if f[PREMIUM] >= gates.spike_usd and f[SIZE] >= gates.spike_size and _of_name(f[RANK], gates.rank):
+    """Large by premium and size together, or far from the contract's own packets; twenty contracts are far from two, and no event."""
+    if f[PREMIUM] < gates.spike_usd or not _of_name(f[RANK], gates.rank):
+        return False
+    if f[SIZE] >= gates.spike_size:
         return True
-    return bool(
-        f[PREMIUM] >= 0.1 * gates.spike_usd
-        and (f[PREMIUM_Z] >= gates.spike_premium_z or f[SIZE_Z] >= gates.spike_size_z)
-        and _of_name(f[RANK], gates.rank)
-    )
+    matters = f[SIZE] >= gates.spike_least_size or f[PREMIUM] >= gates.block_usd
+    return bool(matters and (f[PREMIUM_Z] >= gates.spike_premium_z or f[SIZE_Z] >= gates.spike_size_z))
 
 
 @numba.njit(cache=True)
@@ -116,7 +119,8 @@ def _of_terms(f: Any, days: float, gates: Gates) -> int:
     near = f[SPOT] > 0.0 and abs(f[STRIKE] - f[SPOT]) <= gates.punch_distance * f[SPOT]
     if 0.0 <= days < 1.0 and near and f[SIZE] >= gates.spike_size:
         bits |= 1 << PUNCH
-    if days >= gates.far_days:
+    one_sided = f[BUY] >= gates.side_ratio or f[SELL] >= gates.side_ratio
+    if days >= gates.far_days and f[PREMIUM] >= gates.far_usd and (one_sided or f[COVERAGE] < gates.coverage):
         bits |= 1 << FAR
     return bits
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from math import isfinite, nan
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 import orjson
 import pandas as pd
 
 from workstation.flow import gates as g
-from workstation.market.instruments import REGISTRY
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.row_frames import RowFrames
 from workstation.market.tables import HITS, PACKETS
+from workstation.market.tables.texts import text_list
 
-if TYPE_CHECKING:
-    from workstation.flow.classifiers import ClassifierParameters
-
-RULE_VERSION = "flow-1"
+RULE_VERSION = "flow-2"
 MOST_CONFIDENCE = 0.95
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _TOLD = (
@@ -66,33 +66,54 @@ def _no_quote(of: dict[str, float], own: ClassifierParameters) -> str:
     return "the quote is too wide for a side" if of["relative_spread"] > own.most_spread else ""
 
 
-def packet_hit(
-    arrays: list[Any], row: int, found: g.Found, own: ClassifierParameters
-) -> list[dict[str, Any]]:
-    """Hits of one packet."""
-    of = {name: float(arrays[_AT[name]][row]) for name in _TOLD}
-    right = str(arrays[_AT["right"]][row])
-    side = _side_of(of, own)
-    bits = int(found.bits[row])
-    packet = {
-        "event_ns": int(arrays[_AT["end_ns"]][row]), "instrument": str(arrays[_AT["instrument"]][row]),
-        "underlying": str(arrays[_AT["underlying"]][row]), "parent_id": str(arrays[_AT["packet_id"]][row]), "parent_kind": "packet",
-        "revision": int(arrays[_AT["revision"]][row]), "retracted": False, "premium_usd": of["premium_usd"], "size": of["size"],
-        "expiry_ns": int(arrays[_AT["expiry_ns"]][row]), "rule_version": RULE_VERSION,
+class Packet(NamedTuple):
+    """One packet as its hits tell it: numbers, what all its hits have in common, right, and the ids of its prints as JSON."""
+
+    of: dict[str, float]
+    common: dict[str, Any]
+    right: str
+    prints: str
+
+
+def read_packets(arrays: list[Any], rows: list[int]) -> list[Packet]:
+    """Packets at these rows of the columns of ``packets``."""
+    if not rows:
+        return []
+    at = np.array(rows)
+    floats = {name: arrays[_AT[name]][at].astype(np.float64).tolist() for name in _TOLD}
+    told: dict[str, list[Any]] = {
+        "event_ns": arrays[_AT["end_ns"]][at].tolist(), "instrument": text_list(arrays[_AT["instrument"]][at]),
+        "underlying": text_list(arrays[_AT["underlying"]][at]), "parent_id": text_list(arrays[_AT["packet_id"]].take(at)),
+        "parent_kind": ["packet"] * len(rows), "revision": arrays[_AT["revision"]][at].tolist(), "retracted": [False] * len(rows),
+        "premium_usd": floats["premium_usd"], "size": floats["size"], "expiry_ns": arrays[_AT["expiry_ns"]][at].tolist(),
+        "rule_version": [RULE_VERSION] * len(rows),
     }  # fmt: skip
+    rights, prints = text_list(arrays[_AT["right"]][at]), text_list(arrays[_AT["evidence"]].take(at))
+    return [
+        Packet(dict(zip(floats, numbers, strict=True)), dict(zip(told, common, strict=True)), right, ids)
+        for numbers, common, right, ids in zip(
+            zip(*floats.values(), strict=True), zip(*told.values(), strict=True), rights, prints, strict=True
+        )
+    ]
+
+
+def packet_hit(packet: Packet, bits: int, own: ClassifierParameters) -> list[dict[str, Any]]:
+    """Hits of one packet: ``bits`` of the classifiers whose gates it passes."""
+    of, side = packet.of, _side_of(packet.of, own)
     evidence = {
-        "packet": packet["parent_id"], "features": {name: value if isfinite(value) else None for name, value in of.items()},
-        **orjson.loads(arrays[_AT["evidence"]][row] or "{}"),
-    }  # fmt: skip
+        "packet": packet.common["parent_id"],
+        "features": of,  # what is not finite is null in JSON
+        **orjson.loads(packet.prints or "{}"),
+    }
     hits: list[dict[str, Any]] = []
     for number, name in enumerate(g.CLASSIFIERS):
         if bits >> number & 1:
-            hits.append(packet | _judged(number, name, of, right, side, evidence, own, len(hits)))
+            hits.append(packet.common | _judged(number, name, of, packet.right, side, evidence, own))
     return hits  # fmt: skip
 
 
 def _judged(
-    number: int, name: str, of: dict[str, float], right: str, side: _Side, evidence: dict[str, Any], own: ClassifierParameters, place: int
+    number: int, name: str, of: dict[str, float], right: str, side: _Side, evidence: dict[str, Any], own: ClassifierParameters
 ) -> dict[str, Any]:  # fmt: skip
     parts = {"base": _BASE[number]} | _parts(number, of, side, own)
     total = sum(parts.values())
@@ -152,7 +173,7 @@ def _zero(value: float) -> float:
 
 def _packet_words(of: dict[str, float], side: _Side) -> str:
     done = {1: "bought", -1: "sold"}.get(side.side, "traded")
-    words = f"{of['size']:,.6g} {done} in {of['prints']:.0f} prints on {max(of['exchanges'], 1):.0f} exchange(s) at {of['vwap']:.6g}, premium {_usd(of['premium_usd'])}"
+    words = f"{of['size']:,.6g} {done} in {_count(of['prints'], 'print')} on {_count(max(of['exchanges'], 1), 'exchange')} at {of['vwap']:.6g}, premium {_usd(of['premium_usd'])}"
     words += f"; {of['buy_ratio']:.0%} at the ask, {of['sell_ratio']:.0%} at the bid, quotes for {of['coverage']:.0%} of prints"
     if isfinite(of["premium_z"]):
         words += f"; premium z {of['premium_z']:.1f}, size z {of['size_z']:.1f} against {of['samples']:.0f} packets"
@@ -181,6 +202,10 @@ def _extra(number: int, of: dict[str, float]) -> str:
     return ""
 
 
+def _count(number: float, what: str) -> str:
+    return f"{number:.0f} {what}{'' if number == 1 else 's'}"
+
+
 def _usd(value: float) -> str:
     return f"{value:,.0f} USD" if isfinite(value) else "of unknown USD"
 
@@ -191,8 +216,9 @@ _OF_KIND = {
 
 
 def structure_hits(one: dict[str, Any], own: ClassifierParameters) -> list[dict[str, Any]]:
-    """The hit of a structure, none below the floor."""
-    if not one["premium_usd"] >= own.structure_usd and not one["by_fact"]:
+    """The hit of a structure, none below the floors."""
+    smallest = min(leg["size"] for leg in one["legs_told"])
+    if not (one["by_fact"] or (one["premium_usd"] >= own.structure_usd and smallest >= own.structure_size)):
         return []
     name = _OF_KIND.get(one["kind"], "package")
     known = isfinite(one["net_usd"])
@@ -255,16 +281,12 @@ def _structure_words(one: dict[str, Any]) -> str:
     return words + (f"; {one['uncovered']} short leg(s) uncovered" if one["uncovered"] else "")  # fmt: skip
 
 
-_EMPTY = HITS.empty()
+_FRAMES = RowFrames(HITS)
 
 
 def hit_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Rows of ``hits``."""
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0]}
-    columns["instrument"] = REGISTRY.categorical(REGISTRY.codes(columns["instrument"]))
-    return HITS.batch(columns, len(rows))
+    return _FRAMES.frame(rows)
 
 
-__all__ = ["PRE_MOVE", "RULE_VERSION", "hit_frame", "nan", "packet_hit", "structure_hits"]
+__all__ = ["PRE_MOVE", "RULE_VERSION", "hit_frame", "nan", "packet_hit", "read_packets", "structure_hits"]

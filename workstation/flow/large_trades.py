@@ -27,6 +27,8 @@ OFF_SCREEN = int(
     | TradeFlag.OFF_EXCHANGE
 )  # fmt: skip
 """Prints that say nothing of how large prints on the screen are: neither judged against its history nor part of it."""
+VOLUME_ONLY = int(TradeFlag.LATE | TradeFlag.OUT_OF_SEQUENCE | TradeFlag.AVERAGE_PRICE)
+"""Prints of a listed option that count as volume and nothing else, unless the venue flags them as a block."""
 CANCEL = int(TradeFlag.CANCEL)
 KEEP_NS = 600_000_000_000
 """Alerts can be taken back, and parents get late legs, for ten minutes."""
@@ -52,6 +54,9 @@ class LargeTradesParameters:
         A contract raises at most one large print in so much time.
     gather
         How long the legs of a block or combo are waited for.
+    listed_options
+        Whether options of US exchanges are judged: their prints name no taker, and where the flow engines run, a parent is one
+        alert, theirs.
     """
 
     block_usd: float = 200_000.0
@@ -63,10 +68,13 @@ class LargeTradesParameters:
     samples: int = 12
     quiet: str = "10s"
     gather: str = "1s"
+    listed_options: bool = True
 
     def __post_init__(self) -> None:
         for name in (one.name for one in fields(self)):
             value = getattr(self, name)
+            if isinstance(value, bool):
+                continue
             number = nanoseconds(value, name) if isinstance(value, str) else value
             if not number > 0:
                 raise ValueError(f"{name} must be positive, got {value!r}")
@@ -169,10 +177,13 @@ class LargeTrades(Engine):
         price = batch["price"].to_numpy()
         usd = price * coin * np.where(option & self._terms.inverse[codes], index, 1.0)
         flags = batch["flags"].to_numpy()
-        cancel, known = (flags & CANCEL) != 0, ~np.isnan(usd)
+        listed = option & self._terms.is_listed[codes]
+        judged = ~listed | self.parameters.listed_options
+        cancel, known = judged & ((flags & CANCEL) != 0), judged & ~np.isnan(usd)
         screen = np.flatnonzero(((flags & (OFF_SCREEN | CANCEL)) == 0) & known)
         floor = np.where(option, self.parameters.large_option_usd, self.parameters.large_usd)
-        block = ~cancel & (((flags & PARENT) != 0) | (option & (usd >= self.parameters.block_usd)))
+        sized = option & (usd >= self.parameters.block_usd) & ~(listed & ((flags & VOLUME_ONLY) != 0))
+        block = judged & ~cancel & (((flags & PARENT) != 0) | sized)
         hits, told = self._prints.judge(
             codes=codes[screen],
             groups=np.where(option, self._terms.underlying[codes], -1).astype(np.int64)[screen],

@@ -23,6 +23,7 @@ from workstation.flow.placement import Ages, Contracts, Placed, Rows, SpotUpdate
 from workstation.flow.quote_log import QuoteLog
 from workstation.flow.side_rules import RULES, rule_codes
 from workstation.market.engine import Beats, Engine, conformed
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import (
     EXCLUSIONS,
@@ -354,7 +355,7 @@ def place(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float = 1000.0
         found = {name: rows[name].array for name in ("placement", "bid", "ask", "quote_age_ms")}
     told = own.copy(deep=False)
     for name, values in found.items():
-        told[name] = values
+        told[name] = pd.Series(values, told.index, copy=False)
     return told
 
 
@@ -364,16 +365,14 @@ def _place_sorted(trades: pd.DataFrame, quotes: pd.DataFrame, max_age_ms: float)
     named = [str(name) != "" for name in quote["exchange"].categories]
     if any(named) and np.append(named, False)[quote["exchange"].codes].any():
         return None
-    count, codes = len(trades), trade[_TRADE["instrument"]].codes
-    terms = OptionState(())
-    terms.followed(np.flatnonzero(np.bincount(codes)))
-    cent = np.where(terms.terms.inverse[codes], 0.0, kernels.EPSILON) if terms.terms.inverse.any() else (
-        np.broadcast_to(kernels.EPSILON, count))  # fmt: skip
-    newest = np.full(max(int(codes.max(initial=-1)), int(quote["instrument"].codes.max(initial=-1))) + 2, -1)
+    count, codes, quote_codes = len(trades), trade[_TRADE["instrument"]].codes, quote["instrument"].codes
+    contracts = max(int(codes.max(initial=-1)), int(quote_codes.max(initial=-1))) + 1
+    cents = np.where(INSTRUMENT_TERMS.inverse(np.arange(contracts)), 0.0, kernels.EPSILON)
     bucket, found = np.empty(count, np.int8), np.empty((3, count))
     ordered = kernels.place_sorted(
-        trade[_TRADE["event_ns"]], codes, trade[_TRADE["seq"]], trade[_TRADE["price"]], cent, quote["event_ns"],
-        quote["instrument"].codes, quote["seq"], bool(trade[_TRADE["seq"]].any()), quote["bid"], quote["ask"], round(max_age_ms * 1e6), newest, bucket, *found,
+        trade[_TRADE["event_ns"]], codes, trade[_TRADE["seq"]], trade[_TRADE["price"]], cents, quote["event_ns"], quote_codes,
+        quote["seq"], bool(trade[_TRADE["seq"]].any()), quote["bid"], quote["ask"], round(max_age_ms * 1e6),
+        np.full(contracts + 1, -1), np.empty((contracts + 1, 2)), bucket, *found,
     )  # fmt: skip
     if not ordered:
         return None

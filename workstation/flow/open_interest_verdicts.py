@@ -15,10 +15,10 @@ import numpy as np
 import pandas as pd
 
 from workstation.market.engine import Engine
+from workstation.market.instants import DAY_NS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, OPEN_INTEREST_VERDICTS
 
-DAY_NS = 86_400_000_000_000
 PENDING, OPENING, CLOSING, UNDECIDED, NEVER = (
     "pending", "opening confirmed", "closing", "undecided", "never",
 )  # fmt: skip

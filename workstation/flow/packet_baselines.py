@@ -43,8 +43,13 @@ def z_score(value: float, values: Any) -> float:
     """
     if values.size == 0:
         return 0.0
-    mean = values.mean()
-    sd = values.std()
+    mean, square = 0.0, 0.0
+    for place in range(values.size):
+        mean += values[place]
+    mean /= values.size
+    for place in range(values.size):
+        square += (values[place] - mean) * (values[place] - mean)
+    sd = np.sqrt(square / values.size)
     return (value - mean) / sd if sd > 1e-12 * abs(mean) else 0.0
 
 

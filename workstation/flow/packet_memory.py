@@ -9,11 +9,11 @@ import numba
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from workstation.flow import packet_kernels as k
 from workstation.flow.eligibility import KEEP_NS
 from workstation.flow.packet_state import PacketState
+from workstation.flow.packet_texts import Texts, arrow_texts, prints_json, texts_of
 from workstation.market.instruments import REGISTRY
 
 Ints = npt.NDArray[np.int64]
@@ -35,7 +35,7 @@ class _Prints(NamedTuple):
     floats: Floats
     member: Ints
     numbers: Ints
-    ids: Any
+    ids: Texts
     opened: Ints
 
 
@@ -64,9 +64,7 @@ class PacketMemory:
             self._prints.popleft()
         while self._told and int(self._told[0].ints[:, k.END].max()) < oldest:
             self._told.popleft()
-        self._prints.append(
-            _Prints(ints, floats, member, numbers, pa.array(ids, type=pa.large_string()), opened)
-        )
+        self._prints.append(_Prints(ints, floats, member, numbers, texts_of(ids), opened))
 
     def remember(self, told: Told) -> None:
         """Keep packets that were given out."""
@@ -77,42 +75,29 @@ class PacketMemory:
 
     def evidence(self, ordinals: Ints) -> Any:
         """JSON of the trade ids of packets, a text each; prints without an id go by ``#`` and their number."""
-        members, ids = self._members(ordinals)
-        order = np.argsort(members, kind="stable")
-        members, ids = members[order], ids.take(pa.array(order))
-        known, counts = np.unique(members, return_counts=True)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        lists = pa.LargeListArray.from_arrays(pa.array(offsets, pa.int64()), ids)
-        joined = pc.binary_join(lists, pa.scalar('","', pa.large_string()))
-        texts = pc.binary_join_element_wise(
-            pa.scalar('{"prints":["', pa.large_string()), joined, pa.scalar('"]}', pa.large_string()),
-            pa.scalar("", pa.large_string()),
-        )  # fmt: skip
-        places = np.searchsorted(known, ordinals)
-        found = (places < known.size) & (known[np.minimum(places, max(known.size - 1, 0))] == ordinals) if known.size else (
-            np.zeros(ordinals.size, dtype=bool))  # fmt: skip
-        taken = texts.take(pa.array(np.where(found, places, 0), mask=~found))
-        return pc.fill_null(taken, '{"prints":[]}')
-
-    def _members(self, ordinals: Ints) -> tuple[Ints, Any]:
-        wanted = np.sort(ordinals)
-        least = int(wanted[0])
-        members, ids = [], []
+        wanted, places_of = np.unique(ordinals, return_inverse=True)
+        least, base = int(wanted[0]), 0
+        found: list[tuple[Ints, Ints, Ints, Ints]] = []
+        contents = []
         for part in reversed(self._prints):
-            of = part.member
-            places = np.searchsorted(wanted, of)
-            hit = (places < wanted.size) & (wanted[np.minimum(places, wanted.size - 1)] == of) & (of > 0)
+            places = np.minimum(np.searchsorted(wanted, part.member), wanted.size - 1)
+            hit = (wanted[places] == part.member) & (part.member > 0)
             if self._gone:
                 hit &= ~np.isin(part.numbers, list(self._gone))
             rows = np.flatnonzero(hit)
-            if rows.size:
-                members.append(of[rows])
-                ids.append(_named(part, rows))
+            offsets, content = part.ids
+            found.append((places[rows], base + offsets[rows], base + offsets[rows + 1], part.numbers[rows]))
+            contents.append(content)
+            base += content.size
             if int(part.opened[0]) < least:
                 break
-        if not members:
-            return np.zeros(0, np.int64), pa.array([], pa.large_string())
-        return np.concatenate(members[::-1]), pa.concat_arrays(ids[::-1])
+        if not found:
+            none = np.zeros(0, np.int64)
+            return prints_json(ordinals.size, none, none, none, none, np.zeros(0, np.uint8))
+        packet, first, last, numbers = (np.concatenate(column[::-1]) for column in zip(*found, strict=True))
+        told = prints_json(wanted.size, packet, first, last, numbers, np.concatenate(contents))
+        in_order = wanted.size == ordinals.size and (places_of[1:] > places_of[:-1]).all()
+        return told if in_order else told.take(pa.array(places_of))
 
     # -- cancels ------------------------------------------------------------------------------------------
 
@@ -181,7 +166,7 @@ class PacketMemory:
         """Prints and packets; contracts by name."""
         prints = [
             {"ints": part.ints.copy(), "floats": part.floats.copy(), "member": part.member.copy(), "numbers": part.numbers.copy(),
-             "ids": part.ids.to_pylist(), "opened": part.opened.copy(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
+             "ids": arrow_texts(*part.ids).to_pylist(), "opened": part.opened.copy(), "names": _names(part.ints[:, k.P_CODE])} for part in self._prints
         ]  # fmt: skip
         told = [
             {
@@ -201,7 +186,7 @@ class PacketMemory:
         for part in state["prints"]:
             ints = np.array(part["ints"])
             ints[:, k.P_CODE] = REGISTRY.codes(part["names"])
-            ids = pa.array(part["ids"], pa.large_string())
+            ids = texts_of(part["ids"])
             self._prints.append(
                 _Prints(ints, np.array(part["floats"]), np.array(part["member"]), np.array(part["numbers"]), ids, np.array(part["opened"]))
             )  # fmt: skip
@@ -215,18 +200,3 @@ class PacketMemory:
 
 def _names(codes: Ints) -> list[str]:
     return [str(name) for name in REGISTRY.names(codes)]
-
-
-def _named(part: _Prints, rows: Ints) -> Any:
-    """Trade ids of prints, made safe for JSON; of prints without one their number."""
-    ids = part.ids.take(pa.array(rows))
-    if isinstance(ids, pa.ChunkedArray):
-        ids = ids.combine_chunks()
-    if pc.any(pc.match_substring_regex(ids, r'["\\]')).as_py():
-        ids = pc.replace_substring_regex(ids, r'(["\\])', r"\\\1")
-    if pc.min(pc.binary_length(ids)).as_py() == 0:
-        numbers = pc.binary_join_element_wise(
-            pa.scalar("#", pa.large_string()), pa.array(part.numbers[rows]).cast(pa.large_string()), pa.scalar("", pa.large_string())
-        )  # fmt: skip
-        ids = pc.if_else(pc.equal(pc.binary_length(ids), 0), numbers, ids)
-    return ids

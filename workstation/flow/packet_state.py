@@ -131,6 +131,8 @@ class PacketState:
         names = [str(name) for name in venues.categories]
         salts = np.append(text_hashes(names), 0)
         numbers: npt.NDArray[np.int64] = hashed ^ (salts[venues.codes] << 1)
+        if not numbers.any():
+            return numbers
         for number, first in zip(*np.unique(numbers, return_index=True), strict=True):
             if int(number) not in self.parent_texts:
                 venue = names[venues.codes[first]] if venues.codes[first] >= 0 else ""

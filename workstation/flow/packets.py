@@ -22,7 +22,7 @@ from workstation.flow.packet_frames import packet_frame
 from workstation.flow.packet_memory import PacketMemory, Told
 from workstation.flow.packet_state import PacketState
 from workstation.market.engine import Beats, Engine
-from workstation.market.tables import NO_TIME, PACKETS, PRINTS
+from workstation.market.tables import EXCLUSIONS, NO_TIME, PACKETS, PRINTS
 from workstation.market.tables.frames import arrays_of
 from workstation.pricing.timer import terms_of
 
@@ -32,6 +32,7 @@ _NUMBERS = (
     "open_interest", "volume_before",
 )  # fmt: skip
 _VENUE_SOURCE = "venue"
+_SKIPPED = np.isin(np.arange(len(EXCLUSIONS)), NO_PART)
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ class Packets(Engine):
         ints[:, k.P_FLAGS], ints[:, k.P_NEUTRAL] = arrays[_AT["flags"]], reasons != 0
         ints[:, k.P_VENUE_SIDE] = np.where(by_venue, arrays[_AT["side"]], 0)
         ints[:, k.P_EXCHANGE] = state.exchange_numbers(exchanges)
-        ints[:, k.P_SKIP] = np.isin(reasons, NO_PART)
+        ints[:, k.P_SKIP] = _SKIPPED[reasons]
         floats = np.empty((count, k.PRINT_FLOATS))
         for column, name in enumerate(_NUMBERS):
             floats[:, column] = arrays[_AT[name]]

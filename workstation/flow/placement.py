@@ -13,6 +13,7 @@ import numpy as np
 from workstation.flow.eligibility import EXCLUSION_CODE
 from workstation.flow.quote_log import quote_as_of
 from workstation.flow.side_rules import VENUE, side_by_rule
+from workstation.market.instants import DAY_NS, SECOND_NS
 from workstation.market.tables import NBBO_BUCKETS
 
 AA, A, MID, B, BB, STALE, MISSING = range(len(NBBO_BUCKETS))
@@ -21,12 +22,10 @@ ROUNDING = 1e-12
 """A print is at a side of the quote within the larger of a cent and 5 % of the spread."""
 RECENT = 8
 """Prints of a contract among which a repetition is looked for."""
-SECOND_NS = 1_000_000_000
 SPOT_SECONDS = 1024
 PRE_MOVE_SECONDS = 300
 PRE_MOVE_REACH = 120
 """How many seconds farther back a price of the underlying may lie to stand for that of five minutes ago."""
-DAY_NS = 86_400 * SECOND_NS
 _DUPLICATE, _LOCKED, _CROSSED = (
     EXCLUSION_CODE["duplicate"],
     EXCLUSION_CODE["locked quote"],
@@ -296,12 +295,14 @@ def place_rows(
 
 @numba.njit(cache=True)
 def place_sorted(
-    trade_ns: Any, trade_code: Any, trade_seq: Any, price: Any, cent: Any, quote_ns: Any, quote_code: Any, quote_seq: Any,
-    numbered: bool, bids: Any, asks: Any, most: int, newest: Any, bucket: Any, bid: Any, ask: Any, age_ms: Any,
+    trade_ns: Any, trade_code: Any, trade_seq: Any, price: Any, cents: Any, quote_ns: Any, quote_code: Any, quote_seq: Any,
+    numbered: bool, bids: Any, asks: Any, most: int, newest_ns: Any, newest: Any, bucket: Any, bid: Any, ask: Any, age_ms: Any,
 ) -> bool:  # fmt: skip
     """Trades against quotes, both in order of time and of ``seq`` where ``numbered``; False when they are not in order.
 
-    ``newest`` (contracts + 1,) is -1; its last place takes quotes of no contract. Times are joined as ``flow.quote_log`` does.
+    One walk through both: each contract's newest quote is copied to ``newest_ns`` (contracts + 1,), which is -1, and ``newest``
+    (contracts + 1, 2), so that no trade looks back into the quotes. Their last place takes quotes of no contract; ``cents``
+    (contracts,) is the least width of a side. Times are joined as ``flow.quote_log`` does.
     """
     j, before_ns, before_seq = 0, np.int64(-(1 << 62)), np.int64(0)
     last_ns, count = np.int64(-(1 << 62)), quote_ns.size
@@ -321,14 +322,16 @@ def place_sorted(
                 if quote_seq[j] < before_seq:
                     return False
                 before_seq = quote_seq[j]
-            newest[quote_code[j]] = j
+            code = quote_code[j]
+            newest_ns[code] = at
+            newest[code, 0], newest[code, 1] = bids[j], asks[j]
             j += 1
-        found = newest[trade_code[i]]
-        age = now - quote_ns[found] if found >= 0 else 0
-        if found < 0 or age > most:
+        code = trade_code[i]
+        age = now - newest_ns[code]
+        if newest_ns[code] < 0 or age > most:
             bid[i], ask[i], age_ms[i] = np.nan, np.nan, np.nan
-            bucket[i] = MISSING if found < 0 else STALE
+            bucket[i] = MISSING if newest_ns[code] < 0 else STALE
             continue
-        bid[i], ask[i], age_ms[i] = bids[found], asks[found], age / 1e6
-        bucket[i] = bucket_of(price[i], bids[found], asks[found], cent[i])
+        bid[i], ask[i], age_ms[i] = newest[code, 0], newest[code, 1], age / 1e6
+        bucket[i] = bucket_of(price[i], newest[code, 0], newest[code, 1], cents[code])
     return True

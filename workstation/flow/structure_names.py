@@ -190,6 +190,8 @@ def _iron(legs: list[Leg], parts: tuple[int, ...]) -> tuple[str, str] | None:
 def packages(legs: Sequence[Leg]) -> list[Named]:
     """Packages that use each leg at most once: as few legs as can be are left over, in as few packages as can be.
 
+    The plain twin of ``structure_kernels.packages_of_groups``, which looks at many groups at once.
+
     Examples
     --------
     >>> four = [Leg("C", strike, 1, side, 1.0) for strike, side in ((598, 1), (600, 1), (603, -1), (605, -1))]
@@ -208,17 +210,24 @@ def packages(legs: Sequence[Leg]) -> list[Named]:
         while others:
             subset = first | others
             if subset not in names:
-                names[subset] = named([legs[at] for at in _places(subset)])
+                names[subset] = named([legs[at] for at in places_of(subset)])
             if names[subset] is not None:
                 then = best[left ^ subset]
                 chosen = min(chosen, (then[0], then[1] + 1, (subset, *then[2])), key=lambda one: one[:2])
             others = (others - 1) & rest
         best[left] = chosen
     subsets = best[(1 << count) - 1][2] if count else ()
-    return [Named(_places(subset), *what) for subset in subsets if (what := names[subset]) is not None]
+    return [Named(places_of(subset), *what) for subset in subsets if (what := names[subset]) is not None]
 
 
-def _places(subset: int) -> tuple[int, ...]:
+def places_of(subset: int) -> tuple[int, ...]:
+    """Places of the bits that are set.
+
+    Examples
+    --------
+    >>> places_of(5)
+    (0, 2)
+    """
     return tuple(at for at in range(subset.bit_length()) if subset >> at & 1)
 
 

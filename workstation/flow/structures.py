@@ -6,18 +6,16 @@ Legs of a package that the venue prints under one id (``block_id``) are a struct
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pandas as pd
 
-from workstation.flow.eligibility import KEEP_NS
+from workstation.flow import structure_kernels as kernel
+from workstation.flow.eligibility import KEEP_NS, forget_oldest
 from workstation.flow.structure_names import (
     MOST_LEGS,
     MOST_RATIO,
@@ -25,10 +23,9 @@ from workstation.flow.structure_names import (
     Leg,
     Named,
     named,
-    packages,
-    ratios,
-    uncovered,
+    places_of,
 )
+from workstation.flow.structure_rows import LEANING, packet_columns, structure_frame, structure_row
 from workstation.market.engine import Engine, conformed
 from workstation.market.tables import NO_TIME, PACKETS, STRUCTURES, TradeFlag
 from workstation.market.tables.frames import arrays_of
@@ -41,8 +38,6 @@ QUIET_PACKETS = 4
 """In a burst of more packets, single prints whose side is not known are taken for no legs: they are alike by chance."""
 FARTHEST = RATIOS[-1] * MOST_RATIO
 """The largest leg of a package over its smallest, at most."""
-LEANING = 0.1
-"""A leg is bought or sold when its lean is at least this; a structure leans by its net delta or vega over the gross."""
 
 
 @dataclass(frozen=True)
@@ -92,42 +87,38 @@ class StructureFinder:
     def _found(self, arrays: list[Any]) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         watermark = np.maximum(np.maximum.accumulate(arrays[_AT["end_ns"]]), self._watermark_ns)
-        amended = np.flatnonzero(arrays[_AT["burst_packets"]] == 0)
-        blocks = _blocks(arrays)
-        ends = _bursts_of_interest(arrays, self._parameters.least_size, blocks)
-        legs = _legs(arrays, np.concatenate(ends)) if ends else {}
-        places = sorted([(int(rows[-1]), rows) for rows in ends] + [(int(row), None) for row in amended])
-        for row, rows in places:
-            if rows is None:
-                found += self._retracted(arrays, row, int(watermark[row]))
+        amended = np.flatnonzero(arrays[_AT["burst_packets"]] == 0).tolist()
+        told = self._told(arrays)
+        for row in sorted([*told, *amended]):
+            if row in told:
+                for one in told[row]:
+                    found.append(one)
+                    self._of_packet.update(dict.fromkeys(one["packets"], one))
             else:
-                found += self._of_burst(arrays, rows, legs, blocks)
+                found += self._retracted(arrays, row, int(watermark[row]))
         self._watermark_ns = int(watermark[-1])
-        if self._of_packet:
-            oldest = self._watermark_ns - KEPT_NS
-            self._of_packet = {
-                packet: row for packet, row in self._of_packet.items() if row["end_ns"] >= oldest
-            }
+        forget_oldest(self._of_packet, self._watermark_ns - KEPT_NS, "end_ns")
         return found
 
-    def _of_burst(
-        self, arrays: list[Any], rows: npt.NDArray[np.int64], known: dict[int, Leg], blocks: dict[int, str]
-    ) -> list[dict[str, Any]]:
-        told = []
-        for group, by_fact in _groups(arrays, rows, self._parameters.least_size, known, blocks):
-            legs = [known[row] for row in group]
-            if by_fact:
-                what = named(legs) or ("package", f"package of {len(legs)} legs")
-                found = [Named(tuple(range(len(legs))), *what)]
-            else:
-                found = packages(legs)
-            for one in found:
-                row = _row(
-                    arrays, [group[at] for at in one.legs], [legs[at] for at in one.legs], one, by_fact
-                )
-                told.append(row)
-                for packet in row["packets"]:
-                    self._of_packet[packet] = row
+    def _told(self, arrays: list[Any]) -> dict[int, list[dict[str, Any]]]:
+        """Rows of structures by the last row of their burst that may be a leg."""
+        blocks, least_size = _blocks(arrays), self._parameters.least_size
+        groups: list[_Group] = []
+        legs: dict[int, Leg] = {}
+        for burst in _bursts_of_interest(arrays, least_size, blocks):
+            found = _groups(burst, least_size, blocks)
+            legs |= {row: burst[row].leg for group in found for row in group.rows}
+            groups += found
+        if not groups:
+            return {}
+        packages = _packages(groups, legs)
+        if not packages:
+            return {}
+        columns = packet_columns(arrays, sorted({row for _, rows, _ in packages for row in rows}))
+        told: dict[int, list[dict[str, Any]]] = {}
+        for group, rows, what in packages:
+            row = structure_row(columns, rows, [legs[at] for at in rows], what, group.by_fact)
+            told.setdefault(group.burst, []).append(row)
         return told
 
     def _retracted(self, arrays: list[Any], row: int, now_ns: int) -> list[dict[str, Any]]:
@@ -171,20 +162,37 @@ class StructureFinder:
             self._of_packet[packet] = by_id.setdefault(row["structure_id"], row)
 
 
+class _MayBe(NamedTuple):
+    """A packet that may be a leg: its leg, whether it was printed as part of a package, and the packets of its burst."""
+
+    leg: Leg
+    of_package: bool
+    burst_packets: int
+
+
 def _bursts_of_interest(
     arrays: list[Any], least_size: float, blocks: dict[int, str]
-) -> list[npt.NDArray[np.int64]]:
-    """Rows of each burst of at least two packets that may be legs."""
+) -> list[dict[int, _MayBe]]:  # fmt: skip
+    """Packets that may be legs by row, of each burst of at least two."""
     expiry, size = arrays[_AT["expiry_ns"]], arrays[_AT["size"]]
-    may = ((arrays[_AT["flags"]] & _PACKAGED) != 0) | (size >= least_size)
+    of_package = (arrays[_AT["flags"]] & _PACKAGED) != 0
+    may = of_package | (size >= least_size)
     may[list(blocks)] = True
     may &= (arrays[_AT["burst_packets"]] > 1) & (expiry > 0) & (size > 0)
     rows = np.flatnonzero(may)
     if rows.size < 2:
         return []
     burst = arrays[_AT["burst"]][rows]
-    parts = np.split(rows, np.flatnonzero(np.diff(burst)) + 1)
-    return [part for part in parts if part.size > 1]
+    same = burst[1:] == burst[:-1]
+    together = np.concatenate((same, [False])) | np.concatenate(([False], same))
+    rows, burst = rows[together], burst[together].tolist()
+    known = zip(
+        _legs(arrays, rows), of_package[rows].tolist(), arrays[_AT["burst_packets"]][rows].tolist(), strict=True
+    )  # fmt: skip
+    found: dict[int, dict[int, _MayBe]] = {}
+    for number, row, one in zip(burst, rows.tolist(), known, strict=True):
+        found.setdefault(number, {})[row] = _MayBe(*one)
+    return list(found.values())
 
 
 def _blocks(arrays: list[Any]) -> dict[int, str]:
@@ -194,109 +202,89 @@ def _blocks(arrays: list[Any]) -> dict[int, str]:
     return {row: block for row, block in told.items() if block}
 
 
-def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> dict[int, Leg]:
-    """Legs by row."""
+def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> list[Leg]:
+    """Legs at these rows."""
     lean, size = arrays[_AT["lean"]][rows], arrays[_AT["size"]][rows]
     side = np.where(np.abs(lean) >= LEANING, np.sign(lean), 0).astype(np.int64)  # an unknown lean is no side
     closes = arrays[_AT["open_interest"]][rows] >= size + np.nan_to_num(arrays[_AT["volume_before"]][rows])
     right = arrays[_AT["right"]]
-    names = np.array([*(str(name) for name in right.categories), ""])[right.codes[rows]]
-    columns = (names, arrays[_AT["strike"]][rows], arrays[_AT["expiry_ns"]][rows], side, size, closes)
-    made = zip(*(column.tolist() for column in columns), strict=True)
-    return {row: Leg(*leg) for row, leg in zip(rows.tolist(), made, strict=True)}
+    names = [*(str(name) for name in right.categories), ""]
+    columns = (arrays[_AT["strike"]][rows], arrays[_AT["expiry_ns"]][rows], side, size, closes)
+    made = zip(right.codes[rows].tolist(), *(column.tolist() for column in columns), strict=True)
+    return [Leg(names[code], *leg) for code, *leg in made]
 
 
-def _groups(
-    arrays: list[Any], rows: npt.NDArray[np.int64], least_size: float, legs: dict[int, Leg], blocks: dict[int, str]
-) -> list[tuple[list[int], bool]]:  # fmt: skip
-    """Rows that may be of one package, and whether the venue says so."""
-    by_block: dict[str, list[int]] = defaultdict(list)
+class _Group(NamedTuple):
+    """Rows that may be of one package, whether the venue says so, and the last row of their burst that may be a leg."""
+
+    rows: list[int]
+    by_fact: bool
+    burst: int
+
+
+def _groups(burst: dict[int, _MayBe], least_size: float, blocks: dict[int, str]) -> list[_Group]:
+    """Rows of a burst that may be of one package."""
+    by_block: dict[str, list[int]] = {}
     loose: dict[bool, list[int]] = {True: [], False: []}
-    packaged = ((arrays[_AT["flags"]][rows] & _PACKAGED) != 0).tolist()
-    quiet = int(arrays[_AT["burst_packets"]][rows[0]]) <= QUIET_PACKETS
-    for row, of_package in zip(rows.tolist(), packaged, strict=True):
+    for row, (leg, of_package, packets) in burst.items():
         if row in blocks:
-            by_block[blocks[row]].append(row)
-        elif of_package or (legs[row].size >= least_size and (quiet or legs[row].side)):
+            by_block.setdefault(blocks[row], []).append(row)
+        elif of_package or (leg.size >= least_size and (packets <= QUIET_PACKETS or leg.side)):
             loose[of_package].append(row)
-    told = [(group, True) for group in by_block.values() if len(group) > 1]
-    return told + [(one, False) for group in loose.values() for one in _alike(group, legs)]
+    last = next(reversed(burst))
+    told = [_Group(group, True, last) for group in by_block.values() if len(group) > 1]
+    return told + [
+        _Group(one, False, last) for group in loose.values() if len(group) > 1 for one in _alike(group, burst)
+    ]
 
 
-def _alike(rows: list[int], legs: dict[int, Leg]) -> list[list[int]]:
+def _packages(groups: list[_Group], legs: dict[int, Leg]) -> list[tuple[_Group, list[int], Named]]:
+    """Packages of groups in their order: the group, the rows of the package and its name."""
+    loose = [group for group in groups if not group.by_fact]
+    subsets = iter(_subsets(loose, legs))
+    told = []
+    for group in groups:
+        if group.by_fact:
+            of = [legs[row] for row in group.rows]
+            what = named(of) or ("package", f"package of {len(of)} legs")
+            told.append((group, group.rows, Named(tuple(range(len(of))), *what)))
+            continue
+        for places in next(subsets):
+            rows = [group.rows[at] for at in places]
+            found = named([legs[row] for row in rows])
+            if found is not None:
+                told.append((group, rows, Named(places, *found)))
+    return told
+
+
+def _subsets(groups: list[_Group], legs: dict[int, Leg]) -> list[list[tuple[int, ...]]]:
+    """Places of the legs of each package, by group."""
+    if not groups:
+        return []
+    held = [legs[row] for group in groups for row in group.rows]
+    columns = kernel.Legs(
+        np.array([kernel.RIGHTS.get(leg.right, 0) for leg in held], np.int64), np.array([leg.strike for leg in held]),
+        np.array([leg.expiry_ns for leg in held], np.int64), np.array([leg.side for leg in held], np.int64),
+        np.array([leg.size for leg in held]),
+    )  # fmt: skip
+    offsets = np.cumsum([0, *(len(group.rows) for group in groups)])
+    chosen, found = np.zeros((len(groups), MOST_LEGS), np.int64), np.zeros(len(groups), np.int64)
+    kernel.packages_of_groups(columns, offsets, chosen, found)
+    return [
+        [places_of(subset) for subset in subsets[:count]]
+        for subsets, count in zip(chosen.tolist(), found.tolist(), strict=True)
+    ]
+
+
+def _alike(rows: list[int], burst: dict[int, _MayBe]) -> list[list[int]]:
     """Rows split where sizes, in order, are too far apart for any ratio; groups of more than ``MOST_LEGS`` say nothing."""
     groups: list[list[int]] = []
-    for row in sorted(rows, key=lambda row: (legs[row].size, row)):
-        if groups and legs[row].size <= FARTHEST * legs[groups[-1][0]].size:
+    for row in sorted(rows, key=lambda row: (burst[row].leg.size, row)):
+        if groups and burst[row].leg.size <= FARTHEST * burst[groups[-1][0]].leg.size:
             groups[-1].append(row)
         else:
             groups.append([row])
     return [sorted(group) for group in groups if 1 < len(group) <= MOST_LEGS]
-
-
-def _row(arrays: list[Any], rows: list[int], legs: list[Leg], what: Named, by_fact: bool) -> dict[str, Any]:
-    sides = np.array([leg.side for leg in legs], dtype=np.float64)
-    sizes = np.array([leg.size for leg in legs])
-
-    def of(name: str) -> npt.NDArray[np.float64]:
-        return np.array([float(arrays[_AT[name]][row]) for row in rows])
-
-    premium, coins = of("premium_usd"), sizes * of("multiplier")
-    known = bool((sides != 0).all())
-    net = float((sides * premium).sum()) if known else float("nan")
-    deltas, vegas = sides * coins * of("delta"), sides * coins * of("vega")
-    parts = ratios(sizes.tolist())
-    start, end = (
-        min(int(arrays[_AT["start_ns"]][row]) for row in rows),
-        max(int(arrays[_AT["end_ns"]][row]) for row in rows),
-    )
-    packets = sorted(str(arrays[_AT["packet_id"]][row]) for row in rows)
-    underlying = str(arrays[_AT["underlying"]][rows[0]])
-    told = sorted(zip(rows, legs, strict=True), key=lambda pair: str(arrays[_AT["packet_id"]][pair[0]]))
-    return {
-        "event_ns": end, "underlying": underlying, "structure_id": f"{underlying}:{start}:{end}:{_digest(packets)}", "revision": 0,
-        "kind": what.kind, "name": what.name, "start_ns": start, "end_ns": end, "legs": len(rows), "prints": int(of("prints").sum()),
-        "size": float(sizes.sum()), "units": float(min(sizes / np.array(parts))) if parts else float(sizes.min()),
-        "premium_usd": float(premium.sum()), "net_usd": net, "direction": _direction(what.name, deltas, known),
-        "volatility": _volatility(what.name, vegas, known), "net_delta": float(deltas.sum()) if known else float("nan"),
-        "net_gex": float(of("gex").sum()), "net_vega": float(vegas.sum()) if known else float("nan"),
-        "coverage": float(of("coverage").min()), "symmetry": float(sizes.min() / sizes.max()), "uncovered": uncovered(legs),
-        "by_fact": by_fact, "retracted": False, "packets": packets, "rows": tuple(sorted(rows)),
-        "legs_told": [
-            {"packet": str(arrays[_AT["packet_id"]][row]), "instrument": str(arrays[_AT["instrument"]][row]), "side": leg.side,
-             "size": leg.size, "price": float(arrays[_AT["vwap"]][row]), "premium_usd": float(arrays[_AT["premium_usd"]][row]),
-             **orjson.loads(arrays[_AT["evidence"]][row] or "{}")} for row, leg in told
-        ],
-    }  # fmt: skip
-
-
-def _digest(packets: list[str]) -> str:
-    return blake2b("|".join(packets).encode(), digest_size=4).hexdigest()
-
-
-_BULL, _BEAR = ("bull", "long synthetic", "bullish"), ("bear", "short synthetic", "collar")
-_LONG_VOL, _SHORT_VOL = (
-    ("long straddle", "long strangle", "long iron"),
-    ("short straddle", "short strangle", "short iron"),
-)
-
-
-def _direction(name: str, deltas: npt.NDArray[np.float64], known: bool) -> int:
-    if not known:
-        return 0
-    if np.isfinite(deltas).all() and np.abs(deltas).sum() > 0:
-        lean = deltas.sum() / np.abs(deltas).sum()
-        return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
-    return 1 if name.startswith(_BULL) else -1 if name.startswith(_BEAR) else 0
-
-
-def _volatility(name: str, vegas: npt.NDArray[np.float64], known: bool) -> int:
-    if not known:
-        return 0
-    if np.isfinite(vegas).all() and np.abs(vegas).sum() > 0:
-        lean = vegas.sum() / np.abs(vegas).sum()
-        return 0 if abs(lean) < LEANING else 1 if lean > 0 else -1
-    return 1 if name.startswith(_LONG_VOL) else -1 if name.startswith(_SHORT_VOL) else 0
 
 
 class Structures(Engine):
@@ -330,17 +318,6 @@ class Structures(Engine):
 
 
 _EMPTY = STRUCTURES.empty()
-_INSIDE = ("rows", "legs_told", "packets")
-
-
-def structure_frame(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of ``structures`` as a ``StructureFinder`` tells them."""
-    if not rows:
-        return _EMPTY.copy(deep=False)
-    columns: dict[str, Any] = {name: [row[name] for row in rows] for name in rows[0] if name not in _INSIDE}
-    columns["packets"] = [orjson.dumps(row["packets"]).decode() for row in rows]
-    columns["evidence"] = [orjson.dumps({"legs": row["legs_told"]}).decode() for row in rows]
-    return STRUCTURES.batch(columns, len(rows))
 
 
 def structures(packets: pd.DataFrame, **parameters: Any) -> pd.DataFrame:

@@ -22,6 +22,7 @@ _TERMS = (
     "underlying",
     "is_option",
     "is_call",
+    "is_listed",
     "inverse",
     "multiplier",
     "sized",
@@ -33,7 +34,8 @@ _TERMS = (
 class TradedTerms:
     """Terms by registry code, looked up once: as ``instruments`` rows say, else as the registry knows them.
 
-    ``underlying`` is a place in ``underlyings``, -1 where it is not known; an unknown multiplier is 1, and ``sized`` False.
+    ``underlying`` is a place in ``underlyings``, -1 where it is not known; ``is_listed`` tells tickers and OSI names of exchanges from
+    the unified symbols of crypto venues; an unknown multiplier is 1, and ``sized`` False.
 
     Examples
     --------
@@ -53,6 +55,7 @@ class TradedTerms:
         self.underlying = np.full(size, -1, dtype=np.int32)
         self.is_option = np.zeros(size, dtype=bool)
         self.is_call = np.zeros(size, dtype=bool)
+        self.is_listed = np.zeros(size, dtype=bool)
         self.inverse = np.zeros(size, dtype=bool)
         self.multiplier = np.ones(size)
         self.sized = np.zeros(size, dtype=bool)
@@ -88,6 +91,7 @@ class TradedTerms:
         self.underlying[codes] = [places.get(name, -1) for name in names]
         self.is_option[codes] = terms["kind"].astype("str").to_numpy() == "option"
         self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
+        self.is_listed[codes] = ["/" not in str(name) for name in terms["instrument"]]
         self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
         self.multiplier[codes] = np.where(multiplier > 0, multiplier, 1.0)
         self.sized[codes] = multiplier > 0

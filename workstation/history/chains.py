@@ -57,7 +57,7 @@ def chains(
     -----
     Every instant is priced as ``workstation.chain`` prices it, from the newest marks at or before it within an hour.
     """
-    instants = _instants(history, every, start, end)
+    instants = instants_of(history, every, start, end)
     if instants.size > MOST:
         raise ValueError(
             f"{instants.size} instants, one Dataset holds {MOST}: take a longer every than {every!r}, a shorter range, or "
@@ -88,10 +88,19 @@ def chunks_of_chains(
     """
     if instants < 1:
         raise ValueError(f"instants: {instants!r}; a Dataset holds at least one")
-    return _chunks(history, underlying, _instants(history, every, start, end), every, variables, instants)
+    return _chunks(history, underlying, instants_of(history, every, start, end), every, variables, instants)
 
 
-def _instants(history: History, every: str, start: Time | None, end: Time | None) -> np.ndarray:
+def instants_of(
+    history: History, every: str, start: Time | None, end: Time | None, table: str = "marks"
+) -> np.ndarray:
+    """Regular instants (int64 ns) from ``start`` up to and without ``end``, default: those that the table covers; shape (n,).
+
+    Raises
+    ------
+    ValueError
+        ``every`` is no positive time, or the table is empty and a bound is not given.
+    """
     try:
         step = pd.Timedelta(every).value
     except ValueError as error:
@@ -101,9 +110,9 @@ def _instants(history: History, every: str, start: Time | None, end: Time | None
     first, last = to_ns(start), to_ns(end)
     if first is None or last is None:
         tables = history.tables()
-        row = tables[tables["name"] == "marks"]
+        row = tables[tables["name"] == table]
         if not len(row):
-            raise ValueError("this history holds no marks")
+            raise ValueError(f"this history holds no {table}")
         if first is None:
             # the first instant by which something is recorded
             first = -(-int(row["first_event_ns"].iloc[0]) // step) * step
@@ -135,7 +144,7 @@ def _joined(
     made: dict[int, xr.Dataset] = {}
     for instant in instants.tolist():
         begin, end = np.searchsorted(times, (instant - look_back_ns, instant), side="right")
-        one = _chain(rows.iloc[begin:end], underlying, instant)
+        one = chain_at(rows.iloc[begin:end], underlying, instant)
         if one is not None:
             made[instant] = one
     if not made:
@@ -159,8 +168,8 @@ def _joined(
     return joined.assign_attrs(attrs)
 
 
-def _chain(rows: pd.DataFrame, underlying: str, instant: int) -> xr.Dataset | None:
-    """The chain at an instant; None before anything of the underlying is known."""
+def chain_at(rows: pd.DataFrame, underlying: str, instant: int) -> xr.Dataset | None:
+    """The chain of these marks at an instant; None before anything of the underlying is known."""
     if not len(rows):
         return None
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from workstation.market.errors import HistoryError
@@ -41,6 +42,8 @@ class Capabilities:
     """A write that has returned survives a crash."""
     retention: bool = True
     compaction: bool = True
+    recordings: bool = True
+    """Who recorded which rows, and whether that market is invented, is kept."""
     notes: str = ""
 
 
@@ -61,6 +64,20 @@ def to_ns(when: Time | None) -> int | None:
     if moment.tzinfo is not None:
         moment = moment.tz_convert("UTC").tz_localize(None)
     return int(moment.as_unit("ns").value)
+
+
+def invented_at(recordings: pd.DataFrame, seq: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Which rows, by their ``seq``, an invented market wrote; shape (n,).
+
+    >>> spans = pd.DataFrame({"first_seq": [1, 5], "last_seq": [4, 9], "invented": [False, True]})
+    >>> invented_at(spans, np.array([4, 5, 10])).tolist()
+    [False, True, False]
+    """
+    found = np.zeros(len(seq), dtype=np.bool_)
+    for one in recordings.to_dict("records"):
+        if one["invented"]:
+            found |= (seq >= one["first_seq"]) & (seq <= one["last_seq"])
+    return found
 
 
 class History(ABC):
@@ -159,7 +176,7 @@ class History(ABC):
                 )
                 self._tell_missing(table, underlying, held)
         if not invented:
-            keep &= ~self._invented(rows["seq"].to_numpy())
+            keep &= ~invented_at(self.recordings(), rows["seq"].to_numpy())
         rows = rows if keep.all() else rows[keep].reset_index(drop=True)
         if time_index:
             return readable(schema, rows[list(dict.fromkeys([*wanted, "event_ns"]))])
@@ -190,21 +207,15 @@ class History(ABC):
             stacklevel=4,
         )
 
-    def note_recording(self, first_seq: int, feeds: Sequence[str], *, invented: bool) -> None:
-        """Write down who records from ``first_seq`` on; a store that cannot keeps nothing of it."""
+    def note_recording(
+        self, first_seq: int, feeds: Sequence[str], *, invented: bool, began_ns: int | None = None
+    ) -> None:
+        """Write down who records from ``first_seq`` on, since when (default: now); a store that cannot keeps nothing of it."""
         return
 
     def recordings(self) -> pd.DataFrame:
         """Who recorded which rows, by ``seq``: first_seq, last_seq, feeds, invented, began_ns; none where it is not kept."""
         return pd.DataFrame({name: [] for name in RECORDING_COLUMNS})
-
-    def _invented(self, seq: np.ndarray) -> np.ndarray:
-        """Which rows, by their ``seq``, an invented market wrote."""
-        found = np.zeros(len(seq), dtype=bool)
-        for one in self.recordings().to_dict("records"):
-            if one["invented"]:
-                found |= (seq >= one["first_seq"]) & (seq <= one["last_seq"])
-        return found
 
     @abstractmethod
     def sql(self, query: str, **params: Any) -> pd.DataFrame:
@@ -237,6 +248,10 @@ class History(ABC):
     @abstractmethod
     def problems(self) -> pd.DataFrame:
         """What was found damaged and set aside, as rows of the ``health`` table."""
+
+    def flush(self, timeout: float = 30.0) -> bool:
+        """Wait until all that was written can be read; False when it is not in time."""
+        return True
 
     @property
     def spill_folder(self) -> Path | None:

@@ -18,8 +18,12 @@ RECORDINGS = "recordings.jsonl"
 _OPEN = int(np.iinfo(np.int64).max)
 
 
-def note(folder: Path, first_seq: int, feeds: Sequence[str], *, invented: bool) -> None:
+def note(
+    folder: Path, first_seq: int, feeds: Sequence[str], *, invented: bool, began_ns: int | None = None
+) -> None:
     """Write down, before its first row, that a desk records from ``first_seq`` on; durable when it returns.
+
+    ``began_ns`` is when it began, default: now.
 
     Examples
     --------
@@ -30,7 +34,8 @@ def note(folder: Path, first_seq: int, feeds: Sequence[str], *, invented: bool) 
     >>> noted(folder)[["first_seq", "last_seq", "invented"]].values.tolist()
     [[1, 899, True], [900, 9223372036854775807, False]]
     """
-    line = {"first_seq": first_seq, "feeds": list(feeds), "invented": invented, "began_ns": time.time_ns()}
+    began_ns = time.time_ns() if began_ns is None else began_ns
+    line = {"first_seq": first_seq, "feeds": list(feeds), "invented": invented, "began_ns": began_ns}
     with (folder / RECORDINGS).open("a", encoding="utf-8") as file:
         file.write(json.dumps(line) + "\n")
         file.flush()

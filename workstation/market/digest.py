@@ -43,27 +43,53 @@ def digest(frames: pd.DataFrame | Iterable[pd.DataFrame]) -> str:
     >>> digest(rows) == digest(rows.iloc[::-1])
     False
     """
-    whole = [frames] if isinstance(frames, pd.DataFrame) else list(frames)
-    names: list[str] | None = None
-    columns: dict[str, Any] = {}
-    rows = 0
-    for frame in whole:
+    rows = RowDigest()
+    for frame in [frames] if isinstance(frames, pd.DataFrame) else frames:
+        rows.update(frame)
+    return rows.hexdigest()
+
+
+class RowDigest:
+    """``digest`` of rows that come frame by frame.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [1, 2], "price": [1.0, 2.0]})
+    >>> one = RowDigest()
+    >>> for at in range(2):
+    ...     one.update(rows.iloc[at : at + 1])
+    >>> one.hexdigest() == digest(rows), one.rows
+    (True, 2)
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._names: list[str] | None = None
+        self._columns: dict[str, Any] = {}
+
+    def update(self, frame: pd.DataFrame) -> None:
+        """Take the next rows; ``ValueError`` where their columns are others than those before."""
         reported = [str(name) for name in frame.columns if name not in UNDIGESTED]
-        if names is None:
-            names = reported
-            columns = {name: hashlib.sha256(name.encode()) for name in names}
-        if reported != names:
-            raise ValueError(f"frames of one digest need the same columns; got {reported} after {names}")
-        rows += len(frame)
+        if self._names is None:
+            self._names = reported
+            self._columns = {name: hashlib.sha256(name.encode()) for name in reported}
+        if reported != self._names:
+            raise ValueError(
+                f"frames of one digest need the same columns; got {reported} after {self._names}"
+            )
+        self.rows += len(frame)
         for name, values in zip(map(str, frame.columns), arrays_of(frame), strict=True):
-            if name in columns:
-                columns[name].update(_bytes(values))
-    if not rows:
-        return hashlib.sha256(b"no rows").hexdigest()
-    joined = hashlib.sha256(str(rows).encode())
-    for column in columns.values():
-        joined.update(column.digest())
-    return joined.hexdigest()
+            if name in self._columns:
+                self._columns[name].update(_bytes(values))
+
+    def hexdigest(self) -> str:
+        """64 hexadecimal digits."""
+        if not self.rows:
+            return hashlib.sha256(b"no rows").hexdigest()
+        joined = hashlib.sha256(str(self.rows).encode())
+        for column in self._columns.values():
+            joined.update(column.digest())
+        return joined.hexdigest()
 
 
 def _bytes(values: Any) -> bytes:

@@ -138,6 +138,11 @@ class DescribedTerms:
         names = list(self._pools["kind"])
         return [names[place] for place in self._values["kind"][codes].tolist()]
 
+    def inverse(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether the instrument of each code is inverse."""
+        told: npt.NDArray[np.bool_] = self._values["inverse"][codes]
+        return told
+
     def take(self, codes: npt.NDArray[np.int32], instrument: pd.Categorical) -> pd.DataFrame:
         """The rows of some codes."""
         columns: dict[str, Any] = {}
@@ -234,6 +239,18 @@ class InstrumentTerms:
         """
         with self._lock:
             return self._all_described().kinds(codes)
+
+    def inverse(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+        """Whether the instrument of each code is inverse (paid in its underlying): of ``describe`` the one column.
+
+        Examples
+        --------
+        >>> registry = InstrumentRegistry()
+        >>> InstrumentTerms(registry).inverse(registry.codes(["BTC/USD:BTC-261225-100000-C", "AAPL"])).tolist()
+        [True, False]
+        """
+        with self._lock:
+            return self._all_described().inverse(codes)
 
     def _all_described(self) -> DescribedTerms:
         start = len(self._described)

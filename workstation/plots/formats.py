@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from string import Template
 
 import pandas as pd
 from bokeh.models import CustomJSHover, CustomJSTickFormatter
+from bokeh.models.widgets.tables import HTMLTemplateFormatter
 
 from workstation.market.instants import DAY_S, YEAR_DAYS
 
@@ -202,6 +204,13 @@ def hovers(**columns: str) -> dict[str, CustomJSHover]:
     """
     made = {kind: CustomJSHover(code=_HOVERS[kind]) for kind in set(columns.values())}
     return {f"@{column}": made[kind] for column, kind in columns.items()}
+
+
+def number_cells(least: int, most: int) -> HTMLTemplateFormatter:
+    """Cells of a table as ``number`` writes them, with at least and at most so many decimals; sorting stays by value."""
+    return HTMLTemplateFormatter(
+        template=Template(_script("number_cell.html")).substitute(least=least, most=most)
+    )
 
 
 def price_ticks() -> CustomJSTickFormatter:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
@@ -178,10 +179,12 @@ class PnlSnapshots(Engine):
                 self._fresh |= self._prices.take(rows, table)
 
     def _take_fills(self, rows: pd.DataFrame) -> None:
-        self._ledger.take(rows, self._rates())
-        self._grow()
-        self._changed[np.unique(self._ledger.taken)] = True
-        self._prices.take(rows, "fills")
+        for start, stop in pairwise([0, *_learning(rows["index"].notna().to_numpy()), len(rows)]):
+            part = rows.iloc[start:stop]
+            self._ledger.take(part, self._rates())
+            self._grow()
+            self._changed[np.unique(self._ledger.taken)] = True
+            self._prices.take(part, "fills")
         self._fresh = True
 
     def _venues(self) -> list[str]:
@@ -379,3 +382,14 @@ class PnlSnapshots(Engine):
         self._shown, self._changed = state["shown"].copy(), state["changed"].copy()
         self._at_expiry, self._index_ns = state["at_expiry"].copy(), state["index_ns"].copy()
         self._before = None if state["before"] is None else State.of_arrays(state["before"])
+
+
+def _learning(told: npt.NDArray[np.bool_]) -> list[int]:
+    """Rows without an index that come after one that told it: they are worth what it told.
+
+    Examples
+    --------
+    >>> _learning(np.array([False, True, True, False, False, True, False]))
+    [3, 6]
+    """
+    return [int(row) for row in np.flatnonzero(told[:-1] & ~told[1:]) + 1]

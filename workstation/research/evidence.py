@@ -20,14 +20,15 @@ import pandas as pd
 
 from workstation.flow.alerts import Alerts, AlertsParameters
 from workstation.flow.chain import FlowParameters
-from workstation.flow.classifiers import ClassifierParameters, Classifiers
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import Classifiers
 from workstation.flow.packets import PacketsParameters, packets_of
 from workstation.market.conditions import conditions
 from workstation.market.errors import WorkstationError
+from workstation.market.instants import MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import ALERTS, INSTRUMENTS, PRINTS, QUOTES, TABLES
 
-MINUTE_NS = 60 * 10**9
 HORIZONS_MIN = (1, 5, 15, 60)
 FORMAT = "workstation evidence 1"
 RULE_TEXT = (

@@ -13,7 +13,8 @@ import orjson
 import pandas as pd
 
 from workstation.flow.alerts import alerts
-from workstation.flow.classifiers import ClassifierParameters, classify
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import classify
 from workstation.flow.packets import packets_of
 from workstation.flow.sides import sides
 
@@ -92,7 +93,8 @@ def flow_accuracy(
     -------
     pandas.DataFrame
         A row per kind: parents, found (a classifier of ``EXPECTED`` hit its prints), recall, hits of those classifiers, right,
-        precision, abstained.
+        precision. ``attrs``: share of hits that abstained, ``alerts`` told, how many of them stand on prints of a known parent
+        (``alerts_of_parents``), and ``parents_alerted``.
     """
     hits = classify(packets_of(prints), thresholds)
     parent_of = dict(zip(truth_prints["trade_id"], truth_prints["parent_id"], strict=True))
@@ -122,8 +124,21 @@ def flow_accuracy(
         })  # fmt: skip
     table = pd.DataFrame(rows)
     table.attrs["abstained"] = float(hits["abstained"].mean()) if len(hits) else 0.0
-    table.attrs["alerts"] = len(alerts(hits.assign(seq=0)))
+    table.attrs |= _of_alerts(alerts(hits.assign(seq=0)), parent_of)
     return table
+
+
+def _of_alerts(told: pd.DataFrame, parent_of: dict[str, str]) -> dict[str, int]:
+    """How many alerts were told, how many of them of prints of a known parent, and of how many parents."""
+    first = told.drop_duplicates("alert_id")
+    owners = [
+        _parents(orjson.dumps(orjson.loads(text)["ids"]).decode(), parent_of) for text in first["evidence"]
+    ]
+    return {
+        "alerts": len(first),
+        "alerts_of_parents": sum(bool(one) for one in owners),
+        "parents_alerted": len(set().union(*owners)),
+    }
 
 
 def _parents(evidence: str, parent_of: dict[str, str]) -> set[str]:

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.exposure.book import ExposureBook
 from workstation.exposure.levels import Levels
 from workstation.market.tables import HEARTBEAT, MARKS, TRADES
@@ -103,7 +104,7 @@ def split(tape: Tape, cuts: list[int]) -> Tape:
 
 
 @pytest.mark.parametrize(("engine", "parameters"), ENGINES)
-@settings(max_examples=12)
+@effort(12)
 @given(tape=tapes(), cuts=st.lists(st.integers(0, 100), max_size=12))
 def test_any_split_gives_the_same_rows(
     engine: type[Any], parameters: dict[str, Any], tape: Tape, cuts: list[int]
@@ -114,7 +115,7 @@ def test_any_split_gives_the_same_rows(
 
 
 @pytest.mark.parametrize(("engine", "parameters"), ENGINES)
-@settings(max_examples=8)
+@effort(8)
 @given(tape=tapes(), where=st.integers(0, 8))
 def test_a_restored_engine_goes_on(
     engine: type[Any], parameters: dict[str, Any], tape: Tape, where: int
@@ -130,7 +131,7 @@ def test_a_restored_engine_goes_on(
     pd.testing.assert_frame_equal(joined([*before, *run(first, tape[where:])]), whole)
 
 
-@settings(max_examples=12)
+@effort(12)
 @given(tape=tapes())
 def test_snapshots_fall_on_ticks_and_never_go_back(tape: Tape) -> None:
     rows = joined(run(Levels(every="10s"), tape))

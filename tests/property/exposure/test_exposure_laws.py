@@ -6,9 +6,10 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.exposure.book import exposure
 from workstation.exposure.levels import levels, wall
 from workstation.exposure.zero_gamma import crossings
@@ -56,7 +57,7 @@ def close(left: object, right: object) -> None:
     np.testing.assert_allclose(left, right, rtol=1e-9, atol=1e-9 * scale + 1e-300)
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_calls_short_is_the_opposite_of_calls_long(frame: pd.DataFrame) -> None:
     book = chain(frame)
@@ -65,7 +66,7 @@ def test_calls_short_is_the_opposite_of_calls_long(frame: pd.DataFrame) -> None:
         np.testing.assert_array_equal(left[name], -right[name])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_short_all_is_made_of_the_two_parts(frame: pd.DataFrame) -> None:
     book = chain(frame)
@@ -74,7 +75,7 @@ def test_short_all_is_made_of_the_two_parts(frame: pd.DataFrame) -> None:
         close(short[name], long[f"put_{name}"] - long[f"call_{name}"])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_parts_add_up(frame: pd.DataFrame) -> None:
     for sign_model in ("calls_long", "short_all"):
@@ -83,7 +84,7 @@ def test_parts_add_up(frame: pd.DataFrame) -> None:
             close(found[f"call_{name}"] + found[f"put_{name}"], found[name])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames(), st.sampled_from([0.0, 0.1, 1.0, 7.0, 1e3]))
 def test_linear_in_the_open_interest(frame: pd.DataFrame, factor: float) -> None:
     more = exposure(chain(frame.assign(open_interest=frame["open_interest"] * factor)))
@@ -92,7 +93,7 @@ def test_linear_in_the_open_interest(frame: pd.DataFrame, factor: float) -> None
         close(more[name], factor * book[name])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames(smallest=2), st.integers(0, 2**24 - 1))
 def test_additive_over_sub_chains(frame: pd.DataFrame, choice: int) -> None:
     left = np.array([choice >> row & 1 for row in range(len(frame))], dtype=bool)
@@ -103,14 +104,14 @@ def test_additive_over_sub_chains(frame: pd.DataFrame, choice: int) -> None:
         close(summed.where(whole[name].notnull()), whole[name])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_flow_of_the_open_interest_is_short_all(frame: pd.DataFrame) -> None:
     book = chain(frame)
     close(exposure(book, "flow", flow=book["open_interest"])["gex"], exposure(book, "short_all")["gex"])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames(), st.sampled_from(["calls_long", "short_all"]))
 def test_the_curve_passes_through_net_gex_and_zero_gamma_brackets(
     frame: pd.DataFrame, sign_model: str
@@ -127,7 +128,7 @@ def test_the_curve_passes_through_net_gex_and_zero_gamma_brackets(
         assert np.abs(found["crossings"].values - spot).min() == abs(zero - spot)
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_opposite_books_share_their_zero_gamma_and_walls(frame: pd.DataFrame) -> None:
     book = chain(frame)
@@ -137,7 +138,7 @@ def test_opposite_books_share_their_zero_gamma_and_walls(frame: pd.DataFrame) ->
     np.testing.assert_array_equal(left["net_gex_curve"], -right["net_gex_curve"])
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(marks_frames())
 def test_walls_are_on_their_side_of_spot(frame: pd.DataFrame) -> None:
     found = levels(chain(frame))

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.exposure.band import LEVELS, band
 from workstation.exposure.cascade import PARTS, cascade_risk
 from workstation.exposure.levels import levels
@@ -50,7 +51,7 @@ vols = st.lists(st.floats(-0.6, 0.6), min_size=1, max_size=3)
 spans = st.lists(st.floats(0.0, 40.0), min_size=1, max_size=3)
 
 
-@settings(max_examples=40)
+@effort(40)
 @given(books(), moves, vols, spans)
 def test_the_parts_add_up_and_no_move_is_no_flow(
     book: xr.Dataset, spot_moves: list[float], vol_moves: list[float], days: list[float]
@@ -62,7 +63,7 @@ def test_the_parts_add_up_and_no_move_is_no_flow(
     assert found["forced_flow"].values[0, 0, 0] == 0.0 and (parts[:, 0, 0, 0] == 0.0).all()
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(books(), moves, vols, spans)
 def test_opposite_books_are_forced_the_other_way(
     book: xr.Dataset, spot_moves: list[float], vol_moves: list[float], days: list[float]
@@ -73,7 +74,7 @@ def test_opposite_books_are_forced_the_other_way(
         np.testing.assert_array_equal(left[name], -right[name])
 
 
-@settings(max_examples=20)
+@effort(20)
 @given(books(), moves, vols, spans)
 def test_a_scenario_does_not_depend_on_the_grid_around_it(
     book: xr.Dataset, spot_moves: list[float], vol_moves: list[float], days: list[float]
@@ -84,7 +85,7 @@ def test_a_scenario_does_not_depend_on_the_grid_around_it(
     assert abs(alone["forced_flow"].values.item() - whole["forced_flow"].values[-1, -1, -1]) < 1e-12 * scale
 
 
-@settings(max_examples=20)
+@effort(20)
 @given(books(), st.floats(0.001, 0.3))
 def test_dealers_short_everything_buy_up_and_sell_down(book: xr.Dataset, move: float) -> None:
     found = forced_flow(book, spot_moves=[-move, move], vol_moves=[0.0], sign_model="short_all")[
@@ -93,7 +94,7 @@ def test_dealers_short_everything_buy_up_and_sell_down(book: xr.Dataset, move: f
     assert found[0] <= 1e-6 and found[1] >= -1e-6
 
 
-@settings(max_examples=20)
+@effort(20)
 @given(books(), st.sampled_from(["open_interest", "volume"]))
 def test_the_band_contains_each_model(book: xr.Dataset, basis: str) -> None:
     flow = book["open_interest"] * np.random.default_rng(3).uniform(-1, 1, book["open_interest"].shape)
@@ -108,7 +109,7 @@ def test_the_band_contains_each_model(book: xr.Dataset, basis: str) -> None:
         assert ((found["net_gex_curve_low"] <= curve) & (curve <= found["net_gex_curve_high"])).all()
 
 
-@settings(max_examples=20)
+@effort(20)
 @given(books())
 def test_max_pain_pays_least_and_walls_are_in_order(book: xr.Dataset) -> None:
     found = open_interest(book)
@@ -145,7 +146,7 @@ INPUTS: dict[str, Any] = {
 }
 
 
-@settings(max_examples=200)
+@effort(200)
 @given(st.fixed_dictionaries(INPUTS))
 def test_every_score_is_within_zero_and_one(inputs: dict[str, float]) -> None:
     risk = cascade_risk(**inputs)
@@ -185,7 +186,7 @@ WORSE = {
 }
 
 
-@settings(max_examples=200)
+@effort(200)
 @given(st.sampled_from(sorted(WORSE)), st.floats(0.0, 3.0), st.floats(0.0, 3.0))
 def test_the_score_rises_with_each_of_its_parts(name: str, one: float, other: float) -> None:
     """Each input is moved in its worse direction: up or down by a share of its own size."""

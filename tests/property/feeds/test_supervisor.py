@@ -6,9 +6,10 @@ import asyncio
 import random
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from tests.unit.feeds.scripted import SECOND_NS, START_NS, FakeTime, ScriptedFeed, Sink, health, trades
 from workstation.feeds.feed import Batch
 from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
@@ -43,7 +44,7 @@ def steps_of(script: list[tuple[str, Any]], end: str | None, at: int) -> list[An
     return made
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(
     connections=st.lists(st.tuples(STEPS, ENDS), max_size=5),
     last=STEPS,

@@ -7,9 +7,10 @@ import hashlib
 from typing import Any
 
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from tests.unit.feeds.scripted import START_NS, FakeTime
 from workstation.feeds.synthetic import Synthetic
 
@@ -38,7 +39,7 @@ async def drawn(time: FakeTime | None = None, **options: Any) -> list[tuple[str,
     return rows
 
 
-@settings(max_examples=6)
+@effort(6)
 @given(seed=st.integers(0, 2**31), flavour=st.sampled_from(["crypto", "us"]))
 def test_same_seed_same_rows_other_seed_other_rows(seed, flavour):
     first = asyncio.run(drawn(seed=seed, flavour=flavour))
@@ -47,7 +48,7 @@ def test_same_seed_same_rows_other_seed_other_rows(seed, flavour):
     assert digest(first) == digest(again) != digest(other)
 
 
-@settings(max_examples=5)
+@effort(5)
 @given(speed=st.sampled_from([0.25, 1.0, 50.0]), seed=st.integers(0, 100))
 def test_pace_does_not_change_the_rows(speed, seed):
     unpaced = asyncio.run(drawn(seed=seed))

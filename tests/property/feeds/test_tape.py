@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from tests.unit.feeds.scripted import FakeTime
 from workstation.feeds.tape.tape import FramesOf, Tape
 from workstation.market.tables import TABLES
@@ -63,7 +64,7 @@ async def play(
     return rows
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(frames=recordings(), window=st.sampled_from([6.0, 60.0, 3_600.0]), longest=st.integers(1, 20))
 def test_rows_do_not_depend_on_window_or_bound(frames, window, longest):
     whole = asyncio.run(play(frames, speed="max", window_s=1e9, longest_rows=10**6))
@@ -77,7 +78,7 @@ def test_rows_do_not_depend_on_window_or_bound(frames, window, longest):
         assert [event for _, event, _ in data] == sorted(event for _, event, _ in data)
 
 
-@settings(max_examples=15)
+@effort(15)
 @given(frames=recordings(), speed=st.sampled_from([0.5, 1.0, 60.0]))
 def test_rows_do_not_depend_on_pace(frames, speed):
     time = FakeTime()
@@ -86,7 +87,7 @@ def test_rows_do_not_depend_on_pace(frames, speed):
     assert all(nap <= 5.0 for nap in time.naps)
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(frames=recordings(), share=st.floats(0.0, 1.0))
 def test_never_looks_ahead(frames, share):
     """What a tape gave of the past does not change when the future is cut off."""
@@ -101,7 +102,7 @@ def test_never_looks_ahead(frames, share):
     ]
 
 
-@settings(max_examples=15)
+@effort(15)
 @given(frames=recordings())
 def test_a_paced_tape_gives_no_row_before_its_time(frames):
     time = FakeTime()

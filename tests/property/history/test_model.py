@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 
 import pandas as pd
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from tests.property.effort import effort
 from workstation.history import open_history
 
 NAMES = ("AAA", "BBB", "CCC")
@@ -130,6 +131,6 @@ class StoreModel(RuleBasedStateMachine):
 
 
 TestStoreModel = StoreModel.TestCase
-TestStoreModel.settings = settings(
-    max_examples=25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
+TestStoreModel.settings = effort(
+    25, stateful_step_count=20, deadline=None, suppress_health_check=list(HealthCheck)
 )

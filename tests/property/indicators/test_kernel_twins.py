@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.indicators.batch.by_instrument import TradeArrays
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.candles.parameters import CandlesParameters
@@ -52,7 +53,7 @@ def any_trades(draw: st.DrawFn, ordered: bool, flagged: bool) -> pd.DataFrame:
 @pytest.mark.parametrize(("ordered", "flagged"), [(True, False), (True, True), (False, False), (False, True)])
 @pytest.mark.parametrize(("every", "lateness"), [("1s", "0s"), ("10s", "3s"), ("1min", "20s")])
 def test_candles_are_those_of_their_twin(ordered: bool, flagged: bool, every: str, lateness: str) -> None:
-    @settings(max_examples=20)
+    @effort(20)
     @given(any_trades(ordered, flagged))
     def law(trades: pd.DataFrame) -> None:
         engine = Candles(every=every, lateness=lateness)
@@ -109,7 +110,7 @@ def measured(trades: pd.DataFrame, **parameters: Any) -> list[twins.TickTwin]:
     return twins.measure_twin(trades["event_ns"].tolist(), trades["price"].tolist(), by)
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(st.integers(0, 10**6), WINDOWS)
 def test_intensity_is_that_of_its_twin(seed: int, parameters: dict[str, Any]) -> None:
     trades = bursty(seed)
@@ -124,7 +125,7 @@ def test_intensity_is_that_of_its_twin(seed: int, parameters: dict[str, Any]) ->
     np.testing.assert_array_equal(made["spike_above"], made["mean_base"] + 3.0 * made["sd_base"])
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(st.integers(0, 10**6), WINDOWS, st.sampled_from([0.5, 1.0, 2.0]))
 def test_spikes_are_those_of_their_twin(seed: int, parameters: dict[str, Any], start_sd: float) -> None:
     trades = bursty(seed)
@@ -140,7 +141,7 @@ def test_spikes_are_those_of_their_twin(seed: int, parameters: dict[str, Any], s
     np.testing.assert_allclose(made["height_sd"], [spike.height_sd for spike in wanted], rtol=1e-5)
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(st.integers(0, 10**6), WINDOWS, st.integers(1, 6), st.integers(2, 12))
 def test_reversals_of_bursts_are_those_of_their_twin(
     seed: int, parameters: dict[str, Any], momentum: int, moves: int
@@ -177,7 +178,7 @@ CANDLE_RULES = st.fixed_dictionaries(
 def test_reversals_on_candles_are_those_of_their_twin(late: bool) -> None:
     fired: set[int] = set()
 
-    @settings(max_examples=25)
+    @effort(25)
     @given(st.integers(0, 10**6), WINDOWS, CANDLE_RULES)
     def law(seed: int, windows: dict[str, Any], candle_rules: dict[str, Any]) -> None:
         trades = bursty(seed)

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.indicators.ticks.intensity import Intensity
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.indicators.ticks.spikes import Spikes
@@ -51,7 +52,7 @@ def market(seed: int, rows: int) -> pd.DataFrame:
 def test_rows_of_a_prefix_begin_the_rows_of_the_whole(kind: Any, parameters: dict[str, Any]) -> None:
     said = 0
 
-    @settings(max_examples=25)
+    @effort(25)
     @given(st.integers(0, 10_000), st.integers(1, 600))
     def law(seed: int, cut: int) -> None:
         nonlocal said
@@ -67,7 +68,7 @@ def test_rows_of_a_prefix_begin_the_rows_of_the_whole(kind: Any, parameters: dic
 
 @pytest.mark.parametrize("smoothing", SMOOTHINGS)
 def test_averages_of_a_prefix_begin_those_of_the_whole(smoothing: str) -> None:
-    @settings(max_examples=30)
+    @effort(30)
     @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=120), st.integers(1, 40), st.integers(0, 120))
     def law(values: list[float], length: int, cut: int) -> None:
         whole = SMOOTHINGS[smoothing](values, length)

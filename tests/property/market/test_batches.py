@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.market.conditions import conditions, flags, read_conditions
 from workstation.market.instruments import InstrumentRegistry
 from workstation.market.tables import TRADES, TradeFlag
@@ -46,7 +47,7 @@ def plain(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 @given(frame=batches())
-@settings(max_examples=60)
+@effort(60)
 def test_conforming_keeps_what_was_brought_and_is_idempotent(frame: pd.DataFrame) -> None:
     registry = InstrumentRegistry()
     before = frame.copy(deep=True)
@@ -64,7 +65,7 @@ def test_conforming_keeps_what_was_brought_and_is_idempotent(frame: pd.DataFrame
     parts=st.lists(batches(), min_size=1, max_size=4),
     conformed=st.lists(st.booleans(), min_size=4, max_size=4),
 )
-@settings(max_examples=60)
+@effort(60)
 def test_concat_is_the_rows_one_after_the_other(parts: list[pd.DataFrame], conformed: list[bool]) -> None:
     registry = InstrumentRegistry()
     given_parts = [
@@ -77,7 +78,7 @@ def test_concat_is_the_rows_one_after_the_other(parts: list[pd.DataFrame], confo
 
 
 @given(arrivals=st.lists(st.lists(st.text("AB/1", min_size=1, max_size=3), max_size=5), max_size=8))
-@settings(max_examples=60)
+@effort(60)
 def test_codes_are_first_come_first_numbered_and_stay(arrivals: list[list[str]]) -> None:
     registry, order = InstrumentRegistry(), []
     held: list[tuple[list[str], pd.Categorical]] = []
@@ -101,7 +102,7 @@ def test_flags_of_many_are_the_flags_of_each(printed: list[str]) -> None:
 
 
 @given(frame=batches(), forms=st.lists(st.sampled_from(["list", "array", "series"]), min_size=8, max_size=8))
-@settings(max_examples=60)
+@effort(60)
 def test_a_batch_of_columns_is_the_frame_of_them_conformed(frame: pd.DataFrame, forms: list[str]) -> None:
     columns = {
         name: frame[name].tolist()

@@ -6,9 +6,10 @@ import datetime as dt
 from zoneinfo import ZoneInfo
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.market.calendar import (
     SHORTEST_NS,
     YEAR_NS,
@@ -24,7 +25,7 @@ instants = st.integers(1_357_000_000_000_000_000, 1_925_000_000_000_000_000)
 
 
 @given(day=days)
-@settings(max_examples=200)
+@effort(200)
 def test_us_expiries_are_wall_clock_times_of_a_session_on_or_before_the_date(day: dt.date) -> None:
     equity, late, am = (
         int(us_option_expiry_ns(roots=root, dates=[day])[0]) for root in ("AAPL", "SPY", "SPX")
@@ -45,7 +46,7 @@ def test_crypto_expiries_are_eight_utc(day: dt.date) -> None:
 
 
 @given(instant=instants)
-@settings(max_examples=150)
+@effort(150)
 def test_open_means_between_an_open_and_its_close(instant: int) -> None:
     nyse = sessions("XNYS")
     opens, closes = nyse.next_open_ns(instant), nyse.next_close_ns(instant)

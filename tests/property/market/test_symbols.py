@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.market.errors import SymbolError
 from workstation.market.symbology import GRAMMARS, Terms, parse, render, underlying_of_root
 
@@ -78,7 +79,7 @@ def test_every_grammar_has_a_strategy() -> None:
 
 @pytest.mark.parametrize("grammar", sorted(GRAMMARS))
 @given(data=st.data())
-@settings(max_examples=80)
+@effort(80)
 def test_terms_survive_writing_and_reading(grammar: str, data: st.DataObject) -> None:
     terms = data.draw(STRATEGIES[grammar])
     try:
@@ -92,7 +93,7 @@ def test_terms_survive_writing_and_reading(grammar: str, data: st.DataObject) ->
 
 @pytest.mark.parametrize("grammar", sorted(GRAMMARS))
 @given(text=st.text(st.sampled_from("ABCDPXUST0123456789-_/:. d"), min_size=1, max_size=24))
-@settings(max_examples=120)
+@effort(120)
 def test_any_text_is_read_or_refused_with_a_symbol_error_and_what_is_read_is_written_back(
     grammar: str, text: str
 ) -> None:

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import numba
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.numerics import twins, vectormath
 from workstation.numerics.moving_averages import ema, sma, zlma, zlma_lag
 from workstation.numerics.rolling import rolling_max, rolling_min, rolling_moments, rolling_sum
@@ -24,7 +25,7 @@ with_holes = st.lists(st.one_of(numbers, numbers, numbers, st.just(math.nan)), m
 lengths = st.integers(1, 20)
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(with_holes, lengths)
 def test_rolling_windows(values: list[float], window: int) -> None:
     close = {"rtol": 1e-12, "atol": 1e-8}
@@ -40,7 +41,7 @@ def test_rolling_windows(values: list[float], window: int) -> None:
     np.testing.assert_allclose(deviation, np.sqrt(wanted[:, 1] / window), rtol=1e-9, atol=1e-7)
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(known, lengths, st.data())
 def test_moments_of_values_that_come_in_parts(values: list[float], window: int, data: st.DataObject) -> None:
     array, state = np.array(values), RowArrays(WindowState, window_fields(window)).make_room(1)
@@ -56,7 +57,7 @@ def test_moments_of_values_that_come_in_parts(values: list[float], window: int, 
     np.testing.assert_allclose(squares, full[:, 1], rtol=1e-9, atol=1e-2)
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(with_holes, lengths)
 def test_averages_value_by_value(values: list[float], length: int) -> None:
     np.testing.assert_allclose(ema(values, length), twins.ema_twin(values, length), rtol=1e-9, atol=1e-6)
@@ -72,7 +73,7 @@ def _running(values, weights, out):
     put_lanes(out, first, summed_forward(lanes_at(values, first), one, two, four))
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(st.lists(numbers, min_size=8, max_size=8), st.floats(0.0, 1.0))
 def test_running_sums_of_eight(values: list[float], ratio: float) -> None:
     out = np.empty(8)
@@ -87,7 +88,7 @@ def _elementary(x, a, b, positive, out):
     out[4], out[5] = vectormath.log_ratio_and_inverse(a, b)
 
 
-@settings(max_examples=150)
+@effort(150)
 @given(
     st.floats(-800.0, 800.0), st.floats(1e-12, 1e12), st.one_of(st.floats(1e-12, 1e12), st.floats(0.999, 1.001)),
     st.one_of(st.floats(0.0, 30.0), st.floats(0.0, 1e12)),

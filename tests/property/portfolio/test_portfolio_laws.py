@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from tests.property.engine_streams import Stream, cuts, streams
 from workstation.market.digest import digest
 from workstation.market.tables import FILLS, PNL
@@ -72,7 +73,7 @@ def marks(time_ns: int, spot: float = 100_000.0, vol: float = 0.5) -> pd.DataFra
     )  # fmt: skip
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(trades())
 def test_a_position_is_the_sum_of_its_fills(fills: pd.DataFrame) -> None:
     """Of inverse futures the sum is over the contracts' USD value."""
@@ -84,7 +85,7 @@ def test_a_position_is_the_sum_of_its_fills(fills: pd.DataFrame) -> None:
         assert got == pytest.approx(signed.sum(), abs=1e-7 * signed.abs().sum())
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(trades(), st.lists(st.integers(1, 9), min_size=12, max_size=12))
 def test_splitting_fills_changes_nothing(fills: pd.DataFrame, tenths: list[int]) -> None:
     first, second = fills.copy(), fills.copy()
@@ -98,7 +99,7 @@ def test_splitting_fills_changes_nothing(fills: pd.DataFrame, tenths: list[int])
         np.testing.assert_allclose(other[name], one[name], rtol=1e-9, atol=1e-9 * (1 + one[name].abs().max()))
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(trades())
 def test_cash_and_value_are_the_pnl(fills: pd.DataFrame) -> None:
     """Realised and unrealised together are what was received, less what was paid, and the position at the mark, in settle currency."""
@@ -117,7 +118,7 @@ def test_cash_and_value_are_the_pnl(fills: pd.DataFrame) -> None:
         )
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(trades(2), st.data())
 def test_the_explain_adds_up_whatever_happens(fills: pd.DataFrame, data: st.DataObject) -> None:
     cut = data.draw(st.integers(0, len(fills)))
@@ -137,7 +138,7 @@ def test_the_explain_adds_up_whatever_happens(fills: pd.DataFrame, data: st.Data
     np.testing.assert_array_equal((shown[list(PARTS)].sum(axis=1) - shown["total"]).round(2), 0.0)
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(trades(), st.sampled_from((0.5, 0.25)), st.sampled_from((-1, 1)))
 def test_the_residual_vanishes_with_the_square_and_more_of_the_move(
     fills: pd.DataFrame, shrink: float, up: int
@@ -166,7 +167,7 @@ def _moved(stream: Stream, by_ns: int) -> Stream:
     ]
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(st.data())
 def test_any_split_settles_alike_over_an_expiry(data: st.DataObject) -> None:
     stream = data.draw(streams(("fills", "marks", "marks", "heartbeat", "positions"), 25))

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from workstation.feeds.accounts.reading import Reading
 
+from tests.property.effort import effort
 from workstation.feeds.binance import account as binance
 from workstation.feeds.bybit import account as bybit
 from workstation.feeds.deribit import account as deribit
@@ -39,7 +40,7 @@ MARKET = MARKS.conform(
 )
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(st.data())
 def test_the_order_of_rows_plays_no_part(data: st.DataObject) -> None:
     keys = data.draw(st.lists(KEYS, min_size=1, max_size=10, unique=True))
@@ -144,7 +145,7 @@ def test_one_odd_item_changes_no_other(name: str) -> None:
         (found,) = decode(wrapped(items), reading).values()
         return found, len(reading.unread or ())
 
-    @settings(max_examples=40)
+    @effort(40)
     @given(st.data())
     def law(data: st.DataObject) -> None:
         place = data.draw(st.integers(0, len(rows) - 1))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.pricing import american
 from workstation.pricing.black import price as european_price
 
@@ -36,7 +37,7 @@ def tree(*, spots, strikes, years, vols, rates, yields, is_call, steps=400):
     return value[0]
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(**TERMS)
 def test_worth_at_least_the_european_option_and_its_exercise(years, vols, rates, yields):
     found = prices(years=years, vols=vols, rates=rates, yields=yields)
@@ -54,7 +55,7 @@ def test_worth_at_least_the_european_option_and_its_exercise(years, vols, rates,
     assert (told | (found >= 0.0)).all()
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(**TERMS)
 def test_convex_and_monotone_in_the_strike(years, vols, rates, yields):
     found = prices(years=years, vols=vols, rates=rates, yields=yields)
@@ -66,7 +67,7 @@ def test_convex_and_monotone_in_the_strike(years, vols, rates, yields):
     assert not (np.abs(slopes) > max(1.0, np.exp(-rates * years)) + width).any()
 
 
-@settings(max_examples=25)
+@effort(25)
 @given(**TERMS, more=st.floats(1.001, 3.0))
 def test_more_time_and_more_volatility_are_worth_no_less(years, vols, rates, yields, more):
     found = prices(years=years, vols=vols, rates=rates, yields=yields)
@@ -74,7 +75,7 @@ def test_more_time_and_more_volatility_are_worth_no_less(years, vols, rates, yie
     assert not (prices(years=years, vols=more * vols, rates=rates, yields=yields) < found - 2.0 * ERROR).any()
 
 
-@settings(max_examples=15)
+@effort(15)
 @given(**TERMS)
 def test_a_call_is_the_put_with_spot_and_strike_rate_and_yield_exchanged(years, vols, rates, yields):
     call = prices(years=years, vols=vols, rates=rates, yields=yields, is_call=True)
@@ -85,7 +86,7 @@ def test_a_call_is_the_put_with_spot_and_strike_rate_and_yield_exchanged(years, 
     assert np.allclose(call, put, rtol=0.0, atol=1e-9, equal_nan=True)
 
 
-@settings(max_examples=15)
+@effort(15)
 @given(**TERMS, call=st.booleans(), away=st.floats(-1.0, 1.0))
 def test_a_tree_agrees(years, vols, rates, yields, call, away):
     strike = 100.0 * np.exp(np.clip(away * vols * np.sqrt(years), -1.5, 1.5))

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.pricing.black import (
     GREEKS,
     delta_profile,
@@ -34,7 +35,7 @@ options = st.fixed_dictionaries(
         "is_call": st.booleans(),
     }
 )
-several = settings(max_examples=150)
+several = effort(150)
 
 
 def terms(option):
@@ -139,7 +140,7 @@ def test_every_greek_is_on_the_ladder():
 
 
 @pytest.mark.parametrize("name", LADDER)
-@settings(max_examples=40)
+@effort(40)
 @given(option=options)
 def test_greeks_are_finite_differences_of_each_other(name, option):
     assume(abs(option["distance"]) < 4 and option["years"] > 1e-3 and option["vols"] > 0.05)
@@ -167,7 +168,7 @@ def test_greeks_are_finite_differences_of_each_other(name, option):
     assert sign * central(of, at, step) == pytest.approx(found, rel=0, abs=tolerance)
 
 
-@settings(max_examples=300)
+@effort(300)
 @given(options)
 def test_implied_volatility_comes_back(option):
     option["is_call"] = option["distance"] >= 0  # out of the money, where the price holds the digits

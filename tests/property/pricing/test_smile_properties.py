@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from workstation.pricing.smile import SVI, calibrate
 from workstation.pricing.smile_arbitrage import common_grid, without_arbitrage
 from workstation.pricing.svi_fit import fit_smile
@@ -34,7 +35,7 @@ def smiles(draw: st.DrawFn) -> tuple[SVI, np.ndarray, float]:
     return SVI(a=a, b=b, rho=rho, m=m, sigma=sigma), k, draw(st.floats(0.005, 2.0))
 
 
-@settings(max_examples=120)
+@effort(120)
 @given(smiles())
 def test_a_free_smile_is_recovered_from_its_own_quotes(case: tuple[SVI, np.ndarray, float]) -> None:
     true, k, years = case
@@ -45,7 +46,7 @@ def test_a_free_smile_is_recovered_from_its_own_quotes(case: tuple[SVI, np.ndarr
     assert (np.abs(found.raw - true.raw) <= 2e-3 * np.abs(size)).all()
 
 
-@settings(max_examples=60)
+@effort(60)
 @given(smiles(), st.integers(0, 2**31), st.floats(0.0, 0.15))
 def test_a_fitted_smile_is_free_positive_and_within_lees_bound(
     case: tuple[SVI, np.ndarray, float], seed: int, noise: float
@@ -61,7 +62,7 @@ def test_a_fitted_smile_is_free_positive_and_within_lees_bound(
     assert found.total_variance(dense).min() > 0
 
 
-@settings(max_examples=30)
+@effort(30)
 @given(smiles(), st.lists(st.floats(0.8, 1.3), min_size=2, max_size=5), st.integers(0, 2**31))
 def test_repaired_smiles_do_not_cross(
     case: tuple[SVI, np.ndarray, float], growth: list[float], seed: int
@@ -89,7 +90,7 @@ def test_repaired_smiles_do_not_cross(
         assert (one.svi.total_variance(grid) > 0).all()
 
 
-@settings(max_examples=20)
+@effort(20)
 @given(smiles(), st.integers(0, 2**31))
 def test_the_order_of_quotes_plays_no_part(case: tuple[SVI, np.ndarray, float], seed: int) -> None:
     true, k, years = case

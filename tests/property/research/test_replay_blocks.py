@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.property.effort import effort
 from tests.property.engine_streams import OPTIONS, ROWS, SECOND, SPOTS, START_NS, among, fixed_stream, in_runs
 from workstation.engines import EngineParameters, standard_engines
 from workstation.exposure.cascade_engine import CascadeParameters
@@ -78,7 +79,7 @@ def both(recording: Recording, parameters: EngineParameters, **bounds: Any) -> l
     return found
 
 
-@settings(max_examples=25, deadline=None)
+@effort(25)
 @given(recordings(), st.sampled_from([SHORT, FLOW]))
 def test_blocks_give_what_batches_give(
     recording: dict[str, pd.DataFrame], parameters: EngineParameters
@@ -87,8 +88,9 @@ def test_blocks_give_what_batches_give(
     assert blocks == batches
 
 
-@pytest.mark.parametrize("tables", [MARKET, MARKET + REST, MARKET + ACCOUNT + REST])
-@pytest.mark.parametrize("rows", [50, 500])
+@pytest.mark.parametrize(
+    ("tables", "rows"), [(MARKET, 50), (MARKET, 300), (MARKET + REST, 50), (MARKET + ACCOUNT + REST, 300)]
+)
 def test_long_mixed_streams(tables: tuple[str, ...], rows: int) -> None:
     held: dict[str, list[pd.DataFrame]] = {}
     for table, frame in fixed_stream(tables, rows=rows):

@@ -77,19 +77,17 @@ def test_an_expiry_nobody_holds_has_no_max_pain(make_marks: Make) -> None:
     assert np.isnan(found["put_call_ratio"].values[0])
 
 
-def test_support_and_resistance_are_the_largest(make_marks: Make) -> None:
+def test_support_is_the_largest_below_spot_and_resistance_above(make_marks: Make) -> None:
     frame = parts(make_marks())
     found = open_interest(chain(make_marks()), walls=7)
-    for name, right in (("support", "P"), ("resistance", "C")):
-        held = (
-            frame[frame["right"] == right]
-            .groupby("strike")["open_interest"]
-            .sum()
-            .sort_values(ascending=False)
-        )
-        assert found[name].values[:5].tolist() == held.index.tolist()
-        assert found[f"{name}_open_interest"].values[:5].tolist() == held.tolist()
-        assert np.isnan(found[name].values[5:]).all()
+    spot = found["spot"].item()
+    for name, right, side in (("support", "P", 1), ("resistance", "C", -1)):
+        beyond = (frame["right"] == right) & (side * (spot - frame["strike"]) >= 0)
+        held = frame[beyond].groupby("strike")["open_interest"].sum().sort_values(ascending=False)
+        assert 0 < len(held) < frame["strike"].nunique()
+        assert found[name].values[: len(held)].tolist() == held.index.tolist()
+        assert found[f"{name}_open_interest"].values[: len(held)].tolist() == held.tolist()
+        assert np.isnan(found[name].values[len(held) :]).all()
 
 
 def test_a_strike_the_chain_lacks_is_nan_not_zero(make_marks: Make) -> None:

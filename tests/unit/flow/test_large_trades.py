@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from workstation.engines import EngineParameters, standard_engines
+from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTrades, LargeTradesParameters
 from workstation.market.tables import ALERTS, HEARTBEAT, MARKS, TRADES, TradeFlag
 
@@ -251,6 +253,36 @@ def test_a_cancelled_leg_is_not_waited_for() -> None:
 def test_parameters_are_checked(wrong: dict[str, Any], told: str) -> None:
     with pytest.raises(ValueError, match=told):
         LargeTradesParameters(**wrong)
+
+
+LISTED = {"instrument": "SPY   261218C00600000", "price": 9.5, "size": 300.0, "side": 0, "index": 600.0}
+
+
+@pytest.mark.parametrize(
+    ("flags", "found"),
+    [(0, 1), (int(TradeFlag.LATE), 0), (int(TradeFlag.OUT_OF_SEQUENCE), 0), (int(TradeFlag.AVERAGE_PRICE), 0), (int(TradeFlag.LATE) | BLOCK, 1)],
+)  # fmt: skip
+def test_a_late_print_of_a_listed_option_is_volume_only(flags: int, found: int) -> None:
+    rows = LargeTrades().update(prints(LISTED | {"flags": flags}))
+    assert len(rows) == found
+    if found:
+        assert rows["premium_usd"].tolist() == [285_000.0] and rows["direction"].tolist() == [0], (
+            "no taker is named"
+        )
+
+
+def test_where_flow_runs_listed_options_are_its_own_and_those_of_crypto_venues_are_not() -> None:
+    batch = prints(LISTED, {"size": 200.0}, LISTED | {"flags": int(TradeFlag.CANCEL), "trade_id": "t0-0"})
+    both = {
+        enabled: _large_trades(enabled).update(batch)["instrument"].astype("str").tolist()
+        for enabled in (True, False)
+    }
+    assert both == {True: [CALL], False: [LISTED["instrument"], CALL, LISTED["instrument"]]}
+
+
+def _large_trades(flow: bool) -> LargeTrades:
+    engines = standard_engines(parameters=EngineParameters(flow=FlowParameters(enabled=flow)))
+    return next(engine for engine in engines if isinstance(engine, LargeTrades))
 
 
 def test_a_table_it_does_not_read_is_named() -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import tomllib
 from pathlib import Path
 
 import intake
 import pandas as pd
 import pytest
+from intake.readers.readers import BaseReader
+from intake.readers.utils import subclasses
 
+import workstation
 from workstation.history import open_history
-from workstation.market.errors import HistoryError, TableError
-from workstation.market.tables import TABLES
+from workstation.market.errors import HistoryError, TableError, WorkstationError
+from workstation.market.tables.derived import DERIVED
+from workstation.market.tables.raw import RAW
 
 CATALOG = Path(__file__).parents[3] / "catalogs" / "history.yaml"
+STANDARD = [table.name for table in (*RAW, *DERIVED)]
 CALL, PUT, OTHER = "BTC/USD:BTC-261225-100000-C", "BTC/USD:BTC-261225-100000-P", "ETH/USD:ETH-261225-5000-C"
 
 
@@ -31,6 +39,7 @@ def store(tmp_path, monkeypatch):
                     "instrument": [CALL, CALL, CALL, OTHER],
                     "price": [4.0, 3.0, 2.0, 1.0],
                     "size": 1.0,
+                    "venue": ["here", "there", "here", "there"],
                 }
             ),
         )
@@ -75,7 +84,10 @@ def test_parameters_choose_the_rows(store):
     assert catalog.marks.read(underlying="BTC")["mark"].tolist() == [1.0, 2.0]
     assert catalog.levels.read(underlying="ETH")["event_ns"].tolist() == [2]
     assert catalog.candles.read(revisions=True)["close"].tolist() == [1.0, 2.0]
-    assert catalog.trades.read(underlying="DOGE").empty
+    with pytest.warns(UserWarning, match="holds no row of trades of the underlying 'DOGE'"):
+        assert catalog.trades.read(underlying="DOGE").empty
+    assert catalog.trades.read(venue="here", columns=["price"]).to_dict("list") == {"price": [4.0, 2.0]}
+    assert catalog.candles.read(every="10s").empty and len(catalog.candles.read(every="10ns")) == 1
 
 
 def test_parameters_of_the_whole_catalogue(store):
@@ -108,15 +120,73 @@ def test_another_store_can_be_named(store, tmp_path, monkeypatch):
 
 def test_a_bad_choice_is_a_clear_error(store):
     catalog = intake.open_catalog(str(CATALOG))
-    with pytest.raises(HistoryError, match="neither an underlying nor an instrument"):
+    with pytest.raises(HistoryError, match="neither underlyings nor instruments"):
         catalog.health.read(underlying="BTC")
     with pytest.raises(TableError, match="no such column"):
         catalog.trades.read(columns=["prize"])
 
 
-def test_every_entry_is_of_a_declared_table(store):
-    catalog = intake.open_catalog(str(CATALOG))
+def test_every_table_has_an_entry_and_every_entry_says_what_it_is(store):
+    catalog = workstation.catalog()
+    assert set(STANDARD) <= set(catalog)
     for name in catalog:
-        if name in TABLES:
+        assert catalog[name].metadata["description"]
+        if name in STANDARD:
             assert catalog[name].data.table == name
-            assert catalog[name].metadata["description"]
+            assert catalog[name].kwargs["defaults"].keys() <= {
+                "start",
+                "end",
+                "instruments",
+                "underlying",
+                "venue",
+            }
+
+
+def test_a_table_comes_as_a_dataset_with_units_and_as_lazy_partitions(store):
+    catalog = workstation.catalog(store)
+    rows = catalog.trades.read()
+    made = catalog.trades.to_reader("xarray").read(underlying="BTC")
+    assert made["price"].values.tolist() == [4.0, 3.0, 2.0] and made["size"].attrs["units"]
+    assert made["time"].values.astype("int64").tolist() == rows["event_ns"].tolist()[:3]
+    lazy = catalog.trades.to_reader("dask").read(
+        partition_rows=1, venue="there", columns=["price", "instrument"]
+    )
+    assert lazy.npartitions == 4
+    found = lazy.compute(scheduler="sync")
+    assert found["price"].tolist() == [3.0, 1.0] and found["instrument"].tolist() == [CALL, OTHER]
+    assert len(catalog.quotes.to_reader("dask").read().compute(scheduler="sync")) == 0
+
+
+def test_intake_is_told_of_the_readers_where_the_package_is_installed():
+    project = tomllib.loads((CATALOG.parents[1] / "pyproject.toml").read_text())["project"]
+    named = set(project["entry-points"]["intake.imports"].values())
+    for name in named:
+        importlib.import_module(name)
+    ours = {one for one in subclasses(BaseReader) if one.__module__ in named}
+    assert {one.__name__ for one in ours} == {
+        "TableReader", "TableDatasetReader", "TableDaskReader", "QueryReader", "CubeReader", "SampleReader", "PlotReader",
+    }  # fmt: skip
+
+
+def test_a_picture_of_a_table(store):
+    picture = workstation.catalog(store).plot_ticks.read(instruments=CALL, theme="dark")
+    assert "price" in repr(picture)
+
+
+def test_what_has_no_such_parameter_says_so(store, monkeypatch, tmp_path):
+    catalog = workstation.catalog(store)
+    with pytest.raises(HistoryError, match="trades has no every_ns to choose by; leave every out"):
+        catalog.trades.read(every="1min")
+    with pytest.raises(HistoryError, match=r"say which: read\(underlying="):
+        catalog.exposure_by_strike.read()
+    with pytest.raises(WorkstationError, match="set WORKSTATION_SAMPLE_DATA"):
+        workstation.catalog(store, samples=str(tmp_path)).sample_deribit_chain.read()
+
+
+@pytest.mark.recorded
+def test_samples_are_read_where_there_are_any(store):
+    folder = os.environ.get("WORKSTATION_SAMPLE_DATA")
+    if not folder:
+        pytest.skip("WORKSTATION_SAMPLE_DATA names no recorded market data")
+    rows = workstation.catalog(store, samples=folder).sample_deribit_chain.read()
+    assert len(rows) > 1_000 and rows["mark"].notna().mean() > 0.9 and rows.attrs["rejected"] == {}

@@ -60,6 +60,19 @@ def test_nothing_is_given_and_nothing_kept_before_the_first_fill() -> None:
     assert not engine.snapshot()["latest"]["instruments"]
 
 
+def test_a_fee_in_coin_is_worth_the_index_of_the_fill_before_it_in_the_same_batch() -> None:
+    first = bought(EXPIRY - 10 * MINUTE, "BTC/USD")
+    second = bought(EXPIRY - 9 * MINUTE, "BTC/USD").assign(index=np.nan, fee=0.0003, fee_currency="BTC")
+    fees = []
+    for batches in ([pd.concat([first, FILLS.conform(second)], ignore_index=True)], [first, second]):
+        engine = PnlSnapshots(every="1min")
+        for batch in batches:
+            engine.update(FILLS.conform(batch), "fills")
+        rows = engine.update(beat(EXPIRY - 5 * MINUTE), "heartbeat")
+        fees.append(rows.iloc[0]["fees"])
+    assert fees == [pytest.approx(-0.0003 * 70_000), pytest.approx(-0.0003 * 70_000)]
+
+
 def test_the_index_settles_what_the_venue_did_not() -> None:
     engine = PnlSnapshots(every="1min", settle_after="15min")
     engine.update(bought(EXPIRY - 10 * MINUTE), "fills")

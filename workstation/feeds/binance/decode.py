@@ -27,8 +27,8 @@ from workstation.feeds.venue_kit.frame_decoding import (
     Refusal,
     Rejection,
     set_aside,
-    words,
 )
+from workstation.feeds.venue_kit.frame_reading import message, told_name
 from workstation.feeds.venue_kit.symbol_table import SymbolTable
 from workstation.market.errors import FrameError
 
@@ -81,13 +81,9 @@ def stream_of(payload: bytes) -> str:
     >>> stream_of(b'{"stream":"btcusdt@optionTrade","data":{}}'), stream_of(b'{"result":null,"id":1}')
     ('btcusdt@optionTrade', '')
     """
-    start = payload.find(_STREAM)
-    if start >= 0:
-        start += len(_STREAM)
-        end = payload.find(b'"', start)
-        if end < 0:
-            raise FrameError("json: the frame ends within its stream")
-        return payload[start:end].decode("utf-8", "replace")
+    name = told_name(payload, _STREAM)
+    if name is not None:
+        return name
     said = answer_of(payload)
     failure = said.error or messages.Failure(said.code, said.msg)
     if failure.code or failure.msg:
@@ -99,10 +95,7 @@ def stream_of(payload: bytes) -> str:
 
 def answer_of(payload: bytes) -> messages.Answer:
     """An answer. Raises ``FrameError``."""
-    try:
-        return _ANSWER.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(words(error)) from error
+    return message(_ANSWER, payload)
 
 
 def _known(

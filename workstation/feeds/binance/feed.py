@@ -35,7 +35,7 @@ _NOTES = (
 )
 
 
-class Binance(PublicFeed):
+class Binance(PublicFeed[RestCalls]):
     """Options, USD-margined perpetuals and dated futures, and spot of Binance: prints, marks, quotes, liquidations, open interest.
 
     Channels are ``door/stream``, streams as the venue writes them: ``public/btcusdt@optionTrade``, ``market/btcusdt@optionMarkPrice``,

@@ -25,8 +25,8 @@ from workstation.feeds.venue_kit.frame_decoding import (
     Refusal,
     Rejection,
     set_aside,
-    words,
 )
+from workstation.feeds.venue_kit.frame_reading import message, told_name
 from workstation.feeds.venue_kit.symbol_table import SymbolTable
 from workstation.market.errors import FrameError, SymbolError
 
@@ -38,6 +38,7 @@ KEPT_RAW = {
 }
 """Topics (first part) and why no row is made of them."""
 _REPLY = msgspec.json.Decoder(messages.Reply)
+_ANSWERED = msgspec.json.Decoder(messages.Answered)
 _TOPIC = b'"topic":"'
 _GET = "GET v5/market/"
 Parts = tuple[list[Part], list[Rejection]]
@@ -75,13 +76,9 @@ def topic_of(payload: bytes) -> str:
     >>> topic_of(b'{"topic":"tickers.BTCUSDT","ts":1}'), topic_of(b'{"success":true,"op":"subscribe"}')
     ('tickers.BTCUSDT', '')
     """
-    start = payload.find(_TOPIC)
-    if start >= 0:
-        start += len(_TOPIC)
-        end = payload.find(b'"', start)
-        if end < 0:
-            raise FrameError("json: the frame ends within its topic")
-        return payload[start:end].decode("utf-8", "replace")
+    name = told_name(payload, _TOPIC)
+    if name is not None:
+        return name
     said = reply_of(payload)
     if said.success is False:
         raise Refusal(f"venue error: {said.ret_msg or 'refused without a reason'}")
@@ -92,10 +89,7 @@ def topic_of(payload: bytes) -> str:
 
 def reply_of(payload: bytes) -> messages.Reply:
     """An answer. Raises ``FrameError``."""
-    try:
-        return _REPLY.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(words(error)) from error
+    return message(_REPLY, payload)
 
 
 def _known(table: SymbolTable, group: Group, name: str) -> tuple[Group, rows.Ids, list[Rejection]]:
@@ -277,10 +271,7 @@ def _pushed(channel: str) -> Kind | None:
 
 
 def _answered(channel: str, payload: bytes) -> Kind | None:
-    try:
-        said = msgspec.json.decode(payload, type=messages.Answered)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(words(error)) from error
+    said = message(_ANSWERED, payload)
     if said.retCode:
         raise Refusal(f"venue error: {said.retCode} {said.retMsg}")
     method, _, query = channel.removeprefix(_GET).partition("?")

@@ -31,7 +31,7 @@ _NOTES = (
 )
 
 
-class Bybit(PublicFeed):
+class Bybit(PublicFeed[RestCalls]):
     """Options, perpetuals, dated futures and spot of Bybit: prints, tickers, quotes and liquidations of whole chains.
 
     Channels are ``category/topic``, topics as the venue writes them: ``option/publicTrade.BTC``, ``linear/orderbook.1.BTCUSDT``.

@@ -24,6 +24,7 @@ import pandas as pd
 from workstation.feeds.deribit import decoders, messages
 from workstation.feeds.deribit.decoders import Kind, Part, Rejection
 from workstation.feeds.feed import Batch
+from workstation.feeds.venue_kit.frame_reading import message, told_name
 from workstation.market.errors import FrameError
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import table
@@ -125,23 +126,16 @@ def channel_of(payload: bytes) -> str:
     >>> channel_of(b'{"params":{"channel":"quote.BTC-PERPETUAL","data":{}}}'), channel_of(b'{"id":1,"result":"ok"}')
     ('quote.BTC-PERPETUAL', '')
     """
-    start = payload.find(_CHANNEL)
-    if start >= 0:
-        start += len(_CHANNEL)
-        end = payload.find(b'"', start)
-        if end < 0:
-            raise FrameError("json: the frame ends within its channel")
-        return payload[start:end].decode("utf-8", "replace")
+    name = told_name(payload, _CHANNEL)
+    if name is not None:
+        return name
     envelope = envelope_of(payload)
     return envelope.params.channel if envelope.params is not None else ""
 
 
 def envelope_of(payload: bytes) -> messages.Envelope:
     """The outer part of a frame. Raises ``FrameError``."""
-    try:
-        return _ENVELOPE.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(decoders.words(error)) from error
+    return message(_ENVELOPE, payload)
 
 
 @lru_cache(maxsize=65_536)

@@ -26,7 +26,7 @@ import pandas as pd
 
 from workstation.feeds.feed import Batch
 from workstation.feeds.files.cells import numbers, texts
-from workstation.feeds.files.chunks import parsed
+from workstation.feeds.files.chunks import Chunk, parsed
 from workstation.feeds.files.names import by_symbol, named
 from workstation.feeds.files.reading import Rejections, nanoseconds, unpacked_name, whole
 from workstation.market.calendar import sessions
@@ -46,6 +46,7 @@ _KEYS = {
 }  # fmt: skip
 _NONE_AT_ZERO = ("last", "bid", "ask", "mark_iv", "mark")
 _GREEKS = ("delta", "gamma", "vega", "theta", "rho")
+_RIGHTS = {"c": "call", "p": "put"}
 _ROW = "_row"
 """Where a row stands in the file: a line of the CSV, an option of the JSON."""
 
@@ -98,33 +99,32 @@ def _read_csv(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.Data
     header = ["expiry", *(f"c_{n}" for n in _SIDE), "strike", *(f"p_{n}" for n in _SIDE)]
     wanted = [name for name in header if name not in ("expiry", "strike", "c_net", "p_net")]
     chunk = parsed(path.name, header, wanted, _TITLE_LINES + 1, b"".join(lines[_TITLE_LINES:]), rejections)
-    kept = np.ones(len(chunk), dtype=np.bool_)
-    columns: dict[str, Any] = {}
-    for name in wanted if len(chunk) else []:
-        if name.endswith("_symbol"):
-            columns[name] = texts(chunk.columns[name], name).to_pylist()
-            continue
-        columns[name], bad = numbers(chunk.columns[name], name)
-        bad &= kept
-        if bad.any():
-            rejections.add(
-                "not a number", int(bad.sum()), f"{chunk.where(int(bad.argmax()))}, column {name[2:]}"
-            )
-            kept &= ~bad
-    columns[_ROW] = [f"line {place}" for place in chunk.places]
-    table = pd.DataFrame(columns)[kept]
-    if not len(table):
+    sides = [_side(chunk, side, rejections) for side in "cp"] if len(chunk) else []
+    if not any(len(side) for side in sides):
         raise FrameError(f"{path.name}: no row of quotes below the header")
-    sides = [
-        table[[*(f"{side}_{n}" for n in _SIDE if n != "net"), _ROW]].set_axis(
-            [*(n for n in _SIDE if n != "net"), _ROW], axis=1
-        )
-        for side in "cp"
-    ]
     asof_ns = _quoted(path, saved_ns)
     marks = pd.concat(sides, ignore_index=True).assign(event_ns=asof_ns, index=index)
     quote = [float(_number(path, title[2], what)) for what in ("Bid", "Ask")]
     return marks, _spot(_underlying(path, marks["symbol"]), asof_ns, *quote)
+
+
+def _side(chunk: Chunk, side: str, rejections: Rejections) -> pd.DataFrame:
+    """The calls (``c``) or puts (``p``) of the lines; one with a cell that is no number is counted and left out, the other stays."""
+    columns: dict[str, Any] = {}
+    kept = np.ones(len(chunk), dtype=np.bool_)
+    for name in (name for name in _SIDE if name != "net"):
+        cells = chunk.columns[f"{side}_{name}"]
+        if name == "symbol":
+            columns[name] = texts(cells, name).to_pylist()
+            continue
+        columns[name], bad = numbers(cells, name)
+        bad &= kept
+        if bad.any():
+            where = chunk.where(int(bad.argmax()))
+            rejections.add("not a number", int(bad.sum()), f"{where}, column {name} of the {_RIGHTS[side]}")
+            kept &= ~bad
+    columns[_ROW] = [f"line {place}" for place in chunk.places]
+    return pd.DataFrame(columns)[kept]
 
 
 def _read_json(path: Path, rejections: Rejections) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -47,10 +47,11 @@ def read(path: Path, rejections: Rejections) -> Iterator[Batch]:
     header = check(path)
     source = Source(path.name, header.dataset, Names(header.names), rejections)
     for run in runs(path, header):
-        yield from _batches(source, run)
+        yield from batches(source, run)
 
 
-def _batches(source: Source, run: Run) -> Iterator[Batch]:
+def batches(source: Source, run: Run) -> Iterator[Batch]:
+    """Batches of records of one type; names they bring are the source's from here on."""
     rtype, records = run
     if not dbn.is_read(rtype):
         _count(source, rtype, len(records))

@@ -97,10 +97,10 @@ class Source:
         self.reject("no symbol for the instrument id in the file's metadata", nameless, records)
         kept = codes >= 0
         if not kept.all():
-            records, time, codes = records[kept], time[kept], codes[kept]
+            records, time, codes, receive = records[kept], time[kept], codes[kept], receive[kept]
         stamp = {
             "event_ns": time.astype(np.int64),
-            "seen_ns": _seen(records) if has_receive else np.zeros(len(records), dtype=np.int64),
+            "seen_ns": _seen(records, receive) if has_receive else np.zeros(len(records), dtype=np.int64),
             "instrument": REGISTRY.categorical(codes),
         }
         return records, stamp
@@ -112,9 +112,8 @@ def received(records: Records) -> Any:
     return np.where((receive < FIRST_NS) | (receive >= END_NS), np.uint64(UNDEFINED_TIME), receive)
 
 
-def _seen(records: Records) -> npt.NDArray[np.int64]:
-    """When it was received; 0 where that is undefined or marked as not to be relied on."""
-    receive = received(records)
+def _seen(records: Records, receive: Any) -> npt.NDArray[np.int64]:
+    """When it was received (``received``); 0 where that is undefined or marked as not to be relied on."""
     unknown = receive == UNDEFINED_TIME
     if "flags" in fields_of(records):
         unknown |= (records["flags"] & BAD_RECEIVE_TIME) != 0

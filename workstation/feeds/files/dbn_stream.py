@@ -309,6 +309,35 @@ def _runs(chunk: _Chunk) -> Iterator[Run]:
             yield _run(kind % 256, length, np.lib.stride_tricks.sliding_window_view(data, length)[chosen])
 
 
+def runs_of(data: bytes) -> Iterator[Run]:
+    """Records of a part of a stream that begins and ends with a record, grouped as ``runs`` groups them.
+
+    A record whose length is none of its type's comes as bytes, as those of types that are not read do. Raises ``FrameError`` where the
+    bytes are no whole records.
+    """
+    bytes_ = np.frombuffer(data, dtype=np.uint8)
+    chunk, _, end = _cut(bytes_) if bytes_.size else (None, 0, 0)
+    if end != bytes_.size:
+        raise FrameError(f"dbn: the bytes from {abs(end):,} on are no whole records")
+    if chunk is not None:
+        yield from _runs(chunk)
+
+
+def bytes_of(records: npt.NDArray[Any]) -> Bytes:
+    """Records as they came, shape (n, length); taking some of them by their fields may leave out the bytes between."""
+    if records.dtype.names is None:
+        return records
+    return np.ascontiguousarray(records).view(np.uint8).reshape(len(records), records.dtype.itemsize)
+
+
+def whole_bytes(data: Bytes) -> int:
+    """How many bytes from the begin are whole records. Raises ``FrameError`` for a record that can have no end."""
+    _, _, end = _cut(data) if data.size else (None, 0, 0)
+    if end < 0:
+        raise FrameError(f"dbn: a record is shorter than the {HEADER_BYTES} bytes every record begins with")
+    return end
+
+
 def _run(rtype: int, length: int, table: Bytes) -> Run:
     fields = layout(rtype, length) if is_read(rtype) else None
     return Run(rtype, table if fields is None else table.view(fields).reshape(-1))

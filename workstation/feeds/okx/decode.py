@@ -28,8 +28,8 @@ from workstation.feeds.venue_kit.frame_decoding import (
     Refusal,
     Rejection,
     set_aside,
-    words,
 )
+from workstation.feeds.venue_kit.frame_reading import message
 from workstation.feeds.venue_kit.symbol_table import OPTION, USD_SIZED
 from workstation.market.errors import FrameError
 from workstation.market.instruments import REGISTRY
@@ -49,6 +49,7 @@ KEPT_RAW = {
 }
 """Channels and why no row is made of them."""
 UNKNOWN_SIZE = "size: the contract size of {} is not known; decode the venue's list of instruments first"
+_ANSWERED = msgspec.json.Decoder(messages.Answered)
 _EVENT = msgspec.json.Decoder(messages.Event)
 _ARGUMENT = msgspec.json.Decoder(messages.Argument)
 _ARG, _GET = b'{"arg":', "GET api/v5/"
@@ -120,10 +121,7 @@ def named(argument: messages.Argument) -> str:
 
 def event_of(payload: bytes) -> messages.Event:
     """An event, or what a frame of data says of itself. Raises ``FrameError``."""
-    try:
-        return _EVENT.decode(payload)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(words(error)) from error
+    return message(_EVENT, payload)
 
 
 def _known(group: Group, *, sized: bool = False) -> tuple[Group, rows.Ids, list[Rejection]]:
@@ -321,10 +319,7 @@ def _pushed(channel: str) -> Kind | None:
 
 
 def _answered(channel: str, payload: bytes) -> Kind | None:
-    try:
-        said = msgspec.json.decode(payload, type=messages.Answered)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise FrameError(words(error)) from error
+    said = message(_ANSWERED, payload)
     if said.code not in ("", "0"):
         raise Refusal(f"venue error: {said.code} {said.msg}")
     return _ANSWERS.get(channel.removeprefix(_GET).partition("?")[0])

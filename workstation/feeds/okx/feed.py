@@ -33,7 +33,7 @@ _NOTES = (
 )
 
 
-class OKX(PublicFeed):
+class OKX(PublicFeed[RestCalls]):
     """Options, swaps, dated futures and spot of OKX: prints, tickers, vols, marks, open interest and liquidations of whole chains.
 
     Channels are ``channel/what``, both as the venue writes them: ``option-trades/BTC-USD``, ``trades-all/BTC-USD-SWAP``.

@@ -33,6 +33,8 @@ PARENTS = (
     ("zero_dte", 0.02), ("far_dated", 0.02),
 )  # fmt: skip
 """Kinds of parents and how often each comes."""
+WRITTEN = 500.0
+"""Contracts that a put write or an overwrite sells at least."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,13 @@ def _pick(
     return int(some.index[rng.choice(order)])
 
 
+def _costing(one: _Name, at: int, start: int, right: str, price: float) -> int:
+    """The contract of 18 days whose price is nearest to one: what is written lies out of the money."""
+    rows = np.flatnonzero(((one.contracts["days"] == 18) & (one.contracts["right"] == right)).to_numpy())
+    bid, ask = _quotes_at(one, rows, np.full(rows.size, at), start)
+    return int(rows[np.argmin(np.abs(0.5 * (bid + ask) - price))])
+
+
 def _worth(one: _Name, row: int, at: int, start: int, usd: float) -> float:
     """Contracts that cost about so many USD."""
     bid, ask = _quotes_at(one, np.array([row]), np.array([at]), start)
@@ -245,10 +254,11 @@ def _parent(
         right = {"put_write": "P", "call_overwrite": "C"}.get(kind, str(rng.choice(("C", "P"))))
         row = _pick(one, rng, at, start, days=18, right=right)
         usd = float(rng.uniform(260_000, 700_000)) if kind == "block" else float(rng.uniform(60_000, 150_000))
-        size = _worth(one, row, at, start, usd)
         if kind == "block":
+            size = _worth(one, row, at, start, usd)
             return [order(row, int(rng.choice((-1, 1))), size, str(rng.choice(("I", "c", "e"))))]
-        size = max(size, 500.0)
+        row = _costing(one, at, start, right, usd / (100.0 * WRITTEN))
+        size = max(_worth(one, row, at, start, usd), WRITTEN)
         return [order(row, -1, size / 2, "I", after_ms=40 * part, venue=VENUES[part]) for part in range(2)]
     return [order(*leg) for leg in _package(one, rng, kind, at, start)]
 

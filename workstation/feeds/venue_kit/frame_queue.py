@@ -111,6 +111,10 @@ class FrameQueue(ArrivalEvent):
             self._newest[channel] = (self._order, frame)
         self._arrived.set()
 
+    def waiting_prints(self) -> list[RawFrame]:
+        """Frames of prints that wait; they stay."""
+        return [frame for _, frame in self._prints]
+
     def drain(self) -> Drained:
         """Everything that waits; the queue is empty after."""
         waiting = sorted([*self._prints, *self._states, *self._newest.values()])

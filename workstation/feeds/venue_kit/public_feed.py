@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 import pandas as pd
 
@@ -13,7 +13,6 @@ from workstation.feeds.feed import Batch, Gap, Reached, Subscription
 from workstation.feeds.venue_kit.frame_queue import Drained, FrameQueue, RawFrame
 from workstation.feeds.venue_kit.gap_detector import SequenceGaps
 from workstation.feeds.venue_kit.health_rows import Row
-from workstation.feeds.venue_kit.rest_calls import RestCalls
 from workstation.feeds.venue_kit.socket_feed import LOST_MARGIN_NS, SocketFeed
 from workstation.feeds.venue_kit.socket_group import SocketGroup
 from workstation.feeds.venue_kit.venue_clock import reached
@@ -23,7 +22,20 @@ from workstation.market.tables import TABLES
 Decoder = Callable[[pd.DataFrame], list[Batch]]
 
 
-class PublicFeed(SocketFeed[SocketGroup]):
+class Calls(Protocol):
+    """What a public feed asks of its REST: ``RestCalls``, or the venue's own."""
+
+    async def server_ms(self) -> int:
+        """The venue's time, ms of UTC. Raises ``FeedError``."""
+
+    async def close(self) -> None:
+        """Close the session; may be called more than once."""
+
+
+Rest = TypeVar("Rest", bound=Calls)
+
+
+class PublicFeed(SocketFeed[SocketGroup], Generic[Rest]):
     """Channels over a group of sockets, instruments, state and missed prints over REST.
 
     A venue implements ``_opened``, ``_list``, ``_default_channels``, ``_ask_for``, ``_state`` and ``_missed``.
@@ -47,7 +59,7 @@ class PublicFeed(SocketFeed[SocketGroup]):
 
     def __init__(
         self,
-        rest: RestCalls,
+        rest: Rest,
         decode: Decoder,
         *,
         is_print: Callable[[str], bool],
@@ -134,7 +146,7 @@ class PublicFeed(SocketFeed[SocketGroup]):
             await self.instruments()
         listed, self._listed = self._listed, []
         state = await self._state()
-        told = [batch for batch in self._decoded(listed, self._decode) if batch.table in ("frames", "health")]
+        told = [batch for batch in self._decoded(listed, self._decode) if batch.table != "instruments"]
         return told + (self._decoded(state, self._decode) if state else [])
 
     async def reach(self) -> list[Reached]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any
 
 import aiohttp
@@ -56,7 +56,9 @@ class SocketGroup:
         """A frame of a socket. Must not raise."""
         raise NotImplementedError
 
-    async def open(self, name: str, url: str, timeout_s: float) -> None:
+    async def open(
+        self, name: str, url: str, timeout_s: float, *, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Open a socket unless one of that name is open. Raises ``FeedError``."""
         if name in self._sockets:
             return
@@ -64,7 +66,9 @@ class SocketGroup:
             self._session = aiohttp.ClientSession()
         try:
             async with asyncio.timeout(timeout_s):
-                connected = await self._session.ws_connect(url, autoping=False, max_msg_size=0)
+                connected = await self._session.ws_connect(
+                    url, autoping=False, max_msg_size=0, headers=headers
+                )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {timeout_s:g} s"
             raise FeedError(f"{self._venue}: cannot open {url}: {reason}") from error
@@ -79,13 +83,16 @@ class SocketGroup:
         """Names of the open sockets."""
         return tuple(self._sockets)
 
-    async def send(self, name: str, text: str) -> None:
-        """Send a text frame. Raises ``FeedError``."""
+    async def send(self, name: str, message: str | bytes) -> None:
+        """Send a text or a binary frame. Raises ``FeedError``."""
         socket = self._sockets.get(name)
         if socket is None:
             raise FeedError(f"{self._venue}: socket {name!r} is not open")
         try:
-            await socket.connected.send_str(text)
+            if isinstance(message, str):
+                await socket.connected.send_str(message)
+            else:
+                await socket.connected.send_bytes(message)
         except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
             raise FeedError(f"{self._venue}: {socket.url}: {type(error).__name__}: {error}") from error
 
@@ -203,13 +210,26 @@ class Answers:
         owed.set_result(answer)
         return True
 
-    async def ask(self, group: SocketGroup, name: str, text: str, timeout_s: float) -> Any:
-        """Send a text frame; the answer. Raises ``FeedError``."""
+    async def ask(
+        self, group: SocketGroup, name: str, message: str | bytes, timeout_s: float, *, what: str = ""
+    ) -> Any:
+        """Send a frame; the answer. Raises ``FeedError``, which tells ``what`` was asked, else the text sent."""
+        owed = self._owe(name)
+        await group.send(name, message)
+        return await self._awaited(name, owed, timeout_s, what or str(message)[:80])
+
+    async def next(self, name: str, timeout_s: float) -> Any:
+        """What a socket says without being asked, as a greeting. Raises ``FeedError``."""
+        return await self._awaited(name, self._owe(name), timeout_s, "the connection")
+
+    def _owe(self, name: str) -> asyncio.Future[Any]:
         owed = self._owed[name] = asyncio.get_running_loop().create_future()
+        return owed
+
+    async def _awaited(self, name: str, owed: asyncio.Future[Any], timeout_s: float, what: str) -> Any:
         try:
-            await group.send(name, text)
             return await asyncio.wait_for(owed, timeout_s)
         except TimeoutError as error:
-            raise FeedError(f"socket {name!r} did not answer {text[:80]} within {timeout_s:g} s") from error
+            raise FeedError(f"socket {name!r} did not answer {what} within {timeout_s:g} s") from error
         finally:
             self._owed.pop(name, None)

@@ -134,9 +134,11 @@ class EmbeddedHistory(History):
         self._upkeep.wrote(table, batch.num_rows)
         return int(batch.num_rows)
 
-    def note_recording(self, first_seq: int, feeds: Sequence[str], *, invented: bool) -> None:
+    def note_recording(
+        self, first_seq: int, feeds: Sequence[str], *, invented: bool, began_ns: int | None = None
+    ) -> None:
         """Write down who records from ``first_seq`` on, and whether that market is invented."""
-        recordings.note(self.folder, first_seq, feeds, invented=invented)
+        recordings.note(self.folder, first_seq, feeds, invented=invented, began_ns=began_ns)
 
     # -- reading ------------------------------------------------------------------------------------------
 

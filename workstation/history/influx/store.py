@@ -51,7 +51,7 @@ class InfluxHistory(History):
         self._address = address(place, **options)
         self.url = self._address.url
         self.capabilities = Capabilities(
-            one_moment=False, retention=False, compaction=False,
+            one_moment=False, retention=False, compaction=False, recordings=False,
             notes="SQL dialect of the server's DataFusion; newest row per key in keyed tables; no raw frames; retention is the "
             "database's and set when it is made",
         )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -64,3 +65,34 @@ def category(texts: Sequence[str], places: npt.NDArray[Any] | None = None) -> pd
         at = np.array([distinct[text] for text in texts], dtype=np.int32)
         places = at if places is None else at[places]
     return coded(places, categories(*distinct))
+
+
+class CategoryPool:
+    """Texts of a column as they come, each with a code that stays: the dtype is made anew only when a text is new.
+
+    Examples
+    --------
+    >>> pool = CategoryPool()
+    >>> one, two = pool.column(["b", "a"]), pool.column(["a"])
+    >>> one.tolist(), two.tolist(), two.dtype is pool.column(["b"]).dtype
+    (['b', 'a'], ['a'], True)
+    """
+
+    def __init__(self, most: int = 4096) -> None:
+        self._most, self._lock = most, Lock()
+        self._codes: dict[str, int] = {}
+        self._dtype = categories()
+
+    def column(self, texts: list[str]) -> pd.Categorical:
+        """A category column of these texts; one of more distinct texts than the pool takes has categories of its own."""
+        found, dtype = self._codes, self._dtype
+        if dtype.categories.size != len(found) or not found.keys() >= set(texts):
+            with self._lock:
+                found = self._codes = {
+                    text: at for at, text in enumerate(dict.fromkeys([*self._codes, *texts]))
+                }
+                if len(found) > self._most:
+                    self._codes, self._dtype = {}, categories()
+                    return category(texts)
+                dtype = self._dtype = categories(*found)
+        return coded(np.array([found[text] for text in texts], dtype=np.int32), dtype)

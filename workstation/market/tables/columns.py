@@ -16,6 +16,7 @@ import pyarrow as pa
 from workstation.market.instants import NO_TIME
 from workstation.market.instruments import InstrumentRegistry
 from workstation.market.tables.categories import categories, category, coded, constant
+from workstation.market.tables.texts import text_column
 
 Kind = Literal["int64", "int32", "int8", "float64", "bool", "instrument", "category", "str", "bytes"]
 
@@ -122,7 +123,7 @@ def join(column: Column, pieces: list[Any], registry: InstrumentRegistry) -> Any
     if column.kind == "category":
         return _join_categories(pieces)
     if column.kind == "str":
-        return pd.array(pa.concat_arrays([_one_chunk(piece) for piece in pieces]), dtype="str")
+        return text_column(pa.concat_arrays([_one_chunk(piece) for piece in pieces]))
     return np.concatenate(pieces)
 
 
@@ -203,9 +204,28 @@ def texts(column: Column, values: Any, rows: int) -> Any:
         return constant(values, rows)
     if kind not in ("category", "str") or not isinstance(values, list) or set(map(type, values)) - {str}:
         return None
-    return (
-        category(values) if kind == "category" else pd.array(pa.array(values, pa.large_string()), dtype="str")
-    )
+    return category(values) if kind == "category" else text_column(values)
+
+
+def plain_numbers(column: Column, values: Any) -> Any:
+    """A list of plain Python numbers that are all the column's own kind, as the array it holds; None where any is another.
+
+    Examples
+    --------
+    >>> plain_numbers(Column("size", "float64"), [1.0, 2]).tolist(), plain_numbers(Column("size", "int8"), [300])
+    ([1.0, 2.0], None)
+    """
+    dtype = column.dtype
+    if dtype is None or not isinstance(values, list):
+        return None
+    kinds = set(map(type, values))
+    if column.kind == "float64":
+        return np.array(values, dtype) if kinds <= {float, int} and float in kinds else None
+    if column.kind == "bool":
+        return np.array(values, dtype) if kinds == {bool} else None
+    if kinds != {int} or min(values) < np.iinfo(dtype).min or max(values) > np.iinfo(dtype).max:
+        return None
+    return np.array(values, dtype)
 
 
 def convert(column: Column, series: pd.Series[Any], registry: InstrumentRegistry) -> Any:

@@ -28,7 +28,7 @@ from workstation.market.tables.checks import (
     trusted,
     unknown,
 )
-from workstation.market.tables.columns import Column, join, series_of, settled, texts
+from workstation.market.tables.columns import Column, join, plain_numbers, series_of, settled, texts
 from workstation.market.tables.frames import (
     array_of,
     arrays_of,
@@ -364,6 +364,8 @@ class Table:
         if isinstance(values, pd.Series):
             return values.array if isinstance(values.dtype, ExtensionDtype) else values.to_numpy()
         made = texts(column, values, rows)
+        if made is None:
+            made = plain_numbers(column, values)
         if made is None and is_scalar(values):
             made = converted(self.name, column, pd.Series([values]), registry).repeat(rows)
         return values if made is None else made

@@ -22,7 +22,7 @@ from workstation.views.exposure.risk import CascadeRisk, SmartMoneyList
 from workstation.views.exposure.smile_card import Smiles
 from workstation.views.exposure.snapshot import Snapshots
 from workstation.views.shell.session import Live
-from workstation.views.state.address import address
+from workstation.views.state.address import keep_in_address
 from workstation.views.state.choice import Choice, instruments
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.candle_chart import CandleChart
@@ -225,8 +225,7 @@ class ExposureViews:
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""
-        if (location := address()) is not None:
-            location.sync(self.choice, list(_ADDRESS))
+        keep_in_address(self.choice, _ADDRESS)
         names = [name for name in _ADDRESS if name != "window"]
         self.choice.param.watch(lambda *events: self._changed(live, events), names)
 

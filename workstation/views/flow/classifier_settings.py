@@ -10,7 +10,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.flow.classifiers import ClassifierParameters
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.views.flow.classifier_trial import Trial, tried
 from workstation.views.state.source import Source
 from workstation.views.widgets.assets import asset

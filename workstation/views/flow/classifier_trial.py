@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from workstation.flow.alerts import alerts
-from workstation.flow.classifiers import ClassifierParameters, classify
+from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.classifiers import classify
 from workstation.market.instants import HOUR_NS, MINUTE_NS
 
 

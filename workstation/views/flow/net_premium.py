@@ -91,8 +91,11 @@ def table_html(rows: pd.DataFrame) -> str:
 
 
 def _cell(net: float, calls: float, puts: float) -> str:
-    words = f"calls {formats.usd(calls, signed=True)}, puts {formats.usd(puts, signed=True)}"
-    return f'<td title="{words}">{_signed(net)}<small>{words}</small></td>'
+    parts = "".join(
+        f"<small>{what} {formats.usd(usd, signed=True)}</small>"
+        for what, usd in (("calls", calls), ("puts", puts))
+    )
+    return f"<td>{_signed(net)}{parts}</td>"
 
 
 def _signed(usd: float) -> str:

@@ -95,7 +95,7 @@ class OffExchangeCard(FigureView):
             pn.Column(
                 pane(self.figure, min_height=120), self._events.panel, sizing_mode="stretch_both", margin=0
             ),
-            unit="time UTC, radius by size",
+            unit="radius: size",
             area="off",
             keys=KEYS,
         )

@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
-from workstation.flow.classifiers import ClassifierParameters
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.views.flow import choice as choices
 from workstation.views.flow.alert_cards import AlertCards
 from workstation.views.flow.choice import ADDRESS, FlowChoice

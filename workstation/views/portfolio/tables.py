@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import panel as pn
-from bokeh.models.widgets.tables import NumberFormatter
+from bokeh.models.widgets.tables import HTMLTemplateFormatter
 
 from workstation.portfolio.greeks import UNITS
 from workstation.views.portfolio.figures import short
@@ -46,15 +46,16 @@ _WIDTHS = {
     "leg": 154, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 80, "delta": 68,
     "pa": 62, "gamma": 78, "vega": 62, "theta": 62,
 }  # fmt: skip
-_FORMATS = {
-    "quantity": "0,0.[0000]", "entry": "0,0.[0000]", "mark": "0,0.[0000]", "iv": "0.0", "unrealised": "0,0.00",
-    "pa": "0,0.000", **dict.fromkeys(("value", "delta", "gamma", "vega", "theta"), "0,0"),
+_DECIMALS = {
+    "quantity": (0, 4), "entry": (0, 4), "mark": (0, 4), "iv": (1, 1), "unrealised": (2, 2), "pa": (3, 3),
+    **dict.fromkeys(("value", "delta", "gamma", "vega", "theta"), (0, 0)),
 }  # fmt: skip
+"""Fewest and most decimals of a column."""
 
 
-def _formatters() -> dict[str, NumberFormatter]:
+def _formatters() -> dict[str, HTMLTemplateFormatter]:
     """A session's own: models shared by sessions would keep the documents of all."""
-    return {name: NumberFormatter(format=text, nan_format=formats.UNKNOWN) for name, text in _FORMATS.items()}
+    return {name: formats.number_cells(*decimals) for name, decimals in _DECIMALS.items()}
 
 
 def _signed(value: float, unit: str = "$") -> str:

@@ -14,7 +14,7 @@ from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, P
 from workstation.views.portfolio.loading import BookLoader
 from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
 from workstation.views.shell.session import Live
-from workstation.views.state.address import address
+from workstation.views.state.address import keep_in_address
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.controls import BAR, buttons, underlying_buttons
 from workstation.views.widgets.theme import Palette
@@ -95,6 +95,5 @@ class PortfolioViews:
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""
-        if (location := address()) is not None:
-            location.sync(self.choice, list(_ADDRESS))
+        keep_in_address(self.choice, _ADDRESS)
         self.choice.param.watch(lambda *_: live.touch(), list(_ADDRESS))

@@ -9,5 +9,6 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "charts": "cards",
         "panel": "cards",
+        "reason_table": "reasons",
     },
 )

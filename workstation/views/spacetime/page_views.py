@@ -19,7 +19,7 @@ from workstation.views.spacetime.history_loader import Ask, HistoryLoader
 from workstation.views.spacetime.intensity_bars import SPIKE_BEGINS
 from workstation.views.spacetime.lists import SignalList, SpikeList
 from workstation.views.spacetime.render_pacing import PaintTurns, RenderPacing
-from workstation.views.state.address import address
+from workstation.views.state.address import keep_in_address
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.controls import buttons
@@ -113,8 +113,7 @@ class SpacetimeViews:
     def start(self, live: Live) -> None:
         """Keep everything live and the choices in the page's address."""
         self._live = live
-        if (location := address()) is not None:
-            location.sync(self.choice, list(_ADDRESS))
+        keep_in_address(self.choice, _ADDRESS)
         self.offer(self._source)
         self.choice.param.watch(lambda _: self._lay_out(), "layout")
         for chart in self.choice.charts:

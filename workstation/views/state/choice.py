@@ -11,6 +11,7 @@ import param
 
 from workstation.market.instants import SECOND_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.views.state.address import Expiries
 from workstation.views.state.session_cache import shared
 from workstation.views.state.source import Source
 
@@ -58,7 +59,7 @@ class Choice(param.Parameterized):
     measure = param.Selector(default="gex", objects=list(MEASURES))
     basis = param.Selector(default="open_interest", objects=list(BASES))
     sign_model = param.Selector(default="calls_long", objects=list(SIGN_MODELS))
-    expiries = param.List(default=[], item_type=int, doc="expiry_ns of those shown; empty: all")
+    expiries = Expiries(default=[], item_type=int, doc="expiry_ns of those shown; empty: all")
     every_s = param.Selector(default=60, objects=list(LENGTHS))
     reach = param.Selector(default=0.10, objects=list(REACHES), doc="strikes shown around spot")
     scale = param.Selector(default="price", objects=list(SCALES), doc="what the price axis spans")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import param
 
 from workstation.market.instants import YEAR_DAYS
+from workstation.views.state.address import Expiries
 from workstation.views.state.choice import underlyings
 from workstation.views.state.source import Source
 
@@ -47,7 +48,7 @@ class SurfaceChoice(param.Parameterized):
     """
 
     underlying = param.Selector(default="", objects=[""], doc="whose options")
-    expiries = param.List(
+    expiries = Expiries(
         default=[], item_type=int, doc="expiry_ns of the smiles shown; empty: a spread of them"
     )
     greek = param.Selector(default="implied_vol", objects=list(GREEKS), doc="what the surface shows")

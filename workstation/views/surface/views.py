@@ -8,7 +8,7 @@ from typing import Any
 import panel as pn
 
 from workstation.views.shell.session import Live
-from workstation.views.state.address import address
+from workstation.views.state.address import keep_in_address
 from workstation.views.state.source import Source, View
 from workstation.views.surface.choice import GREEKS, GRIDS, MATURITIES, REACHES, SurfaceChoice
 from workstation.views.surface.fits import Fits, SurfaceLedger, SurfaceLine
@@ -97,11 +97,13 @@ class SurfaceViews:
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""
-        if (location := address()) is not None:
-            location.sync(self.choice, list(_ADDRESS))
+        keep_in_address(self.choice, _ADDRESS)
         self.choice.param.watch(lambda *events: self._changed(live, events), list(_ADDRESS))
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
-        if any(event.name == "underlying" and event.old for event in events):
-            self.choice.expiries = []
+        changed = {event.name for event in events}
+        if "expiries" not in changed and any(event.name == "underlying" and event.old for event in events):
+            self.choice.param.update(
+                expiries=[]
+            )  # what comes with the underlying, from an entry of the browser's history, stays
         live.touch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pandas as pd
 import panel as pn
 import panel_material_ui as pmui
 
@@ -61,6 +62,22 @@ def expiries_of_chain(source: Source, underlying: str) -> list[int]:
     return [] if chain is None else chain.expiries
 
 
+def labels_of(expiries: list[int]) -> dict[str, int]:
+    """Text -> expiry: its date, and its time too where two are of one day.
+
+    Examples
+    --------
+    >>> morning, evening = pd.Timestamp("2026-12-18 14:30").value, pd.Timestamp("2026-12-18 21:00").value
+    >>> list(labels_of([morning, evening]))
+    ['18 Dec 26', '18 Dec 26, 21:00']
+    """
+    found: dict[str, int] = {}
+    for value in expiries:
+        date = formats.expiry(value)
+        found[date if date not in found else f"{date}, {pd.Timestamp(value):%H:%M}"] = value
+    return found
+
+
 class ExpiryChoice(View):
     """Boxes to tick expiries; none ticked means what the page takes then.
 
@@ -87,13 +104,14 @@ class ExpiryChoice(View):
         self._expiries, self._label = expiries, label
         self._boxes = pmui.CheckBoxGroup(options={}, value=[], label=label, size="small", margin=(0, 12))
         self._boxes.param.watch(self._ticked, "value")
+        choice.param.watch(lambda _: self._tick(), "expiries")
         self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
 
     def refresh(self, source: Source) -> None:
         """Offer the underlyings the source has and the expiries there are."""
         self.choice.offer(source)
         known = self._expiries(source, self.choice.underlying)
-        options = {formats.expiry(value): value for value in known}
+        options = labels_of(known)
         if options != self._boxes.options:
             kept = [value for value in self.choice.expiries if value in known]
             self._boxes.param.update(options=options, value=kept)
@@ -101,6 +119,12 @@ class ExpiryChoice(View):
 
     def _ticked(self, event: Any) -> None:
         self.choice.expiries = sorted(event.new)
+
+    def _tick(self) -> None:
+        """Show as ticked what was chosen elsewhere: by the address, or with another underlying."""
+        chosen = [value for value in self._boxes.options.values() if value in self.choice.expiries]
+        if sorted(chosen) == sorted(self.choice.expiries) != sorted(self._boxes.value):
+            self._boxes.value = chosen
 
     def show_failure(self, reason: str) -> None:
         """Say it in place of the label."""

@@ -81,7 +81,6 @@ def test_one_side_of_a_quote_gives_no_mid(tmp_path: Path) -> None:
     ("line", "reason"),
     [
         ("junk\n", "a line of other than 22 fields"),
-        ("Fri Sep 15 2023,SPXW230915C04510000,x" + ",0" * 8 + ",4510.00,SPXW230915P04510000" + ",0" * 9 + "\n", "not a number"),
         ("Fri Sep 15 2023," + "0," * 9 + "0,4510.00," + ",0" * 9 + "\n", "symbol"),
         (",,,,,,,,,,,,,,,,,,,,,\n", "no instrument named"),
     ],
@@ -93,3 +92,18 @@ def test_lines_that_are_no_quotes_are_counted(tmp_path: Path, line: str, reason:
     assert len(tables["marks"]) == 2
     assert reason in rejections.counts
     assert "line 6" in rejections.examples[reason]
+
+
+@pytest.mark.parametrize(
+    ("call", "put", "left"), [("x", "1", "SPXW  230915P04510000"), ("1", "x", "SPXW  230915C04510000")]
+)
+def test_a_cell_that_is_no_number_costs_its_own_side_alone(
+    tmp_path: Path, call: str, put: str, left: str
+) -> None:
+    path = tmp_path / "quotedata.csv"
+    path.write_text(
+        f"{CBOE_CSV}Fri Sep 15 2023,SPXW230915C04510000,{call}{',1' * 8},4510.00,SPXW230915P04510000,{put}{',1' * 8}\n"
+    )
+    tables, rejections = rows("cboe", path)
+    assert len(tables["marks"]) == 3 and left in tables["marks"]["instrument"].tolist()
+    assert rejections.counts == {"not a number": 1} and "line 6" in rejections.examples["not a number"]

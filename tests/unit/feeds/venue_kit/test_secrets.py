@@ -14,6 +14,8 @@ def made(as_text: bool) -> list[Feed]:
     return [
         open_feed("deribit", api_key=key, secret=key),
         open_feed("iqfeed", key=key),
+        open_feed("alpaca", api_key=key, secret=key),
+        open_feed("databento", key=key),
         open_feed("accounts", venues={"okx": {"api_key": key, "secret": key, "password": key}}),
     ]
 

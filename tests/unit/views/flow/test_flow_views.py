@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from workstation.board.board import Board
-from workstation.flow.classifiers import ClassifierParameters
+from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.market.instants import MINUTE_NS
 from workstation.market.tables import ALERTS, HITS, OFFEXCHANGE, PACKETS, PRINTS, TradeFlag
 from workstation.plots.palette import DARK
@@ -75,7 +75,7 @@ def alert_frame() -> pd.DataFrame:
             "explanation": "large bullish call sweep: 5 bought",
         }],
     }  # fmt: skip
-    base = {"rule_version": "flow-1", "verdict": "open", "evidence": orjson.dumps(told).decode(), "explanation": "large bullish call sweep: 5 bought"}  # fmt: skip
+    base = {"rule_version": "flow-2", "verdict": "open", "evidence": orjson.dumps(told).decode(), "explanation": "large bullish call sweep: 5 bought"}  # fmt: skip
     rows = [
         {"event_ns": AT, "instrument": CALL, "alert_id": "a", "kind": "large_bullish_call_sweep", "severity": "high", "score": 85.0, "direction": 1, "premium_usd": 90_000.0},
         {"event_ns": AT + 5, "instrument": PUT, "alert_id": "b", "kind": "block", "severity": "medium", "score": 50.0, "direction": -1, "premium_usd": 60_000.0},
@@ -211,7 +211,7 @@ def test_evidence_gathers_what_the_alert_stands_on_and_what_came_after(board: Bo
     for words in (
         "SPY 18 Dec 26 600 C",
         "10:00:00.000",
-        "rule flow-1",
+        "rule flow-2",
         "+70.0",
         "85.0",
         "+0.55",

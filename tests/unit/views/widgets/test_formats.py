@@ -29,6 +29,15 @@ def test_a_tooltip_writes_a_number_as_the_cards_do(kind: str) -> None:
     assert unknown.stdout.strip() == formats.UNKNOWN
 
 
+def test_a_cell_of_a_table_writes_a_number_as_the_cards_do() -> None:
+    template = formats.number_cells(2, 2).template.strip()
+    expression = template.removeprefix("<%=").removesuffix("%>")
+    script = f"const write = value => {expression}; console.log(JSON.stringify([...{list(VALUES)}, NaN, null].map(write)))"
+    done = subprocess.run([NODE, "-e", script], capture_output=True, text=True, timeout=60, check=True)
+    wanted = [formats.number(round(value, 2), 2) for value in VALUES]
+    assert json.loads(done.stdout) == [*wanted, formats.UNKNOWN, formats.UNKNOWN]
+
+
 def test_no_time_of_a_ledger_is_told_in_nanoseconds() -> None:
     at = 1_793_491_200_000_000_000
     text = ledger_html({"asof_ns": at, "change_since_ns": {"1": at, "5": at}}, recorded=True)

@@ -1,16 +1,17 @@
 """Lines of LEAN's layouts as rows of the workstation's tables.
 
 Tick trade -> trades; tick quote -> quotes; quote bar -> quotes at the bar's end; trade bar -> candles; open interest
--> marks. A side of a quote without a price is NaN, with its size; in the tick quotes of equities a side of 0 means
-"unchanged" and is carried forward per exchange. A trade without size is set aside; an index's values have none and
-become marks.
+-> marks. A side of a quote without a price is NaN, with its size; a line of an
+equity's tick quotes with one side only tells that side of the national best quote, at the exchange that has it: the other side
+is the one told last, and the quote is no single exchange's. A trade without size is set aside; an index's values have none
+and become marks.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ SUSPICIOUS = "marked suspicious by the source"
 UNREAD = "sale condition that no table reads: the trade is kept without its flags"
 _NOT_SUSPICIOUS = frozenset({"", "0"})
 _PRICES = ("open", "high", "low", "close")
+_SIDES = ("bid", "bid_size", "ask", "ask_size")
 Sides = tuple[float, float, float, float]
 _NOTHING: Sides = (np.nan, np.nan, np.nan, np.nan)
 
@@ -48,15 +50,15 @@ class LeanReading:
         The zip, the zone of its times, what is set aside.
     tape
         Table of its sale conditions; None until conditions are met.
-    carried
-        Last known bid, bid size, ask and ask size of each exchange.
+    best
+        Bid, bid size, ask and ask size that an equity's tick quotes told last.
     """
 
     file: LeanFile
     zone: dt.tzinfo
     rejections: Rejections
     tape: str | None = None
-    carried: dict[str, Sides] = field(default_factory=dict)
+    best: Sides = _NOTHING
 
     @property
     def divisor(self) -> float:
@@ -198,13 +200,15 @@ def _quotes(
             np.full(len(lines), np.nan) if size is None else _sized(size, f"{side}_size", sieve)
         )
     columns = _stamp(reading, block, sieve, times)
-    sides = {name: sieve.pick(numbers[name]) for name in ("bid", "bid_size", "ask", "ask_size")}
+    sides = {name: sieve.pick(numbers[name]) for name in _SIDES}
     for name in ("exchange", "condition"):
         if name in lines.words:
             columns[name] = category(lines.words[name].texts, sieve.pick(lines.words[name].codes))
     if reading.file.resolution == "tick" and reading.file.security == "equity":
         words = lines.words["exchange"]
-        columns |= _carried(reading.carried, words.texts, sieve.pick(words.codes), sides)
+        codes = np.where(_one_sided(sides), 0, sieve.pick(words.codes) + 1)
+        columns["exchange"] = category(("", *words.texts), codes)
+        columns |= _whole(reading, sides)
     else:
         for side in ("bid", "ask"):
             missing = sides[side] == 0
@@ -214,40 +218,26 @@ def _quotes(
     return [Batch("quotes", table("quotes").batch(columns))]
 
 
-def _carried(
-    carried: dict[str, Sides],
-    exchanges: tuple[str, ...],
-    codes: npt.NDArray[np.int32],
-    sides: dict[str, Floats],
-) -> dict[str, Floats]:
-    """The sides of each quote with what its exchange said last where a side is unchanged."""
-    rows = len(codes)
-    if not rows:
-        return sides
-    narrow = codes.astype(np.int8 if len(exchanges) < 128 else np.int32)
-    order = np.argsort(narrow, kind="stable")
-    grouped = narrow[order]
-    starts = np.flatnonzero(np.concatenate(([True], grouped[1:] != grouped[:-1])))
-    names = [exchanges[code] for code in grouped[starts]]
-    firsts, lasts = order[starts], order[np.append(starts[1:], rows) - 1]
-    places = np.arange(rows)
+def _told(price: Floats) -> npt.NDArray[np.bool_]:
+    return np.asarray((price != 0) & (price == price))
+
+
+def _one_sided(sides: dict[str, Floats]) -> npt.NDArray[np.bool_]:
+    """Which lines tell one side only."""
+    return np.asarray(_told(sides["bid"]) != _told(sides["ask"]))
+
+
+def _whole(reading: LeanReading, sides: dict[str, Floats]) -> dict[str, Floats]:
+    """Each line's quote with the side told last where it tells none."""
     filled: dict[str, Floats] = {}
     for position, side in ((0, "bid"), (2, "ask")):
-        price, size = sides[side].copy(), sides[f"{side}_size"].copy()
-        known = (price != 0) & (price == price)
-        opening = firsts[~known[firsts]]
-        before = [
-            carried.get(name, _NOTHING) for name, first in zip(names, firsts, strict=True) if not known[first]
-        ]
-        price[opening] = [said[position] for said in before]
-        size[opening] = [said[position + 1] for said in before]
-        known[firsts] = True
-        source = np.empty(rows, dtype=np.int64)
-        source[order] = order[np.maximum.accumulate(np.where(known[order], places, 0))]
-        filled[side], filled[f"{side}_size"] = price[source], size[source]
-    for name, last in zip(names, lasts.tolist(), strict=True):
-        bid, bid_size, ask, ask_size = (float(values[last]) for values in filled.values())
-        carried[name] = (bid, bid_size, ask, ask_size)
+        lines = np.where(_told(sides[side]), np.arange(1, len(sides[side]) + 1), 0)
+        newest = np.maximum.accumulate(lines)
+        for name, before in ((side, reading.best[position]), (f"{side}_size", reading.best[position + 1])):
+            filled[name] = np.concatenate(([before], sides[name]))[newest]
+    if len(sides["bid"]):
+        bid, bid_size, ask, ask_size = (float(filled[name][-1]) for name in _SIDES)
+        reading.best = (bid, bid_size, ask, ask_size)
     return filled
 
 

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.feeds.files.lean_zips import lean_zip, one_member, rows_of
 from workstation.feeds.files import Rejections
 from workstation.feeds.files.lean.layouts import SECURITIES, layout_of
+from workstation.flow.nbbo import prints
 from workstation.market.errors import FrameError
 
 CALL, MONTH = "american_call_500000_20240621", "202406_20240621"
@@ -134,27 +135,44 @@ def test_trade_bars(tmp_path: Path, where: str, contract: str, scale: int, every
     assert (bar["volume"], bar["every_ns"], bar["closed"]) == (5, every * 10**9, True)
 
 
-def test_an_unchanged_side_of_an_equity_is_carried_forward_per_exchange(tmp_path: Path) -> None:
+def test_lines_of_one_side_are_halves_of_the_national_best_quote_of_an_equity(tmp_path: Path) -> None:
     text = (
-        "1,481800,100,0,0,P,1,0\n2,0,0,491000,300,P,1,0\n3,481900,5,482000,6,Q,1,0\n4,0,0,490000,200,P,1,0\n"
+        "1,481800,100,0,0,P,1,0\n1,0,0,481900,300,N,1,0\n2,481900,200,0,0,Z,1,0\n2,0,0,482000,400,N,1,0\n"
+        "3,481700,5,481800,6,Q,1,0\n4,0,0,490000,200,P,1,0\n"
     )
     file = lean_zip(tmp_path, "equity/usa/tick/aig/20131008_quote.zip", {"20131008_aig_Quote_Tick.csv": text})
     quotes = rows_of(file)["quotes"]
-    assert quotes["bid"].tolist() == [48.18, 48.18, 48.19, 48.18]
-    assert quotes["bid_size"].tolist() == [100, 100, 5, 100]
-    assert quotes["ask"].isna().tolist() == [True, False, False, False]
-    assert quotes["ask"].tolist()[1:] == [49.1, 48.2, 49.0]
-    assert quotes["ask_size"].tolist()[1:] == [300, 6, 200]
+    assert quotes["bid"].tolist() == [48.18, 48.18, 48.19, 48.19, 48.17, 48.17]
+    assert quotes["bid_size"].tolist() == [100, 100, 200, 200, 5, 5]
+    assert quotes["ask"].fillna(-1).tolist() == [-1, 48.19, 48.19, 48.2, 48.18, 49.0]
+    assert quotes["ask_size"].fillna(-1).tolist() == [-1, 300, 300, 400, 6, 200]
+    assert quotes["exchange"].tolist() == ["", "", "", "", "Q", ""]
 
 
-def test_a_carried_side_goes_on_from_block_to_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_print_meets_the_best_bid_of_one_exchange_and_the_best_ask_of_another(tmp_path: Path) -> None:
+    lines = [
+        "34200000,481800,100,0,0,P,1,0", "34200000,0,0,481900,300,N,1,0",
+        "34200500,481900,200,0,0,Z,1,0", "34200500,0,0,482000,400,Q,1,0",
+        "34200900,481800,100,0,0,K,1,0", "34200900,0,0,482000,400,Q,1,0",
+    ]  # fmt: skip
+    quotes = rows_of(one_member(tmp_path, "equity/usa/tick/aig/20131008_quote.zip", lines))["quotes"]
+    ticks = ["34200400,481900,5,N,0,0", "34200600,481900,5,Z,0,0", "34200950,481800,5,K,0,0"]
+    trades = rows_of(one_member(tmp_path, "equity/usa/tick/aig/20131008_trade.zip", ticks))["trades"]
+    rows = prints(trades, quotes)
+    assert rows[["bid", "ask"]].values.tolist() == [[48.18, 48.19], [48.19, 48.2], [48.18, 48.2]]
+    assert rows["exclusion"].tolist() == ["", "", ""] and rows["side"].tolist() == [1, -1, -1]
+
+
+def test_a_side_told_last_goes_on_from_block_to_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     chance = np.random.default_rng(3)
-    lines, last, right = [], {"P": [np.nan] * 2, "Q": [np.nan] * 2}, []
+    lines, last, right = [], [np.nan] * 2, []
     for row in range(4_000):
         venue, side = ("P", "Q")[chance.integers(2)], chance.integers(2)
         price = int(chance.integers(480_000, 490_000))
-        last[venue][side] = price / 10_000
-        right.append(list(last[venue]))
+        last[side] = price / 10_000
+        right.append(list(last))
         lines.append(f"{row},{price if side == 0 else 0},1,{price if side else 0},1,{venue},1,0")
     file = one_member(tmp_path, "equity/usa/tick/aig/20131008_quote.zip", lines)
     for size in (4 << 20, 1_000):
