@@ -135,7 +135,7 @@ def _live_segments(manifest: Path) -> list[str]:
 
 def _verified(folder: Path) -> dict[str, int]:
     """Rows by table after every page of every segment and batch has been read; ``HistoryError`` for what is damaged."""
-    with EmbeddedHistory(folder, upkeep=False) as copy:
+    with closing(EmbeddedHistory(folder, upkeep=False)) as copy:
         found = copy.verify()
         if len(found):
             raise HistoryError(f"the copy is not sound: {'; '.join(found['detail'].head(3))}")
