@@ -16,6 +16,7 @@ __getattr__, __dir__, __all__ = lazy(
         "explain": "explain",
         "what_if": "what_if",
         "paper_fills": "paper",
+        "removal": "paper",
         "sample_fills": "sample",
         "PnlSnapshots": "pnl",
         "curves": "pnl",

@@ -23,12 +23,16 @@ Times = npt.NDArray[np.int64]
 Key = tuple[str, str, str, str, str]
 """venue, account, instrument, position_side, margin_mode."""
 
+LEG = ["venue", "account", "instrument", "position_side", "margin_mode"]
+"""What names a position: long and short of one contract, cross and isolated, are two."""
 USD_LIKE = frozenset({"USD", "USDC", "USDT", "FDUSD", "BUSD", "TUSD", "USDE"})
 """Currencies counted as one US dollar."""
 TRADE, SETTLEMENT, FUNDING = 0, 1, 2
 KINDS: Mapping[str, int] = {
     "": TRADE, "trade": TRADE, "liquidation": TRADE, "settlement": SETTLEMENT, "funding": FUNDING,
 }  # fmt: skip
+REMOVAL = "removal"
+"""Kind of a row that takes back every fill there has been of its leg."""
 _NAMES = ("venue", "account", "position_side", "margin_mode")
 MOST_REASONS = 20
 """Reasons counted apart."""
@@ -122,8 +126,8 @@ class Ledger:
         Int64 by leg: when it was settled, and up to when fills are contained in an adopted position.
     set_aside
         Reason -> how many fills were not booked for it.
-    taken
-        Legs of the fills booked last.
+    taken, removed
+        Legs of the fills booked last, and those whose fills were taken back by them.
 
     Notes
     -----
@@ -141,6 +145,7 @@ class Ledger:
         self._places: dict[Key, int] = {}
         self.set_aside: dict[str, int] = {}
         self.taken: Times = np.empty(0, dtype=np.int64)
+        self.removed: Times = np.empty(0, dtype=np.int64)
         self._moved: npt.NDArray[np.bool_] = np.empty(0, dtype=bool)
         self._seen: set[str] = set()
         self.state: Floats = np.empty((len(FIELDS), 0))
@@ -228,9 +233,7 @@ class Ledger:
         at = self._places[key] = len(self.keys)
         self.keys.append(key)
         terms = INSTRUMENT_TERMS.describe([key[2]]).iloc[0]
-        fresh = np.zeros((len(FIELDS), 1))
-        fresh[[ENTRY, SETTLED_PRICE, SETTLED_INDEX]] = np.nan
-        self.state = np.concatenate((self.state, fresh), axis=1)
+        self.state = np.concatenate((self.state, _fresh(1)), axis=1)
         self.adopted_ns = np.append(self.adopted_ns, NO_TIME)
         self.settled_ns = np.append(self.settled_ns, NO_TIME)
         self._moved = np.append(self._moved, False)
@@ -243,7 +246,7 @@ class Ledger:
         return at
 
     def take(self, fills: pd.DataFrame, rates: Mapping[str, float] | None = None) -> None:
-        """Book conformed ``fills`` rows in their order.
+        """Book conformed ``fills`` rows in their order; one of kind ``removal`` takes back those of its leg before it.
 
         Parameters
         ----------
@@ -252,7 +255,32 @@ class Ledger:
         rates
             Currency -> USD, for rows that carry no index.
         """
-        fills, self.taken = self._bookable(fills), self.taken[:0]
+        removals = _words(fills["kind"]) == REMOVAL
+        taken, removed = [], []
+        for rows in np.split(np.arange(len(fills)), np.flatnonzero(np.diff(removals)) + 1):
+            part, self.taken = fills.iloc[rows], self.taken[:0]
+            if len(rows) and removals[rows[0]]:
+                removed.append(self._remove(part))
+            else:
+                self._book_part(part, rates)
+            taken.append(self.taken)
+        self.taken = np.concatenate(taken)
+        self.removed = np.concatenate(removed) if removed else self.taken[:0]
+
+    def _remove(self, removals: pd.DataFrame) -> npt.NDArray[np.int64]:
+        """Leave the legs of these rows as if no fill had ever been; they are given."""
+        self.taken = np.unique(self.legs(removals))
+        self.state[:, self.taken] = _fresh(self.taken.size)
+        self.adopted_ns[self.taken] = self.settled_ns[self.taken] = NO_TIME
+        self._moved[self.taken] = False
+        for at in self.taken.tolist():
+            self.settlement_source[at] = ""
+        forgotten = tuple(f"{self._spelled(at)}|" for at in self.taken.tolist())
+        self._seen = {key for key in self._seen if not key.startswith(forgotten)}
+        return self.taken
+
+    def _book_part(self, fills: pd.DataFrame, rates: Mapping[str, float] | None) -> None:
+        fills = self._bookable(fills)
         if not len(fills):
             return
         leg, kinds = self.legs(fills), _words(fills["kind"])
@@ -363,6 +391,13 @@ class Ledger:
         self.state = state["state"].copy()
         self.adopted_ns, self.settled_ns = state["adopted_ns"].copy(), state["settled_ns"].copy()
         self.settlement_source = list(state["settlement_source"])
+
+
+def _fresh(legs: int) -> Floats:
+    """``state`` of legs that hold nothing and never did."""
+    fresh = np.zeros((len(FIELDS), legs))
+    fresh[[ENTRY, SETTLED_PRICE, SETTLED_INDEX]] = np.nan
+    return fresh
 
 
 def _words(column: pd.Series[Any]) -> npt.NDArray[np.object_]:

@@ -43,7 +43,7 @@ import pandas as pd
 from workstation.market.errors import FrameError, SymbolError
 from workstation.market.symbology import GRAMMARS, parse, unified
 from workstation.market.tables import FILLS
-from workstation.portfolio.ledger import KINDS, Floats
+from workstation.portfolio.ledger import KINDS, LEG, REMOVAL, Floats
 
 REQUIRED = ("time", "venue", "instrument", "side", "size", "price")
 OPTIONAL = (
@@ -112,6 +112,33 @@ def without(fills: pd.DataFrame, fill_ids: Sequence[str]) -> pd.DataFrame:
     if missing:
         raise KeyError(f"no fill has the fill_id {missing[0]!r}")
     return fills[~fills["fill_id"].isin(list(fill_ids))].reset_index(drop=True)
+
+
+def removal(fills: pd.DataFrame, *, event_ns: int) -> pd.DataFrame:
+    """Rows of ``fills`` that take back all these fills: one of kind ``removal`` for every position they made.
+
+    Parameters
+    ----------
+    fills
+        Rows of the ``fills`` table, as they came.
+    event_ns
+        When they are taken back.
+
+    Examples
+    --------
+    >>> fills = FILLS.conform(pd.DataFrame(
+    ...     {"event_ns": [1, 2], "instrument": "BTC/USDC:USDC", "side": 1, "price": 100.0, "size": [2.0, 1.0]}))
+    >>> removal(fills, event_ns=5)[["event_ns", "kind"]].astype(object).values.tolist()
+    [[5, 'removal']]
+    >>> len(removal(FILLS.concat([fills, removal(fills, event_ns=5)]), event_ns=6))
+    0
+    """
+    last = fills.drop_duplicates(LEG, keep="last")
+    legs = last[(last["kind"].astype("str") != REMOVAL).to_numpy()]
+    if not len(legs):
+        return FILLS.empty()
+    nothing: dict[str, Any] = {"event_ns": event_ns, "side": 0, "price": 0.0, "size": 0.0, "kind": REMOVAL}
+    return FILLS.conform(legs[LEG].assign(**nothing).reset_index(drop=True))
 
 
 def replaced(fills: pd.DataFrame, book: pd.DataFrame) -> pd.DataFrame:

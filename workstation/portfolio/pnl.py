@@ -184,8 +184,18 @@ class PnlSnapshots(Engine):
             self._ledger.take(part, self._rates())
             self._grow()
             self._changed[np.unique(self._ledger.taken)] = True
+            self._forget(self._ledger.removed)
             self._prices.take(part, "fills")
         self._fresh = True
+
+    def _forget(self, legs: npt.NDArray[np.int64]) -> None:
+        """Explain nothing of what these legs gained before their fills were taken back."""
+        if legs.size and self._before is not None:
+            now = self._state(self._watermark_ns)
+            gone = np.zeros(len(self._ledger), dtype=bool)
+            gone[legs] = True
+            self._before = State.padded(self._before, now).where(~gone, State.padded(None, now))
+        self._shown[:, legs] = 0.0
 
     def _venues(self) -> list[str]:
         return [key[0] for key in self._ledger.keys]

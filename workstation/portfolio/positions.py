@@ -22,12 +22,10 @@ import pandas as pd
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
 from workstation.market.tables import FILLS, NO_TIME, POSITIONS
-from workstation.portfolio.ledger import FIELDS, KINDS, Floats, Ledger
+from workstation.portfolio.ledger import FIELDS, KINDS, LEG, Floats, Ledger
 
 CUMULATIVE = ("realised", "realised_usd", "settled_usd", "funding_usd", "fees_usd")
 """What a position has gained since its first fill; fees are negative when paid."""
-LEG = ["venue", "account", "instrument", "position_side", "margin_mode"]
-"""What names a position: long and short of one contract, cross and isolated, are two."""
 CONTRACT = LEG[:3]
 """What names a contract held: the sum of its positions is the net quantity."""
 

@@ -14,7 +14,7 @@ from workstation.history import open_history
 from workstation.market.tables import FILLS, HEARTBEAT, MARKS, PNL, QUOTES
 from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents, explain
-from workstation.portfolio.paper import paper_fills
+from workstation.portfolio.paper import paper_fills, removal
 from workstation.portfolio.pnl import COLUMNS, PnlSnapshots, curves
 from workstation.portfolio.positions import positions, settlements
 
@@ -97,6 +97,34 @@ def test_the_venues_settlement_comes_first() -> None:
     rows = PNL.concat([rows, engine.update(beat(EXPIRY + 30 * MINUTE), "heartbeat")])
     assert rows.iloc[-1]["realised"] == pytest.approx(2 * 0.09 * 79_545)
     assert engine.positions()["settlement_source"].tolist() == ["venue"]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_fills_taken_back_leave_the_book_as_if_they_had_never_been(together: bool) -> None:
+    wrong, right = bought(MINUTE, size=5.0).assign(fill_id="book:2"), bought(4 * MINUTE, size=2.0)
+    engine, clean = PnlSnapshots(every="1min"), PnlSnapshots(every="1min")
+    engine.update(FILLS.conform(wrong), "fills")
+    engine.update(marked(2 * MINUTE, 71_000.0), "marks")
+    engine.update(marked(3 * MINUTE, 75_000.0), "marks")
+    fills = [removal(FILLS.conform(wrong), event_ns=3 * MINUTE), right]
+    for batch in [FILLS.concat(fills)] if together else fills:
+        engine.update(batch, "fills")
+    clean.update(right, "fills")
+    for one in (engine, clean):
+        one.update(marked(5 * MINUTE, 71_500.0), "marks")
+    rows = [one.update(marked(6 * MINUTE, 72_000.0), "marks").iloc[-1] for one in (engine, clean)]
+    for name in ("total", "realised", "unrealised", "fees"):
+        assert rows[0][name] == pytest.approx(rows[1][name]), name
+    assert rows[0][ADDING].sum() == pytest.approx(rows[0]["total"])
+    assert engine.positions()["quantity"].tolist() == [2.0]
+
+
+def test_a_book_taken_back_can_be_loaded_anew() -> None:
+    book = FILLS.conform(bought(MINUTE, size=5.0).assign(fill_id="book:2"))
+    gone = removal(book, event_ns=2 * MINUTE)
+    assert positions(FILLS.concat([book, gone]))["quantity"].tolist() == [0.0]
+    assert positions(FILLS.concat([book, gone, book]))["quantity"].tolist() == [5.0]
+    assert positions(FILLS.concat([book, book]))["quantity"].tolist() == [5.0]
 
 
 def test_a_leg_without_a_mark_makes_the_book_unknown_not_zero() -> None:

@@ -45,6 +45,7 @@ def test_every_table_and_column_is_listed(script: Any) -> None:
     for name, table in TABLES.items():
         for column in table.columns:
             assert f"| `{column.name}` | {column.kind} |" in sections[name], f"{name}.{column.name}"
+            assert column.doc, f"{name}.{column.name} says nothing of what it means"
 
 
 def variables(prefix: str, held: Any) -> list[str]:

@@ -14,7 +14,7 @@ from workstation.views.exposure.snapshot import Snapshot, Snapshots
 from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source
 from workstation.views.widgets import formats
-from workstation.views.widgets.assets import asset
+from workstation.views.widgets.assets import table_css
 from workstation.views.widgets.card import Card, Key, Markup
 from workstation.views.widgets.figure import FigureView, TextView, fit, pane
 from workstation.views.widgets.theme import Palette, bare_figure
@@ -23,7 +23,7 @@ _LINES = (
     ("spot", "net", "solid", "spot"), ("zero_gamma", "zero", [2, 2], "0γ"), ("call_wall", "up", [6, 3], "call wall"),
     ("put_wall", "down", [6, 3], "put wall"),
 )  # fmt: skip
-_CSS = asset(__package__, "key_levels.css")
+_CSS = table_css(__package__, "key_levels.css")
 
 
 class LevelsTable(TextView):

@@ -15,7 +15,7 @@ from workstation.market.tables import CASCADE_PARTS
 from workstation.views.state.choice import Choice
 from workstation.views.state.source import Source
 from workstation.views.widgets import formats
-from workstation.views.widgets.assets import asset
+from workstation.views.widgets.assets import table_css
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 
@@ -31,8 +31,8 @@ _NAMES = {
 _UNITS = {
     "daily sd": "sd", "minutes of median volume": "min of volume", "times the day's median": "× median", "1": "%",
 }  # fmt: skip
-_RISK = asset(__package__, "risk.css")
-_LIST = asset(__package__, "risk_list.css")
+_RISK = table_css(__package__, "risk.css")
+_LIST = table_css(__package__, "risk_list.css")
 _DIRECTIONS = {1: ("up", "▲ bullish"), -1: ("down", "▼ bearish"), 0: ("", "○ neutral")}
 
 

@@ -16,7 +16,7 @@ import panel_material_ui as pmui
 
 from workstation.market.errors import FrameError, WorkstationError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.portfolio.paper import paper_fills
+from workstation.portfolio.paper import paper_fills, removal
 from workstation.portfolio.sample import sample_fills
 from workstation.views.state.hand_over import hand_over
 from workstation.views.state.source import Source
@@ -29,6 +29,7 @@ _CSS = asset(__package__, "loading.css")
 _FILE = stylesheet(asset(__package__, "loading_file.css"))
 _READERS = ThreadPoolExecutor(max_workers=1, thread_name_prefix="paper-book")
 """Books are read one by one beside the loop that serves all sessions."""
+REMOVE = "Remove book"
 _Read = tuple[pd.DataFrame, int]
 
 
@@ -72,6 +73,16 @@ def with_index(fills: pd.DataFrame, marks: pd.DataFrame) -> tuple[pd.DataFrame, 
     )
 
 
+def paper_only(source: Source) -> pd.DataFrame:
+    """The fills but for those of accounts that a venue tells of: they are what the venue says they are."""
+    told = [source.latest(table)[["venue", "account"]].astype("str") for table in ("positions", "balances")]
+    connected = set(pd.concat(told).itertuples(index=False, name=None))
+    fills = source.latest("fills")
+    owners = fills[["venue", "account"]].astype("str").itertuples(index=False, name=None)
+    kept: pd.DataFrame = fills[np.array([owner not in connected for owner in owners], dtype=bool)]
+    return kept
+
+
 class BookLoader:
     """The widgets that load a paper book.
 
@@ -97,9 +108,17 @@ class BookLoader:
             sx={"py": "1px", "fontSize": "12px", "textTransform": "none"},
         )
         self.sample.on_click(lambda _: self.load_sample())
+        self.remove = pmui.Button(
+            label=REMOVE,
+            size="small",
+            variant="text",
+            margin=0,
+            sx={"py": "1px", "fontSize": "12px", "textTransform": "none"},
+        )
+        self.remove.on_click(lambda _: self.remove_books())
         self._told = Markup(_CSS, sizing_mode="fixed", width=300, height=24)
         self.panel = pn.Row(
-            self.file, self.sample, self._told.panel, margin=0, styles={"align-items": "center"}
+            self.file, self.sample, self.remove, self._told.panel, margin=0, styles={"align-items": "center"}
         )
 
     def _uploaded(self, event: Any) -> None:
@@ -114,6 +133,24 @@ class BookLoader:
         marks = self._source.latest("marks")
         self._load(lambda: sample_fills(marks, self._source.latest("trades")), "sample book")
 
+    def remove_books(self) -> None:
+        """Take back the fills of all paper books: the first press says of how many, the second does it."""
+        fills = paper_only(self._source)
+        removals = removal(fills, event_ns=self._source.asof_ns)
+        if not len(removals):
+            self._say("no paper fills to remove")
+        elif self.remove.label == REMOVE:
+            self.remove.label = f"Remove {len(removals)} positions?"
+            self._say("press again to take back their fills; a book can be loaded anew")
+            return
+        else:
+            self._publish(removals)
+            self._say(f"fills of {len(removals)} positions removed")
+        self.remove.label = REMOVE
+
+    def _say(self, words: str) -> None:
+        self._told.show(f'<span class="told" role="status">{escape(words)}</span>')
+
     def _load(self, read: Callable[[], pd.DataFrame], name: str) -> None:
         """Read a book, in a session beside the loop, and publish it."""
         marks = self._source.latest("marks")
@@ -126,7 +163,7 @@ class BookLoader:
                 done.set_exception(error)
             self._loaded(done, name)
             return
-        self._told.show(f'<span class="told" role="status">reading {escape(name)}</span>')
+        self._say(f"reading {name}")
         reading = _READERS.submit(lambda: with_index(read(), marks))
         reading.add_done_callback(lambda done: hand_over(document, lambda: self._loaded(done, name)))
 
@@ -138,4 +175,4 @@ class BookLoader:
         fills, lent = done.result()
         self._publish(fills)
         how = f"; {lent} without an index took the newest" if lent else ""
-        self._told.show(f'<span class="told" role="status">{len(fills)} fills of {escape(name)}{how}</span>')
+        self._say(f"{len(fills)} fills of {name}{how}")

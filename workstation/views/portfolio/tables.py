@@ -22,14 +22,14 @@ from workstation.views.portfolio.holdings import (
 )
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
-from workstation.views.widgets.assets import asset
+from workstation.views.widgets.assets import asset, table_css
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.provenance import CSS as LEDGER_CSS
 from workstation.views.widgets.theme import stylesheet
 from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = asset(__package__, "tables.css")
+_CSS = table_css(__package__, "tables.css")
 _TABULATOR = stylesheet(asset(__package__, "tables_tabulator.css"))
 _SUMS = ("delta", "gamma", "vega", "theta", "vanna", "charm")
 _HEADS = {
@@ -43,9 +43,10 @@ _POSITION = {
     "vega": "vega $", "theta": "theta $",
 }  # fmt: skip
 _WIDTHS = {
-    "leg": 154, "venue": 50, "quantity": 50, "entry": 58, "mark": 58, "iv": 44, "value": 66, "unrealised": 80, "delta": 68,
-    "pa": 62, "gamma": 78, "vega": 62, "theta": 62,
+    "leg": 146, "venue": 50, "quantity": 50, "entry": 66, "mark": 66, "iv": 44, "value": 66, "unrealised": 80, "delta": 68,
+    "pa": 62, "gamma": 70, "vega": 62, "theta": 62,
 }  # fmt: skip
+_ALIGNED = {name: "right" for name in _POSITION if name not in ("leg", "venue")}
 _DECIMALS = {
     "quantity": (0, 4), "entry": (0, 4), "mark": (0, 4), "iv": (1, 1), "unrealised": (2, 2), "pa": (3, 3),
     **dict.fromkeys(("value", "delta", "gamma", "vega", "theta"), (0, 0)),
@@ -197,7 +198,7 @@ class Positions(TextView):
             pd.DataFrame(columns=list(_POSITION), dtype=object), titles=_POSITION, show_index=False, disabled=True,
             selectable=False, layout="fit_data_stretch", sizing_mode="stretch_both", min_height=120, theme="simple",
             stylesheets=[_TABULATOR], frozen_columns=["leg"], formatters=_formatters(), widths=_WIDTHS, margin=0, label="positions",
-            text_align={name: "right" for name in _POSITION if name not in ("leg", "venue")},
+            text_align=_ALIGNED, header_align=_ALIGNED,
             configuration={"columnDefaults": {"headerSortTristate": True}},
         )  # fmt: skip
         self.card = Card(
@@ -242,7 +243,8 @@ def positions_frame(made: Holdings) -> pd.DataFrame:
 
 
 def _price(value: float) -> float:
-    return round(value, 2 if abs(value) >= 20 else 4 if abs(value) < 1 else 3)
+    size = abs(value)
+    return round(value, 1 if size >= 10_000 else 2 if size >= 20 else 4 if size < 1 else 3)
 
 
 class PortfolioLedger(View):

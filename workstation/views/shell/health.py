@@ -16,12 +16,12 @@ import pandas as pd
 from workstation.market.instants import SECOND_NS
 from workstation.views.state.source import Source, View
 from workstation.views.widgets import formats
-from workstation.views.widgets.assets import asset
+from workstation.views.widgets.assets import asset, table_css
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.theme import DARK
 
 _STRIP = asset(__package__, "health_strip.css")
-_TABLE = asset(__package__, "health_table.css")
+_TABLE = table_css(__package__, "health_table.css")
 _CLOCK = Template(asset(__package__, "market_clock.css")).substitute(asdict(DARK))
 BEHIND_S = 90.0
 """A market this much behind the wall clock, with rows arriving, is one of the past."""

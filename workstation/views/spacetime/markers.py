@@ -114,12 +114,34 @@ class Bands:
         wanted = tuple(data_gaps)
         if wanted != self._shown:
             self._shown = wanted
+            told, lines = words_of(wanted)
             self.source.data = {
                 "x0": np.array([made.start_ns / 1e6 for made in wanted]),
                 "x1": np.array([made.end_ns / 1e6 for made in wanted]),
-                "words": np.array([_told(made) for made in wanted], dtype=object),
-                "lift": np.array([-float(_LINE_PX * (index % _LINES)) for index in range(len(wanted))]),
+                "words": np.array(told, dtype=object),
+                "lift": np.array([-float(_LINE_PX * line) for line in lines]),
             }
+
+
+def words_of(gaps: tuple[DataGap, ...]) -> tuple[list[str], list[int]]:
+    """What stands before each band, and on which line: the longest ones and what goes on are told, the others counted.
+
+    Examples
+    --------
+    >>> gaps = tuple(DataGap(10 * at, 10 * at + at, f"gap {at} s", "") for at in (1, 2, 3, 4))
+    >>> words_of(gaps)[0][:2]
+    ['', 'gap 2 s · no signals across it']
+    >>> words_of(gaps)[0][3], words_of(gaps)[1]
+    ('gap 4 s · no signals across it · 1 shorter', [0, 0, 1, 2])
+    """
+    ranked = sorted(
+        range(len(gaps)), key=lambda at: (not gaps[at].open, gaps[at].start_ns - gaps[at].end_ns, at)
+    )
+    chosen = sorted(ranked[:_LINES])
+    told = [_told(gap) if at in chosen else "" for at, gap in enumerate(gaps)]
+    if len(gaps) > _LINES:
+        told[chosen[-1]] += f" · {len(gaps) - _LINES} shorter"
+    return told, [chosen.index(at) if at in chosen else 0 for at in range(len(gaps))]
 
 
 def _told(gap: DataGap) -> str:

@@ -13,13 +13,13 @@ from workstation.views.surface.choice import SurfaceChoice
 from workstation.views.surface.fitted import maturity, surface_of
 from workstation.views.surface.smiles import reason
 from workstation.views.widgets import formats
-from workstation.views.widgets.assets import asset
+from workstation.views.widgets.assets import table_css
 from workstation.views.widgets.card import Card, Markup
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.provenance import Provenance
 from workstation.views.widgets.value_line import cell, value_line
 
-_CSS = asset(__package__, "fits.css")
+_CSS = table_css(__package__, "fits.css")
 
 
 def violations(found: xr.Dataset, when: str = "") -> int:

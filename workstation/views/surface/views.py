@@ -102,8 +102,7 @@ class SurfaceViews:
 
     def _changed(self, live: Live, events: tuple[Any, ...]) -> None:
         changed = {event.name for event in events}
+        # what comes with the underlying, from an entry of the browser's history, stays
         if "expiries" not in changed and any(event.name == "underlying" and event.old for event in events):
-            self.choice.param.update(
-                expiries=[]
-            )  # what comes with the underlying, from an entry of the browser's history, stays
+            self.choice.param.update(expiries=[])
         live.touch()

@@ -16,3 +16,14 @@ def asset(package: str, name: str) -> str:
     True
     """
     return files(package).joinpath(name).read_text(encoding="utf-8")
+
+
+def table_css(package: str, name: str) -> str:
+    """Style sheet of a table that scrolls within its card, with the shade that says on a phone that it goes on.
+
+    Examples
+    --------
+    >>> ":host" in table_css("workstation.views.portfolio", "tables.css")
+    True
+    """
+    return asset(package, name) + asset(__package__, "scroll_hint.css")

@@ -8,7 +8,7 @@ import pytest
 
 from tests.unit.views.market import NOW_NS, SECOND, Market
 from workstation.market.errors import FrameError
-from workstation.market.tables import FILLS, MARKS
+from workstation.market.tables import BALANCES, FILLS, MARKS
 from workstation.portfolio.explain import PARTS
 from workstation.portfolio.pnl import PnlSnapshots
 from workstation.portfolio.sample import sample_book, sample_fills
@@ -193,6 +193,30 @@ def test_the_sample_button_trades_at_the_newest_marks(market: Market) -> None:
     views.loader.load_sample()
     assert set(published[0]["price"] > 0) == {True}
     assert published[0]["event_ns"].max() <= market.latest("marks")["event_ns"].max()
+
+
+def test_paper_books_are_removed_at_the_second_press_and_connected_accounts_are_not(market: Market) -> None:
+    with_book(market)
+    fills = market.latest("fills")
+    connected = fills.iloc[:1].assign(account="main", fill_id="venue-1")
+    market.put("fills", FILLS.concat([fills, FILLS.conform(connected)]))
+    balance = {
+        "event_ns": [NOW_NS],
+        "venue": str(fills["venue"].iloc[0]),
+        "account": "main",
+        "currency": "BTC",
+    }
+    market.put("balances", BALANCES.conform(pd.DataFrame(balance)))
+    views, _, published = views_over(market)
+    views.loader.remove_books()
+    assert published == [] and "press again" in views.loader._told.panel.object
+    views.loader.remove_books()
+    market.put("fills", FILLS.concat([market.latest("fills"), published[0]]))
+    made = holdings(market)
+    assert made is not None and set(made.held["account"].astype("str")) == {"main"}
+    assert of_book(market)["total"].notna().any() and views.loader.remove.label == "Remove book"
+    views.loader.remove_books()
+    assert len(published) == 1 and "no paper fills" in views.loader._told.panel.object
 
 
 def test_one_leg_without_a_mark_blanks_no_sum_and_is_named(market: Market) -> None:

@@ -360,6 +360,18 @@ def test_words_of_bands_beside_each_other_are_on_lines_of_their_own(market: Tick
     assert len(set(view.chart.bands.source.data["lift"])) == 3
 
 
+def test_of_many_bands_the_longest_are_told_and_the_others_counted(market: TickMarket) -> None:
+    view = shown(market)
+    gaps = [health("gap", at, start_s=at - 1 - (at == -50), end_s=at) for at in range(-60, -9, 10)]
+    market.put("health", HEALTH.conform(pd.DataFrame(gaps)))
+    view.refresh(market)
+    data = view.chart.bands.source.data
+    told = [words for words in data["words"] if words]
+    assert len(data["words"]) == 6 and len(told) == 3 and told[-1].endswith("3 shorter")
+    assert any(words.startswith("gap 2") for words in told)
+    assert len({lift for lift, words in zip(data["lift"], data["words"], strict=True) if words}) == 3
+
+
 def test_an_unknown_instrument_is_an_empty_chart_not_an_error(market: TickMarket) -> None:
     view = ChartView(ChartChoice(instrument="NEVER-SEEN"), DARK, 1)
     view.refresh(market)
