@@ -14,7 +14,7 @@ QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPT
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults lock format clean screenshots docs
+.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults api-proof lock format clean screenshots docs
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -94,6 +94,9 @@ docs: $(SPHINX)  ## the documentation's site, built offline; EXECUTE=1 runs the 
 
 faults: setup    ## break it on purpose: kills, damaged stores and files, poisoned frames, signals
 	@$(BIN)/python scripts/faults.py
+
+api-proof: setup ## the API against its OpenAPI document, by schemathesis, which is fetched into an environment of its own
+	@$(BIN)/python scripts/check_api.py
 
 screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the running product
 	@$(BIN)/python scripts/screenshots.py

@@ -109,6 +109,11 @@ class OidcClient:
         self._keys: KeySet | None = None
         self._provider_at = self._keys_at = float("-inf")
 
+    async def reach(self) -> str:
+        """Try the provider: its name for itself and how many keys it has. Raises ``LoginError``."""
+        provider = await self._discovered()
+        return f"{provider['issuer']} answers, {len((await self._key_set()).keys)} keys"
+
     # -- login ------------------------------------------------------------------------------------------------
 
     async def authorization_url(self, *, state: str, nonce: str, verifier: str) -> str:

@@ -25,6 +25,12 @@ log = logging.getLogger(__name__)
 THREADS, WAITING = 2, 32
 """Answers that are made at once, and requests that may wait for their turn."""
 
+_REFUSAL_HEADERS = {
+    401: {"WWW-Authenticate": 'Bearer realm="workstation"'},
+    405: {"Allow": "GET"},
+    429: {"Retry-After": "1"},
+}
+
 Identify = Callable[[HTTPServerRequest], Caller | None]
 
 
@@ -69,11 +75,9 @@ class ApiHandler(RequestHandler):
     def prepare(self) -> None:
         """Refuse whoever is unknown or of too low a role."""
         if self.request.method not in ("GET", "HEAD"):
-            self.set_header("Allow", "GET")
             raise HTTPError(405)
         caller = self.backend.identify(self.request)
         if caller is None:
-            self.set_header("WWW-Authenticate", 'Bearer realm="workstation"')
             raise RequestError(401, "", "send a machine token as `Authorization: Bearer ...`, or log in")
         if caller.role < self.role:
             raise RequestError(403, "", f"this needs the role {self.role.name.lower()}")
@@ -87,8 +91,8 @@ class ApiHandler(RequestHandler):
         elif isinstance(error, HistoryError):
             status_code, message = 503, "the history does not answer; the server's log says why"
         self.set_status(status_code)
-        if status_code == 429:
-            self.set_header("Retry-After", "1")
+        for name, value in _REFUSAL_HEADERS.get(status_code, {}).items():
+            self.set_header(name, value)
         self.set_header("Content-Type", "application/json")
         self.finish(as_json({"error": {"status": status_code, "parameter": parameter, "message": message}}))
 

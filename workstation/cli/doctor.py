@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from workstation.cli.serving import dashboards
+from workstation.cli.login import make_door
+from workstation.cli.serving import check_exposed, dashboards, free_port
 from workstation.settings import Settings
 
 PACKAGES = (
@@ -51,6 +52,9 @@ def examine(settings: Settings) -> list[Finding]:
         _feeds,
         _engines,
         _pages,
+        _server,
+        _login,
+        _redis,
         _chromium,
         _sample,
     ]
@@ -157,6 +161,32 @@ def _engines(settings: Settings) -> Finding:
 
 def _pages(settings: Settings) -> Finding:
     return Finding("dashboards", True, ", ".join(dashboards()))
+
+
+def _server(settings: Settings) -> Finding:
+    server = settings.server
+    check_exposed(server, without_login=False)
+    port = free_port(server.address, server.port)
+    moved = (
+        "" if port == server.port or not server.port else f"; {server.port} is taken, {port} would be used"
+    )
+    return Finding("server", True, f"{server.address}:{port}{moved}")
+
+
+def _login(settings: Settings) -> Finding:
+    server = settings.server
+    door = make_door(server, server.public_url or "http://127.0.0.1")
+    if door is None:
+        return Finding("login", True, "none: this machine alone is served")
+    told = f"{len(door.credentials.tokens)} machine tokens, {len(door.credentials.passwords)} passwords"
+    provider = asyncio.run(door.oidc.reach()) if door.oidc else "no provider"
+    return Finding("login", True, f"{server.login}; {provider}; {told}")
+
+
+def _redis(settings: Settings) -> Finding:
+    found = shutil.which("redis-server")
+    detail = found or "none here: needed for `collect --bus` on this machine alone, and by tests of the bus"
+    return Finding("redis-server", True, detail)
 
 
 def _chromium(settings: Settings) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import pandas as pd
@@ -51,6 +52,16 @@ def _open(store: str, mode: str) -> Any:
     return open_history(url, upkeep=False, mode=mode) if folder_of(url) else open_history(url)
 
 
+def _folder(store: str) -> Path:
+    """Folder of an embedded store; ``HistoryError`` for one that is in none."""
+    from workstation.history import folder_of
+
+    folder = folder_of(_url(store))
+    if folder is None:
+        raise HistoryError(f"{_url(store)} is in no folder; this is for the embedded history alone")
+    return folder
+
+
 @history_app.command()
 def tables(store: StoreArgument = "") -> None:
     """Rows, first and last time, bytes and segments of every table."""
@@ -95,14 +106,10 @@ def repair(store: StoreArgument = "") -> None:
 
     Nothing is deleted: what is left out is kept in the store's quarantine folder. Stop what writes to the store first.
     """
-    from workstation.history import folder_of
     from workstation.history.embedded.repair import repair as repair_store
 
     try:
-        folder = folder_of(_url(store))
-        if folder is None:
-            raise HistoryError(f"{_url(store)} is in no folder; only the embedded history is repaired here")
-        done = repair_store(folder)
+        done = repair_store(_folder(store))
     except (WorkstationError, OSError) as error:
         fail(error)
     else:
@@ -110,6 +117,42 @@ def repair(store: StoreArgument = "") -> None:
             console.print("The manifest agrees with the segments; nothing was to be done.")
         else:
             _print(done, f"Repair of {_url(store)}")
+
+
+@history_app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="Folder for the backup; it must not be there yet.")],
+    store: StoreArgument = "",
+) -> None:
+    """Copy one consistent moment into a new folder and read all of it again; what writes to the store goes on."""
+    from workstation.history.embedded.backup import backup as backup_store
+
+    try:
+        rows = backup_store(_folder(store), target)
+    except WorkstationError as error:
+        fail(error)
+    else:
+        console.print(
+            f"{sum(rows.values()):,} rows of {len(rows)} tables are in {target}, verified.", soft_wrap=True
+        )
+
+
+@history_app.command()
+def restore(
+    kept: Annotated[Path, typer.Argument(help="Folder of the backup.")],
+    target: Annotated[Path, typer.Argument(help="Folder for the store; it must not be there yet.")],
+) -> None:
+    """Make a store of a backup in a new folder and check that it holds every row."""
+    from workstation.history.embedded.backup import restore as restore_store
+
+    try:
+        rows = restore_store(kept, target)
+    except WorkstationError as error:
+        fail(error)
+    else:
+        console.print(
+            f"{sum(rows.values()):,} rows of {len(rows)} tables are in {target}, verified.", soft_wrap=True
+        )
 
 
 @history_app.command()

@@ -155,7 +155,8 @@ def test_media_types_methods_and_encodings(client: Client) -> None:
     assert client.get("/api/prints", {"Accept": "text/html"}).status == 406
     assert client.get("/api/evidence/x", {"Accept": ARROW}).status == 406
     refused = client.get("/api/prints", method="POST")
-    assert refused.status == 405 and refused.json["error"]["message"]
+    assert refused.status == 405 and refused.json["error"]["message"] and refused.headers["allow"] == "GET"
+    assert client.get("/api/prints", method="TRACE").headers["allow"] == "GET"
     assert client.get("/api/prints?instrument=%ff").status == 400
     assert client.get("/api/prints?limit=1&limit=2").json["error"]["parameter"] == "limit"
 
@@ -222,7 +223,8 @@ def test_roles_hold_on_every_path() -> None:
         fill(desk)
         for resource in RESOURCES:
             path = "/api" + resource.path.replace("{id}", "flow:none")
-            assert client.get(path).status == 401
+            stranger = client.get(path)
+            assert stranger.status == 401 and stranger.headers["www-authenticate"].startswith("Bearer")
             wanted = {one.name: ALL[one.name] for one in resource.parameters if one.name in ALL}
             viewer = client.get(path, {"X-Who": "v"}, **wanted).status
             assert viewer == (

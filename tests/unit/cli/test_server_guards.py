@@ -159,3 +159,33 @@ def test_free_port_knows_ipv6() -> None:
         assert free_port("::1", 0) > 0
     except WorkstationError as refused:
         assert "cannot be bound" in str(refused) or "is no address" in str(refused)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("WORKSTATION_SERVER__LOGIN", "basic", "credentials_file"),
+        ("WORKSTATION_SERVER__ADDRESS", "0.0.0.0", "--without-login"),
+    ],
+)
+def test_doctor_tells_a_login_that_cannot_work(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from workstation.cli import doctor
+    from workstation.settings import Settings
+
+    monkeypatch.setenv(name, value)
+    with pytest.raises(WorkstationError, match=said):
+        doctor._server(Settings())
+
+
+def test_doctor_counts_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from workstation.access.credentials import line_of_token, new_token
+    from workstation.access.roles import Role
+    from workstation.cli import doctor
+    from workstation.settings import Settings
+
+    (tmp_path / "kept").write_text(line_of_token("grafana", Role.VIEWER, new_token()))
+    monkeypatch.setenv("WORKSTATION_SERVER__LOGIN", "basic")
+    monkeypatch.setenv("WORKSTATION_SERVER__CREDENTIALS_FILE", str(tmp_path / "kept"))
+    assert "1 machine tokens, 0 passwords" in doctor._login(Settings()).detail
