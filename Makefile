@@ -99,7 +99,7 @@ screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the ru
 	@$(BIN)/python scripts/screenshots.py
 
 lock: $(READY)   ## pin the dependencies anew, naming no registry
-	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus --extra dask pyproject.toml -o requirements.lock
+	@$(BIN)/uv pip compile $(COMPILE) --extra dev --extra databento --extra bus --extra dask --extra door pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile $(COMPILE) --extra bench --constraint requirements.lock pyproject.toml -o requirements-bench.lock
 	@$(BIN)/uv pip compile $(COMPILE) --extra docs --constraint requirements.lock pyproject.toml -o requirements-docs.lock
 

@@ -162,7 +162,8 @@ def dbn(records: int, rounds: int) -> None:
             for record in databento.DBNStore.from_file(path):
                 for column, name in zip(columns, VENDOR_FIELDS, strict=True):
                     column.append(getattr(record, name))
-            return len([np.array(column) for column in columns][0])
+            arrays = [np.array(column) for column in columns]
+            return len(arrays[0])
 
         if not ours() == iterated() == records:
             raise SystemExit(f"read {ours()} and {iterated()} of {records} trades")

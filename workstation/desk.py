@@ -21,20 +21,20 @@ import streamz
 import streamz.dataframe
 
 from workstation.board.board import FEED_COLUMNS, Board
-from workstation.desk_past import seed_board
+from workstation.desk_past import seed_board, store_at
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
-from workstation.history import History, folder_of, open_history
+from workstation.flow.evidence import READ, Evidence, evidence
+from workstation.history import History
 from workstation.history.recorder import Recorder
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
 from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
-from workstation.research.evidence import Evidence, evidence
 from workstation.settings import Settings
 from workstation.streams.frames import streamz_frame
 from workstation.streams.hub import Hub
@@ -63,7 +63,7 @@ class Desk:
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
         follows = self._follows = _follows(feeds)
         self.hub = Hub(
-            first_seq=1 if follows else _next_seq(history),
+            first_seq=1 if follows or history is None else history.last_seq() + 1,
             agreeing=AGREEING_LIVE if self._live_clock else 1,
             follows=follows,
         )
@@ -261,7 +261,7 @@ class Desk:
         own = self.settings.flow
         if self.history is not None and alert_id in set(self.history.read("alerts")["alert_id"]):
             return evidence(self.history, alert_id, own)
-        kept = {name: self.board.latest(name) for name in ("alerts", "prints", "quotes")}
+        kept = {name: self.board.latest(name) for name in READ}
         return evidence(kept, alert_id, own)
 
     # -- inside -------------------------------------------------------------------------------------------
@@ -357,12 +357,6 @@ def _follows(feeds: Sequence[Feed]) -> bool:
     return bool(numbered)
 
 
-def _next_seq(history: History | None) -> int:
-    if history is None:
-        return 1
-    return history.last_seq() + 1
-
-
 def open_desk(
     feeds: Sequence[str | Feed] | None = None,
     history: str | History | None = None,
@@ -395,16 +389,8 @@ def open_desk(
     seed = settings.seed if seed is None else seed
     wanted = settings.feeds if feeds is None else feeds
     opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
-    store = _opened(history, read_only=_follows(opened)) if isinstance(history, str) else history
+    store = store_at(history, read_only=_follows(opened)) if isinstance(history, str) else history
     return Desk(opened, store, settings, sinks)
-
-
-def _opened(url: str, *, read_only: bool) -> History | None:
-    """The store of an address; one that is only read may not be there yet."""
-    folder = folder_of(url) if read_only else None
-    if folder is None:
-        return open_history(url)
-    return open_history(url, mode="r", upkeep=False) if folder.exists() else None
 
 
 def _open(name: str, seed: int | None, settings: Settings) -> Feed:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workstation.board.board import CANDLES_KEPT, Board
 from workstation.board.retention import PAST_MINUTES
-from workstation.history import History
+from workstation.history import History, folder_of, open_history
 from workstation.history import warm_start as recent
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.market.instants import HOUR_NS, MINUTE_NS
@@ -35,3 +35,11 @@ def seed_board(board: Board, history: History) -> None:
     flow = recent.flow_of_the_day(history)
     if flow is not None:
         board.remember_flow(*flow)
+
+
+def store_at(url: str, *, read_only: bool) -> History | None:
+    """The store of an address; one that is only read may not be there yet."""
+    folder = folder_of(url) if read_only else None
+    if folder is None:
+        return open_history(url)
+    return open_history(url, mode="r", upkeep=False) if folder.exists() else None

@@ -51,6 +51,12 @@ def test_the_page_renders_and_an_alert_opens_its_evidence(
     expect(page.locator("h3", has_text="Score: the sum of its parts")).to_be_visible()
     expect(page.locator("h3", has_text="What happened after")).to_be_attached()
     page.wait_for_function("location.search.includes('alert=')")
+    title = page.locator("h2", has_text=re.compile("^(SPY|NVDA) .* · "))
+    title.evaluate(
+        "async shown => { while (shown.getBoundingClientRect().right > innerWidth) await new Promise(requestAnimationFrame) }"
+    )
+    box = title.bounding_box()
+    assert box is not None and box["x"] >= 0, "the drawer is no wider than the window"
 
 
 def test_a_filter_holds_and_stays_in_the_address(opened: Callable[..., Page]) -> None:

@@ -170,13 +170,19 @@ CASES: dict[str, tuple[Case, ...]] = {
     "workstation.flow.structures.Structures": (Case({}, max_rows=20, examples=5),),
     "workstation.flow.classifiers.Classifiers": (
         Case(
-            {"sweep_usd": 1.0, "spike_usd": 1.0, "spike_size": 1.0, "structure_usd": 1.0},
+            {
+                "sweep_usd": 1.0,
+                "spike_usd": 1.0,
+                "spike_size": 1.0,
+                "structure_usd": 1.0,
+                "structure_size": 1.0,
+            },
             max_rows=20,
             examples=6,
         ),
     ),
     "workstation.flow.alerts.Alerts": (
-        Case({"least_score": 1.0, "throttle": "30s"}, max_rows=30, examples=8),
+        Case({"least_score": 1.0, "throttle": "30s", "per_name": 2}, max_rows=30, examples=8),
     ),
     "workstation.flow.offexchange.OffExchange": (
         Case(

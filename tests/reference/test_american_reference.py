@@ -70,10 +70,10 @@ def ours(of: dict[str, np.ndarray]) -> np.ndarray:
     )  # fmt: skip
 
 
-def test_published_values_to_their_last_digit():
+def test_values_of_a_fine_tree():
     of = table("value")
     assert len(of["value"]) == 27
-    assert np.abs(ours(of) - of["value"]).max() < 1.5e-4
+    assert np.abs(ours(of) - of["value"]).max() < 1e-4
 
 
 def test_published_premiums_of_andersen_lake_and_offengenden():

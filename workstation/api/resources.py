@@ -17,12 +17,12 @@ from workstation.api.paging import Page, asked, page_of_frame, page_of_history
 from workstation.api.parameters import PAGING, Parameter, RequestError, choice, duration, text, whole
 from workstation.desk import Desk
 from workstation.exposure.signs import BASES, SIGN_MODELS
+from workstation.flow.evidence_bundle import EvidenceError
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import TABLES
 from workstation.portfolio.positions import current
 from workstation.pricing.contracts import IV_SOURCES
 from workstation.pricing.forward import SOURCES
-from workstation.research.evidence import EvidenceError
 
 _ALERT_ID = re.compile(r"[A-Za-z0-9_:./+ -]{1,200}")
 _ID_SCHEMA = {"type": "string", "pattern": f"^{_ALERT_ID.pattern}$"}

@@ -26,8 +26,9 @@ from workstation.exposure.scenario import forced_flow
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
+from workstation.pricing import by_style
 from workstation.pricing.chain_dataset import dataset
-from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contract_greeks, contracts
+from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
 from workstation.pricing.surface import greek_surface, surface
 
@@ -295,16 +296,16 @@ def _all_greeks(priced: ContractArrays) -> ContractArrays:
     missing = tuple(name for name in GREEKS if name not in priced.greeks)
     if not missing:
         return priced
-    more = contract_greeks(
-        names=missing,
-        strike=priced.strike,
+    more = by_style.greeks(
+        forwards=priced.forward,
+        strikes=priced.strike,
         years=priced.years,
+        vols=priced.vol,
         is_call=priced.is_call,
-        forward=priced.forward,
-        discount=priced.discount,
-        vol=priced.vol,
+        discounts=priced.discount,
         american=priced.american,
         yields=priced.yields,
+        names=missing,
     )
     return replace(priced, greeks={**priced.greeks, **more})
 

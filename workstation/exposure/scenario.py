@@ -13,6 +13,7 @@ from workstation.exposure.book import flow_of, ledger
 from workstation.exposure.signs import positions
 from workstation.market.calendar import SHORTEST_NS
 from workstation.market.instants import DAY_NS, YEAR_DAYS, YEAR_NS
+from workstation.pricing import by_style
 from workstation.pricing.black import delta_profile
 from workstation.pricing.chain_dataset import contracts_of
 from workstation.pricing.contracts import ContractArrays, Floats
@@ -64,7 +65,7 @@ def forced_flow(
 
     Every contract is priced anew: forwards move with spot in proportion, so the delta in spot is that in the forward times
     F / S; the vol of each contract is its own plus the
-    move (sticky strike), discount factors keep their rate. A contract that expires within the horizon is in the book with
+    move (sticky strike), discount factors and yields keep their rate; American contracts are exercised where that is worth more. A contract that expires within the horizon is in the book with
     its intrinsic delta: 1, -1 or 0 per unit, a half at the strike itself.
 
     Parameters
@@ -179,7 +180,8 @@ class _Held:
         self.forward, self.strike = contracts.forward[held], contracts.strike[held]
         self.years, self.vol = contracts.years[held], contracts.vol[held]
         self.per_spot = self.forward / contracts.spot
-        self._is_call = contracts.is_call[held]
+        self._is_call, self._american = contracts.is_call[held], contracts.american[held]
+        self._yields = contracts.yields[held]
         self._rate = -np.log(contracts.discount[held]) / self.years
 
     def weights(self, size: Floats, years: Floats) -> Floats:
@@ -189,15 +191,31 @@ class _Held:
 
     def delta(self, weights: Floats, years: Floats, vol: Floats, spot_moves: Floats) -> Floats:
         """Summed delta over the moves of spot, underlying units."""
-        return delta_profile(
+        plain = ~self._american
+        whole = delta_profile(
             shifts=spot_moves,
-            forwards=self.forward,
-            strikes=self.strike,
-            years=years,
-            vols=vol,
-            is_call=self._is_call,
-            weights=weights,
+            forwards=self.forward[plain],
+            strikes=self.strike[plain],
+            years=years[plain],
+            vols=vol[plain],
+            is_call=self._is_call[plain],
+            weights=weights[plain],
         )
+        return whole if plain.all() else whole + self._american_delta(weights, years, vol, spot_moves)
+
+    def _american_delta(self, weights: Floats, years: Floats, vol: Floats, spot_moves: Floats) -> Floats:
+        own = np.flatnonzero(self._american)
+        discount = np.exp(-self._rate[own] * years[own])
+
+        def at(spot_move: float) -> float:
+            delta = by_style.greeks(
+                forwards=self.forward[own] * (1.0 + spot_move), strikes=self.strike[own], years=years[own],
+                vols=vol[own], is_call=self._is_call[own], discounts=discount, american=np.ones(own.size, dtype=bool),
+                yields=self._yields[own], names=("delta",),
+            )["delta"]  # fmt: skip
+            return float((weights[own] / discount) @ delta)  # the weights are discounted, and so is the delta
+
+        return np.array([at(float(move)) for move in spot_moves])
 
 
 def _years_left(contracts: ContractArrays, days: Floats) -> Floats:

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from workstation.market.public_face import make_callable
+from workstation.pricing import by_style
 from workstation.pricing.black import gamma_profile
 from workstation.pricing.contracts import ContractArrays, Floats
 
@@ -108,16 +109,27 @@ def net_gex_curve(contracts: ContractArrays, *, position: Floats, steps: npt.NDA
 
     A contract whose position is unknown (NaN) has no part.
     """
-    moves = STEP * steps
-    profile = gamma_profile(
-        shifts=moves,
-        forwards=contracts.forward,
-        strikes=contracts.strike,
-        years=contracts.years,
-        vols=contracts.vol,
-        weights=np.nan_to_num(position) * contracts.discount * np.square(contracts.forward),
-    )
-    return np.asarray(profile * np.square(1.0 + moves) * 0.01, dtype=np.float64)
+    moves = np.asarray(STEP * steps, dtype=np.float64)
+    held = np.nan_to_num(position)
+    early = contracts.american
+    profile = np.zeros(steps.size)
+    if not early.all():
+        weights = held * contracts.discount * np.square(contracts.forward)
+        columns = (contracts.forward, contracts.strike, contracts.years, contracts.vol, weights)
+        forward, strike, years, vol, weight = (
+            column[~early] if early.any() else column for column in columns
+        )
+        found = gamma_profile(
+            shifts=moves, forwards=forward, strikes=strike, years=years, vols=vol, weights=weight
+        )
+        profile += found * np.square(1.0 + moves)
+    if early.any():
+        profile += by_style.american_cash_gamma_profile(
+            shifts=moves, forwards=contracts.forward[early], strikes=contracts.strike[early], years=contracts.years[early],
+            vols=contracts.vol[early], is_call=contracts.is_call[early], discounts=contracts.discount[early],
+            yields=contracts.yields[early], weights=held[early],
+        )  # fmt: skip
+    return np.asarray(profile * 0.01, dtype=np.float64)
 
 
 make_callable(__name__)

@@ -21,6 +21,7 @@ FEEDS = {
     "bus": "workstation.bus.feed:Bus",
     "alpaca": "workstation.feeds.alpaca:Alpaca",
     "databento": "workstation.feeds.databento:Databento",
+    "ibkr": "workstation.feeds.ibkr:IBKR",
 }
 """Name -> ``module:class``; a module is imported when its feed is first opened."""
 

@@ -20,6 +20,7 @@ _DECODERS: Mapping[str, str] = {
     "iqfeed": "workstation.feeds.iqfeed.decode:decode",
     "alpaca": "workstation.feeds.alpaca.decode:decode",
     "databento": "workstation.feeds.databento.decode:decode",
+    "ibkr": "workstation.feeds.ibkr.decode:decode",
 }
 
 

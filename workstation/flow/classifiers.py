@@ -46,7 +46,10 @@ class Classifiers(Engine):
         self._reset()
 
     def _reset(self) -> None:
-        self._finder = StructureFinder(StructuresParameters(least_size=self.parameters.least_size))
+        own = self.parameters
+        self._finder = StructureFinder(
+            StructuresParameters(least_size=own.least_size), least_usd=own.structure_usd
+        )
         self._told: dict[str, list[dict[str, Any]]] = {}
         self._watermark_ns = NO_TIME
         self._absorption = Absorption(self.parameters)

@@ -217,8 +217,10 @@ _OF_KIND = {
 
 def structure_hits(one: dict[str, Any], own: ClassifierParameters) -> list[dict[str, Any]]:
     """The hit of a structure, none below the floors."""
-    smallest = min(leg["size"] for leg in one["legs_told"])
-    if not (one["by_fact"] or (one["premium_usd"] >= own.structure_usd and smallest >= own.structure_size)):
+    if not one["by_fact"] and not (
+        one["premium_usd"] >= own.structure_usd  # of a smaller one the legs are not told
+        and min(leg["size"] for leg in one["legs_told"]) >= own.structure_size
+    ):
         return []
     name = _OF_KIND.get(one["kind"], "package")
     known = isfinite(one["net_usd"])

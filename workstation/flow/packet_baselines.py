@@ -111,6 +111,19 @@ def _insert(ordered: Any, count: int, value: float) -> None:
 
 
 @numba.njit(cache=True)
+def _replace(ordered: Any, count: int, old: float, new: float) -> None:
+    """Put a value in the place of another, and keep the order."""
+    at = np.searchsorted(ordered[:count], old)
+    while at + 1 < count and ordered[at + 1] < new:
+        ordered[at] = ordered[at + 1]
+        at += 1
+    while at > 0 and ordered[at - 1] > new:
+        ordered[at] = ordered[at - 1]
+        at -= 1
+    ordered[at] = new
+
+
+@numba.njit(cache=True)
 def _drop_oldest(state: Baselines, row: int, measure: int) -> None:
     kept = state.values.shape[2]
     first, count = state.first[row, measure], state.count[row, measure]
@@ -138,13 +151,15 @@ def compare(
     if held >= samples:
         out[0] = z_score(value, ordered[:held])
         out[1] = mad_z_score(value, ordered[:held])
+    place = (state.first[row, measure] + held) % kept
     if held == kept:
-        _drop_oldest(state, row, measure)
-    place = (state.first[row, measure] + state.count[row, measure]) % kept
+        _replace(ordered, held, state.values[row, measure, place], value)
+        state.first[row, measure] = (place + 1) % kept
+    else:
+        _insert(ordered, held, value)
+        state.count[row, measure] += 1
     state.values[row, measure, place] = value
     state.times[row, measure, place] = now_ns
-    _insert(ordered, state.count[row, measure], value)
-    state.count[row, measure] += 1
     return int(held)  # fmt: skip
 
 

@@ -33,33 +33,43 @@ def packet_columns(arrays: list[Any], rows: list[int]) -> dict[int, dict[str, An
     return {row: dict(zip(columns, values, strict=True)) for row, values in zip(rows, made, strict=True)}
 
 
+def small_structure(columns: dict[int, dict[str, Any]], rows: list[int], by_fact: bool) -> dict[str, Any]:
+    """What every structure tells: its id and times, premium, and its packets with their rows."""
+    of = [columns[row] for row in rows]
+    packets = sorted(one["packet_id"] for one in of)
+    start, end, underlying = (
+        min(one["start_ns"] for one in of),
+        max(one["end_ns"] for one in of),
+        of[0]["underlying"],
+    )
+    return {
+        "event_ns": end, "underlying": underlying, "structure_id": f"{underlying}:{start}:{end}:{_digest(packets)}", "revision": 0,
+        "start_ns": start, "end_ns": end, "premium_usd": total([one["premium_usd"] for one in of]), "by_fact": by_fact,
+        "retracted": False, "packets": packets, "rows": tuple(sorted(rows)),
+    }  # fmt: skip
+
+
 def structure_row(
-    columns: dict[int, dict[str, Any]], rows: list[int], legs: list[Leg], what: Named, by_fact: bool
+    columns: dict[int, dict[str, Any]], rows: list[int], legs: list[Leg], what: Named
 ) -> dict[str, Any]:
-    """One structure: its row, with ``rows`` of its packets, ``packets`` and ``legs_told`` beside."""
+    """The rest of a structure's row, with ``legs_told`` beside."""
     of = [columns[row] for row in rows]
     sides, sizes = [leg.side for leg in legs], [leg.size for leg in legs]
-    premium = [one["premium_usd"] for one in of]
     known = all(sides)
     coins = [side * (size * one["multiplier"]) for side, size, one in zip(sides, sizes, of, strict=True)]
     deltas, vegas = (
         [coin * one[name] for coin, one in zip(coins, of, strict=True)] for name in ("delta", "vega")
     )
     parts, least = ratios(sizes), min(sizes)
-    start, end = min(one["start_ns"] for one in of), max(one["end_ns"] for one in of)
-    packets = sorted(one["packet_id"] for one in of)
-    underlying = of[0]["underlying"]
     told = sorted(zip(of, legs, strict=True), key=lambda pair: pair[0]["packet_id"])
-    net = total([side * usd for side, usd in zip(sides, premium, strict=True)]) if known else nan
+    net = total([side * one["premium_usd"] for side, one in zip(sides, of, strict=True)]) if known else nan
     return {
-        "event_ns": end, "underlying": underlying, "structure_id": f"{underlying}:{start}:{end}:{_digest(packets)}", "revision": 0,
-        "kind": what.kind, "name": what.name, "start_ns": start, "end_ns": end, "legs": len(rows), "prints": sum(one["prints"] for one in of),
+        "kind": what.kind, "name": what.name, "legs": len(rows), "prints": sum(one["prints"] for one in of),
         "size": total(sizes), "units": min(size / part for size, part in zip(sizes, parts, strict=True)) if parts else least,
-        "premium_usd": total(premium), "net_usd": net, "direction": _leaning(deltas, known, what.name, _BULL, _BEAR),
+        "net_usd": net, "direction": _leaning(deltas, known, what.name, _BULL, _BEAR),
         "volatility": _leaning(vegas, known, what.name, _LONG_VOL, _SHORT_VOL), "net_delta": total(deltas) if known else nan,
         "net_gex": total([one["gex"] for one in of]), "net_vega": total(vegas) if known else nan,
         "coverage": min(one["coverage"] for one in of), "symmetry": least / max(sizes), "uncovered": uncovered(legs),
-        "by_fact": by_fact, "retracted": False, "packets": packets, "rows": tuple(sorted(rows)),
         "legs_told": [
             {"packet": one["packet_id"], "instrument": one["instrument"], "side": leg.side, "size": leg.size, "price": one["vwap"],
              "premium_usd": one["premium_usd"], **orjson.loads(one["evidence"] or "{}")} for one, leg in told

@@ -25,7 +25,13 @@ from workstation.flow.structure_names import (
     named,
     places_of,
 )
-from workstation.flow.structure_rows import LEANING, packet_columns, structure_frame, structure_row
+from workstation.flow.structure_rows import (
+    LEANING,
+    packet_columns,
+    small_structure,
+    structure_frame,
+    structure_row,
+)
 from workstation.market.engine import Engine, conformed
 from workstation.market.tables import NO_TIME, PACKETS, STRUCTURES, TradeFlag
 from workstation.market.tables.frames import arrays_of
@@ -58,10 +64,13 @@ class StructuresParameters:
 
 
 class StructureFinder:
-    """Whole bursts out of rows of ``packets``, and the structures among them."""
+    """Whole bursts out of rows of ``packets``, and the structures among them.
 
-    def __init__(self, parameters: StructuresParameters) -> None:
-        self._parameters = parameters
+    Of a structure of less premium than ``least_usd`` that the venue does not tell of, only ``small_structure`` is told.
+    """
+
+    def __init__(self, parameters: StructuresParameters, *, least_usd: float = 0.0) -> None:
+        self._parameters, self._least_usd = parameters, least_usd
         self._waiting: list[pd.DataFrame] = []
         self._of_packet: dict[str, dict[str, Any]] = {}
         self._watermark_ns = NO_TIME
@@ -117,7 +126,9 @@ class StructureFinder:
         columns = packet_columns(arrays, sorted({row for _, rows, _ in packages for row in rows}))
         told: dict[int, list[dict[str, Any]]] = {}
         for group, rows, what in packages:
-            row = structure_row(columns, rows, [legs[at] for at in rows], what, group.by_fact)
+            row = small_structure(columns, rows, group.by_fact)
+            if group.by_fact or not row["premium_usd"] < self._least_usd:
+                row |= structure_row(columns, rows, [legs[at] for at in rows], what)
             told.setdefault(group.burst, []).append(row)
         return told
 
@@ -178,17 +189,17 @@ def _bursts_of_interest(
     of_package = (arrays[_AT["flags"]] & _PACKAGED) != 0
     may = of_package | (size >= least_size)
     may[list(blocks)] = True
-    may &= (arrays[_AT["burst_packets"]] > 1) & (expiry > 0) & (size > 0)
-    rows = np.flatnonzero(may)
+    packets = arrays[_AT["burst_packets"]]
+    told = of_package | (packets <= QUIET_PACKETS) | (_sides(arrays[_AT["lean"]]) != 0)
+    told[list(blocks)] = True
+    rows = np.flatnonzero(may & told & (packets > 1) & (expiry > 0) & (size > 0))
     if rows.size < 2:
         return []
     burst = arrays[_AT["burst"]][rows]
     same = burst[1:] == burst[:-1]
     together = np.concatenate((same, [False])) | np.concatenate(([False], same))
     rows, burst = rows[together], burst[together].tolist()
-    known = zip(
-        _legs(arrays, rows), of_package[rows].tolist(), arrays[_AT["burst_packets"]][rows].tolist(), strict=True
-    )  # fmt: skip
+    known = zip(_legs(arrays, rows), of_package[rows].tolist(), packets[rows].tolist(), strict=True)
     found: dict[int, dict[int, _MayBe]] = {}
     for number, row, one in zip(burst, rows.tolist(), known, strict=True):
         found.setdefault(number, {})[row] = _MayBe(*one)
@@ -202,10 +213,14 @@ def _blocks(arrays: list[Any]) -> dict[int, str]:
     return {row: block for row, block in told.items() if block}
 
 
+def _sides(lean: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """+1 bought, -1 sold, 0 neither or not known."""
+    return np.where(np.abs(lean) >= LEANING, np.sign(lean), 0).astype(np.int64)
+
+
 def _legs(arrays: list[Any], rows: npt.NDArray[np.int64]) -> list[Leg]:
     """Legs at these rows."""
-    lean, size = arrays[_AT["lean"]][rows], arrays[_AT["size"]][rows]
-    side = np.where(np.abs(lean) >= LEANING, np.sign(lean), 0).astype(np.int64)  # an unknown lean is no side
+    size, side = arrays[_AT["size"]][rows], _sides(arrays[_AT["lean"]][rows])
     closes = arrays[_AT["open_interest"]][rows] >= size + np.nan_to_num(arrays[_AT["volume_before"]][rows])
     right = arrays[_AT["right"]]
     names = [*(str(name) for name in right.categories), ""]

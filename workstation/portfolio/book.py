@@ -16,7 +16,7 @@ from workstation.portfolio.positions import CONTRACT, CUMULATIVE, LEG, named
 from workstation.portfolio.valuation import Quoted, Terms, quoted, terms_of, unrealised
 from workstation.pricing.latest import LatestMarks
 
-MARKET = ("mark", "forward", "index", "iv", "years", "rate")
+MARKET = ("mark", "forward", "index", "iv", "years", "rate", "discount", "yields")
 """Columns of a book that hold the market: as ``Quoted``."""
 
 
@@ -37,7 +37,7 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     -------
     pandas.DataFrame
         venue, account, instrument, position_side, margin_mode, underlying, kind, settle_currency, inverse, asof_ns, quantity, entry; ``mark``, ``forward``,
-        ``index``, ``iv``, ``years`` and ``rate`` (USD per settle currency); ``value_usd`` (of futures the unrealised PnL),
+        ``index``, ``iv``, ``years``, ``rate`` (USD per settle currency), ``discount`` and ``yields`` (of American options); ``value_usd`` (of futures the unrealised PnL),
         ``unrealised`` (settle currency), ``unrealised_usd`` at the index; the greeks of ``greeks.UNITS``; what ``positions`` says of
         realised PnL, funding and fees. NaN where the market is unknown; attrs["units"] tells units.
 
@@ -106,7 +106,7 @@ def _told(held: pd.DataFrame, rows: int) -> Quoted:
     def column(name: str) -> Floats:
         return held[name].to_numpy(dtype=np.float64) if name in held else unknown
 
-    return Quoted(column("mark"), unknown, column("index"), unknown, unknown, unknown)
+    return Quoted(column("mark"), unknown, column("index"), *(unknown,) * 5)
 
 
 def worth(terms: Terms, quantity: Floats, entry: Floats, market: Quoted) -> dict[str, Floats]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from workstation.market.instants import YEAR_DAYS
 from workstation.portfolio.valuation import Floats, Quoted, Terms
-from workstation.pricing import black
+from workstation.pricing import by_style
 
 SLOPES = ("delta", "gamma", "vega", "theta", "vanna", "charm")
 UNITS: dict[str, str] = {
@@ -23,13 +23,16 @@ UNITS: dict[str, str] = {
 
 
 def slopes(terms: Terms, market: Quoted) -> dict[str, Floats]:
-    """Natural Black-76 greeks of one unit, by leg; what is no option has delta 1 and no other."""
-    found = black.greeks(
+    """Natural greeks of one unit with respect to the forward, by leg and style; what is no option has delta 1 and no other."""
+    found = by_style.greeks(
         forwards=market.forward,
         strikes=terms.strike,
         years=market.years,
         vols=market.iv,
         is_call=terms.is_call,
+        discounts=market.discounts,
+        american=terms.american,
+        yields=market.yields,
         names=SLOPES,
     )
     option = terms.is_option

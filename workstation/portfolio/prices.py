@@ -94,7 +94,7 @@ class LegPrices:
         middle, last, told, index = self._values
         mark = np.where(np.isnan(middle), np.where(np.isnan(last), told, last), middle)
         unknown = np.full(mark.size, np.nan)
-        return Quoted(mark, unknown, index, unknown, unknown, unknown)
+        return Quoted(mark, unknown, index, *(unknown,) * 5)
 
     def rates(self, terms: Terms, latest: LatestMarks) -> dict[str, float]:
         """USD per coin: the newest index ``marks`` told, else what positions, prints and fills told."""

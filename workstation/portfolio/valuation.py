@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,9 @@ from workstation.market import calendar
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import NO_TIME
 from workstation.portfolio.ledger import USD_LIKE
-from workstation.pricing import black
+from workstation.pricing import by_style
+from workstation.pricing.curves import curves_of
 from workstation.pricing.forward import newest_per_group
-from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import LatestMarks
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +33,8 @@ class Terms:
     strike: Floats
     is_call: Flags
     inverse: Flags
+    american: Flags
+    """Which can be exercised before their expiry."""
 
     @property
     def is_option(self) -> Flags:
@@ -64,12 +67,16 @@ def terms_of(instruments: pd.Series[str] | list[str]) -> Terms:
         strike=rows["strike"].to_numpy(dtype=np.float64),
         is_call=words("right") == "C",
         inverse=rows["inverse"].to_numpy(dtype=bool),
+        american=(words("style") == "american") & ~rows["inverse"].to_numpy(dtype=bool),
     )
 
 
 @dataclass(frozen=True)
 class Quoted:
-    """The market of n legs: price in premium currency, the expiry's forward, index, vol, years left, USD per settle currency."""
+    """The market of n legs: price in premium currency, the expiry's forward, index, vol, years left, USD per settle currency.
+
+    ``discount`` and ``yields`` (continuous) are those of American options' expiries, as parity implies them; NaN elsewhere.
+    """
 
     mark: Floats
     forward: Floats
@@ -77,6 +84,13 @@ class Quoted:
     iv: Floats
     years: Floats
     rate: Floats
+    discount: Floats
+    yields: Floats
+
+    @property
+    def discounts(self) -> Floats:
+        """Discount factors to price with: 1 where none is implied."""
+        return np.where(self.discount > 0.0, self.discount, 1.0)
 
 
 def newest_index(latest: LatestMarks) -> dict[str, float]:
@@ -124,7 +138,8 @@ def quoted(
 
     Notes
     -----
-    mark: the venue's, else the middle of its quotes, else the fallback, else (options) the price at the vol marked. forward: the
+    Of American options forward (where the venue tells none), discount and yield are what parity without early exercise implies of
+    the chain that ``latest`` knows. mark: the venue's, else the middle of its quotes, else the fallback, else (options) the price at the vol marked. forward: the
     contract's, else any of its expiry, else the index; of perpetuals and futures their own mark. iv: as marked, else implied from
     the mark.
     """
@@ -142,15 +157,29 @@ def quoted(
     if fallback is not None:
         mark, index = _first(mark, fallback.mark), _first(index, fallback.index)
     years = calendar.years(asof_ns=asof_ns, expiry_ns=terms.expiry_ns)
-    forward = np.where(terms.is_option, _first(field("forward"), _of_expiry(terms, latest), index), mark)
+    implied_forward, discount, yields = _american_curves(terms, latest, asof_ns)
+    known_forward = _first(field("forward"), _of_expiry(terms, latest), implied_forward, index)
+    forward = np.where(terms.is_option, known_forward, mark)
     per_unit = np.where(terms.inverse, forward, 1.0)
-    solved = implied_vol(
-        prices=mark * per_unit, forwards=forward, strikes=terms.strike, years=years, is_call=terms.is_call
-    )
+    styled: dict[str, Any] = {
+        "forwards": forward, "strikes": terms.strike, "years": years, "is_call": terms.is_call,
+        "discounts": np.where(discount > 0.0, discount, 1.0), "american": terms.american, "yields": yields,
+    }  # fmt: skip
+    solved = by_style.implied_vol(prices=mark * per_unit, **styled)
     iv = _first(field("mark_iv"), np.where(terms.is_option, solved, np.nan))
-    model = black.price(forwards=forward, strikes=terms.strike, years=years, vols=iv, is_call=terms.is_call)
-    mark = np.where(terms.is_option, _first(mark, model / per_unit), mark)
-    return Quoted(mark, forward, index, iv, years, _rate(terms, index, rates))
+    mark = np.where(terms.is_option, _first(mark, by_style.price(vols=iv, **styled) / per_unit), mark)
+    return Quoted(mark, forward, index, iv, years, _rate(terms, index, rates), discount, yields)
+
+
+def _american_curves(terms: Terms, latest: LatestMarks, asof_ns: int) -> tuple[Floats, Floats, Floats]:
+    """Forward, discount and yield of American legs; NaN of others, and where the chain's quotes imply none."""
+    found = np.full((3, terms.strike.size), np.nan)
+    for name in dict.fromkeys(terms.underlying[terms.american].tolist()):
+        if name in latest.underlyings:
+            own = np.flatnonzero(terms.american & (terms.underlying == name))
+            curves = curves_of(latest, underlying=str(name), asof_ns=asof_ns)
+            found[:, own] = curves.of_expiries(terms.expiry_ns[own])
+    return found[0], found[1], found[2]
 
 
 def _first(*choices: Floats) -> Floats:

@@ -13,7 +13,7 @@ from workstation.market.instants import YEAR_DAYS
 from workstation.market.public_face import make_callable
 from workstation.portfolio.book import MARKET
 from workstation.portfolio.valuation import Floats, Quoted, Terms, terms_of, unrealised
-from workstation.pricing import black
+from workstation.pricing import by_style
 
 SPOT_SHOCKS = tuple(round(0.05 * step, 2) for step in range(-6, 7))
 VOL_SHOCKS = (-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2)
@@ -54,7 +54,7 @@ def what_if(
 
     Notes
     -----
-    What the model misses of a mark today stays as it is: values change by the model's change, so no shock gives 0.
+    American options are exercised where that is worth more; their discount and yield keep their rate. What the model misses of a mark today stays as it is: values change by the model's change, so no shock gives 0.
 
     Examples
     --------
@@ -131,9 +131,12 @@ def _priced(
     factor = 1.0 + spot
     forward, rate = market.forward * factor, np.where(terms.inverse, market.rate * factor, market.rate)
     years = np.maximum(market.years - days / YEAR_DAYS, 0.0)
-    found = black.greeks(
+    with np.errstate(divide="ignore", invalid="ignore"):
+        left = np.where(market.years > 0.0, years / market.years, 0.0)
+    found = by_style.greeks(
         forwards=forward, strikes=terms.strike, years=years, vols=np.maximum(market.iv + vol, 0.0),
-        is_call=terms.is_call, names=("price", "delta"),
+        is_call=terms.is_call, discounts=market.discounts**left, american=terms.american, yields=market.yields,
+        names=("price", "delta"),
     )  # fmt: skip
     option = terms.is_option
     price = np.where(option, np.where(terms.inverse, found["price"] / forward, found["price"]), forward)

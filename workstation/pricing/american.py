@@ -3,7 +3,7 @@
 Conventions
 -----------
 Black-Scholes-Merton: the spot drifts at ``rates - yields``, both continuous and of either sign; what the stock costs to
-borrow counts as yield. Cash dividends are not modelled: take their present value off the spot first. Greeks are
+borrow counts as yield. Cash dividends: take their present value off the spot first. Greeks are
 natural derivatives as in ``black``, but with respect to the spot, rate and yield held:
 
 ======== ============================= =============================================================
@@ -38,18 +38,19 @@ M. Li, Rev. Derivatives Research 13, 2010 (QD+); the equations of all nodes are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from workstation.pricing import black
+from workstation.pricing.american_families import boundaries_of
 from workstation.pricing.american_greeks import spot_greeks, to_forward
 from workstation.pricing.american_implied import AmericanReason, implied_vols_of, reasons_of
 from workstation.pricing.american_nodes import SIZES
 from workstation.pricing.american_prices import prices_of
-from workstation.pricing.american_terms import EARLY, EUROPEAN, LIMIT, kinds, log_boundaries, put_terms
+from workstation.pricing.american_terms import EARLY, EUROPEAN, LIMIT, kinds, put_terms
 from workstation.pricing.arguments import Rows, flags, numbers
 
 __all__ = [
@@ -113,10 +114,7 @@ def price(
     array([4.4867, 2.1737])
     """
     rows = _rows(accuracy, spots, strikes, years, vols, rates, yields, is_call)
-    found = np.empty(rows.size)
-    for block, inputs in rows.blocks():
-        found[block] = prices_of(*inputs, accuracy=accuracy)
-    return found.reshape(rows.shape)
+    return _of_rows(rows, lambda *inputs: prices_of(*inputs, accuracy=accuracy))
 
 
 def greeks(
@@ -145,12 +143,9 @@ def greeks(
     """
     wanted = _names(names)
     rows = _rows(accuracy, spots, strikes, years, vols, rates, yields, is_call)
-    found = {name: np.empty(rows.size) for name in wanted}
-    for block, inputs in rows.blocks():
-        part = spot_greeks(*inputs, names=wanted, accuracy=accuracy)
-        for name in wanted:
-            found[name][block] = part[name]
-    return {name: values.reshape(rows.shape) for name, values in found.items()}
+    return _greeks_of_rows(
+        rows, wanted, lambda *inputs: spot_greeks(*inputs, names=wanted, accuracy=accuracy)
+    )  # fmt: skip
 
 
 def forward_greeks(
@@ -177,12 +172,9 @@ def forward_greeks(
     """
     wanted = _names(names)
     rows = _rows(accuracy, spots, strikes, years, vols, rates, yields, is_call)
-    found = {name: np.empty(rows.size) for name in wanted}
-    for block, inputs in rows.blocks():
-        part = to_forward(spot_greeks(*inputs, names=wanted, accuracy=accuracy), *inputs)
-        for name in wanted:
-            found[name][block] = part[name]
-    return {name: values.reshape(rows.shape) for name, values in found.items()}
+    return _greeks_of_rows(
+        rows, wanted, lambda *inputs: to_forward(spot_greeks(*inputs, names=wanted, accuracy=accuracy), *inputs)
+    )  # fmt: skip
 
 
 def boundary(
@@ -208,10 +200,7 @@ def boundary(
     array([32.915, 40.   ])
     """
     rows = _rows(accuracy, strikes, strikes, years, vols, rates, yields, is_call)
-    found = np.empty(rows.size)
-    for block, inputs in rows.blocks():
-        found[block] = _boundaries(*inputs, accuracy=accuracy)
-    return found.reshape(rows.shape)
+    return _of_rows(rows, lambda *inputs: _boundaries(*inputs, accuracy=accuracy))
 
 
 def implied_vol(
@@ -236,10 +225,7 @@ def implied_vol(
     array([0.2, nan])
     """
     rows = _rows(accuracy, spots, strikes, years, prices, rates, yields, is_call, fourth="prices")
-    found = np.empty(rows.size)
-    for block, inputs in rows.blocks():
-        found[block] = implied_vols_of(*inputs, accuracy=accuracy)[0]
-    return found.reshape(rows.shape)
+    return _of_rows(rows, lambda *inputs: implied_vols_of(*inputs, accuracy=accuracy)[0])
 
 
 def implied_vol_reason(
@@ -262,10 +248,7 @@ def implied_vol_reason(
     ['SOLVED', 'NO_TIME_VALUE', 'BELOW_BOUND']
     """
     rows = _rows("fast", spots, strikes, years, prices, rates, yields, is_call, fourth="prices")
-    found = np.empty(rows.size, dtype=np.int8)
-    for block, inputs in rows.blocks():
-        found[block] = reasons_of(*inputs)
-    return found.reshape(rows.shape)
+    return _of_rows(rows, reasons_of, np.int8)
 
 
 def has_two_boundaries(*, rates: ArrayLike, yields: ArrayLike, is_call: ArrayLike) -> NDArray[np.bool_]:
@@ -320,9 +303,29 @@ def _boundaries(
     edge = np.where(exercised, top, np.where(limit & (own <= 0.0) & (own <= other), -np.inf, edge))
     early = np.flatnonzero(kind == EARLY)
     if early.size:
-        edge[early] = log_boundaries(terms.part(early), accuracy)[1]
+        part = terms.part(early)
+        edge[early] = part.log_top + boundaries_of(part, accuracy).nodes(part.s)[-1]
     with np.errstate(over="ignore"):
         return np.asarray(strikes * np.exp(np.where(is_call, -edge, edge)))
+
+
+def _of_rows(rows: Rows, function: Callable[..., NDArray[Any]], dtype: Any = np.float64) -> NDArray[Any]:
+    """A function of the rows, block by block, in their shape."""
+    found = np.empty(rows.size, dtype=dtype)
+    for block, inputs in rows.blocks():
+        found[block] = function(*inputs)
+    return found.reshape(rows.shape)
+
+
+def _greeks_of_rows(
+    rows: Rows, names: tuple[str, ...], function: Callable[..., dict[str, NDArray[np.float64]]]
+) -> dict[str, NDArray[np.float64]]:
+    found = {name: np.empty(rows.size) for name in names}
+    for block, inputs in rows.blocks():
+        part = function(*inputs)
+        for name in names:
+            found[name][block] = part[name]
+    return {name: values.reshape(rows.shape) for name, values in found.items()}
 
 
 def _names(names: Iterable[str] | None) -> tuple[str, ...]:

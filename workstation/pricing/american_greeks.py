@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workstation.pricing import black
-from workstation.pricing.american_kernels import LANES
+from workstation.pricing.american_families import Boundaries, boundaries_of
 from workstation.pricing.american_terms import (
     DOUBLE,
     EARLY,
@@ -16,7 +16,6 @@ from workstation.pricing.american_terms import (
     LIMIT,
     PutTerms,
     kinds,
-    log_boundaries,
     premiums,
     put_terms,
     still_value,
@@ -173,24 +172,52 @@ def _add_premium(
     names: tuple[str, ...],
     accuracy: str,
 ) -> None:
-    nodes, edge = log_boundaries(terms, accuracy)
-    gap = terms.x - edge
+    boundaries = boundaries_of(terms, accuracy)
+    nodes = boundaries.nodes(terms.s)
+    gap = terms.x - boundaries.log_top - nodes[-1]
     _put_exercised(found, rows[gap <= 0.0], terms.part(gap <= 0.0), call[gap <= 0.0], columns, gap <= 0.0)
     held = np.flatnonzero(gap > 0.0)
     if not held.size:
         return
-    kept = np.concatenate((held, np.repeat(held[-1:], -held.size % LANES)))
     part, at, is_call = terms.part(held), rows[held], call[held]
     own = {name: values[held] for name, values in columns.items()}
-    slopes = _by_spot(premiums(part, np.ascontiguousarray(nodes[:, kept]), accuracy, 5), is_call, own)
+    slopes = _by_spot(premiums(part, nodes[:, held], accuracy, 5), is_call, own)
     _add_by_spot(found, at, slopes, own)
+    moving = _Moving(boundaries, held, part, gap[held], is_call, own)
     wanted = set(names)
     if wanted & _BY_VOL:
-        _add_by_vol(found, at, part, gap[held], is_call, own, accuracy)
+        _add_by_vol(found, at, moving, slopes)
     if "rho" in wanted:
-        _add_by_rate(found, at, part, is_call, own, accuracy)
+        _add_by_rate(found, at, moving)
     if "ultima" in wanted:
-        _add_third_by_vol(found, at, part, gap[held], is_call, own, accuracy)
+        _add_third_by_vol(found, at, moving)
+
+
+class _Moving(NamedTuple):
+    """Rows that are held, whose vol and rate are moved."""
+
+    boundaries: Boundaries
+    held: Any
+    terms: PutTerms
+    gap: Floats
+    call: Any
+    columns: dict[str, Any]
+
+    def step(self, share: float) -> Floats:
+        """Steps of total vol: a share of it that takes the boundary no way near the spot."""
+        s = self.terms.s
+        return np.asarray(np.maximum(np.minimum(share * s, _NEAR * self.gap), 1e-6 * s))
+
+    def at_vol(self, step: Floats, orders: int) -> Floats:
+        """Premiums with total vol moved."""
+        s = self.terms.s + step
+        nodes = self.boundaries.nodes(s, self.held, near=self.terms.s)
+        return premiums(self.terms.moved(s=step), nodes, self.boundaries.accuracy, orders)
+
+    def at_rate(self, a: Floats, b: Floats) -> Floats:
+        """Premiums with rates and yields moved."""
+        terms, accuracy = self.terms.moved(a=a, b=b), self.boundaries.accuracy
+        return np.asarray(premiums(terms, boundaries_of(terms, accuracy).nodes(terms.s), accuracy)[0])
 
 
 def _put_exercised(
@@ -235,55 +262,31 @@ def _add_by_spot(found: Greeks, rows: Any, u: Floats, columns: dict[str, Any]) -
     ) / spots**2
 
 
-def _at(moved: list[PutTerms], accuracy: str, orders: int) -> list[Floats]:
-    """The premiums of several sets of terms of one length."""
-    joined = PutTerms(
-        *(np.concatenate([getattr(each, name) for each in moved]) for name in ("a", "b", "s", "x"))
-    )
-    found = premiums(joined, log_boundaries(joined, accuracy)[0], accuracy, orders)
-    return np.split(found, len(moved), axis=1)
-
-
-def _step(terms: PutTerms, gap: Floats, share: float) -> Floats:
-    return np.maximum(np.minimum(share * terms.s, _NEAR * gap), 1e-6 * terms.s)
-
-
-def _add_by_vol(
-    found: Greeks, rows: Any, terms: PutTerms, gap: Floats, call: Any, columns: dict[str, Any], accuracy: str
-) -> None:
-    step, root = _step(terms, gap, _VOL_STEP), np.sqrt(columns["years"])
-    here, up, down = (
-        _by_spot(each, call, columns)
-        for each in _at([terms, terms.moved(s=step), terms.moved(s=-step)], accuracy, 5)
-    )
+def _add_by_vol(found: Greeks, rows: Any, moving: _Moving, here: Floats) -> None:
+    columns = moving.columns
+    step, root, spots = moving.step(_VOL_STEP), np.sqrt(columns["years"]), columns["spots"]
+    up, down = (_by_spot(moving.at_vol(move, 5), moving.call, columns) for move in (step, -step))
     slope = (up - down) / (2.0 * step) * root
-    spots = columns["spots"]
     found["vega"][rows] += slope[0]
     found["vanna"][rows] += slope[1] / spots
     found["zomma"][rows] += slope[2] / spots**2
     found["vomma"][rows] += (up[0] - 2.0 * here[0] + down[0]) / step**2 * columns["years"]
 
 
-def _add_third_by_vol(
-    found: Greeks, rows: Any, terms: PutTerms, gap: Floats, call: Any, columns: dict[str, Any], accuracy: str
-) -> None:
-    step = _step(terms, gap, _VOL_STEP_THIRD)
-    unit = np.where(call, columns["spots"], columns["strikes"])
-    far_up, up, down, far_down = (
-        each[0]
-        for each in _at([terms.moved(s=share * step) for share in (2.0, 1.0, -1.0, -2.0)], accuracy, 1)
-    )
+def _add_third_by_vol(found: Greeks, rows: Any, moving: _Moving) -> None:
+    step, columns = moving.step(_VOL_STEP_THIRD), moving.columns
+    unit = np.where(moving.call, columns["spots"], columns["strikes"])
+    far_up, up, down, far_down = (moving.at_vol(share * step, 1)[0] for share in (2.0, 1.0, -1.0, -2.0))
     third = (far_up - 2.0 * up + 2.0 * down - far_down) / (2.0 * step**3)
     found["ultima"][rows] += unit * third * columns["years"] ** 1.5
 
 
-def _add_by_rate(
-    found: Greeks, rows: Any, terms: PutTerms, call: Any, columns: dict[str, Any], accuracy: str
-) -> None:
+def _add_by_rate(found: Greeks, rows: Any, moving: _Moving) -> None:
+    columns, call = moving.columns, moving.call
     step = np.minimum(_RATE_STEP, np.where(call, np.inf, _RATE_SHARE * np.abs(columns["rates"])))
     step = np.maximum(step, 1e-9)
     shift = step * columns["years"]
     of_put, of_call = np.where(call, 0.0, shift), np.where(call, shift, 0.0)
     unit = np.where(call, columns["spots"], columns["strikes"])
-    up, down = _at([terms.moved(a=of_put, b=of_call), terms.moved(a=-of_put, b=-of_call)], accuracy, 1)
-    found["rho"][rows] += unit * (up[0] - down[0]) / (2.0 * step)
+    up, down = moving.at_rate(of_put, of_call), moving.at_rate(-of_put, -of_call)
+    found["rho"][rows] += unit * (up - down) / (2.0 * step)

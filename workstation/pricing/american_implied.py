@@ -1,21 +1,23 @@
-"""Implied volatility of American options: secant steps on the early exercise premium, inside a bracket.
+"""Implied volatility of American options: secant steps on what the European price must be, inside a bracket.
 
-With V = E + p, the European value and the premium, a step solves E + p = price with E's own vega and the premium's slope
-between the last two guesses. The European implied volatility of the price is the first guess and, because V >= E, an upper
-end of the bracket; a step that leaves the bracket halves it in the logarithm.
+With V = E + p, the European value and the early exercise premium, the vol sought is the fixed point of vol -> E^-1(price - p(vol)),
+and E^-1 is closed enough to be free. The premium bends little over vol, so secants of this map settle in three or four premiums. The European implied
+volatility of the price is the first guess and, because V >= E, an upper end of the bracket; a step that leaves the bracket is one of the root
+of the time value, which is straight where the option is nearly exercised, else halves the bracket in the logarithm.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workstation.pricing import black
-from workstation.pricing.american_prices import prices_of, worth_without_vol
+from workstation.pricing.american_families import Boundaries, boundaries_of
+from workstation.pricing.american_prices import held_or_exercised, worth_without_vol
+from workstation.pricing.american_terms import PutTerms, is_still, put_terms
 from workstation.pricing.implied import implied_vol
 
 Floats = NDArray[np.float64]
@@ -24,6 +26,12 @@ _ROUNDINGS: Final = 4.0 * 2.0**-52
 _MOST_STEPS: Final = 60
 _CLOSE: Final = 1e-10
 """A step of this share of the vol is the last."""
+_CLOSE_TWICE, _SHORT = 1e-11, 1e-4
+"""So is a secant's whose length times that of the one before is the one, and which is shorter than the other."""
+_FLATTEST: Final = -1e-3
+"""The map less the vol falls, for V rises; a difference of two that are nearly equal may say otherwise."""
+_SLACK: Final = 1e-9
+"""A step may leave the bracket by this share: without a premium the vol is the bracket's end."""
 _LOWEST, _HIGHEST = 1e-4, 50.0
 """Total volatility; outside no price of a market lies."""
 _WIDE: Final = 0.3
@@ -72,18 +80,44 @@ def reasons_of(
     return np.where(finite, found, AmericanReason.NOT_FINITE).astype(np.int8)
 
 
-@dataclass
-class _Search:
-    """Guesses of some rows: the bracket, the last guess and its premium."""
+class _Quoted(NamedTuple):
+    """Rows whose vol is sought: their terms, price, lowest value and kind with some volatility."""
+
+    spots: Floats
+    strikes: Floats
+    years: Floats
+    is_call: Any
+    prices: Floats
+    forwards: Floats
+    discounts: Floats
+    lowest: Floats
+    early: Any
+
+    def part(self, rows: Any) -> _Quoted:
+        return _Quoted(*(column[rows] for column in self))
+
+    def european(self, prices: Floats) -> Floats:
+        """European implied vol of prices; NaN where there is none."""
+        return implied_vol(
+            prices=prices, forwards=self.forwards, strikes=self.strikes, years=self.years, is_call=self.is_call,
+            discounts=self.discounts,
+        )  # fmt: skip
+
+
+class _Search(NamedTuple):
+    """Guesses of some rows: the bracket and the root of the time value at its ends, the last guess, how far off the map was, the last step."""
 
     low: Floats
     high: Floats
+    root_low: Floats
+    root_high: Floats
     guess: Floats
     last_guess: Floats
-    last_premium: Floats
+    last_off: Floats
+    step: Floats
 
     def part(self, rows: Any) -> _Search:
-        return _Search(*(getattr(self, name)[rows] for name in self.__dataclass_fields__))
+        return _Search(*(column[rows] for column in self))
 
 
 def implied_vols_of(
@@ -93,73 +127,96 @@ def implied_vols_of(
     reasons = reasons_of(spots, strikes, years, prices, rates, yields, is_call)
     found = np.full(spots.size, np.nan)
     rows = np.flatnonzero(reasons == AmericanReason.SOLVED)
-    columns = [column[rows] for column in (spots, strikes, years, rates, yields, is_call, prices)]
-    state = _first_guesses(*columns)
+    if not rows.size:
+        return found, reasons
+    chosen = [column[rows] for column in (spots, strikes, years, rates, yields, is_call, prices)]
+    quoted, boundaries = _quoted(*chosen, accuracy=accuracy)
+    state, going = _first_guesses(quoted), np.arange(rows.size)
     for _ in range(_MOST_STEPS):
-        if not rows.size:
+        state, close = _stepped(state, quoted, boundaries, going)
+        found[rows[going]] = state.guess
+        kept = np.flatnonzero(~close)
+        if not kept.size:
             break
-        after, close = _stepped(state, *columns, accuracy=accuracy)
-        found[rows[close]] = after.guess[close]
-        going = ~close
-        rows, state = rows[going], after.part(going)
-        columns = [column[going] for column in columns]
-    found[rows] = state.guess
+        going, state, quoted = going[kept], state.part(kept), quoted.part(kept)
     return found, reasons
 
 
-def _first_guesses(
-    spots: Any, strikes: Any, years: Any, rates: Any, yields: Any, is_call: Any, prices: Any
-) -> _Search:
-    european = implied_vol(
-        prices=prices,
-        forwards=spots * np.exp((rates - yields) * years),
-        strikes=strikes,
-        years=years,
-        is_call=is_call,
-        discounts=np.exp(-rates * years),
+def _quoted(
+    spots: Any, strikes: Any, years: Any, rates: Any, yields: Any, is_call: Any, prices: Any, *, accuracy: str
+) -> tuple[_Quoted, Boundaries]:
+    terms = put_terms(spots, strikes, years, np.ones_like(years), rates, yields, is_call)
+    quoted = _Quoted(
+        spots,
+        strikes,
+        years,
+        is_call,
+        prices,
+        spots * np.exp((rates - yields) * years),
+        np.exp(-rates * years),
+        worth_without_vol(spots, strikes, years, rates, yields, is_call),
+        ~((terms.a <= 0.0) & (terms.a <= terms.b)),
     )
-    root = np.sqrt(years)
+    return quoted, boundaries_of(terms, accuracy)
+
+
+def _first_guesses(quoted: _Quoted) -> _Search:
+    european = quoted.european(quoted.prices)
+    root = np.sqrt(quoted.years)
     low, high = _LOWEST / root, _HIGHEST / root
     known = european > low
     guess = np.where(known, european, _WIDE / root)
-    nothing = np.full(spots.size, np.nan)
-    return _Search(low, np.where(known, european * (1.0 + 1e-12), high), guess, nothing, nothing.copy())
+    nothing = np.full(guess.size, np.nan)
+    high = np.where(known, european * (1.0 + 1e-12), high)
+    return _Search(low, high, np.zeros(guess.size), nothing, guess, nothing, nothing, nothing)
+
+
+def _values(quoted: _Quoted, boundaries: Boundaries, rows: Any, vols: Floats) -> tuple[Floats, Floats]:
+    """European and American value at vols."""
+    european = black.price(
+        forwards=quoted.forwards, strikes=quoted.strikes, years=quoted.years, vols=vols, is_call=quoted.is_call,
+        discounts=quoted.discounts,
+    )  # fmt: skip
+    s = vols * np.sqrt(quoted.years)
+    still = is_still(boundaries.terms.part(rows), s)
+    early = np.flatnonzero(quoted.early & ~still)
+    value = np.where(still, quoted.lowest, european)
+    if early.size:
+        part = boundaries.terms.part(rows[early])
+        part = PutTerms(part.a, part.b, s[early], part.x)
+        nodes = boundaries.nodes(part.s, rows[early])
+        unit = np.where(quoted.is_call, quoted.spots, quoted.strikes)[early]
+        value[early] = unit * held_or_exercised(european[early] / unit, part, nodes, boundaries.accuracy)
+    return european, value
 
 
 def _stepped(
-    state: _Search,
-    spots: Any,
-    strikes: Any,
-    years: Any,
-    rates: Any,
-    yields: Any,
-    is_call: Any,
-    prices: Any,
-    *,
-    accuracy: str,
+    state: _Search, quoted: _Quoted, boundaries: Boundaries, rows: Any
 ) -> tuple[_Search, NDArray[np.bool_]]:
     """The next guesses, and which of them are the last ones."""
     guess = state.guess
-    value = prices_of(spots, strikes, years, guess, rates, yields, is_call, accuracy=accuracy)
-    european = black.greeks(
-        forwards=spots * np.exp((rates - yields) * years),
-        strikes=strikes,
-        years=years,
-        vols=guess,
-        is_call=is_call,
-        discounts=np.exp(-rates * years),
-        names=("price", "vega"),
-    )
-    premium = value - european["price"]
-    over = value - prices
-    low = np.where(over < 0.0, guess, state.low)
-    high = np.where(over > 0.0, guess, state.high)
+    european, value = _values(quoted, boundaries, rows, guess)
+    over = value - quoted.prices
     with np.errstate(all="ignore"):
-        slope = (premium - state.last_premium) / (guess - state.last_guess)
-        whole = european["vega"] + np.where(np.isfinite(slope), slope, 0.0)
-        following = guess - over / whole
-    inside = (following > low) & (following < high) & (whole > 0.0)
-    following = np.where(inside, following, np.sqrt(low * high))
-    following = np.where(over == 0.0, guess, following)
-    close = np.abs(following - guess) <= _CLOSE * guess
-    return _Search(low, high, following, guess, premium), close
+        off = quoted.european(quoted.prices - (value - european)) - guess
+        slope = (off - state.last_off) / (guess - state.last_guess)
+        following = guess - off / np.where(slope < _FLATTEST, slope, -1.0)
+        root = np.sqrt(np.fmax(value - quoted.lowest, 0.0))
+        below, above = over < 0.0, over > 0.0
+        low, high = np.where(below, guess, state.low), np.where(above, guess, state.high)
+        root_low, root_high = np.where(below, root, state.root_low), np.where(above, root, state.root_high)
+        good = (following > low * (1.0 - _SLACK)) & (following < high * (1.0 + _SLACK))
+        inside = np.where(good, following, _inside(low, high, root_low, root_high, quoted))
+        met = np.abs(over) <= _ROUNDINGS * quoted.prices
+        inside = np.where(met, guess, inside)
+    step = np.abs(inside - guess) / guess
+    close = (step <= _CLOSE) | (good & (step * state.step <= _CLOSE_TWICE) & (step <= _SHORT))
+    close |= met | (high - low <= _CLOSE * guess)
+    return _Search(low, high, root_low, root_high, inside, guess, off, np.where(good, step, np.nan)), close
+
+
+def _inside(low: Floats, high: Floats, root_low: Floats, root_high: Floats, quoted: _Quoted) -> Floats:
+    """A vol inside the bracket: where the line of the root of the time value has that of the price, else the geometric middle."""
+    wanted = np.sqrt(quoted.prices - quoted.lowest)
+    share = (wanted - root_low) / (root_high - root_low)
+    return np.where((share > 0.05) & (share < 0.95), low + share * (high - low), np.sqrt(low * high))

@@ -46,22 +46,22 @@ _FARTHEST: Final = 37.0
 _TINY: Final = 1e-290
 _FARTHEST_MOVE: Final = 0.1
 """A Newton step moves the logarithm of the boundary by this share at most: the start is that near nearly everywhere."""
-_LOWEST_SHARE: Final = 0.5
+LOWEST_SHARE: Final = 0.5
 """Before the first node H is at least this share of the straight line to it: the polynomial may dip below 0 there."""
 
 
 @scalar_kernel
-def _within(z: float) -> float:
+def within(z: float) -> float:
     return min(max(z, -_FARTHEST), _FARTHEST)
 
 
 @scalar_kernel
-def _bell(z: float) -> float:
+def bell_of(z: float) -> float:
     return _DENSITY_AT_ZERO * exp_of_negative(-0.5 * z * z)
 
 
 @scalar_kernel
-def _above(z: float, bell: float) -> float:
+def above(z: float, bell: float) -> float:
     """Phi(-z) from phi(z)."""
     tail = bell * _ROOT_HALF_PI * erfcx(abs(z) * _SQRT_HALF)
     return tail if z >= 0.0 else 1.0 - tail
@@ -96,11 +96,11 @@ def start_boundary(
             for k in range(LANES):
                 v = spread[k]
                 middle = (drift[k] + y[i, k]) / v
-                plus, minus = _within(middle + 0.5 * v), _within(middle - 0.5 * v)
-                bell = _bell(plus)
-                held = growth[k] * _above(plus, bell)
+                plus, minus = within(middle + 0.5 * v), within(middle - 0.5 * v)
+                bell = bell_of(plus)
+                held = growth[k] * above(plus, bell)
                 spot = exp(log_top[k] + y[i, k])
-                owed = decay[k] * _above(minus, _bell(minus))
+                owed = decay[k] * above(minus, bell_of(minus))
                 bell *= growth[k]
                 gain = 1.0 - spot - (owed - spot * held)
                 theta = a[k] * owed - b[k] * spot * held - 0.5 * s[k] / root_time * spot * bell
@@ -132,7 +132,7 @@ def _leave_the_top(roots: Floats, a: Floats, b: Floats, s: Floats, log_top: Floa
 
 
 @array_kernel
-def _interpolate(weights: Floats, squares: Floats, out: Floats) -> None:
+def interpolate(weights: Floats, squares: Floats, out: Floats) -> None:
     """Sum of weights[j] squares[j, lane] over j; the rows are a multiple of four."""
     use_widest_registers()
     for k in range(LANES):
@@ -218,12 +218,12 @@ def _residual(
     for k in range(LANES):
         upper[k], lower[k] = 0.0, 0.0
     for m in range(grid.sines.size):
-        _interpolate(grid.weights[i, m], squares, square)
+        interpolate(grid.weights[i, m], squares, square)
         sine, cosine = grid.sines[m], grid.cosines[m]
         since, left = time * sine * sine, time * cosine * cosine
         weight = 2.0 * grid.angle_weights[m] * time * sine * cosine
         root_left = root_time * cosine
-        lowest = _LOWEST_SHARE * min(since / first, 1.0)
+        lowest = LOWEST_SHARE * min(since / first, 1.0)
         for k in range(LANES):
             floor = lowest * squares[0, k]
             held = square[k] < floor
@@ -232,12 +232,12 @@ def _residual(
             both = 1.0 / (v * root)
             inverse, inverse_root = both * root, both * v
             middle = (y[i, k] + root + (a[k] - b[k]) * left) * inverse
-            plus, minus = _within(middle + 0.5 * v), _within(middle - 0.5 * v)
+            plus, minus = within(middle + 0.5 * v), within(middle - 0.5 * v)
             at_minus = exp(a[k] * since - 0.5 * minus * minus) * (_DENSITY_AT_ZERO * weight) * a[k] * inverse
-            bell = _bell(plus)
+            bell = bell_of(plus)
             grown = exp(b[k] * since) * weight * b[k]
             upper[k] += at_minus
-            lower[k] += grown * ((1.0 - _above(plus, bell)) + bell * inverse)
+            lower[k] += grown * ((1.0 - above(plus, bell)) + bell * inverse)
             work.by_upper[m, k] = -minus * inverse * at_minus
             work.by_lower[m, k] = grown * bell * inverse * (1.0 - plus * inverse)
             work.bent[m, k] = 0.0 if held else 0.5 * inverse_root
@@ -245,10 +245,10 @@ def _residual(
         inverse = 1.0 / (s[k] * root_time)
         middle = (log_top[k] + y[i, k] + (a[k] - b[k]) * time) * inverse
         half = 0.5 * s[k] * root_time
-        plus, minus = _within(middle + half), _within(middle - half)
-        at_plus, at_minus = _bell(plus), _bell(minus)
+        plus, minus = within(middle + half), within(middle - half)
+        at_plus, at_minus = bell_of(plus), bell_of(minus)
         whole_upper = max(upper[k] + at_minus * inverse, _TINY)
-        whole_lower = max(lower[k] + at_plus * inverse + 1.0 - _above(plus, at_plus), _TINY)
+        whole_lower = max(lower[k] + at_plus * inverse + 1.0 - above(plus, at_plus), _TINY)
         work.residual[k] = log(whole_upper / whole_lower) - (a[k] - b[k]) * time - log_top[k] - y[i, k]
         upper[k], lower[k] = 1.0 / whole_upper, 1.0 / whole_lower
         own[k] = (
@@ -292,70 +292,6 @@ def _substitute(matrix: Floats, right: Floats, count: int) -> None:
 
 
 @array_kernel
-def add_premiums(
-    grid: Any, a: Floats, b: Floats, s: Floats, log_top: Floats, x: Floats, squares: Floats, out: Floats
-) -> None:
-    """Add to ``out``, shape (LANES,), the value of exercising early: what is earned on the strike less what the stock pays."""
-    use_widest_registers()
-    square = np.empty(LANES)
-    first = grid.roots[0] * grid.roots[0]
-    for m in range(grid.value_sines.size):
-        _interpolate(grid.value_weights[m], squares, square)
-        sine, cosine = grid.value_sines[m], grid.value_cosines[m]
-        left = cosine * cosine
-        weight = 2.0 * grid.value_angle_weights[m] * sine * cosine
-        lowest = _LOWEST_SHARE * min(sine * sine / first, 1.0)
-        for k in range(LANES):
-            root = math.sqrt(max(square[k], lowest * squares[0, k]))
-            v = s[k] * cosine
-            middle = (x[k] - log_top[k] + root + (a[k] - b[k]) * left) / v
-            plus, minus = _within(middle + 0.5 * v), _within(middle - 0.5 * v)
-            paid = a[k] * exp(-a[k] * left) * _above(minus, _bell(minus))
-            lost = b[k] * exp(x[k] - b[k] * left) * _above(plus, _bell(plus))
-            out[k] += weight * (paid - lost)
-
-
-@array_kernel
-def add_slopes(
-    grid: Any, a: Floats, b: Floats, s: Floats, log_top: Floats, x: Floats, squares: Floats, out: Floats
-) -> None:
-    """Add to ``out``, shape (5, LANES), the same and its first four derivatives by x."""
-    use_widest_registers()
-    square = np.empty(LANES)
-    first = grid.roots[0] * grid.roots[0]
-    for m in range(grid.value_sines.size):
-        _interpolate(grid.value_weights[m], squares, square)
-        sine, cosine = grid.value_sines[m], grid.value_cosines[m]
-        left = cosine * cosine
-        weight = 2.0 * grid.value_angle_weights[m] * sine * cosine
-        lowest = _LOWEST_SHARE * min(sine * sine / first, 1.0)
-        for k in range(LANES):
-            root = math.sqrt(max(square[k], lowest * squares[0, k]))
-            v = s[k] * cosine
-            w = 1.0 / v
-            middle = (x[k] - log_top[k] + root + (a[k] - b[k]) * left) * w
-            plus, minus = _within(middle + 0.5 * v), _within(middle - 0.5 * v)
-            owed = exp(-a[k] * left)
-            bell = _bell(minus)
-            paid = a[k] * owed * _above(minus, bell)
-            lost = b[k] * exp(x[k] - b[k] * left) * _above(plus, _bell(plus))
-            density = owed * bell * w * weight
-            yielded = b[k] * exp(log_top[k] - root) * density
-            net = yielded - a[k] * density
-            lost *= weight
-            mu = minus * w
-            square_mu, square_w = mu * mu, w * w
-            out[0, k] += weight * paid - lost
-            out[1, k] += net - lost
-            bend = yielded - lost
-            out[2, k] += bend - mu * net
-            bend -= mu * yielded
-            out[3, k] += bend + (square_mu - square_w) * net
-            bend += (square_mu - square_w) * yielded
-            out[4, k] += bend - mu * (square_mu - 3.0 * square_w) * net
-
-
-@array_kernel
 def fill_boundary(
     grid: Any, work: Any, a: Floats, b: Floats, s: Floats, log_top: Floats, y: Floats, moved: Floats
 ) -> None:
@@ -377,27 +313,3 @@ def fill_boundary(
                 grid, rows[0], rows[1], rows[2], rows[3], local, squares, work.matrix, work, moved[start:stop]
             )
         y[:, start:stop] = local
-
-
-@array_kernel
-def fill_premiums(
-    grid: Any, a: Floats, b: Floats, s: Floats, log_top: Floats, x: Floats, y: Floats, out: Floats
-) -> None:
-    """What early exercise adds to the European value: ``out`` of shape (1, rows), or (5, rows) with four derivatives by x.
-
-    The strike is 1; where the option is exercised at once the numbers mean nothing.
-    """
-    squares = np.zeros((grid.value_weights.shape[1], LANES))
-    value = np.empty((5, LANES))
-    for start in range(0, a.size, LANES):
-        stop = start + LANES
-        for i in range(grid.roots.size):
-            for k in range(LANES):
-                squares[i, k] = y[i, start + k] * y[i, start + k]
-        value[:] = 0.0
-        rows = a[start:stop], b[start:stop], s[start:stop], log_top[start:stop], x[start:stop]
-        if out.shape[0] == 1:
-            add_premiums(grid, rows[0], rows[1], rows[2], rows[3], rows[4], squares, value[0])
-        else:
-            add_slopes(grid, rows[0], rows[1], rows[2], rows[3], rows[4], squares, value)
-        out[:, start:stop] = value[: out.shape[0]]

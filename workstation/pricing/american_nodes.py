@@ -15,7 +15,7 @@ Accuracy = Literal["fast", "standard", "exact"]
 
 #: Nodes of the boundary, angles of its integrals, angles of the value's, Newton steps of QD+ and of the collocation.
 SIZES: Final[dict[str, tuple[int, int, int, int, int]]] = {
-    "fast": (6, 8, 20, 4, 2),
+    "fast": (6, 8, 16, 4, 2),
     "standard": (12, 16, 64, 4, 3),
     "exact": (40, 60, 161, 4, 6),
 }

@@ -8,13 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workstation.pricing import black
+from workstation.pricing.american_families import boundaries_of
 from workstation.pricing.american_terms import (
     DOUBLE,
     EARLY,
     INVALID,
     LIMIT,
+    PutTerms,
     kinds,
-    log_boundaries,
     premiums,
     put_terms,
     still_value,
@@ -55,12 +56,17 @@ def prices_of(
     early = np.flatnonzero(kind == EARLY)
     if early.size:
         part = terms.part(early)
-        nodes, edge = log_boundaries(part, accuracy)
-        gain = premiums(part, nodes, accuracy)[0]
-        intrinsic = -np.expm1(part.x)
-        held = np.maximum(found[early] / unit[early] + gain, np.maximum(intrinsic, 0.0))
-        found[early] = unit[early] * np.where(part.x > edge, held, intrinsic)
+        nodes = boundaries_of(part, accuracy).nodes(part.s)
+        found[early] = unit[early] * held_or_exercised(found[early] / unit[early], part, nodes, accuracy)
     return found
+
+
+def held_or_exercised(european: Floats, terms: PutTerms, nodes: Floats, accuracy: str) -> Floats:
+    """Value of rows with one boundary, strike 1, given the European value and the boundary at the grid's nodes."""
+    gain = premiums(terms, nodes, accuracy)[0]
+    intrinsic = -np.expm1(terms.x)
+    held = np.maximum(european + gain, np.maximum(intrinsic, 0.0))
+    return np.asarray(np.where(terms.x > terms.log_top + nodes[-1], held, intrinsic))
 
 
 def worth_without_vol(spots: Any, strikes: Any, years: Any, rates: Any, yields: Any, is_call: Any) -> Floats:

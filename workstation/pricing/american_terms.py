@@ -8,8 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from workstation.pricing.american_kernels import LANES, fill_boundary, fill_premiums
+from workstation.pricing.american_kernels import LANES, fill_boundary
 from workstation.pricing.american_nodes import grid, workspace
+from workstation.pricing.american_premiums import fill_premiums
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -36,7 +37,8 @@ class PutTerms:
     def log_top(self) -> Floats:
         """ln of the boundary just before the expiry over the strike."""
         both = (self.a > 0.0) & (self.b > 0.0)
-        ratio = np.divide(self.a, self.b, out=np.ones_like(self.a), where=both)
+        with np.errstate(over="ignore"):
+            ratio = np.divide(self.a, self.b, out=np.ones_like(self.a), where=both)
         return np.asarray(np.log(np.minimum(ratio, 1.0)))
 
     def part(self, rows: Any) -> PutTerms:
@@ -67,15 +69,19 @@ def kinds(terms: PutTerms, strikes: Floats, spots: Floats, years: Floats, vols: 
     a, b, s = terms.a, terms.b, terms.s
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         kind = np.where((a <= 0.0) & (a <= b), EUROPEAN, np.where(a < 0.0, DOUBLE, EARLY))
-        still = (s < _NARROWEST) | (np.maximum(np.abs(a - b), np.abs(a)) > _STEEPEST * s)
-        kind = np.where(still | (strikes == 0.0), LIMIT, kind)
+        kind = np.where(is_still(terms, s) | (strikes == 0.0), LIMIT, kind)
         valid = (spots > 0.0) & (strikes >= 0.0) & (years >= 0.0) & (vols >= 0.0) & np.isfinite(a + b + s)
         valid &= np.isfinite(spots) & np.isfinite(strikes)
     return np.where(valid, kind, INVALID).astype(np.int8)
 
 
-def log_boundaries(terms: PutTerms, accuracy: str) -> tuple[Floats, Floats]:
-    """ln(B/X) at the grid's nodes, shape (nodes, rows), of rows with one boundary, and ln(B/strike) with all time left."""
+def is_still(terms: PutTerms, s: Floats) -> Flags:
+    """Whether rows are priced as if there were no volatility: next to none, or next to none beside the drift."""
+    return (s < _NARROWEST) | (np.maximum(np.abs(terms.a - terms.b), np.abs(terms.a)) > _STEEPEST * s)
+
+
+def log_boundaries(terms: PutTerms, accuracy: str) -> Floats:
+    """ln(B/X) at the grid's nodes, shape (nodes, rows), of rows with one boundary; the last node has all time left."""
     rule = grid(accuracy)
     size = terms.a.size
     nodes = np.empty((rule.roots.size, size + -size % LANES))
@@ -83,13 +89,17 @@ def log_boundaries(terms: PutTerms, accuracy: str) -> tuple[Floats, Floats]:
     full = [_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top)]
     a, b, s, log_top = full
     fill_boundary(rule, workspace(rule), a, b, s, log_top, nodes, moved)
-    return nodes, terms.log_top + nodes[-1, :size]
+    return nodes[:, :size]
 
 
 def premiums(terms: PutTerms, nodes: Floats, accuracy: str, orders: int = 1) -> Floats:
     """What early exercise adds to the European value of each row and its derivatives by x: shape (``orders``, rows), 1 or 5."""
     size = terms.a.size
     full = [_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top, terms.x)]
+    nodes = (
+        nodes if nodes.shape[1] == full[0].size else np.pad(nodes, ((0, 0), (0, -size % LANES)), mode="edge")
+    )
+    nodes = np.ascontiguousarray(nodes)
     out = np.empty((orders, full[0].size))
     a, b, s, log_top, x = full
     fill_premiums(grid(accuracy), a, b, s, log_top, x, nodes, out)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
+from workstation.market.dividends import Dividends
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
@@ -34,6 +36,7 @@ def chain(
     quotes: pd.DataFrame | None = None,
     venue: str | None = None,
     rates: RateCurve | None = None,
+    dividends: Mapping[str, Dividends] | None = None,
 ) -> xr.Dataset:
     """The chain of one underlying, priced from the newest marks and quotes at or before an instant.
 
@@ -103,9 +106,15 @@ def chain(
         asof = _quotes_ns(latest, name, rows, quoted)
         if len(rows) and int(rows["event_ns"].max()) > asof:
             latest = _latest(_in_step(rows, asof), quoted, terms, None)
-    return dataset(
-        latest, contracts(latest, underlying=name, asof_ns=asof, stale_after_s=stale_after_s, rates=rates)
+    priced = contracts(
+        latest,
+        underlying=name,
+        asof_ns=asof,
+        stale_after_s=stale_after_s,
+        rates=rates,
+        dividends=None if dividends is None else dividends.get(name),
     )
+    return dataset(latest, priced)
 
 
 def instant_ns(instant: int | str | pd.Timestamp) -> int:

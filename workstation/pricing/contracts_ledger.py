@@ -7,11 +7,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from workstation.market.dividends import Dividends
 from workstation.market.tables import NO_TIME
+from workstation.pricing.by_style import american_terms, off_a_vol_point
+from workstation.pricing.curves import Curves
 from workstation.pricing.fresh import Codes, Floats
 from workstation.pricing.latest import LatestMarks
 from workstation.pricing.spot import Spot
 
+IMPLIED = "continuous yield by expiry, implied by parity without early exercise"
+SCHEDULED = (
+    "cash dividends of a schedule off the spot at present value, no call exercised for one of them alone"
+)
+NOT_IMPLIED = "none implied where the forward is not of parity: the yield is taken as the rate"
 Times = npt.NDArray[np.int64]
 
 COMBINED = (
@@ -78,3 +86,39 @@ def counts_by_name(names: tuple[str, ...], source: npt.NDArray[np.int8]) -> dict
     """How often each source occurs, by name."""
     counts = np.bincount(source, minlength=len(names))
     return {name: int(count) for name, count in zip(names, counts, strict=True) if count}
+
+
+def exercise_told(
+    of: Curves,
+    rows: npt.NDArray[np.int64],
+    forward: Floats,
+    discount: Floats,
+    vol: Floats,
+    dividends: Dividends | None,
+) -> dict[str, Any]:
+    """What the ledger says of early exercise; ``rows`` are the American ones of those that are priced."""
+    bid, ask, mark = (of.reported[name][rows] for name in ("bid", "ask", "mark"))
+    terms = american_terms(
+        forward=forward[rows], discount=discount[rows], years=of.years[rows], strike=of.strike[rows],
+        is_call=of.is_call[rows], yields=of.yields[rows],
+    )  # fmt: skip
+    price = np.where(mark > 0, mark, 0.5 * (bid + ask))
+    return {
+        "exercise_contracts": int(rows.size),
+        "exercise_off_a_vol_point": off_a_vol_point(price, vol[rows], forward[rows], discount[rows], terms),
+        "dividends": dividends_told(of.yields[rows], dividends is not None),
+    }
+
+
+def dividends_told(yields: Floats, scheduled: bool = False) -> str:
+    """What is assumed of dividends, given the yield of each American contract (NaN: none implied) and whether a schedule is known.
+
+    Examples
+    --------
+    >>> dividends_told(np.array([np.nan]))
+    'none implied where the forward is not of parity: the yield is taken as the rate'
+    """
+    known = np.isfinite(yields)
+    told = [SCHEDULED] if scheduled else []
+    told += [IMPLIED] if known.any() else []
+    return "; ".join(told if known.all() else [*told, NOT_IMPLIED])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
@@ -9,21 +10,18 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
-from workstation.pricing import american, black
+from workstation.pricing.by_style import AmericanTerms, premiums
 from workstation.pricing.forward import PARITY, Forwards
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.parity import Line, drawn_to_pool, line, liquid_strikes
 
 Floats = npt.NDArray[np.float64]
 
-ACCURACY: Final = "fast"
-"""Of a chain's contracts: its error is under a tenth of a tick of any listed name."""
 ROUNDS: Final = 6
 """Most of them; they end when the rate is settled."""
 SETTLED: Final = 5e-4
 STRIKES_USED: Final = 41
 """Strikes of an expiry that parity is fitted to: those nearest the money, where little exercise is taken out."""
-VOL_POINT: Final = 0.01
 START_RATE: Final = 0.05
 """Where the rounds begin without a curve. Not 0 or less: there no put is exercised, and the raw slope would confirm itself."""
 LOWEST_RATE, HIGHEST_RATE = 0.0, 0.25
@@ -110,7 +108,12 @@ def pairs_of(
 
 
 def without_exercise(
-    curve: Forwards, years: Floats, spot: float, pairs: Pairs, rates: RateCurve | None = None
+    curve: Forwards,
+    years: Floats,
+    spot: float,
+    pairs: Pairs,
+    rates: RateCurve | None = None,
+    paid: Callable[[npt.NDArray[np.int64], Floats], Floats] | None = None,
 ) -> tuple[Forwards, Floats]:
     """Forwards and discounts of American expiries by parity on prices less their early exercise, and yields by expiry.
 
@@ -132,6 +135,8 @@ def without_exercise(
         Quotes of American calls and puts.
     rates
         Rates known from elsewhere; None to measure them.
+    paid
+        Present value of the cash dividends known to be paid until expiries, given their instants and rates: off the spot.
 
     Returns
     -------
@@ -140,14 +145,14 @@ def without_exercise(
     rows = np.unique(pairs.row)
     own, time = np.searchsorted(rows, pairs.row), years[rows]
     raw = _lines(pairs, np.zeros((2, pairs.strike.size)), rows)
-    lines, tried = raw, []
+    lines, tried, taken = raw, [], None
     rate = np.full(rows.size, START_RATE) if rates is None else rates.at(time)[0]
     for _ in range(ROUNDS if rates is None else ROUNDS // 2):
         forward = np.array(
             [each.parity(float(d), np.nan)[:3:2] for each, d in zip(lines, np.exp(-rate * time), strict=True)]
         )
-        pays = _mean_yield(forward, rate, time, spot)
-        taken = _premiums(pairs, forward[own, 0], rate[own], pays, time[own])
+        pays = _mean_yield(forward, rate, time, _escrowed(spot, curve.expiry_ns[rows], rate, paid))
+        taken = _premiums(pairs, forward[own, 0], rate[own], pays, time[own], taken)
         lines = [_doubted(*both) for both in zip(_lines(pairs, taken, rows), raw, strict=True)]
         if rates is None:
             tried.append((float(rate[0]), _mean_rate(lines, time)))
@@ -163,8 +168,21 @@ def without_exercise(
         fitted = np.array([each.parity(float(value), float(error)) for each, value, error in told])
     good = fitted[:, 0] > 0
     yields = np.full(years.size, np.nan)
-    yields[rows[good]] = _mean_yield(fitted[:, :3:2], -np.log(fitted[:, 1]) / time, time, spot)
+    rate = -np.log(fitted[:, 1]) / time
+    yields[rows[good]] = _mean_yield(
+        fitted[:, :3:2], rate, time, _escrowed(spot, curve.expiry_ns[rows], rate, paid)
+    )
     return _replaced(curve, rows[good], fitted[good]), yields
+
+
+def _escrowed(
+    spot: float,
+    expiry_ns: npt.NDArray[np.int64],
+    rate: Floats,
+    paid: Callable[[npt.NDArray[np.int64], Floats], Floats] | None,
+) -> Floats:
+    """The spot less the dividends of each expiry."""
+    return np.full(rate.size, spot) if paid is None else spot - paid(expiry_ns, rate)
 
 
 def _replaced(curve: Forwards, rows: npt.NDArray[np.int64], fitted: Floats) -> Forwards:
@@ -224,96 +242,42 @@ def _next_rate(tried: list[tuple[float, float]]) -> float:
     return float(np.clip(following, LOWEST_RATE, HIGHEST_RATE))
 
 
-def _mean_yield(forward: Floats, rate: Floats, years: Floats, spot: float) -> float:
+def _mean_yield(forward: Floats, rate: Floats, years: Floats, spot: Floats) -> float:
     """The yield of all expiries' forwards (with their errors, shape (n, 2)), by precision; 0 where none is known."""
     value, error = forward.T
-    known = (value > 0) & (years > 0)
+    known = (value > 0) & (years > 0) & (spot > 0)
     if not known.any():
         return 0.0
-    value, error, rate, years = value[known], error[known], rate[known], years[known]
+    value, error, rate, years, spot = (column[known] for column in (value, error, rate, years, spot))
     weight = np.square(years) / (np.square(np.nan_to_num(error) / value) + _SPOT_ERROR**2)
     return float(weight @ (rate - np.log(value / spot) / years) / weight.sum())
 
 
-def _premiums(pairs: Pairs, forward: Floats, rate: Floats, pays: float, years: Floats) -> Floats:
-    """What early exercise adds to the call and the put of each strike, at the vol of the out-of-the-money one: (2, n)."""
-    is_call = pairs.strike >= forward
-    mid = 0.5 * np.where(is_call, pairs.call_bid + pairs.call_ask, pairs.put_bid + pairs.put_ask)
-    told: dict[str, Any] = {
-        "spots": forward * np.exp(-(rate - pays) * years),
-        "strikes": pairs.strike,
-        "years": years,
-        "rates": rate,
-        "yields": pays,
-    }
-    vols = american.implied_vol(prices=mid, **told, is_call=is_call, accuracy=ACCURACY)
-    both = np.array([[True], [False]])
-    whole = american.price(vols=vols, **told, is_call=both, accuracy=ACCURACY)
-    european = black.price(
-        forwards=forward, strikes=pairs.strike, years=years, vols=vols, is_call=both, discounts=np.exp(-rate * years)
-    )  # fmt: skip
-    return np.asarray(np.nan_to_num(whole - european))
+def _premiums(
+    pairs: Pairs, forward: Floats, rate: Floats, pays: float, years: Floats, before: Floats | None
+) -> Floats:
+    """What early exercise adds to the call and the put of each strike, shape (2, n), given the same of the round ``before``.
 
-
-class AmericanTerms(NamedTuple):
-    """Rows of American contracts as ``american`` takes them; the spot is the one that goes with the forward."""
-
-    spots: Floats
-    strikes: Floats
-    years: Floats
-    rates: Floats
-    yields: Floats
-    is_call: npt.NDArray[np.bool_]
-
-
-def american_terms(
-    *,
-    forward: Floats,
-    discount: Floats,
-    years: Floats,
-    strike: Floats,
-    is_call: npt.NDArray[np.bool_],
-    yields: Floats,
-) -> AmericanTerms:
-    """Spot, rate and yield that go with forwards and discounts.
-
-    An unknown yield is the rate: no carry. So it is where two boundaries would enclose the region of exercise: rates a little
-    under 0 are mostly noise, and the forward stays what it is.
+    The vol of a strike is that of its out-of-the-money side, whose price less what exercise adds is European. That part is small there
+    and moves little from round to round, so the last one does; the first round makes its own.
     """
-    rates = -np.log(discount) / years
-    pays = np.where(np.isfinite(yields), yields, rates)
-    pays = np.where(american.has_two_boundaries(rates=rates, yields=pays, is_call=is_call), rates, pays)
-    return AmericanTerms(forward * np.exp(-(rates - pays) * years), strike, years, rates, pays, is_call)
+    otm_call = pairs.strike >= forward
+    mid = 0.5 * np.where(otm_call, pairs.call_bid + pairs.call_ask, pairs.put_bid + pairs.put_ask)
+    discount = np.exp(-rate * years)
 
+    def of_european(prices: Floats) -> Floats:
+        return implied_vol(
+            prices=prices, forwards=forward, strikes=pairs.strike, years=years, is_call=otm_call, discounts=discount
+        )  # fmt: skip
 
-def american_vols(prices: Floats, terms: AmericanTerms) -> Floats:
-    """Implied vol of American prices; NaN where a price has none."""
-    return american.implied_vol(prices=prices, **terms._asdict(), accuracy=ACCURACY)
+    def added(vols: Floats) -> Floats:
+        terms = AmericanTerms(
+            np.tile(forward * np.exp(-(rate - pays) * years), 2), np.tile(pairs.strike, 2), np.tile(years, 2),
+            np.tile(rate, 2), np.full(2 * rate.size, pays), np.repeat([True, False], rate.size),
+        )  # fmt: skip
+        return np.nan_to_num(premiums(np.tile(vols, 2), terms)).reshape(2, -1)
 
-
-def american_greeks(vols: Floats, terms: AmericanTerms, names: tuple[str, ...]) -> dict[str, Floats]:
-    """Greeks with respect to the forward, as those of European contracts are."""
-    return american.forward_greeks(vols=vols, **terms._asdict(), names=names, accuracy=ACCURACY)
-
-
-def european_prices(prices: Floats, vols: Floats, terms: AmericanTerms) -> Floats:
-    """American prices less what early exercise adds at these vols."""
-    named = terms._asdict()
-    forward = terms.spots * np.exp((terms.rates - terms.yields) * terms.years)
-    european = black.price(
-        forwards=forward, strikes=terms.strikes, years=terms.years, vols=vols, is_call=terms.is_call,
-        discounts=np.exp(-terms.rates * terms.years),
-    )  # fmt: skip
-    return prices - (american.price(vols=vols, **named, accuracy=ACCURACY) - european)
-
-
-def off_a_vol_point(
-    prices: Floats, vols: Floats, forward: Floats, discount: Floats, terms: AmericanTerms
-) -> int:
-    """How many contracts' vols differ by more than a vol point from what the price implies without early exercise."""
-    european = implied_vol(
-        prices=prices, forwards=forward, strikes=terms.strikes, years=terms.years, is_call=terms.is_call,
-        discounts=discount,
-    )  # fmt: skip
-    known = np.isfinite(prices) & np.isfinite(vols)
-    return int(np.count_nonzero(known & ~(np.abs(european - vols) <= VOL_POINT)))
+    taken = np.zeros((2, rate.size)) if before is None else before
+    for _ in range(2 if before is None else 1):
+        taken = added(of_european(mid - np.where(otm_call, taken[0], taken[1])))
+    return taken

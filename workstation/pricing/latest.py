@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -15,6 +14,7 @@ from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME, QUOTES
 from workstation.market.tables.frames import array_of, arrays_of
 from workstation.numerics.state_arrays import LEAST_CODES, capacity
+from workstation.pricing.latest_kernels import absorb, absorb_quotes
 from workstation.pricing.slots import Slots
 
 Floats = npt.NDArray[np.float64]
@@ -64,54 +64,6 @@ _QUOTE = GROUP_NAMES.index("quote")
 _PRICED = ("quote", "quote_iv", "model", "model_iv")
 _MODELS = [GROUP_NAMES.index("model"), GROUP_NAMES.index("model_iv")]
 _KINDS = {"option": OPTION, "future": FUTURE, "": NO_TERMS}
-
-
-@numba.njit(cache=True)
-def _absorb(
-    event_ns: Any,
-    codes: Any,
-    published_ns: Any,
-    rows: Any,
-    edges: Any,
-    values: Any,
-    times: Any,
-    published: Any,
-    seen: Any,
-) -> None:
-    for group in range(edges.size - 1):
-        for i in range(codes.size):
-            code = codes[i]
-            if code < 0 or event_ns[i] < times[group, code]:
-                continue
-            known = False
-            for field in range(edges[group], edges[group + 1]):
-                known |= not np.isnan(rows[field, i])
-            if known:
-                seen[code] = True
-                times[group, code] = event_ns[i]
-                for field in range(edges[group], edges[group + 1]):
-                    values[field, code] = rows[field, i]
-                if group == _OPEN_INTEREST:
-                    published[code] = published_ns[i]
-
-
-@numba.njit(cache=True)
-def _absorb_quotes(
-    event_ns: Any, slots: Any, sources: Any, rows: Any, values: Any, times: Any, source: Any, seen: Any
-) -> None:
-    """Newest quotes, rows of fields by slot; of one exchange only until a consolidated one (source 1) comes."""
-    for i in range(slots.size):
-        slot = slots[i]
-        beside = sources[i] != 1 and source[slot] != 0 and source[slot] != sources[i]
-        better = sources[i] == 1 and source[slot] > 1
-        if beside or (event_ns[i] < times[slot] and not better):
-            continue
-        source[slot] = sources[i]
-        seen[slot] = True
-        times[slot] = event_ns[i]
-        values[:, slot] = np.nan
-        for field in range(rows.shape[0]):
-            values[field, slot] = rows[field, i]
 
 
 def _distinct(codes: npt.NDArray[Any]) -> Codes:
@@ -209,8 +161,17 @@ class LatestMarks:
         for row, place in enumerate(_PLACES):
             rows[row] = arrays[place]
         event_ns, published_ns = arrays[_EVENT_NS], arrays[_PUBLISHED_NS]
-        _absorb(
-            event_ns, codes, published_ns, rows, _EDGES, self.values, self.times, self.published_ns, self.seen
+        absorb(
+            event_ns,
+            codes,
+            published_ns,
+            rows,
+            _EDGES,
+            _OPEN_INTEREST,
+            self.values,
+            self.times,
+            self.published_ns,
+            self.seen,
         )
         touched = _distinct(codes)
         self._learn(touched)
@@ -237,7 +198,7 @@ class LatestMarks:
         rows = np.stack([arrays[name][wanted] for name in _QUOTE_FIELDS])
         first, last = int(_EDGES[_QUOTE]), int(_EDGES[_QUOTE + 1])
         quote_ns = self.times[_QUOTE]
-        _absorb_quotes(
+        absorb_quotes(
             arrays["event_ns"][wanted],
             slots,
             sources,

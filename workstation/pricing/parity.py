@@ -7,20 +7,10 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from workstation.pricing import parity_kernels
+
 Floats = npt.NDArray[np.float64]
 
-NEAR_STRIKES: Final = 21
-"""The strikes nearest the money say what a narrow spread is and where the fit starts."""
-DISCOUNT_STRIKES: Final = 5
-"""Liquid strikes that a discount factor takes."""
-WIDEST: Final = 2.0 + 1e-9
-"""Widest spread of a liquid strike, in lower quartiles of the spread; the margin lets equal spreads be equal."""
-LOWEST_DISCOUNT, HIGHEST_DISCOUNT = 0.6, 1.05
-"""A slope outside is no discount factor."""
-PRIOR_VARIANCE: Final = 1.0 / 12.0
-"""Of a mid's error in squared spreads before any residual is seen: anywhere within the spread."""
-OUTLIER: Final = 5.0
-"""Residuals beyond this many robust standard deviations are left out."""
 RATE_STEP: Final = 0.005
 """How far the rates of two maturities may be apart, per factor e between the maturities, one standard deviation."""
 
@@ -117,7 +107,7 @@ def parity(
     if inverse:
         return _coin(strike, gap, width)
     if discount is not None:
-        level = _level(strike, gap, width, discount)
+        level = Line(*parity_kernels.level(strike, gap, width, discount))
         return level.parity(discount, 0.0)._replace(discount_error=float("nan"))
     found = line(strike, gap, width)
     if np.isnan(found.slope):
@@ -135,80 +125,16 @@ def liquid_strikes(
     near_only: bool = False,
 ) -> tuple[Floats, Floats, Floats]:
     """Strike, mid of call less put, and both spreads together of the liquid strikes, nearest the money first."""
-    strike = np.asarray(strikes, dtype=np.float64)
-    bid_call, ask_call, bid_put, ask_put = (
-        np.asarray(quote, dtype=np.float64) for quote in (call_bids, call_asks, put_bids, put_asks)
+    strike, call_bid, call_ask, put_bid, put_ask = (
+        np.ascontiguousarray(column, dtype=np.float64)
+        for column in (strikes, call_bids, call_asks, put_bids, put_asks)
     )
-    with np.errstate(invalid="ignore"):
-        liquid = (bid_call > 0) & (ask_call >= bid_call) & (bid_put > 0) & (ask_put >= bid_put)
-    if not liquid.any():
-        empty = np.empty(0)
-        return empty, empty, empty
-    gap = (0.5 * (bid_call + ask_call - bid_put - ask_put))[liquid]
-    strike, width = strike[liquid], (ask_call - bid_call + ask_put - bid_put)[liquid]
-    order = np.argsort(np.abs(gap), kind="stable")
-    order = order[:NEAR_STRIKES] if near_only else order
-    narrow = float(np.quantile(width[order[:NEAR_STRIKES]], 0.25))
-    order = order[width[order] <= WIDEST * narrow]
-    floor = max(narrow, 1e-9 * float(strike.max())) * 1e-3
-    return strike[order], gap[order], np.maximum(width[order], floor)
+    return parity_kernels.liquid(strike, call_bid, call_ask, put_bid, put_ask, near_only)
 
 
 def line(strike: Floats, gap: Floats, width: Floats) -> Line:
     """The weighted line through call less put of liquid strikes, nearest the money first; outliers left out."""
-    slope = _first_slope(strike[:NEAR_STRIKES], gap[:NEAR_STRIKES])
-    if np.isnan(slope):
-        return _level(strike, gap, width, 1.0)
-    kept = _inliers(gap + slope * strike, width)
-    if np.unique(strike[kept]).size < DISCOUNT_STRIKES:
-        return _level(strike, gap, width, 1.0)
-    strike, gap, width = strike[kept], gap[kept], width[kept]
-    weight = 1.0 / np.square(width)
-    total = weight.sum()
-    centre, level = float(weight @ strike / total), float(weight @ gap / total)
-    across = strike - centre
-    leverage = float(weight @ np.square(across))
-    slope = -float(weight @ (across * gap)) / leverage
-    variance = _variance(gap - level + slope * across, width, used=2)
-    if not LOWEST_DISCOUNT <= slope <= HIGHEST_DISCOUNT:
-        return _level(strike, gap, width, 1.0)
-    return Line(centre, level, float(np.sqrt(variance / total)), slope, float(np.sqrt(variance / leverage)))
-
-
-def _first_slope(strike: Floats, gap: Floats) -> float:
-    """Minus the median slope between pairs of strikes (Theil-Sen): wrong quotes do not move it."""
-    if strike.size < DISCOUNT_STRIKES:
-        return float("nan")
-    left, right = np.triu_indices(strike.size, 1)
-    apart = strike[right] != strike[left]
-    if not apart.any():
-        return float("nan")
-    slopes = (gap[right] - gap[left])[apart] / (strike[right] - strike[left])[apart]
-    return -float(np.median(slopes))
-
-
-def _inliers(values: Floats, width: Floats) -> npt.NDArray[np.bool_]:
-    """Which values are near the median of the first ones, for their spreads."""
-    off = np.abs(values - np.median(values[:NEAR_STRIKES])) / width
-    scale = max(1.4826 * float(np.median(off[:NEAR_STRIKES])), float(np.sqrt(PRIOR_VARIANCE)))
-    return np.asarray(off <= OUTLIER * scale)
-
-
-def _variance(residual: Floats, width: Floats, *, used: int) -> float:
-    """Variance of a mid in squared spreads, from the residuals and one draw of the prior."""
-    squares = float(np.square(residual / width).sum())
-    return (squares + PRIOR_VARIANCE) / (max(residual.size - used, 0) + 1)
-
-
-def _level(strike: Floats, gap: Floats, width: Floats, discount: float) -> Line:
-    """The line of a given slope."""
-    kept = _inliers(gap + discount * strike, width)
-    strike, gap, width = strike[kept], gap[kept], width[kept]
-    weight = 1.0 / np.square(width)
-    total = weight.sum()
-    centre, level = float(weight @ strike / total), float(weight @ gap / total)
-    variance = _variance(gap - level + discount * (strike - centre), width, used=1)
-    return Line(centre, level, float(np.sqrt(variance / total)), float("nan"), float("nan"))
+    return Line(*parity_kernels.line(strike, gap, width))
 
 
 def _coin(strike: Floats, gap: Floats, width: Floats) -> Parity:
@@ -218,12 +144,12 @@ def _coin(strike: Floats, gap: Floats, width: Floats) -> Parity:
     if not kept.size:
         return UNKNOWN
     ratio = np.log(share[kept] / strike[kept])
-    kept = kept[_inliers(ratio, width[kept] / share[kept])]
+    kept = kept[parity_kernels.inliers(ratio, width[kept] / share[kept])]
     strike, share, width = strike[kept], share[kept], width[kept]
     weight = 1.0 / np.square(width)
     leverage = float(weight @ np.square(strike))
     inverse = float(weight @ (strike * share)) / leverage
-    variance = _variance(share - inverse * strike, width, used=1)
+    variance = parity_kernels.variance(share - inverse * strike, width, 1)
     forward = 1.0 / inverse
     return Parity(forward, 1.0, forward * forward * float(np.sqrt(variance / leverage)), float("nan"))
 

@@ -9,12 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import xarray as xr
 
+from workstation.pricing import by_style
 from workstation.pricing.black import greeks
 from workstation.pricing.chain_dataset import DIMS
 from workstation.pricing.contracts import ContractArrays
-from workstation.pricing.exercise import american_terms, american_vols
 from workstation.pricing.fresh import fresh_quotes
-from workstation.pricing.implied import implied_vol
 from workstation.pricing.latest import LatestMarks
 
 Floats = npt.NDArray[np.float64]
@@ -236,24 +235,15 @@ def _side_vol(quotes: Quotes, side: str) -> Floats:
     """Vol of a side's price, else the venue's own."""
     price: Floats = getattr(quotes, side)
     vol: Floats = getattr(quotes, f"{side}_iv").copy()
-    rows = np.flatnonzero((price > 0) & ~quotes.american)
-    vol[rows] = implied_vol(
+    rows = np.flatnonzero(price > 0)
+    vol[rows] = by_style.implied_vol(
         prices=price[rows] * np.where(quotes.inverse[rows], quotes.forward[rows], 1.0),
         forwards=quotes.forward[rows],
         strikes=quotes.strike[rows],
         years=quotes.years[rows],
         is_call=quotes.is_call[rows],
         discounts=quotes.discount[rows],
+        american=quotes.american[rows],
+        yields=quotes.yields[rows],
     )
-    rows = np.flatnonzero((price > 0) & quotes.american)
-    if rows.size:
-        terms = american_terms(
-            forward=quotes.forward[rows],
-            discount=quotes.discount[rows],
-            years=quotes.years[rows],
-            strike=quotes.strike[rows],
-            is_call=quotes.is_call[rows],
-            yields=quotes.yields[rows],
-        )
-        vol[rows] = american_vols(price[rows], terms)
     return vol

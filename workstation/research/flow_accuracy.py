@@ -92,8 +92,8 @@ def flow_accuracy(
     Returns
     -------
     pandas.DataFrame
-        A row per kind: parents, found (a classifier of ``EXPECTED`` hit its prints), recall, hits of those classifiers, right,
-        precision. ``attrs``: share of hits that abstained, ``alerts`` told, how many of them stand on prints of a known parent
+        A row per kind: parents, found (a classifier of ``EXPECTED`` hit its prints), abstained (one did, without a verdict), recall
+        over those with a verdict, hits of those classifiers with a verdict, right, precision. ``attrs``: share of hits that abstained, ``alerts`` told, how many of them stand on prints of a known parent
         (``alerts_of_parents``), and ``parents_alerted``.
     """
     hits = classify(packets_of(prints), thresholds)
@@ -102,24 +102,29 @@ def flow_accuracy(
     hits = hits[~hits["retracted"]]
     parents = [_parents(evidence, parent_of) for evidence in hits["evidence"]]
     classifiers = hits["classifier"].astype("str").tolist()
+    abstained = hits["abstained"].tolist()
     found: dict[str, set[str]] = {}
-    for classifier, owners in zip(classifiers, parents, strict=True):
+    untold: dict[str, set[str]] = {}
+    for classifier, owners, unsure in zip(classifiers, parents, abstained, strict=True):
         for owner in owners:
-            found.setdefault(owner, set()).add(classifier)
+            (untold if unsure else found).setdefault(owner, set()).add(classifier)
     rows = []
     for kind, expected in EXPECTED.items():
         ours = [parent for parent, one in kind_of.items() if one == kind]
         seen = [parent for parent in ours if found.get(parent, set()) & set(expected)]
+        unsure = {parent for parent in ours if untold.get(parent, set()) & set(expected)} - set(seen)
         told = [
-            owners for classifier, owners in zip(classifiers, parents, strict=True) if classifier in expected
+            owners
+            for classifier, owners, no_verdict in zip(classifiers, parents, abstained, strict=True)
+            if classifier in expected and not no_verdict
         ]
         sharing = {
             other for other, names in EXPECTED.items() if {*names, *ALSO.get(other, ())} & set(expected)
         }
         right = [owners for owners in told if any(kind_of.get(owner) in sharing for owner in owners)]
         rows.append({
-            "kind": kind, "classifiers": ", ".join(expected), "parents": len(ours), "found": len(seen),
-            "recall": len(seen) / len(ours) if ours else np.nan, "hits": len(told), "right": len(right),
+            "kind": kind, "classifiers": ", ".join(expected), "parents": len(ours), "found": len(seen), "abstained": len(unsure),
+            "recall": len(seen) / (len(ours) - len(unsure)) if len(ours) > len(unsure) else np.nan, "hits": len(told), "right": len(right),
             "precision": len(right) / len(told) if told else np.nan,
         })  # fmt: skip
     table = pd.DataFrame(rows)

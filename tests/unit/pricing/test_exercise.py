@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from workstation.exposure.book import exposure
+from workstation.market.dividends import Dividends
 from workstation.pricing import american
 from workstation.pricing.chain import chain
 from workstation.pricing.exercise import RateCurve, rate_curve
@@ -138,3 +139,46 @@ def test_the_surface_and_the_book_are_made_of_the_same_vols(found):
     assert np.abs(fitted["atm_iv"].to_numpy() - 0.25).max() < 0.01
     book = exposure(found)
     assert np.isfinite(float(book["gex"].sum()))
+
+
+def test_scheduled_dividends_are_off_the_spot_and_leave_no_yield():
+    """Quotes around American prices on a spot less two dividends, nothing else paid."""
+    ex_ns = np.array([pd.Timestamp(day, tz="America/New_York").value for day in ("2026-05-15", "2026-11-13")])
+    paid = Dividends(ex_ns, np.array([0.8, 0.8]))
+    rows = []
+    for expiry in EXPIRIES:
+        close = pd.Timestamp(f"20{expiry} 16:00", tz="America/New_York")
+        years = (close - ASOF).total_seconds() / (365.0 * 86_400.0)
+        worth = paid.worth(asof_ns=ASOF.value, expiry_ns=np.array([close.value]), rate=np.array([RATE]))
+        for right in "CP":
+            value = american.price(
+                spots=SPOT - worth, strikes=STRIKES, years=years, vols=true_vol(STRIKES), rates=RATE, yields=0.0,
+                is_call=right == "C",
+            )  # fmt: skip
+            rows += [(f"XYZ   {expiry}{right}{int(1000 * strike):08d}", price)
+                     for strike, price in zip(STRIKES, value, strict=True) if price > 0.02]  # fmt: skip
+    names, prices = zip(*rows, strict=True)
+    given = pd.DataFrame(
+        {"instrument": names, "bid": np.array(prices) - 0.01, "ask": np.array(prices) + 0.01}
+    )
+    given = given.assign(event_ns=ASOF.value, index=SPOT, open_interest=100.0)
+    without, scheduled = chain(given), chain(given, dividends={"XYZ": paid})
+    true = np.array(
+        [
+            (SPOT - paid.worth(asof_ns=ASOF.value, expiry_ns=np.array([expiry]), rate=np.array([RATE]))[0])
+            * np.exp(RATE * year)
+            for expiry, year in zip(
+                scheduled["expiry_ns"].to_numpy(), scheduled["years"].to_numpy(), strict=True
+            )
+        ]
+    )
+    assert np.abs(scheduled["forward"].to_numpy() - true).max() < 0.06
+    assert np.abs(without["forward"].to_numpy() - true).max() > 0.5
+    assert np.abs(np.nanmean(scheduled["yields"].to_numpy())) < 0.003
+    assert "schedule" in scheduled.attrs["dividends"]
+    assert "schedule" not in without.attrs["dividends"]
+
+
+def test_the_ledger_says_that_no_yield_is_implied_without_parity(marks):
+    told = chain(marks.assign(forward=SPOT)).attrs["dividends"]
+    assert told == "none implied where the forward is not of parity: the yield is taken as the rate"

@@ -17,7 +17,7 @@ import pandas as pd
 from workstation.feeds.alpaca import messages, rows
 from workstation.feeds.alpaca.rows import SYMBOLS, VENUE
 from workstation.feeds.feed import Batch
-from workstation.feeds.venue_kit.columns import Times
+from workstation.feeds.venue_kit.columns import Times, columns_of
 from workstation.feeds.venue_kit.frame_decoding import (
     GET,
     Found,
@@ -39,8 +39,6 @@ _FAILURES = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _PUSHED = msgspec.msgpack.Decoder(list[messages.Message])
 _ONE = msgspec.msgpack.Decoder(messages.Message)
 _PARTS = msgspec.msgpack.Decoder(list[msgspec.Raw])
-_TRADE_FIELDS = ("p", "s", "x", "c", "i", "z")
-_QUOTE_FIELDS = ("bp", "bs", "ap", "ask_size", "c")
 Made = tuple[list[Part], list[Rejection]]
 
 
@@ -108,8 +106,10 @@ def _salvaged(payload: bytes, place: int) -> tuple[list[Any], list[Rejection]]:
 
 
 def _of_type(group: Group, kind: type) -> Group:
-    at = np.array([row for row, each in enumerate(group.items) if type(each) is kind], dtype=np.intp)
-    return group.take(at)
+    kinds = list(map(type, group.items))
+    if kinds.count(kind) == len(kinds):
+        return group
+    return group.take(np.array([row for row, each in enumerate(kinds) if each is kind], dtype=np.intp))
 
 
 def _pushed(group: Group) -> Made:
@@ -118,9 +118,9 @@ def _pushed(group: Group) -> Made:
     aside: list[Rejection] = []
     kinds = set(map(type, group.items))
     for kind, made in (
-        (messages.Print, partial(_ticks, "trades", rows.trades, _TRADE_FIELDS)),
-        (messages.Quote, partial(_ticks, "quotes", rows.quotes, _QUOTE_FIELDS)),
-        (messages.Cancel, partial(_ticks, "trades", rows.taken_back, ("p", "s", "x", "i"))),
+        (messages.Print, partial(_ticks, "trades", rows.trades)),
+        (messages.Quote, partial(_ticks, "quotes", rows.quotes)),
+        (messages.Cancel, partial(_ticks, "trades", rows.taken_back)),
         (messages.Correction, _corrections),
     ):
         if kind in kinds:
@@ -155,20 +155,18 @@ def _known(
 def _ticks(
     table: str,
     columns: Callable[..., dict[str, Any]],
-    fields: Sequence[str],
     group: Group,
     times: Times | None = None,
     symbols: Sequence[str] | None = None,
 ) -> Made:
     """Rows of messages that carry a symbol and a time each."""
-    names = symbols if symbols is not None else [each.S for each in group.items]
-    event_ns = times if times is not None else rows.extension_ns([each.t for each in group.items])
+    names = symbols if symbols is not None else group.told["S"]
+    event_ns = times if times is not None else rows.extension_ns(group.told["t"])
     kept, ids, aside = _known(group, names, event_ns)
     if not kept.size:
         return [], aside
     good = group.take(kept) if aside else group
-    told = rows.columns_of(good.items, fields)
-    return [Part(table, good.at, columns(ids, event_ns[kept], good.seen_ns, told))], aside
+    return [Part(table, good.at, columns(ids, event_ns[kept], good.seen_ns, good.told))], aside
 
 
 def _corrections(group: Group) -> Made:
@@ -178,8 +176,8 @@ def _corrections(group: Group) -> Made:
         messages.Print(each.S, each.t, each.cp, each.cs, each.x, each.cc, each.ci, each.z)
         for each in group.items
     ]
-    first, aside = _ticks("trades", rows.taken_back, ("p", "s", "x", "i"), group.of(back))
-    second, _ = _ticks("trades", rows.trades, _TRADE_FIELDS, group.of(again))
+    first, aside = _ticks("trades", rows.taken_back, group.of(back))
+    second, _ = _ticks("trades", rows.trades, group.of(again))
     return first + second, aside
 
 
@@ -241,7 +239,7 @@ def _of_snapshots(good: Group, ids: rows.Ids, quote_ns: Times, symbols: list[str
     option = (SYMBOLS.traits[ids] & OPTION) != 0
     quoted = np.flatnonzero(quote_ns > 0)
     if quoted.size:
-        told = rows.columns_of([good.items[row].latestQuote for row in quoted.tolist()], _QUOTE_FIELDS)
+        told = columns_of([good.items[row].latestQuote for row in quoted.tolist()])
         columns = rows.quotes(ids[quoted], quote_ns[quoted], good.seen_ns[quoted], told)
         parts.append(Part("quotes", good.at[quoted], columns))
     at = np.flatnonzero(option)
@@ -279,7 +277,7 @@ def _past(group: Group) -> Made:
         items, np.array(places, dtype=np.intp), np.array(seen, dtype=np.int64), np.zeros(len(items), np.int64)
     )
     times = rows.text_ns([each.t for each in items])
-    parts, aside = _ticks("trades", rows.trades, _TRADE_FIELDS, found, times, names)
+    parts, aside = _ticks("trades", rows.trades, found, times, names)
     return parts, bad + aside
 
 

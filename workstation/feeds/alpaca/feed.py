@@ -13,29 +13,36 @@ import pandas as pd
 from pydantic import SecretStr
 
 from workstation.feeds.alpaca import decode as answers
+from workstation.feeds.alpaca.channels import (
+    ALL,
+    STREAMS,
+    is_print,
+    middles,
+    parts,
+    prints_of,
+    rfc3339,
+    unfit,
+)
 from workstation.feeds.alpaca.decode import decode
 from workstation.feeds.alpaca.rest import Rest
 from workstation.feeds.alpaca.rows import SYMBOLS
 from workstation.feeds.alpaca.seen_prints import Key, SeenPrints, keys_of, reduced
-from workstation.feeds.alpaca.selection import MOST, selected
 from workstation.feeds.alpaca.wire import KINDS, Wire, prints_in
-from workstation.feeds.feed import Batch, Capabilities, Gap, Reached
+from workstation.feeds.feed import Capabilities, Gap, Reached
+from workstation.feeds.venue_kit.contract_selection import MOST, selected
 from workstation.feeds.venue_kit.frame_queue import FrameQueue, RawFrame
 from workstation.feeds.venue_kit.health_rows import Row
 from workstation.feeds.venue_kit.public_feed import PublicFeed, base_urls, each_ended
 from workstation.feeds.venue_kit.secrets import secret as as_secret
 from workstation.feeds.venue_kit.venue_clock import reached
-from workstation.market.errors import FeedError, SymbolError
+from workstation.market.errors import FeedError
 from workstation.market.instants import SECOND_NS
-from workstation.market.symbology import venue_symbol
 
 OPTION_FEEDS, STOCK_FEEDS = ("opra", "indicative"), ("sip", "iex", "delayed_sip")
 _PAPER, _LIVE = "https://paper-api.alpaca.markets", "https://api.alpaca.markets"
 _DATA, _STREAM = "https://data.alpaca.markets", "wss://stream.data.alpaca.markets"
 _PAGE = {"contracts": 10_000, "snapshots": 1_000, "trades": 10_000}
 _SYMBOLS_AT_ONCE = 100
-_PATHS = {"option": answers.OPTION_TRADES, "stock": answers.STOCK_TRADES}
-ALL = "*"
 AUDITED = 500
 """Symbols whose prints are compared with REST; the channel of all options is not."""
 _TABLES = frozenset({"frames", "trades", "quotes", "marks", "instruments", "health"})
@@ -93,8 +100,8 @@ class Alpaca(PublicFeed[Rest]):
 
     Examples
     --------
-    >>> feed = Alpaca(api_key="key", secret="secret", underlyings=("SPY",))
-    >>> feed.name, feed.capabilities.backfill, "key" in repr(vars(feed))
+    >>> feed = Alpaca(api_key="k-12345", secret="s-12345", underlyings=("SPY",))
+    >>> feed.name, feed.capabilities.backfill, "12345" in repr(vars(feed))
     ('alpaca', True, False)
     """
 
@@ -137,7 +144,7 @@ class Alpaca(PublicFeed[Rest]):
         }
         calls = Rest(own["data"], own["trading"], key=self._api_key, secret=self._secret, timeout_s=timeout_s)
         super().__init__(
-            calls, decode, is_print=_is_print, prints_in=prints_in, capacity=capacity, pace_s=pace_s, timeout_s=timeout_s
+            calls, decode, is_print=is_print, prints_in=prints_in, capacity=capacity, pace_s=pace_s, timeout_s=timeout_s
         )  # fmt: skip
         self._held: dict[str, float] = {}
         assert isinstance(self._queue, FrameQueue)
@@ -204,7 +211,7 @@ class Alpaca(PublicFeed[Rest]):
                 "expiration_date_gte": today - dt.timedelta(days=1), "expiration_date_lte": last,
             }  # fmt: skip
             found += [page async for page in self._rest.pages(answers.CONTRACTS, **asked)]
-        self._spots = _spots(decode(self._health.frames([stocks])))
+        self._spots = middles(decode(self._health.frames([stocks])))
         return found
 
     def _default_channels(self) -> list[str]:
@@ -232,11 +239,11 @@ class Alpaca(PublicFeed[Rest]):
         granted: list[str] = []
         refused: dict[str, str] = {}
         for channel in channels:
-            reason = _unfit(channel, known)
+            reason = unfit(channel, known)
             if reason:
                 refused[channel] = reason
                 continue
-            stream, kind, symbol = _parts(channel)
+            stream, kind, symbol = parts(channel)
             wanted.setdefault((stream, kind), []).append(symbol)
         for (stream, kind), symbols in wanted.items():
             took, left = await wire.subscribe_to(stream, kind, symbols, self._timeout_s)
@@ -247,7 +254,7 @@ class Alpaca(PublicFeed[Rest]):
 
     def _watch(self, granted: Sequence[str]) -> None:
         """Remember from now on the prints of these channels, and compare them with REST."""
-        symbols = [symbol for _, kind, symbol in map(_parts, granted) if kind == "trades" and symbol != ALL]
+        symbols = [symbol for _, kind, symbol in map(parts, granted) if kind == "trades" and symbol != ALL]
         self._audited = SYMBOLS.code[SYMBOLS.ids(symbols)] if symbols else np.zeros(0, dtype=np.int32)
         self._whole_ns = self._whole_ns or time.time_ns()
         if self._audit_s > 0 and symbols:
@@ -301,17 +308,17 @@ class Alpaca(PublicFeed[Rest]):
     async def _past(self, channels: Sequence[str], start_ns: int, end_ns: int) -> list[RawFrame]:
         """Prints of channels between two instants, as REST knows them. Raises ``FeedError``."""
         found: list[RawFrame] = []
-        for stream, path in _PATHS.items():
+        for stream, path in STREAMS.items():
             symbols = [
-                symbol for each, kind, symbol in map(_parts, channels) if (each, kind) == (stream, "trades") and symbol != ALL
+                symbol for each, kind, symbol in map(parts, channels) if (each, kind) == (stream, "trades") and symbol != ALL
             ]  # fmt: skip
             feed = {"feed": self._feeds["stock"]} if stream == "stock" else {}
             for at in range(0, min(len(symbols), AUDITED), _SYMBOLS_AT_ONCE):
                 part = ",".join(symbols[at : at + _SYMBOLS_AT_ONCE])
                 asked = {
                     "symbols": part,
-                    "start": _rfc(start_ns),
-                    "end": _rfc(end_ns),
+                    "start": rfc3339(start_ns),
+                    "end": rfc3339(end_ns),
                     "limit": _PAGE["trades"],
                     **feed,
                 }
@@ -348,7 +355,7 @@ class Alpaca(PublicFeed[Rest]):
         for name, milliseconds, *_ in keys:
             by_name.setdefault(name, []).append(milliseconds * 1_000_000)
         for name, times in by_name.items():
-            gap = Gap(_channel_of(name), name, 0, 0, min(times), max(times) + 1_000_000)
+            gap = Gap(prints_of(name), name, 0, 0, min(times), max(times) + 1_000_000)
             self._gaps.append(gap)
             self._tell(self._health.gap(gap, page.seen_ns, lost=len(times)))
 
@@ -360,51 +367,3 @@ class Alpaca(PublicFeed[Rest]):
 def _check(name: str, given: str, known: Sequence[str]) -> None:
     if given not in known:
         raise ValueError(f"{name} is one of {', '.join(known)}, got {given!r}")
-
-
-def _is_print(channel: str) -> bool:
-    return "/trades" in channel
-
-
-def _parts(channel: str) -> tuple[str, str, str]:
-    """Stream, kind and symbol; empty where the channel has none."""
-    stream, _, rest = channel.partition("/")
-    kind, _, symbol = rest.partition(".")
-    return stream, kind, symbol
-
-
-def _unfit(channel: str, known: set[str]) -> str:
-    """Why a channel cannot be asked for; empty when it can."""
-    stream, kind, symbol = _parts(channel)
-    if stream not in _PATHS or kind not in KINDS or not symbol:
-        return "channels are stream/kind.SYMBOL: option or stock, trades or quotes, as in option/trades.SPY261218C00600000"
-    if symbol == ALL:
-        return "" if (stream, kind) == ("option", "trades") else "the venue takes * for options' prints alone"
-    if symbol not in known:
-        return f"{symbol} is not among the instruments listed (underlyings, listed_days)"
-    return ""
-
-
-def _channel_of(name: str) -> str:
-    try:
-        symbol = venue_symbol(name, "alpaca")
-    except SymbolError:
-        return ""
-    return f"{'option' if len(symbol) >= 16 else 'stock'}/trades.{symbol}"
-
-
-def _rfc(time_ns: int) -> str:
-    return f"{np.datetime64(max(time_ns, 0), 'ns')}Z"
-
-
-def _spots(batches: list[Batch]) -> dict[str, float]:
-    """Underlying -> middle of its quote, else what is there of it."""
-    found: dict[str, float] = {}
-    for frame in (batch.frame for batch in batches if batch.table == "quotes"):
-        middle = frame[["bid", "ask"]].mean(axis=1)
-        found |= {
-            str(name): float(price)
-            for name, price in zip(frame["instrument"], middle, strict=True)
-            if price > 0
-        }
-    return found

@@ -6,8 +6,8 @@ Times keep their nanoseconds: a msgpack timestamp has 4, 8 or 12 bytes, REST wri
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,8 @@ from workstation.market.tables import NO_TIME, TradeFlag
 VENUE = "alpaca"
 SYMBOLS = SymbolTable("alpaca")
 Ids = npt.NDArray[np.intp]
+_DATA: Callable[[Ext], bytes] = attrgetter("data")
+_CODE: Callable[[Ext], int] = attrgetter("code")
 _TIMESTAMP = -1
 """Code of msgpack's timestamp extension."""
 _LATEST_S = 4_102_444_800
@@ -45,8 +47,8 @@ def extension_ns(stamps: Sequence[Ext]) -> Times:
     >>> extension_ns([Ext(-1, (fraction << 34 | seconds).to_bytes(8, "big")), Ext(5, b"")]).tolist()
     [1710164135133122560, 0]
     """
-    data = [bytes(stamp.data) for stamp in stamps]
-    if {len(each) for each in data} == {8} and {stamp.code for stamp in stamps} == {_TIMESTAMP}:
+    data = list(map(_DATA, stamps))
+    if set(map(len, data)) == {8} and set(map(_CODE, stamps)) == {_TIMESTAMP}:
         packed = np.frombuffer(b"".join(data), dtype=">u8")
         seconds, fraction = (packed & np.uint64(0x3FFFFFFFF)), (packed >> np.uint64(34))
         found = seconds.astype(np.int64) * SECOND_NS + fraction.astype(np.int64)
@@ -112,7 +114,7 @@ def stamp(ids: Ids, event_ns: Times, seen_ns: Times) -> dict[str, Any]:
     return {"event_ns": event_ns, "seen_ns": seen_ns, "instrument": SYMBOLS.code[ids], "venue": VENUE}
 
 
-def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Columns of ``trades``; an option's print has no id, the venue gives none."""
     option = (SYMBOLS.traits[ids] & OPTION) != 0
     texts, exchange = joined(told["c"]), list(told["x"])
@@ -126,7 +128,9 @@ def trades(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[A
     }
 
 
-def taken_back(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def taken_back(
+    ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]
+) -> dict[str, Any]:
     """Rows of ``trades`` that cancel a print, under its id."""
     exchange = list(told["x"])
     return stamp(ids, event_ns, seen_ns) | {
@@ -163,12 +167,12 @@ def _flags(
     return found
 
 
-def quotes(ids: Ids, event_ns: Times, seen_ns: Times, told: dict[str, Sequence[Any]]) -> dict[str, Any]:
+def quotes(ids: Ids, event_ns: Times, seen_ns: Times, told: Mapping[str, Sequence[Any]]) -> dict[str, Any]:
     """Columns of ``quotes``: best of all exchanges, so that ``exchange`` is empty; a side of price 0 is empty."""
     return stamp(ids, event_ns, seen_ns) | best(told) | {"condition": joined(told["c"])}
 
 
-def best(told: dict[str, Sequence[Any]]) -> dict[str, Floats]:
+def best(told: Mapping[str, Sequence[Any]]) -> dict[str, Floats]:
     """Both sides, NaN where nobody quotes."""
     bid, ask = present(told["bp"]), present(told["ap"])
     return {
@@ -239,18 +243,3 @@ def instruments(
         told = [each.style for each in contracts]
         columns["style"] = [own or known for own, known in zip(told, columns["style"], strict=True)]
     return columns
-
-
-def columns_of(items: Sequence[Any], names: Sequence[str]) -> dict[str, Sequence[Any]]:
-    """Some fields of items as columns; a field that items do not have is missing in every row."""
-    first = items[0].__struct_fields__
-    return {
-        name: [getattr(each, name) for each in items] if name in first else list(repeat(None, len(items)))
-        for name in names
-    }
-
-
-def bad_times(event_ns: Times) -> npt.NDArray[np.bool_]:
-    """Rows without an instant."""
-    missing: npt.NDArray[np.bool_] = event_ns <= 0
-    return missing

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from workstation.feeds.databento.decode import CHANNEL, decode
 from workstation.feeds.databento.gateway_tap import historical
-from workstation.feeds.databento.record_queue import Drained, RecordQueue
+from workstation.feeds.databento.record_queue import Drained, RecordQueue, gathered
 from workstation.feeds.databento.replay import Tail
 from workstation.feeds.databento.wire import UNRESOLVED, Wire
 from workstation.feeds.feed import Batch, Capabilities, Reached, Subscription
@@ -290,9 +290,8 @@ class Databento(SocketFeed[Wire]):
         batches: list[Batch] = []
         reported: list[Row] = []
         if drained.reads:
-            batches = self._decoded(
-                [self._frame(each.payload, each.seen_ns) for each in drained.reads], decode
-            )
+            frames = [self._frame(each.payload, each.seen_ns) for each in gathered(drained.reads)]
+            batches = self._decoded(frames, decode)
         if drained.lost is not None:
             reported += self._told_lost(f"{self._dataset}/{CHANNEL}", "", *drained.lost)
         conflated = {f"{self._dataset}/{CHANNEL}": drained.conflated} if drained.conflated else {}

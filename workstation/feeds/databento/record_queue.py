@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -38,6 +39,26 @@ class Drained(NamedTuple):
     reads: list[Waiting]
     conflated: int
     lost: LostPrints | None
+
+
+def gathered(reads: Sequence[Waiting], most: int = 4 << 20) -> list[Waiting]:
+    """Reads joined to frames of ``most`` bytes or so, each seen when the last of its reads was.
+
+    Examples
+    --------
+    >>> gathered([Waiting(1, b"a"), Waiting(2, b"b"), Waiting(3, b"ccc")], most=2)
+    [Waiting(seen_ns=2, payload=b'ab'), Waiting(seen_ns=3, payload=b'ccc')]
+    """
+    frames: list[Waiting] = []
+    part: list[Waiting] = []
+    size = 0
+    for read in reads:
+        if part and size + len(read.payload) > most:
+            frames.append(Waiting(part[-1].seen_ns, b"".join(each.payload for each in part)))
+            part, size = [], 0
+        part.append(read)
+        size += len(read.payload)
+    return [*frames, Waiting(part[-1].seen_ns, b"".join(each.payload for each in part))] if part else frames
 
 
 class RecordQueue(ArrivalEvent):

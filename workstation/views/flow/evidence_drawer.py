@@ -7,12 +7,14 @@ from html import escape
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import pandas as pd
 import panel as pn
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
+from workstation.flow.evidence import READ, Evidence, evidence
+from workstation.flow.evidence_bundle import EvidenceError
 from workstation.market.instants import MILLISECOND_NS
 from workstation.views.flow.choice import FlowChoice
-from workstation.views.flow.evidence import Evidence, evidence
 from workstation.views.flow.evidence_page import evidence_html, head_html
 from workstation.views.flow.selection import print_sides
 from workstation.views.state.source import Source, View
@@ -23,6 +25,10 @@ from workstation.views.widgets.formats import price_ticks
 from workstation.views.widgets.theme import Painter, Palette, bare_figure
 
 _EMPTY = {"x": np.empty(0), "y": np.empty(0), "r": np.empty(0), "colour": np.empty(0, dtype=object), "words": np.empty(0, dtype=object)}  # fmt: skip
+
+
+AROUND = "5min"
+"""What the chart shows before and after the alert."""
 
 
 class EvidenceDrawer(View):
@@ -56,7 +62,7 @@ class EvidenceDrawer(View):
             minutes="%H:%M", seconds="%H:%M:%S", hours="%H:%M", hourmin="%H:%M", minsec="%H:%M:%S"
         )
         made.xaxis.axis_label, made.yaxis.axis_label = "UTC", "contract"
-        made.yaxis.ticker.desired_num_ticks = 4
+        made.yaxis.ticker.desired_num_ticks = made.xaxis.ticker.desired_num_ticks = 4
         self._spot_range = Range1d(0, 1)
         right_axis(made, self._painter, "spot", self._spot_range, price_ticks())
         self._painter(
@@ -71,19 +77,21 @@ class EvidenceDrawer(View):
         """Show the evidence of the open alert as it is known now."""
         if not self.choice.alert:
             return
-        found = evidence(source, self.choice.alert)
-        self.found = found
-        if found is None:
+        try:
+            found = evidence({name: source.latest(name) for name in READ}, self.choice.alert, around=AROUND)
+        except EvidenceError:
+            self.found = None
             self._chart.visible = False
             self._say("This alert is no longer held here; history has it.")
             return
+        self.found = found
         self._head.show(head_html(found))
         self._page.show(evidence_html(found, self._zone()))
-        self._chart.visible = len(found.around) > 0
+        self._chart.visible = len(_contract(found)) > 0
         self._draw(found)
 
     def _draw(self, found: Evidence) -> None:
-        around, colours = found.around, self._painter.colours
+        around, colours = _contract(found), self._painter.colours
         sides = print_sides(around)
         palette = np.array([colours.down, colours.muted, colours.up], dtype=object)
         price, size = around["price"].to_numpy(dtype=float), around["size"].to_numpy(dtype=float)
@@ -95,7 +103,7 @@ class EvidenceDrawer(View):
         }  # fmt: skip
         spots = found.spots
         self.spot.data = {"x": _ms(spots["event_ns"].to_numpy()), "y": spots["spot"].to_numpy()}
-        at = float(_ms(found.history["event_ns"].to_numpy()[:1])[0])
+        at = float(_ms(found.revisions["event_ns"].to_numpy()[:1])[0])
         self._moment.location = at
         fit(self._figure.y_range, price)  # type: ignore[attr-defined]
         fit(self._spot_range, spots["spot"].to_numpy())
@@ -116,6 +124,14 @@ class EvidenceDrawer(View):
     def _say(self, words: str, role: str = "") -> None:
         self._head.show(f'<div class="paper"><p{role}>{escape(words)}</p></div>')
         self._page.show("")
+
+
+def _contract(found: Evidence) -> pd.DataFrame:
+    """Prints of the alert's own contract around the moment."""
+    own: pd.DataFrame = found.chart[
+        (found.chart["instrument"].astype("str") == str(found.alert["instrument"])).to_numpy()
+    ]
+    return own
 
 
 def _ms(event_ns: np.ndarray) -> np.ndarray:

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pandas as pd
 
+from workstation.flow.evidence import Evidence
 from workstation.plots import formats
-from workstation.views.flow.evidence import Evidence
 from workstation.views.flow.selection import print_sides
 from workstation.views.flow.tapes import SIDE_WORDS
 from workstation.views.widgets.contract_words import CONTRACTS
@@ -66,7 +66,7 @@ def feature_text(name: str, value: Any) -> str:
 def head_html(found: Evidence) -> str:
     """What the alert is, in words."""
     alert = found.alert
-    code = found.history["instrument"].cat.codes.to_numpy()[-1:]
+    code = found.revisions["instrument"].cat.codes.to_numpy()[-1:]
     tags = (
         f"{alert['severity']} · {alert['score']:.0f} of 100", f"premium {formats.usd(float(alert['premium_usd']))}",
         {1: "▲ bullish", -1: "▼ bearish", 0: "neutral"}[int(alert["direction"])], _VERDICTS[str(alert["verdict"])],
@@ -84,7 +84,7 @@ def evidence_html(found: Evidence, zone: ZoneInfo) -> str:
     """What it stands on, part by part."""
     alert, details = found.alert, found.details
     features = details.get("features", {})
-    when = local_times(found.history["event_ns"].to_numpy(), zone)
+    when = local_times(found.revisions["event_ns"].to_numpy(), zone)
     parts = [
         _table("Score: the sum of its parts", ("part", "points"), _score_rows(details, float(alert["score"]))),
         _rules(details),
@@ -92,8 +92,8 @@ def evidence_html(found: Evidence, zone: ZoneInfo) -> str:
         _table("Features", ("", ""), _feature_rows(features, _FEATURES)),
         _table("Baselines", ("", ""), _feature_rows(features, _BASELINES)),
         _table("Confidence, part by part", ("part", ""), ((name.replace("_", " "), f"{value:+.2f}") for name, value in details.get("confidence", {}).items())),
-        _table("What happened after", ("minutes", "underlying", "contract"), _after_rows(found.afterwards)),
-        _table("Told", ("time", "verdict", "score"), zip(when, found.history["verdict"].astype("str"), (f"{score:.0f}" for score in found.history["score"]), strict=True)),
+        _table("What happened after", ("minutes", "underlying", "contract"), _after_rows(found.after)),
+        _table("Told", ("time", "verdict", "score"), zip(when, found.revisions["verdict"].astype("str"), (f"{score:.0f}" for score in found.revisions["score"]), strict=True)),
         f"<h3>Alert</h3><p>{escape(str(alert['alert_id']))}</p>",
     ]  # fmt: skip
     return f'<div class="paper">{"".join(parts)}</div>'
@@ -171,7 +171,7 @@ def _feature_rows(features: dict[str, Any], named: dict[str, str]) -> Iterable[t
 
 
 def _after_rows(after: pd.DataFrame) -> Iterable[tuple[str, ...]]:
-    for minutes, underlying, contract in after.itertuples(index=False):
+    for minutes, underlying, contract in after[["minutes", "return", "contract"]].itertuples(index=False):
         yield f"{minutes:.0f}", _return(underlying), _return(contract)
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import orjson
 import pandas as pd
 
+from workstation.flow.evidence_ids import evidence_of, packet_ids, trade_ids
 from workstation.flow.offexchange import is_off_exchange
 from workstation.market.instants import DAY_NS
 from workstation.market.tables import TradeFlag
@@ -144,18 +144,6 @@ def select_alerts(alerts: pd.DataFrame, choice: FlowChoice) -> Mask:
     return mask
 
 
-def evidence_of(text: str) -> dict[str, Any]:
-    """The evidence of a row; empty where there is none.
-
-    Examples
-    --------
-    >>> evidence_of('{"prints": ["a"]}'), evidence_of("")
-    ({'prints': ['a']}, {})
-    """
-    found: dict[str, Any] = orjson.loads(text) if text else {}
-    return found
-
-
 def members(alerts: pd.DataFrame, choice: FlowChoice) -> tuple[frozenset[str], frozenset[str]] | None:
     """Packets and prints of the alerts that a classifier or a severity chooses; None: neither is chosen."""
     if not choice.classifier and not choice.severity:
@@ -168,18 +156,6 @@ def members(alerts: pd.DataFrame, choice: FlowChoice) -> tuple[frozenset[str], f
         packets.update(packet_ids(ids))
         prints.update(trade_ids(ids))
     return frozenset(packets), frozenset(prints)
-
-
-def packet_ids(ids: dict[str, Any]) -> list[str]:
-    """Packets among an alert's evidence: its own, or those of the legs of a structure."""
-    own = [str(ids["packet"])] if ids.get("packet") else []
-    return own + [str(leg["packet"]) for leg in ids.get("legs", []) if leg.get("packet")]
-
-
-def trade_ids(ids: dict[str, Any]) -> list[str]:
-    """Prints among an alert's evidence."""
-    own = [str(one["trade_id"] if isinstance(one, dict) else one) for one in ids.get("prints", [])]
-    return own + [name for leg in ids.get("legs", []) for name in trade_ids(leg)]
 
 
 def newest(mask: Mask, most: int = MOST) -> npt.NDArray[np.intp]:

@@ -224,13 +224,11 @@ def summed(contracts: pd.DataFrame) -> pd.DataFrame:
     contract = ["instrument", "venue", "account"]
     plain = contracts[["event_ns", *contract, *names]].astype(dict.fromkeys(contract, "str"))
     newest = plain.drop_duplicates(["event_ns", *contract], keep="last").set_index(["event_ns", *contract])
+    if not len(plain):
+        return plain[["event_ns", *names]]
     wide = newest.unstack(contract).ffill()
-    sums = (
-        {name: wide[name].sum(axis=1, min_count=1) for name in names}
-        if len(plain)
-        else {name: [] for name in names}
-    )
-    return pd.DataFrame(sums).rename_axis("event_ns").reset_index()
+    sums = wide.T.groupby(level=0).sum(min_count=1).T[names]
+    return sums.rename_axis("event_ns").reset_index()
 
 
 def span(rows: pd.DataFrame, period: str) -> tuple[pd.Series, pd.Series] | None:

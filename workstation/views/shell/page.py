@@ -73,8 +73,6 @@ _CLOCK = asset(__package__, "clock.js")
 _STYLED = asset(__package__, "page_style.js")
 _LOST = asset(__package__, "connection.js")
 _LOST_CSS = asset(__package__, "lost.css")
-_DRAWER_CSS = ".MuiDrawer-paper { max-width: 100vw; background-image: none !important; }"
-"""Drawers are put at the end of the body, where the page's own styles do not reach."""
 _ADDRESS = asset(__package__, "address.js")
 _NAVIGATION = asset(__package__, "navigation.js")
 _TOUCH_NOW = "for (const view of Bokeh.index.query?.(view => view._update_touch_action) ?? []) view._update_touch_action()"
@@ -229,7 +227,7 @@ class Page:
                 CustomJS(code=UPLOAD_SCRIPT),
                 CustomJS(code=_ADDRESS),
                 CustomJS(code=_NAVIGATION),
-                CustomJS(args={"css": TOOLTIP_CSS + _LOST_CSS + _DRAWER_CSS}, code=_STYLED),
+                CustomJS(args={"css": TOOLTIP_CSS + _LOST_CSS}, code=_STYLED),
             )
         self.live.start()
         return page

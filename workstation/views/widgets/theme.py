@@ -40,7 +40,11 @@ def material(dark: bool) -> dict[str, Any]:
     """The palette as a Material UI theme configuration."""
     colours = palette(dark)
     own = {f"ws_{role}": {"main": value} for role, value in asdict(colours).items() if role != "name"}
+    drawer = {"paper": {"maxWidth": "100vw", "backgroundImage": "none"}}
     return {
+        "components": {
+            "MuiDrawer": {"styleOverrides": drawer}
+        },  # it is put outside the page, whose styles do not reach it
         "palette": {
             **own,
             "primary": {"main": colours.accent, "contrastText": colours.on_tag},

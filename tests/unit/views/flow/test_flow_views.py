@@ -12,11 +12,12 @@ import pytest
 
 from workstation.board.board import Board
 from workstation.flow.classifier_parameters import ClassifierParameters
+from workstation.flow.evidence import READ, evidence
+from workstation.flow.evidence_bundle import EvidenceError
 from workstation.market.instants import MINUTE_NS
 from workstation.market.tables import ALERTS, HITS, OFFEXCHANGE, PACKETS, PRINTS, TradeFlag
 from workstation.plots.palette import DARK
 from workstation.views.flow.choice import FlowChoice
-from workstation.views.flow.evidence import evidence
 from workstation.views.flow.evidence_page import evidence_html, head_html
 from workstation.views.flow.net_premium import net_premium, table_html
 from workstation.views.flow.off_exchange import events_html
@@ -200,13 +201,13 @@ def test_evidence_gathers_what_the_alert_stands_on_and_what_came_after(board: Bo
         ]
     )
     board.add("prints", later)
-    found = evidence(board, "a")
-    assert found is not None
+    tables = {name: board.latest(name) for name in READ}
+    found = evidence(tables, "a")
     assert found.prints["trade_id"].tolist() == ["t0"]
     assert found.packets["packet_id"].tolist() == ["p0"]
-    after = found.afterwards.set_index("minutes")
-    assert after.loc[1, "underlying"] == pytest.approx(0.0)
-    assert np.isnan(after.loc[5, "underlying"])
+    after = found.after.set_index("minutes")
+    assert after.loc[1, "return"] == pytest.approx(0.0)
+    assert np.isnan(after.loc[5, "return"])
     text = head_html(found) + evidence_html(found, zone_of("America/New_York"))
     for words in (
         "SPY 18 Dec 26 600 C",
@@ -219,7 +220,8 @@ def test_evidence_gathers_what_the_alert_stands_on_and_what_came_after(board: Bo
         "9.9",
     ):
         assert words in text
-    assert evidence(board, "none") is None
+    with pytest.raises(EvidenceError, match="no alert 'none' is kept"):
+        evidence(tables, "none")
 
 
 def test_markup_in_rows_is_shown_as_text() -> None:

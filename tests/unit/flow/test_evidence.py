@@ -10,9 +10,10 @@ import pytest
 from workstation.feeds.synthetic.options_day import options_day
 from workstation.flow.alerts import alerts
 from workstation.flow.classifiers import classify
+from workstation.flow.evidence import Evidence, evidence
+from workstation.flow.evidence_bundle import EvidenceError
 from workstation.flow.nbbo import prints
 from workstation.flow.packets import packets_of
-from workstation.research.evidence import Evidence, EvidenceError, evidence
 
 
 @pytest.fixture(scope="module")
@@ -49,3 +50,24 @@ def test_what_is_not_kept_is_told(kept: dict[str, pd.DataFrame], tmp_path: Path)
     other.write_bytes(b"no zip")
     with pytest.raises(EvidenceError, match="is no evidence bundle"):
         Evidence.load(other)
+
+
+def test_kept_packets_are_taken_and_missing_ones_made_again(kept: dict[str, pd.DataFrame]) -> None:
+    alert_id = kept["alerts"]["alert_id"].iloc[0]
+    made = evidence(kept, alert_id)
+    taken = evidence(kept | {"packets": packets_of(kept["prints"])}, alert_id)
+    names = ["packet_id", "size", "premium_usd", "buy_ratio", "premium_rank"]
+    assert len(made.packets)
+    pd.testing.assert_frame_equal(made.packets[names], taken.packets[names])
+
+
+def test_an_alert_whose_prints_are_gone_is_shown_and_not_saved(
+    kept: dict[str, pd.DataFrame], tmp_path: Path
+) -> None:
+    found = evidence({"alerts": kept["alerts"]}, kept["alerts"]["alert_id"].iloc[0])
+    assert found.alert["score"] == sum(found.details["score_components"].values())
+    assert not len(found.prints) and found.after["return"].isna().all()
+    for act in (found.replay, lambda: found.save(tmp_path / "bundle.zip")):
+        with pytest.raises(EvidenceError, match="are not kept: they are in the table prints of history"):
+            act()
+    assert not (tmp_path / "bundle.zip").exists()
