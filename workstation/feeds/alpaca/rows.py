@@ -6,7 +6,7 @@ Times keep their nanoseconds: a msgpack timestamp has 4, 8 or 12 bytes, REST wri
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
 
