@@ -101,3 +101,10 @@ def test_links_that_lead_nowhere_and_requests_to_elsewhere_are_found(script: Any
         "index.html links to other.html#gone",
         "index.html links to lost.png",
     ]
+
+
+def test_every_guide_and_concept_is_in_its_index() -> None:
+    for folder in ("guides", "concepts"):
+        pages = SCRIPTS.parent / "docs" / folder
+        listed = (pages / "index.md").read_text().split()
+        assert {path.stem for path in pages.glob("*.md")} - {"index"} <= set(listed), folder

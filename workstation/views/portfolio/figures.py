@@ -20,6 +20,7 @@ from workstation.views.portfolio.holdings import (
     explained,
     holdings,
     of_book,
+    of_contracts,
     priced_legs,
 )
 from workstation.views.state.source import Source
@@ -90,7 +91,7 @@ class PnlCurves(FigureView):
 
     def refresh(self, source: Source) -> None:
         """Draw the published curves."""
-        rows = of_book(source)
+        rows = of_book(source, self.choice.underlying)
         step = max(-(-len(rows) // MOST), 1)
         rows = rows.iloc[::-step].iloc[::-1]
         x = rows["event_ns"].to_numpy() / 1e6
@@ -113,7 +114,7 @@ class PnlCurves(FigureView):
         self.card.say(formats.usd(newest, signed=True) if x.size else "no PnL yet", keys=keys)
 
     def _draw_legs(self, source: Source) -> tuple[Key, ...]:
-        wide = curves(source.latest("pnl"))
+        wide = curves(of_contracts(source.latest("pnl"), self.choice.underlying))
         names = [name for name in wide.columns if name != "book"]
         order = sorted(names, key=lambda name: -abs(float(np.nan_to_num(wide[name].iloc[-1]))))[:_LEGS]
         x = wide.index.to_numpy().astype("datetime64[ns]").astype(np.int64) / 1e6
@@ -205,7 +206,7 @@ class Waterfall(FigureView):
 
     def refresh(self, source: Source) -> None:
         """Draw the newest explain."""
-        rows = of_book(source)
+        rows = of_book(source, self.choice.underlying)
         self.shown = explained(rows, self.choice.period)
         if self.shown is None or not np.isfinite(self.shown.to_numpy(dtype=np.float64)).all():
             self.bars.data = {name: [] for name in self.bars.data}

@@ -11,6 +11,7 @@ import pandas as pd
 import param
 
 from workstation.market.instants import DAY_NS, HOUR_NS
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import MARKS
 from workstation.portfolio.book import book
 from workstation.portfolio.explain import PARTS, cents
@@ -35,7 +36,7 @@ class PortfolioChoice(param.Parameterized):
     'day'
     """
 
-    underlying = param.Selector(default=ALL, objects=[ALL], doc="whose legs the what-if grid shocks")
+    underlying = param.Selector(default=ALL, objects=[ALL], doc="whose legs are shown, summed and shocked")
     period = param.Selector(default="day", objects=list(PERIODS), doc="what the explain spans")
     curves = param.Selector(default="parts", objects=list(CURVES))
     days = param.Selector(default=0.0, objects=list(DAYS), doc="time that passes in the what-if grid")
@@ -63,6 +64,15 @@ class Holdings:
     def held(self) -> pd.DataFrame:
         """Legs that are open."""
         return self.legs[self.legs["quantity"].to_numpy() != 0.0] if len(self.legs) else self.legs
+
+    def of(self, underlying: str) -> Holdings:
+        """What is held of one underlying; of all where it is ``ALL``."""
+        if underlying == ALL:
+            return self
+        legs = self.legs[(self.legs["underlying"].astype("str") == underlying).to_numpy()]
+        names = set(legs["instrument"].astype("str"))
+        unpriced = {leg: missing for leg, missing in self.unpriced.items() if leg in names}
+        return Holdings(legs, self.totals[self.totals.index.astype("str") == underlying], unpriced)
 
 
 _KEPT: WeakKeyDictionary[Any, tuple[tuple[int, ...], Holdings | None]] = WeakKeyDictionary()
@@ -173,10 +183,52 @@ def priced_legs(made: Holdings, underlying: str = ALL) -> pd.DataFrame:
 # -- PnL as published -------------------------------------------------------------------------------------
 
 
-def of_book(source: Source) -> pd.DataFrame:
-    """Published PnL rows of the whole book, in time order."""
+def of_book(source: Source, underlying: str = ALL) -> pd.DataFrame:
+    """Published PnL rows of the whole book, or the sums of those of one underlying's contracts, in time order."""
     rows = source.latest("pnl")
-    return rows[rows["instrument"].isna().to_numpy()].sort_values("event_ns", kind="stable")
+    if underlying == ALL:
+        return rows[rows["instrument"].isna().to_numpy()].sort_values("event_ns", kind="stable")
+    key = (source.version("pnl"), underlying)
+    kept = _SUMS.get(source)
+    if kept is None or kept[0] != key:
+        kept = (key, summed(of_contracts(rows, underlying)))
+        _SUMS[source] = kept
+    return kept[1]
+
+
+_SUMS: WeakKeyDictionary[Any, tuple[tuple[int, str], pd.DataFrame]] = WeakKeyDictionary()
+AMOUNTS = ("total", "realised", "unrealised", "funding", "fees", *COLUMNS.values())
+
+
+def of_contracts(rows: pd.DataFrame, underlying: str) -> pd.DataFrame:
+    """Rows of ``pnl`` that are of contracts of one underlying; of all where it is ``ALL``."""
+    contracts: pd.DataFrame = rows[rows["instrument"].notna().to_numpy()]
+    if underlying == ALL or not len(contracts):
+        return contracts
+    names = contracts["instrument"].astype("str")
+    terms = INSTRUMENT_TERMS.describe(names.unique())
+    own = set(terms["instrument"][(terms["underlying"].astype("str") == underlying).to_numpy()].astype("str"))
+    return contracts[names.isin(own).to_numpy()]
+
+
+def summed(contracts: pd.DataFrame) -> pd.DataFrame:
+    """Amounts of contracts added up at every instant one of them was published: the last known of each counts.
+
+    Examples
+    --------
+    >>> rows = pd.DataFrame({"event_ns": [1, 1, 2], "venue": "okx", "account": "", "instrument": ["A", "B", "A"], **dict.fromkeys(AMOUNTS, 1.0)})
+    >>> summed(rows.assign(total=[1.0, 2.0, 5.0]))[["event_ns", "total"]].values.tolist()
+    [[1.0, 3.0], [2.0, 7.0]]
+    """
+    names = list(dict.fromkeys(AMOUNTS))
+    contract = ["instrument", "venue", "account"]
+    plain = contracts[["event_ns", *contract, *names]].astype(dict.fromkeys(contract, "str"))
+    newest = plain.drop_duplicates(["event_ns", *contract], keep="last").set_index(["event_ns", *contract])
+    if not len(plain):
+        return plain[["event_ns", *names]]
+    wide = newest.unstack(contract).ffill()
+    sums = wide.T.groupby(level=0).sum(min_count=1).T[names]
+    return sums.rename_axis("event_ns").reset_index()
 
 
 def span(rows: pd.DataFrame, period: str) -> tuple[pd.Series, pd.Series] | None:

@@ -97,7 +97,9 @@ class PortfolioLine(View):
                 '<dl class="line"><div class="cell first"><dt>nothing held</dt><dd>load a paper book, or connect an account</dd></div></dl>'
             )
             return
-        parts, rows = explained(of_book(source), self.choice.period), of_book(source)
+        result = result.of(self.choice.underlying)
+        rows = of_book(source, self.choice.underlying)
+        parts = explained(rows, self.choice.period)
         newest = rows.iloc[-1] if len(rows) else None
         gained = float("nan") if parts is None else float(parts["total"])
         sums = {name: float(result.totals[name].sum(min_count=1)) for name in (*_SUMS, "unrealised_usd")}
@@ -212,7 +214,7 @@ class Positions(TextView):
         """Write the newest positions."""
         result = holdings(source)
         wanted = (
-            positions_frame(result)
+            positions_frame(result.of(self.choice.underlying))
             if result is not None
             else pd.DataFrame(columns=list(_POSITION), dtype=object)
         )

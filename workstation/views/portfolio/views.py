@@ -10,7 +10,7 @@ import pandas as pd
 import panel as pn
 
 from workstation.views.portfolio.figures import PnlCurves, Waterfall, WhatIf
-from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, PortfolioChoice
+from workstation.views.portfolio.holdings import CURVES, DAYS, PERIODS, SHOWN, PortfolioChoice, holdings
 from workstation.views.portfolio.loading import BookLoader
 from workstation.views.portfolio.tables import PortfolioLedger, PortfolioLine, Positions, Totals
 from workstation.views.shell.session import Live
@@ -47,6 +47,8 @@ class PortfolioViews:
         publish: Callable[[pd.DataFrame], Any],
     ) -> None:
         self.choice = choice
+        if (made := holdings(source)) is not None:
+            choice.offer([str(name) for name in made.totals.index])
         self.line = PortfolioLine(choice)
         self.totals = Totals(choice)
         self.curves = PnlCurves(choice, colours)

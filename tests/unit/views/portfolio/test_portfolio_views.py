@@ -219,6 +219,29 @@ def test_paper_books_are_removed_at_the_second_press_and_connected_accounts_are_
     assert len(published) == 1 and "no paper fills" in views.loader._told.panel.object
 
 
+def test_the_choice_of_an_underlying_is_of_the_whole_page(market: Market) -> None:
+    with_book(market)
+    whole = holdings(market)
+    assert whole is not None
+    names = [str(name) for name in whole.totals.index]
+    assert len(names) == 2
+    parts = [of_book(market, name).iloc[-1] for name in names]
+    book = of_book(market).iloc[-1]
+    for amount in ("total", "unrealised", "fees"):
+        assert sum(float(part[amount]) for part in parts) == pytest.approx(float(book[amount])), amount
+    views, _, _ = views_over(market)
+    views.choice.underlying = names[0]
+    for view in views.all:
+        view.refresh(market)
+    assert failures(views) == []
+    legs = views.positions.table.value["leg"]
+    assert 0 < len(legs) == len(whole.of(names[0]).held) < len(whole.held)
+    assert all(leg.startswith(names[0]) for leg in legs)
+    shown = views.explain.shown
+    assert shown is not None and float(shown["total"]) == pytest.approx(float(parts[0]["total"]), abs=0.01)
+    assert views.curves.rows.data["total"][-1] == pytest.approx(float(parts[0]["total"]))
+
+
 def test_one_leg_without_a_mark_blanks_no_sum_and_is_named(market: Market) -> None:
     with_book(market)
     whole = holdings(market)
