@@ -21,25 +21,22 @@ import pandas as pd
 import streamz
 import streamz.dataframe
 
-from workstation.board.board import CANDLES_KEPT, FEED_COLUMNS, Board
-from workstation.board.retention import PAST_MINUTES
+from workstation.board.board import FEED_COLUMNS, Board
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.history import History, open_history
-from workstation.history import warm_start as recent
 from workstation.history.recorder import Recorder
-from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
 from workstation.market.errors import TableError
-from workstation.market.instants import MINUTE_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import TABLES
 from workstation.research.evidence import Evidence, evidence
+from workstation.seeding import seed_board
 from workstation.settings import Settings
 from workstation.streams.backpressure import Backlog
 from workstation.streams.frames import streamz_frame
@@ -51,16 +48,6 @@ FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
 AGREEING_LIVE = 64
 """Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
-_SEEDED = {
-    "levels": 36 * 60 * MINUTE_NS,
-    "intensity": 10 * MINUTE_NS,
-    "spikes": 36 * 60 * MINUTE_NS,
-    "reversals": 36 * 60 * MINUTE_NS,
-    "cascade": 36 * 60 * MINUTE_NS,
-    "alerts": 36 * 60 * MINUTE_NS,
-}
-"""Tables whose recent past is read from history when the desk starts, and how much of it."""
-_CANDLES_NS = 36 * 60 * MINUTE_NS
 
 
 class Desk:
@@ -71,13 +58,20 @@ class Desk:
     """
 
     def __init__(
-        self, feeds: Sequence[Feed], history: History | None, settings: Settings, sinks: Sequence[Sink] = ()
+        self,
+        feeds: Sequence[Feed],
+        history: History | None,
+        settings: Settings,
+        sinks: Sequence[Sink] = (),
+        first_seq: int | None = None,
     ) -> None:
         self.settings = settings
         self.history = history
         self.board = Board()
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
-        self.hub = Hub(first_seq=_next_seq(history), agreeing=AGREEING_LIVE if self._live_clock else 1)
+        self.hub = Hub(
+            first_seq=first_seq or _next_seq(history), agreeing=AGREEING_LIVE if self._live_clock else 1
+        )
         self.recorder = self._new_recorder(history) if history else None
         engines = standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
@@ -108,7 +102,8 @@ class Desk:
         """Start everything; does nothing when it runs already. Returns itself."""
         if self._thread is not None:
             return self
-        self._seed_board()
+        if self.history is not None:
+            seed_board(self.board, self.history)
         if self.recorder and self.history is not None:
             invented = any(one.feed.capabilities.invented for one in self._supervisors)
             self.history.note_recording(self.hub.next_seq, self.feed_names, invented=invented)
@@ -167,11 +162,17 @@ class Desk:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every feed has ended by itself (a tape at its end); False when the time was up before."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while any(not task.done() for task in self._tasks[: len(self._supervisors)]) or not self._tasks:
+        while not self.ended:
             if deadline is not None and time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
         return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether every feed has ended by itself."""
+        feeding = self._tasks[: len(self._supervisors)]
+        return bool(feeding) and all(task.done() for task in feeding)
 
     def __enter__(self) -> Desk:
         return self.start()
@@ -289,6 +290,10 @@ class Desk:
     def _new_recorder(self, history: History) -> Recorder:
         return Recorder(history, history.spill_folder, self.report, backlog=self.settings.recorder_backlog)
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have the desk's own thread call this: what a feed is told belongs there."""
+        self._loop.call_soon_threadsafe(function)
+
     def report(self, rows: pd.DataFrame) -> None:
         """Publish rows of the `health` table from any thread: what a screen or the recorder has to tell."""
         if self._thread is None:
@@ -360,22 +365,6 @@ class Desk:
         if table == "instruments":
             INSTRUMENT_TERMS.register(frame)
         self.hub.publish(table, frame)
-
-    def _seed_board(self) -> None:
-        if self.history is None:
-            return
-        known = set(self.history.tables()["name"])
-        for table, span_ns in _SEEDED.items():
-            if table in known:
-                newest = self.history.latest(table)
-                if len(newest):
-                    end = int(newest["event_ns"].max()) + 1
-                    self.board.add(table, self.history.read(table, start=end - span_ns, end=end))
-        self.board.add("candles", recent.candles(self.history, _CANDLES_NS, CANDLES_KEPT, FOLLOWED_KINDS))
-        self.board.remember_exposures(recent.exposures_by_minute(self.history, PAST_MINUTES))
-        flow = recent.flow_of_the_day(self.history)
-        if flow is not None:
-            self.board.remember_flow(*flow)
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)
@@ -449,6 +438,7 @@ def open_desk(
     seed: int | None = None,
     settings: Settings | None = None,
     sinks: Sequence[Sink] = (),
+    first_seq: int | None = None,
 ) -> Desk:
     """Wire a desk; ``start()`` it or use it as a context manager.
 
@@ -464,6 +454,8 @@ def open_desk(
         Default: read from the environment.
     sinks
         Further takers of rows beside the board and the recorder, such as a message bus or a ``FunctionSink``.
+    first_seq
+        Number of the first row; default: the one after the last recorded.
 
     Examples
     --------
@@ -476,7 +468,7 @@ def open_desk(
     wanted = settings.feeds if feeds is None else feeds
     opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
     store = open_history(history) if isinstance(history, str) else history
-    return Desk(opened, store, settings, sinks)
+    return Desk(opened, store, settings, sinks, first_seq)
 
 
 def _open(name: str, seed: int | None, settings: Settings) -> Feed:
