@@ -19,6 +19,7 @@ from rich.table import Table as RichTable
 from workstation.cli.answers import TRACEBACK, answered, console, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
 from workstation.cli.evaluation import evaluate, print_comparison
+from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
@@ -30,6 +31,7 @@ app = typer.Typer(
 )
 app.add_typer(history_app, name="history")
 app.command()(evaluate)
+app.command()(fleet)
 
 HistoryOption = Annotated[
     str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
