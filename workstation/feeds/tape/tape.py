@@ -15,6 +15,7 @@ import pandas as pd
 from workstation.feeds.decoding import Decoder, decoder_of
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.tape.merge import Merge, Run
+from workstation.feeds.tape.pace import check_speed, instant
 from workstation.feeds.tape.recordings import Fitting, FramesOf, Recording
 from workstation.market.errors import FeedError
 from workstation.market.instants import DAY_NS, SECOND_NS
@@ -111,7 +112,7 @@ class Tape(Feed):
         **overrides: Any,
     ) -> None:
         p = self.parameters = replace(parameters or TapeParameters(), **overrides)
-        _check_speed(p.speed)
+        check_speed(p.speed)
         self.recording: Recording = (
             FramesOf(recording) if isinstance(recording, Mapping) else Fitting(recording)
         )
@@ -136,7 +137,7 @@ class Tape(Feed):
         self._refused_told = 0
         self._lap_ns = 0
         self._anchor: tuple[int, int] | None = None
-        self._paced_from_ns = _instant(p.paced_from)
+        self._paced_from_ns = instant(p.paced_from)
         self._hold_ns: int | None = None
         self.position_ns: int | None = None
 
@@ -161,7 +162,7 @@ class Tape(Feed):
         self._rewind()
 
     def _bounds(self) -> tuple[int, int]:
-        start, end = _instant(self.parameters.start), _instant(self.parameters.end)
+        start, end = instant(self.parameters.start), instant(self.parameters.end)
         if start is None or end is None:
             held = self._held()
             held = held[held["name"].isin([name for name in self.tables if name != "instruments"])]
@@ -228,7 +229,7 @@ class Tape(Feed):
 
     def set_speed(self, speed: float | Literal["max"]) -> None:
         """Go on at another speed; ``FeedError`` where it is not positive."""
-        _check_speed(speed)
+        check_speed(speed)
         self.parameters = replace(self.parameters, speed=speed)
         self._anchor = None
 
@@ -389,21 +390,5 @@ class Tape(Feed):
             await self._sleep(wait)
 
 
-def _check_speed(speed: float | str) -> None:
-    if speed != "max" and not float(speed) > 0.0:
-        raise FeedError(f"speed must be positive or 'max', got {speed!r}", fatal=True)
-
-
 def _meet(reach: tuple[int, int] | None, start_ns: int, end_ns: int) -> bool:
     return reach is not None and reach[0] < end_ns and start_ns <= reach[1]
-
-
-def _instant(moment: int | str | pd.Timestamp | None) -> int | None:
-    """int64 ns of a moment; text and timestamps without a zone are UTC."""
-    if moment is None or isinstance(moment, int):
-        return moment
-    try:
-        stamp = pd.Timestamp(moment)
-    except ValueError as error:
-        raise FeedError(f"{moment!r} is no time; give int ns, a Timestamp or ISO text", fatal=True) from error
-    return int((stamp if stamp.tzinfo else stamp.tz_localize("UTC")).as_unit("ns").value)
