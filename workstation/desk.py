@@ -21,10 +21,10 @@ import streamz
 import streamz.dataframe
 
 from workstation.board.board import FEED_COLUMNS, Board
+from workstation.desk_feeds import follows, opened_feeds
 from workstation.desk_past import seed_board, store_at
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
-from workstation.feeds import open_feed
 from workstation.feeds.feed import Feed
 from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.flow.evidence import READ, Evidence, evidence
@@ -33,7 +33,6 @@ from workstation.history.recorder import Recorder
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.own import Indicator, engine_of
 from workstation.market.engine import Engine
-from workstation.market.errors import FeedError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.settings import Settings
 from workstation.streams.frames import streamz_frame
@@ -55,20 +54,25 @@ class Desk:
     """
 
     def __init__(
-        self, feeds: Sequence[Feed], history: History | None, settings: Settings, sinks: Sequence[Sink] = ()
+        self,
+        feeds: Sequence[Feed],
+        history: History | None,
+        settings: Settings,
+        sinks: Sequence[Sink] = (),
+        first_seq: int | None = None,
     ) -> None:
         self.settings = settings
         self.history = history
         self.board = Board()
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
-        follows = self._follows = _follows(feeds)
+        following = self._follows = follows(feeds)
         self.hub = Hub(
-            first_seq=1 if follows or history is None else history.last_seq() + 1,
+            first_seq=first_seq or (1 if following or history is None else history.last_seq() + 1),
             agreeing=AGREEING_LIVE if self._live_clock else 1,
-            follows=follows,
+            follows=following,
         )
-        self.recorder = self._new_recorder(history) if history and not follows else None
-        engines = [] if follows else standard_engines(parameters=settings.engine_parameters())
+        self.recorder = self._new_recorder(history) if history and not following else None
+        engines = [] if following else standard_engines(parameters=settings.engine_parameters())
         self._candles = [engine for engine in engines if isinstance(engine, Candles)]
         if engines:
             self.board.follow_chains(engines)
@@ -147,11 +151,17 @@ class Desk:
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until every feed has ended by itself (a tape at its end); False when the time was up before."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        while any(not task.done() for task in self._tasks[: len(self._supervisors)]) or not self._tasks:
+        while not self.ended:
             if deadline is not None and time.monotonic() > deadline:
                 return False
             time.sleep(0.02)
         return True
+
+    @property
+    def ended(self) -> bool:
+        """Whether every feed has ended by itself."""
+        feeding = self._tasks[: len(self._supervisors)]
+        return bool(feeding) and all(task.done() for task in feeding)
 
     def __enter__(self) -> Desk:
         return self.start()
@@ -269,6 +279,10 @@ class Desk:
     def _new_recorder(self, history: History) -> Recorder:
         return Recorder(history, history.spill_folder, self.report, backlog=self.settings.recorder_backlog)
 
+    def soon(self, function: Callable[[], object]) -> None:
+        """Have the desk's own thread call this: what a feed is told belongs there."""
+        self._loop.call_soon_threadsafe(function)
+
     def report(self, rows: pd.DataFrame) -> None:
         """Publish rows of the `health` table from any thread: what a screen or the recorder has to tell."""
         if self._thread is None:
@@ -349,20 +363,13 @@ class Desk:
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
 
 
-def _follows(feeds: Sequence[Feed]) -> bool:
-    """Whether another hub numbers the rows; ``FeedError`` for a mixture, of which nobody could tell the order."""
-    numbered = [feed.name for feed in feeds if feed.capabilities.numbered]
-    if numbered and len(feeds) > 1:
-        raise FeedError(f"feed {numbered[0]!r} brings rows that are numbered; it stands alone", fatal=True)
-    return bool(numbered)
-
-
 def open_desk(
     feeds: Sequence[str | Feed] | None = None,
     history: str | History | None = None,
     seed: int | None = None,
     settings: Settings | None = None,
     sinks: Sequence[Sink] = (),
+    first_seq: int | None = None,
 ) -> Desk:
     """Wire a desk; ``start()`` it or use it as a context manager.
 
@@ -378,6 +385,8 @@ def open_desk(
         Default: read from the environment.
     sinks
         Further takers of rows beside the board and the recorder, such as a message bus or a ``FunctionSink``.
+    first_seq
+        Number of the first row; default: the one after the last recorded.
 
     Examples
     --------
@@ -388,13 +397,6 @@ def open_desk(
     settings = settings or Settings()
     seed = settings.seed if seed is None else seed
     wanted = settings.feeds if feeds is None else feeds
-    opened = [_open(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
-    store = store_at(history, read_only=_follows(opened)) if isinstance(history, str) else history
-    return Desk(opened, store, settings, sinks)
-
-
-def _open(name: str, seed: int | None, settings: Settings) -> Feed:
-    options = dict(settings.feed_options.get(name, {}))
-    if name == "synthetic" and seed is not None:
-        options.setdefault("seed", seed)
-    return open_feed(name, **options)
+    opened = opened_feeds(wanted, seed, settings)
+    store = store_at(history, read_only=follows(opened)) if isinstance(history, str) else history
+    return Desk(opened, store, settings, sinks, first_seq)

@@ -1,4 +1,4 @@
-"""What a desk knows when it starts: the recent past of its board, read from history."""
+"""What a desk's board begins with: the recent past of derived tables, read from history as it was known at a moment."""
 
 from __future__ import annotations
 
@@ -9,30 +9,37 @@ from workstation.history import warm_start as recent
 from workstation.indicators.batch.instrument_state import FOLLOWED_KINDS
 from workstation.market.instants import HOUR_NS, MINUTE_NS
 
-_CANDLES_NS = 36 * HOUR_NS
-_SPANS_NS = {
-    "levels": 36 * HOUR_NS,
+_DAY_AND_A_HALF = 36 * HOUR_NS
+SEEDED = {
+    "levels": _DAY_AND_A_HALF,
     "intensity": 10 * MINUTE_NS,
-    "spikes": 36 * HOUR_NS,
-    "reversals": 36 * HOUR_NS,
-    "cascade": 36 * HOUR_NS,
-    "alerts": 36 * HOUR_NS,
+    "spikes": _DAY_AND_A_HALF,
+    "reversals": _DAY_AND_A_HALF,
+    "cascade": _DAY_AND_A_HALF,
+    "alerts": _DAY_AND_A_HALF,
 }
 """Tables whose recent past is read, and how much of it."""
 
 
-def seed_board(board: Board, history: History) -> None:
-    """Put the newest rows of a store on a board that is still empty."""
-    known = set(history.tables()["name"])
-    for table, span_ns in _SPANS_NS.items():
-        if table in known:
-            newest = history.latest(table)
-            if len(newest):
-                end = int(newest["event_ns"].max()) + 1
-                board.add(table, history.read(table, start=end - span_ns, end=end))
-    board.add("candles", recent.candles(history, _CANDLES_NS, CANDLES_KEPT, FOLLOWED_KINDS))
-    board.remember_exposures(recent.exposures_by_minute(history, PAST_MINUTES))
-    flow = recent.flow_of_the_day(history)
+def seed_board(board: Board, history: History, until_ns: int | None = None) -> None:
+    """Add to an empty board what history holds of the recent past.
+
+    Parameters
+    ----------
+    board, history
+        Where to, and from where.
+    until_ns
+        What happened from here on is left out, candles that had not closed by then too; None: nothing is.
+    """
+    known = history.table_names()
+    for table, span_ns in SEEDED.items():
+        newest = recent.newest_ns(history, table, until_ns) if table in known else None
+        if newest is not None:
+            end = newest + 1
+            board.add(table, history.read(table, start=end - span_ns, end=end))
+    board.add("candles", recent.candles(history, _DAY_AND_A_HALF, CANDLES_KEPT, FOLLOWED_KINDS, until_ns))
+    board.remember_exposures(recent.exposures_by_minute(history, PAST_MINUTES, until_ns))
+    flow = recent.flow_of_the_day(history, until_ns)
     if flow is not None:
         board.remember_flow(*flow)
 

@@ -58,6 +58,20 @@ def share(desk: Desk, *, held: bool = False) -> Desk:
     return desk
 
 
+def replace_shared(desk: Desk) -> None:
+    """Make this desk the process's own in place of another: pages that open from now on show it."""
+    global _shared, _held
+    with _shared_lock:
+        _shared, _held = desk, False
+
+
+def stop_shared() -> None:
+    """Stop the process's desk, whichever it is by now."""
+    with _shared_lock:
+        if _shared is not None:
+            _shared.stop()
+
+
 def shared_desk() -> Desk:
     """The process's running desk; made from the settings at the first call."""
     global _shared

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -102,7 +103,11 @@ class Board:
         self._chains_version = 0
         self._unpublished: dict[str, tuple[int, PricedChain | None]] = {}
         """Chains priced from the marks before an engine published one, and as of when."""
+        self._candles_from_ns = 0
+        self._closing = TABLES["candles"].empty()
         self.asof_ns = 0
+        self.replay: Any = None
+        """What steers the market shown here, where it is a stored one that can be paused and sought in."""
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -112,6 +117,8 @@ class Board:
     def add(self, table: str, frame: pd.DataFrame) -> None:
         """Take a batch of a table (conformed); called by the hub."""
         with self._lock:
+            if table == "candles" and self._candles_from_ns:
+                frame = self._whole(frame)
             self._retained[table].add(frame)
             if table == "trades":
                 self._flow.take_trades(frame)
@@ -119,6 +126,31 @@ class Board:
                 self._flow.take_marks(frame)
             if len(frame):
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
+            if len(self._closing):
+                self._close_recorded()
+
+    def leave_part_candles(self, begin_ns: int, recorded: pd.DataFrame) -> None:
+        """From now on leave out candles that began before the engines did; show recorded ones instead once they close.
+
+        Parameters
+        ----------
+        begin_ns
+            When the engines began.
+        recorded
+            Rows of ``candles`` that began before; each is shown when the market has passed its end.
+        """
+        with self._lock:
+            self._candles_from_ns, self._closing = begin_ns, recorded
+
+    def _whole(self, candles: pd.DataFrame) -> pd.DataFrame:
+        whole = (candles["event_ns"] >= self._candles_from_ns).to_numpy()
+        return candles if whole.all() else candles[whole].reset_index(drop=True)
+
+    def _close_recorded(self) -> None:
+        closed = (self._closing["event_ns"] + self._closing["every_ns"] <= self.asof_ns).to_numpy()
+        if closed.any():
+            self._candles.add(self._closing[closed].reset_index(drop=True))
+            self._closing = self._closing[~closed].reset_index(drop=True)
 
     def keep(self, table: str, rows: int = 20_000) -> bool:
         """Keep the last rows of a table of one's own; False when it is kept already, with the same columns."""
@@ -226,7 +258,7 @@ class Board:
     def set_forming(self, frame: pd.DataFrame) -> None:
         """Publish the candles in progress."""
         with self._lock:
-            self._candles.set_forming(frame)
+            self._candles.set_forming(self._whole(frame) if self._candles_from_ns else frame)
 
     def feeds(self) -> pd.DataFrame:
         """One row per feed: state, age and counts, as the status strip shows them."""

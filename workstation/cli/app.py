@@ -19,6 +19,7 @@ from rich.table import Table as RichTable
 from workstation.cli.answers import TRACEBACK, answered, console, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
 from workstation.cli.evaluation import evaluate, print_comparison
+from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.cli.login import credential
 from workstation.market.errors import WorkstationError
@@ -32,6 +33,7 @@ app = typer.Typer(
 app.add_typer(history_app, name="history")
 app.command()(evaluate)
 app.command()(credential)
+app.command()(fleet)
 
 HistoryOption = Annotated[
     str, typer.Option(help="Store: a path or an embedded:// URL. Default: the settings'.")
@@ -198,6 +200,7 @@ def replay(
     max_wait: Annotated[
         float, typer.Option(help="Longest pause, in seconds, that a hole in the data may cause.")
     ] = 1.0,
+    loop: Annotated[bool, typer.Option("--loop", help="With --serve: begin again at the end.")] = False,
     port: PortOption = None,
     address: AddressOption = None,
     without_login: LoginOption = False,
@@ -216,7 +219,7 @@ def replay(
     elif serve:
         server = _server(settings, port, address)
         _serve_pages(
-            lambda open_desk: _replaying_desk(open_desk, settings, url, start, end, speed, max_wait),
+            lambda _: _replaying_desk(settings, url, start, end, speed, max_wait, loop),
             server,
             without_login,
         )
@@ -225,20 +228,23 @@ def replay(
 
 
 def _replaying_desk(
-    open_desk: Callable[..., Any],
     settings: Settings,
     url: str,
     start: str,
     end: str,
     speed: float,
     max_wait: float,
+    loop: bool,
 ) -> Any:
-    from workstation.feeds import open_feed
     from workstation.history import folder_of, open_history
+    from workstation.process import replace_shared
+    from workstation.replay_session import ReplaySession
 
     store = open_history(url, mode="r", upkeep=False) if folder_of(url) else open_history(url)
-    tape = open_feed("tape", recording=store, start=start, end=end, speed=speed or "max", max_wait_s=max_wait)
-    return open_desk([tape], None, settings=settings)
+    session = ReplaySession(
+        store, start, end, speed=speed or "max", settings=settings, max_wait_s=max_wait, changed=replace_shared, loop=loop
+    )  # fmt: skip
+    return session.desk
 
 
 def _print_replay(url: str, start: str, end: str) -> None:

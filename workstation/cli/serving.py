@@ -14,7 +14,7 @@ from workstation.cli.compiling import KernelCache, ParallelCompilation
 from workstation.cli.ending import ended_by_signals
 from workstation.desk import Desk
 from workstation.market.errors import WorkstationError
-from workstation.process import release, share, spare_collections
+from workstation.process import release, share, spare_collections, stop_shared
 from workstation.settings import ServerSettings
 
 FIRST_PAGE = "exposure"
@@ -123,7 +123,7 @@ def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) ->
         finally:
             if compiling:
                 compiling.cancel()
-            desk.stop()
+            stop_shared()
 
 
 def _start_when_compiled(compiling: ParallelCompilation) -> None:

@@ -1,4 +1,4 @@
-"""Import, replay, compare, evaluate."""
+"""Import, replay, compare, evaluate; on one core or many."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ __getattr__, __dir__, __all__ = lazy(
     {
         "comparison": "comparison",
         "evaluate": "evaluate",
+        "fleet": "fleet",
         "import_files": "importing",
         "replay": "replay",
     },

@@ -15,6 +15,7 @@ import pandas as pd
 from workstation.feeds.decoding import Decoder, decoder_of
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
 from workstation.feeds.tape.merge import Merge, Run
+from workstation.feeds.tape.pace import check_speed, instant
 from workstation.feeds.tape.recordings import Fitting, FramesOf, Recording
 from workstation.market.errors import FeedError
 from workstation.market.instants import DAY_NS, SECOND_NS
@@ -49,6 +50,8 @@ class TapeParameters:
         Event time read at once where rows are dense. A row stamped further in the future than this is not put back in its place.
     heartbeat_s, heartbeats
         Where none are recorded: one each so many seconds of quiet, at most so many per gap and after the last row.
+    paced_from
+        Rows before this moment are given at once, whatever the speed.
     loop
         Begin again at the end, later in event time, for ever.
     """
@@ -62,6 +65,7 @@ class TapeParameters:
     window_s: float = 900.0
     heartbeat_s: float = 1.0
     heartbeats: int = 60
+    paced_from: int | str | pd.Timestamp | None = None
     loop: bool = False
 
 
@@ -108,8 +112,7 @@ class Tape(Feed):
         **overrides: Any,
     ) -> None:
         p = self.parameters = replace(parameters or TapeParameters(), **overrides)
-        if p.speed != "max" and not float(p.speed) > 0.0:
-            raise FeedError(f"speed must be positive or 'max', got {p.speed!r}", fatal=True)
+        check_speed(p.speed)
         self.recording: Recording = (
             FramesOf(recording) if isinstance(recording, Mapping) else Fitting(recording)
         )
@@ -134,6 +137,9 @@ class Tape(Feed):
         self._refused_told = 0
         self._lap_ns = 0
         self._anchor: tuple[int, int] | None = None
+        self._paced_from_ns = instant(p.paced_from)
+        self._hold_ns: int | None = None
+        self.position_ns: int | None = None
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -156,7 +162,7 @@ class Tape(Feed):
         self._rewind()
 
     def _bounds(self) -> tuple[int, int]:
-        start, end = _instant(self.parameters.start), _instant(self.parameters.end)
+        start, end = instant(self.parameters.start), instant(self.parameters.end)
         if start is None or end is None:
             held = self._held()
             held = held[held["name"].isin([name for name in self.tables if name != "instruments"])]
@@ -208,8 +214,24 @@ class Tape(Feed):
 
     def resume(self) -> None:
         """Go on; time that passed meanwhile is not made up for."""
-        self._anchor = None
+        self._anchor = self._hold_ns = None
         self._playing.set()
+
+    def resume_until(self, moment_ns: int) -> None:
+        """Go on, and hold before the first row at or after this moment."""
+        self.resume()
+        self._hold_ns = moment_ns
+
+    @property
+    def playing(self) -> bool:
+        """Whether it is not held."""
+        return self._playing.is_set()
+
+    def set_speed(self, speed: float | Literal["max"]) -> None:
+        """Go on at another speed; ``FeedError`` where it is not positive."""
+        check_speed(speed)
+        self.parameters = replace(self.parameters, speed=speed)
+        self._anchor = None
 
     # -- playing ------------------------------------------------------------------------------------------
 
@@ -344,7 +366,14 @@ class Tape(Feed):
 
     async def _pace(self, due_ns: int) -> None:
         """Wait until the tape's clock is at ``due_ns``, at most ``max_wait_s``."""
+        if self._hold_ns is not None and due_ns >= self._hold_ns:
+            self._hold_ns = None
+            self.pause()
         await self._playing.wait()
+        self.position_ns = due_ns
+        if self._paced_from_ns is not None and due_ns < self._paced_from_ns:
+            await asyncio.sleep(0)
+            return
         speed = self.parameters.speed
         if speed == "max":
             await asyncio.sleep(0)
@@ -363,14 +392,3 @@ class Tape(Feed):
 
 def _meet(reach: tuple[int, int] | None, start_ns: int, end_ns: int) -> bool:
     return reach is not None and reach[0] < end_ns and start_ns <= reach[1]
-
-
-def _instant(moment: int | str | pd.Timestamp | None) -> int | None:
-    """int64 ns of a moment; text and timestamps without a zone are UTC."""
-    if moment is None or isinstance(moment, int):
-        return moment
-    try:
-        stamp = pd.Timestamp(moment)
-    except ValueError as error:
-        raise FeedError(f"{moment!r} is no time; give int ns, a Timestamp or ISO text", fatal=True) from error
-    return int((stamp if stamp.tzinfo else stamp.tz_localize("UTC")).as_unit("ns").value)

@@ -17,6 +17,8 @@ from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
 from workstation.views.shell.page_opening import install
+from workstation.views.shell.replay_bar import HEIGHT as REPLAY_HEIGHT
+from workstation.views.shell.replay_bar import ReplayBar
 from workstation.views.shell.server_patches import (
     LESS_PAINTING,
     OVERLAY_CLIPPING,
@@ -121,6 +123,10 @@ class Page:
         self.clock = MarketClock(lambda replayed: self._head(replayed))
         self.live.add(self.strip)
         self.live.add(self.clock)
+        replay = getattr(source, "replay", None)
+        self.bar = None if replay is None else ReplayBar(replay)
+        if self.bar is not None:
+            self.live.add(self.bar)
 
     def _head(self, replayed: bool) -> None:
         self._header.object = _header_html(self.title, self._dashboards, own_clock=not replayed)
@@ -192,6 +198,14 @@ class Page:
         document = pn.state.curdoc
         if document is not None:
             document.theme = BOKEH
+        if self.bar is not None:
+            main = pn.Column(
+                self.bar.panel,
+                main,
+                sizing_mode="stretch_both",
+                margin=0,
+                styles={"--ws-above": f"{REPLAY_HEIGHT}px"},
+            )
         page = pmui.Page(
             title=PRODUCT,
             meta_title=f"{PRODUCT} · {self.title}",
