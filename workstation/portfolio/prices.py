@@ -54,12 +54,13 @@ class LegPrices:
         instrument: Any = rows["instrument"].array
         codes = np.asarray(instrument.codes)
         legs = np.flatnonzero(np.isin(self._codes, codes))
+        told = self._told(rows, table) if legs.size else []
         for leg in legs.tolist():
             about = np.flatnonzero(codes == self._codes[leg])
-            for values, source in self._told(rows, table):
+            for values, source in told:
                 known = about[~np.isnan(values[about])]
                 if known.size and source != _INDEX:
-                    known = self._heard(source, leg, rows.iloc[known], known, table)
+                    known = self._heard(source, leg, rows, known, table)
                 if known.size:
                     self._values[source, leg] = values[known[-1]]
         return bool(legs.size)
@@ -68,12 +69,8 @@ class LegPrices:
         self, source: int, leg: int, rows: pd.DataFrame, places: npt.NDArray[np.int64], table: str
     ) -> npt.NDArray[np.int64]:
         """Those of the places whose rows are of the best speaker there has been."""
-        venue = rows["venue"].to_numpy(dtype=object, na_value="")
-        exchange = (
-            rows["exchange"].to_numpy(dtype=object, na_value="")
-            if table == "quotes"
-            else np.full(len(rows), "", dtype=object)
-        )
+        venue = _texts(rows["venue"], places)
+        exchange = _texts(rows["exchange"], places) if table == "quotes" else np.full(places.size, "", object)
         rank = 2 * (venue != self._venues[leg]) + (exchange != "")
         held = self._speakers.get((source, leg))
         best = int(rank.min())
@@ -117,3 +114,9 @@ class LegPrices:
             (source, leg): Speaker(rank, venue, exchange)
             for source, leg, rank, venue, exchange in state["speakers"]
         }
+
+
+def _texts(column: pd.Series[Any], places: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Texts of some rows, empty where there is none; the others are not looked at."""
+    taken: Any = column.array
+    return np.asarray(taken.take(places).to_numpy(dtype=object, na_value=""))
