@@ -56,7 +56,7 @@ unit: setup      ## doctests, unit, reference, property and wire tests
 laws: setup      ## the laws with many more examples, drawn anew each time: an hour and more
 	@WORKSTATION_DEEP_LAWS=1 nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=7200 -n $(WORKERS) tests/property
 
-browser: setup $(CHROMIUM)  ## Chromium looks at the served pages
+browser: setup $(CHROMIUM)  ## Chromium looks at the served pages, details too that make test leaves out
 	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 tests/browser
 
 browser-flow: setup $(CHROMIUM)  ## Chromium looks at the flow page, which draws an options day first
@@ -70,7 +70,7 @@ notebooks-lab: setup $(CHROMIUM)  ## every notebook in JupyterLab in Chromium, o
 	@WORKSTATION_LAB=all $(BIN)/python -m pytest -p no:nbval tests/notebooks/test_lab.py
 
 pages: setup $(CHROMIUM)
-	@$(MAKE) --no-print-directory browser
+	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 -m "not thorough" tests/browser
 	@$(MAKE) --no-print-directory notebooks
 
 test: $(READY)   ## everything

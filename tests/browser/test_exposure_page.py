@@ -116,6 +116,7 @@ def test_choices_change_what_is_shown_and_stay_in_the_address(opened: Callable[.
     expect(page.locator("h2", has_text="DEX by strike")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_choice_makes_one_history_entry_and_follows_to_other_pages(opened: Callable[..., Page]) -> None:
     page = full(opened())
     before = page.evaluate("history.length")
@@ -127,6 +128,7 @@ def test_a_choice_makes_one_history_entry_and_follows_to_other_pages(opened: Cal
     expect(page.locator("dt", has_text="ETH ATM vol")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_wheel_over_a_chart_scrolls_the_page(opened: Callable[..., Page]) -> None:
     page = full(opened())
     wheels = "[...Bokeh.documents[0].all_models].filter(m => m.type === 'WheelZoomTool').length"
@@ -143,6 +145,7 @@ def test_the_wheel_over_a_chart_scrolls_the_page(opened: Callable[..., Page]) ->
     assert after["y"] < before["y"] - 50
 
 
+@pytest.mark.thorough
 def test_another_sign_model_turns_net_gex_round(opened: Callable[..., Page]) -> None:
     page = full(opened())
     net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX")).locator(".number")
@@ -158,6 +161,7 @@ def test_the_ledger_is_one_click_away(opened: Callable[..., Page]) -> None:
     expect(page.locator("th", has_text="Sign model")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_theme_toggle_repaints_page_and_plots(opened: Callable[..., Page]) -> None:
     page = full(opened(query="?theme=dark"))
     before = page.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -185,6 +189,7 @@ def test_the_chart_moved_by_hand_stays_until_live_is_pressed(opened: Callable[..
     expect(page.get_by_role("button", name=re.compile("● live"))).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_keyboard_reaches_and_works_the_choices(opened: Callable[..., Page]) -> None:
     page = full(opened())
     page.get_by_role("button", name="BTC", exact=True).focus()
@@ -202,6 +207,7 @@ def test_the_health_page_tells_the_feeds(opened: Callable[..., Page], theme: str
     assert grave(page) == {}
 
 
+@pytest.mark.thorough
 def test_every_sign_model_gives_a_live_result_within_the_band(opened: Callable[..., Page]) -> None:
     page = below(full(opened()))
     net = page.locator(".cell", has=page.locator("dt", has_text="Net GEX"))
@@ -224,6 +230,7 @@ def test_every_sign_model_gives_a_live_result_within_the_band(opened: Callable[.
     expect(page.locator("th", has_text="Flow since")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_a_phones_header_holds_clock_and_theme_and_its_choices_are_as_large_as_a_thumb(
     opened: Callable[..., Page],
 ) -> None:

@@ -37,12 +37,14 @@ def test_the_page_renders_and_is_photographed(opened: Callable[..., Page], width
         assert not grave(page)
 
 
+@pytest.mark.thorough
 def test_the_desk_sees_everything_without_scrolling(opened: Callable[..., Page]) -> None:
     page = full(opened("portfolio"))
     expect(page.locator(".strip")).to_be_visible()
     assert page.locator(".strip").evaluate("strip => strip.getBoundingClientRect().bottom") <= 900
 
 
+@pytest.mark.thorough
 def test_the_book_moves_with_the_market(opened: Callable[..., Page]) -> None:
     page = full(opened("portfolio"))
     unrealised = page.locator(".cell", has=page.locator("dt", has_text="Unrealised")).locator(".number")
@@ -50,6 +52,7 @@ def test_the_book_moves_with_the_market(opened: Callable[..., Page]) -> None:
     expect(unrealised).not_to_have_text(first, timeout=30_000)
 
 
+@pytest.mark.thorough
 def test_choices_change_the_explain_and_the_grid_and_stay_in_the_address(opened: Callable[..., Page]) -> None:
     page = full(opened("portfolio"))
     page.get_by_role("button", name="Since start", exact=True).click()
@@ -83,6 +86,7 @@ def test_a_book_of_ones_own_is_loaded_and_a_broken_one_is_refused(opened: Callab
     ).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_ledger_is_one_click_away(opened: Callable[..., Page]) -> None:
     page = full(opened("portfolio"))
     page.get_by_role("button", name="How was this made?").click()

@@ -138,6 +138,7 @@ def test_a_feed_killed_and_brought_back(page: Page, venue: Venue) -> None:
     assert_mended(page, gap)
 
 
+@pytest.mark.thorough
 def test_a_feed_frozen_and_thawed(page: Page, venue: Venue) -> None:
     def silent(now: bool) -> None:
         venue.server.silent = now

@@ -76,6 +76,7 @@ def test_the_page_renders_and_is_photographed(
             assert grave(page) == {}
 
 
+@pytest.mark.thorough
 def test_a_phone_cuts_no_number_off_and_shows_the_charts_under_each_other(
     open_live: Callable[..., Page],
 ) -> None:
@@ -98,6 +99,7 @@ def test_a_phone_cuts_no_number_off_and_shows_the_charts_under_each_other(
     assert signals and signals["y"] > below["y"] + 260, "nothing lies over the charts"
 
 
+@pytest.mark.thorough
 def test_one_two_or_four_charts_and_the_choice_is_in_the_address(open_live: Callable[..., Page]) -> None:
     page = open_live()
     for layout in ("4", "1", "2"):
@@ -121,6 +123,7 @@ def test_what_is_shown_moves_with_the_market(open_live: Callable[..., Page]) -> 
     expect(rows.first).not_to_have_text(newest)
 
 
+@pytest.mark.thorough
 def test_a_tick_does_not_style_the_page_anew(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1")
     page.wait_for_function(_SIGNALS)
@@ -139,6 +142,7 @@ def test_a_tick_does_not_style_the_page_anew(open_live: Callable[..., Page]) -> 
     )
 
 
+@pytest.mark.thorough
 def test_instrument_length_and_layers_are_chosen_in_place(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1")
     page.get_by_role("button", name="1m", exact=True).click()
@@ -190,6 +194,7 @@ def test_charts_are_linked_in_time_until_they_are_let_loose(open_live: Callable[
     expect(page.get_by_role("button", name=re.compile("● live"))).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_what_is_moved_out_of_view_is_not_painted_over_the_axes(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~10~~")
     drag(page, 300)
@@ -213,6 +218,7 @@ def test_what_is_moved_out_of_view_is_not_painted_over_the_axes(open_live: Calla
     assert not painted
 
 
+@pytest.mark.thorough
 def test_the_crosshair_is_told_on_the_axes_of_every_chart(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=2&chart1=BTC/USD:BTC~10~~&chart2=ETH/USD:ETH~60~~")
     page.wait_for_function(f"{_TIP}.filter(m => m.data.event_ms.length).length >= 2")
@@ -227,6 +233,7 @@ def test_the_crosshair_is_told_on_the_axes_of_every_chart(open_live: Callable[..
     assert len(times) == 2 and times[0] == times[1] and len(told) == 3, told
 
 
+@pytest.mark.thorough
 def test_moved_to_the_left_it_shows_what_the_page_did_not_hold(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~1~candles~")
     oldest = f"Math.min(...{_MODELS}.filter(m => m.type === 'ColumnDataSource' && 'open' in m.data && m.data.x.length).map(m => m.data.x[0]))"
@@ -264,6 +271,7 @@ def test_a_signal_tells_why_it_fired(open_live: Callable[..., Page]) -> None:
     expect(tooltip).to_contain_text(re.compile("[<>≤≥]"))
 
 
+@pytest.mark.thorough
 def test_the_list_tells_why_to_keyboard_and_thumb(open_live: Callable[..., Page]) -> None:
     page = open_live("?layout=1&chart1=BTC/USD:BTC~10~~", 390, 844)
     first = page.get_by_role("region", name="Reversal signals").locator("details").first

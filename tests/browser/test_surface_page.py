@@ -37,6 +37,7 @@ def test_the_page_renders_and_is_photographed(opened: Callable[..., Page], width
         assert not grave(page)
 
 
+@pytest.mark.thorough
 def test_the_desk_sees_everything_without_scrolling(opened: Callable[..., Page]) -> None:
     page = full(opened("surface"))
     expect(page.locator(".strip")).to_be_visible()
@@ -59,6 +60,7 @@ def test_choices_change_what_is_shown_and_stay_in_the_address(opened: Callable[.
     expect(page.locator("dt", has_text="ETH ATM vol 90 d")).to_be_visible()
 
 
+@pytest.mark.thorough
 def test_the_smiles_ticked_are_the_smiles_shown(opened: Callable[..., Page]) -> None:
     page = full(opened("surface"))
     page.get_by_role("button", name=re.compile("menu|sidebar|drawer", re.IGNORECASE)).first.click()
@@ -69,6 +71,7 @@ def test_the_smiles_ticked_are_the_smiles_shown(opened: Callable[..., Page]) -> 
     expect(page.locator(".head", has=page.locator("h2", has_text="Smiles")).locator(".key")).to_have_count(1)
 
 
+@pytest.mark.thorough
 def test_the_ledger_is_one_click_away(opened: Callable[..., Page]) -> None:
     page = full(opened("surface"))
     page.get_by_role("button", name="How was this made?").click()

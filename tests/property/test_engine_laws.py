@@ -41,7 +41,7 @@ class Case:
     """``whole(rows of the first input, parameters)``: what the engine gives, then what it has in progress."""
     max_rows: int = 40
     examples: int = 25
-    fixed_rows: int = 400
+    fixed_rows: int = 240
     """Rows of the stream that is the same in every process: enough for a row to come out."""
 
 
@@ -74,7 +74,7 @@ SHORT_WINDOWS: dict[str, Any] = {"ticks": 2, "length": 3, "window": 5, "split": 
 
 CASES: dict[str, tuple[Case, ...]] = {
     "workstation.indicators.candles.engine.Candles": (
-        Case({"every": "1s"}, _candles, fixed_rows=160),
+        Case({"every": "1s"}, _candles, fixed_rows=100),
         Case({"every": ("10s", "1s"), "lateness": "3s", "cancels_within": "30s"}, _candles),
         Case({"every": "1min", "lateness": "90s", "cancels_within": "0s"}, _candles),
     ),
@@ -114,15 +114,15 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "workstation.exposure.book.ExposureBook": (
-        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=160),
+        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=100),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=15),
     ),
     "workstation.exposure.levels.Levels": (
-        Case({"every": "10s"}, max_rows=25, examples=10, fixed_rows=160),
+        Case({"every": "10s"}, max_rows=25, examples=10, fixed_rows=100),
         Case({"every": "1min", "basis": "volume", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
     "workstation.pricing.surface_engine.Surface": (
-        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=160),
+        Case({"every": "10s"}, max_rows=25, examples=15, fixed_rows=100),
         Case({"every": "1min", "target": "mark", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
     "workstation.exposure.cascade_engine.Cascade": (
@@ -130,7 +130,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             {"every": "10s", "least_minutes": 1, "least_liquidated": 1},
             max_rows=40,
             examples=15,
-            fixed_rows=160,
+            fixed_rows=100,
         ),
         Case({"every": "1min", "sign_model": "flow", "stale_after_s": 30.0}, max_rows=25, examples=10),
     ),
@@ -148,7 +148,7 @@ CASES: dict[str, tuple[Case, ...]] = {
             },
             max_rows=40,
             examples=15,
-            fixed_rows=160,
+            fixed_rows=100,
         ),
         Case(
             {"samples": 2, "history": 8, "large_usd": 50.0, "gather": "30s"},
@@ -157,14 +157,14 @@ CASES: dict[str, tuple[Case, ...]] = {
         ),
     ),
     "workstation.flow.nbbo.NbboPlacement": (
-        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=40, examples=6, fixed_rows=160),
+        Case({"max_age_ms": 4000.0, "lookback": "10s", "kinds": ()}, max_rows=40, examples=6, fixed_rows=100),
         Case({"rules": ("venue", "lee_ready", "depth", "trade_size")}, max_rows=30, examples=3),
     ),
     "workstation.flow.packets.Packets": (
         Case(
             {"window_ms": 2000.0, "history": 4, "samples": 2, "rank_history": 8, "rank_samples": 2},
             examples=8,
-            fixed_rows=160,
+            fixed_rows=100,
         ),
     ),
     "workstation.flow.structures.Structures": (Case({}, max_rows=20, examples=5),),
@@ -195,11 +195,11 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case({"least_usd": 1.0}, max_rows=30, examples=5),
     ),
     "workstation.exposure.wall_alerts.WallAlerts": (
-        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15, fixed_rows=160),
+        Case({"every": "10s", "walls": 2, "usd": 1.0}, max_rows=40, examples=15, fixed_rows=100),
         Case({"every": "1min", "share": 0.01, "usd": 10.0}, max_rows=40, examples=10),
     ),
     "workstation.portfolio.pnl.PnlSnapshots": (
-        Case({"every": "10s"}, max_rows=30, examples=15, fixed_rows=160),
+        Case({"every": "10s"}, max_rows=30, examples=15, fixed_rows=100),
         Case({"every": "1min", "settle_after": "0s"}, max_rows=25, examples=10),
     ),
 }
