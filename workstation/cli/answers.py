@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -11,14 +12,22 @@ import typer
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 from rich.console import Console
+from rich.table import Column
 
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
-console = Console()
+WIDE = 240
+"""Columns where nobody looks at a terminal: a pipe or a log gets whole lines."""
+console = Console(width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 Command = TypeVar("Command", bound=Callable[..., Any])
 TRACEBACK = "WORKSTATION_TRACEBACK"
 """Environment variable that asks for tracebacks."""
+
+
+def digest_column(title: str) -> Column:
+    """A column of digests: folded where it does not fit, never cut."""
+    return Column(title, overflow="fold")
 
 
 def fail(error: BaseException) -> None:

@@ -16,7 +16,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from workstation.cli.answers import TRACEBACK, answered, console, settings_of
+from workstation.cli.answers import TRACEBACK, answered, console, digest_column, settings_of
 from workstation.cli.ending import ended_by_signals, interrupt
 from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.fleet import fleet
@@ -253,7 +253,7 @@ def _print_replay(url: str, start: str, end: str) -> None:
     from workstation.research.replay import ReplayWarning
     from workstation.research.replay import replay as replay_rows
 
-    table = RichTable("table", "rows", "digest", title=f"Replay of {start} to {end}")
+    table = RichTable("table", "rows", digest_column("digest"), title=f"Replay of {start} to {end}")
     with open_history(url, mode="r", upkeep=False) as history, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ReplayWarning)
         for name, frame in replay_rows(history, start, end).items():

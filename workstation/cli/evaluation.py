@@ -9,7 +9,7 @@ import typer
 from rich.table import Column
 from rich.table import Table as RichTable
 
-from workstation.cli.answers import answered, console, settings_of
+from workstation.cli.answers import answered, console, digest_column, settings_of
 from workstation.market.errors import WorkstationError, unknown_name
 
 PRICE_COLUMNS = {
@@ -123,8 +123,8 @@ def print_comparison(url: str, start: str, end: str) -> None:
         "table",
         "recorded",
         "replayed",
-        "recorded digest",
-        "replayed digest",
+        digest_column("recorded digest"),
+        digest_column("replayed digest"),
         "",
         title=f"Replay of {start} to {end} against what was recorded",
     )

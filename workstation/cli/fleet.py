@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table as RichTable
 
-from workstation.cli.answers import answered, console, settings_of
+from workstation.cli.answers import answered, console, digest_column, settings_of
 
 
 @answered
@@ -51,7 +51,7 @@ def fleet(
         "end",
         "instruments",
         signals,
-        "digest",
+        digest_column("digest"),
         "seconds",
         "",
         title=f"Fleet of {len(made.frame)} items",

@@ -10,7 +10,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table as RichTable
 
-from workstation.cli.answers import answered, console, fail, settings_of
+from workstation.cli.answers import answered, console, digest_column, fail, settings_of
 from workstation.market.errors import HistoryError, WorkstationError
 from workstation.market.instants import DAY_S
 
@@ -220,7 +220,14 @@ def copy(
 
 def _print_copied(made: Any, title: str) -> None:
     shown = RichTable(
-        "table", "rows", "written", "known before", "digest", "digest of the copy", "", title=title
+        "table",
+        "rows",
+        "written",
+        "known before",
+        digest_column("digest"),
+        digest_column("digest of the copy"),
+        "",
+        title=title,
     )
     for one in made.tables:
         shown.add_row(

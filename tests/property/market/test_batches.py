@@ -35,7 +35,7 @@ REQUIRED = {"event_ns", "instrument", "price", "size"}
 @st.composite
 def batches(draw: st.DrawFn) -> pd.DataFrame:
     content = draw(st.lists(rows, min_size=1, max_size=6))
-    optional = draw(st.sets(st.sampled_from(["side", "venue", "trade_id", "iv"])))
+    optional = {name for name in ("side", "venue", "trade_id", "iv") if draw(st.booleans())}
     frame = pd.DataFrame(content)[draw(st.permutations(sorted(REQUIRED | optional)))]
     if "venue" in frame and draw(st.booleans()):
         frame["venue"] = frame["venue"].astype("category")
