@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from tests.unit.history.store_rows import filled, trades
 from workstation.cli import app
+from workstation.cli.answers import console
 from workstation.history import open_history
 from workstation.history.copying import copy_history
 from workstation.market.digest import digest
@@ -169,7 +170,7 @@ def test_who_recorded_goes_along_and_what_is_invented_is_never_mixed(stores, tmp
 
 
 def test_the_command_prints_digests_and_fails_when_stores_differ(stores, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "240")
+    monkeypatch.setattr(console, "width", 240)
     source, target = stores
     source.write("trades", trades(0, 30))
     arguments = ["history", "copy", str(tmp_path / "source"), str(tmp_path / "target")]

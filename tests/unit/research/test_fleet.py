@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from workstation.cli import app
+from workstation.cli.answers import console
 from workstation.history import open_history
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.ticks.reversals import Reversals
@@ -105,7 +106,7 @@ def test_what_cannot_be_is_said_before_anything_is_made(store, tmp_path):
 
 
 def test_the_command_says_what_became_of_each_day(store, tmp_path, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(console, "width", 200)
     arguments = [
         "fleet",
         "--from",
