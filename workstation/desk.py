@@ -395,8 +395,6 @@ def open_desk(
     True
     """
     settings = settings or Settings()
-    seed = settings.seed if seed is None else seed
-    wanted = settings.feeds if feeds is None else feeds
-    opened = opened_feeds(wanted, seed, settings)
+    opened = opened_feeds(feeds, seed, settings)
     store = store_at(history, read_only=follows(opened)) if isinstance(history, str) else history
     return Desk(opened, store, settings, sinks, first_seq)

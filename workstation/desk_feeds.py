@@ -18,8 +18,10 @@ def follows(feeds: Sequence[Feed]) -> bool:
     return bool(numbered)
 
 
-def opened_feeds(wanted: Sequence[str | Feed], seed: int | None, settings: Settings) -> list[Feed]:
-    """Feeds as they are, and those named with the options that the settings have for them."""
+def opened_feeds(feeds: Sequence[str | Feed] | None, seed: int | None, settings: Settings) -> list[Feed]:
+    """Feeds as they are, and those named with the options that the settings have for them; None takes the settings' own."""
+    wanted = settings.feeds if feeds is None else feeds
+    seed = settings.seed if seed is None else seed
     return [_opened(feed, seed, settings) if isinstance(feed, str) else feed for feed in wanted]
 
 

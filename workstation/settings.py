@@ -88,7 +88,8 @@ class ServerSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     address: str = Field(
-        default="127.0.0.1", description="address served on; beyond this machine only with --without-login"
+        default="127.0.0.1",
+        description="address served on; beyond this machine only with a login or --without-login",
     )
     port: int = Field(default=5006, ge=0, le=65535, description="0 takes a free one")
     period_ms: int = Field(
