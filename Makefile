@@ -10,11 +10,15 @@ SPHINX := $(VENV)/.sphinx
 PORT ?= 5006
 KERNELS := $(shell grep -rl --include=*.py numba workstation)
 WORKERS := $(shell nproc 2>/dev/null || echo 2)
+LEGS := $(shell echo $$(( $(WORKERS) + 1 )))
 QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
+# Rewritten test modules and compiled sources are kept between the legs, whatever the environment asks of one-off scripts.
+export PYTHONDONTWRITEBYTECODE :=
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test pages lint types unit laws browser browser-flow notebooks notebooks-lab bench faults api-proof lock format clean screenshots docs
+.PHONY: help setup demo lab test leg-pages leg-notebooks leg-served leg-laws leg-views leg-wire leg-rest lint types unit laws browser browser-flow notebooks notebooks-lab bench faults api-proof lock format clean screenshots docs
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -69,14 +73,35 @@ notebooks: setup ## every notebook runs, its tagged outputs are compared
 notebooks-lab: setup $(CHROMIUM)  ## every notebook in JupyterLab in Chromium, offline, in both themes; pictures in artifacts/lab
 	@WORKSTATION_LAB=all $(BIN)/python -m pytest -p no:nbval tests/notebooks/test_lab.py
 
-pages: setup $(CHROMIUM)
-	@$(BIN)/python -m pytest -p no:nbval -o timeout=600 -m "not thorough" tests/browser
-	@$(MAKE) --no-print-directory notebooks
+LEG := nice -n 5 $(BIN)/python -m pytest -p no:nbval -p no:xdist -o timeout=400
+VIEWS := tests/unit/views tests/unit/plots tests/unit/cli tests/unit/api tests/unit/test_desk.py
+WIRE := tests/wire tests/reference
+
+leg-pages: setup $(CHROMIUM)
+	@$(BIN)/python -m pytest -p no:nbval -p no:xdist -o timeout=600 -m "not thorough" tests/browser
+
+leg-notebooks: setup
+	@$(QUIET_MARKET) nice -n 5 $(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
+
+leg-served: setup
+	@nice -n 5 $(BIN)/python -m pytest -p no:xdist tests/notebooks
+
+leg-laws: setup
+	@$(LEG) tests/property
+
+leg-views: setup
+	@$(LEG) $(VIEWS)
+
+leg-wire: setup
+	@$(LEG) $(WIRE)
+
+leg-rest: setup
+	@$(LEG) --doctest-modules workstation tests $(addprefix --ignore=,tests/browser tests/notebooks tests/property $(VIEWS) $(WIRE))
 
 test: $(READY)   ## everything
 	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)
-	@echo "Unit tests run beside the pages and notebooks; each leg is shown when it is done."
-	@$(MAKE) --no-print-directory -j2 --output-sync=target unit pages
+	@echo "Seven legs, $(LEGS) at a time; each is shown when it is done."
+	@$(MAKE) --no-print-directory --keep-going -j$(LEGS) --output-sync=target leg-pages leg-notebooks leg-laws leg-views leg-wire leg-rest leg-served
 
 $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock

@@ -37,6 +37,9 @@ __all__ = [
 OLD_COLLECTIONS = 1_000
 """Collections of the middle generation between two of everything: a quarter of an hour at ten thousand trades a second."""
 
+DRAWN_FOR_READING: dict[str, Any] = {"slice_ms": 500, "history_rate": 40.0}
+"""A market which is played to its end needs no picture ten times a second: its rows come in fewer, longer batches."""
+
 _shared: Desk | None = None
 _flow: Desk | None = None
 _shared_lock = threading.Lock()
@@ -188,9 +191,8 @@ def played(
         if key not in _played:
             folder = TemporaryDirectory(prefix="workstation-tape-")
             atexit.register(folder.cleanup)
-            desk = open_desk(
-                [open_feed("synthetic", speed="max", **asked)], str(Path(folder.name) / "history")
-            )
+            market = open_feed("synthetic", speed="max", **DRAWN_FOR_READING, **asked)
+            desk = open_desk([market], str(Path(folder.name) / "history"))
             if book:
                 trade_sample_book(desk)
             with desk:

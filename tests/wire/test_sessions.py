@@ -1,4 +1,4 @@
-"""Sessions that end leave nothing behind: ten are opened and closed, two of each page, then the documents alive are counted."""
+"""Sessions that end leave nothing behind: one of each page and the first again are opened and closed, then the documents alive are counted."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.wire
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(path.stem for path in (ROOT / "dashboards").glob("*.py") if path.stem != "flow")
 """The flow page has a desk of its own, which draws an options day: minutes of two cores."""
-SESSIONS = 2 * len(PAGES)
+SESSIONS = len(PAGES) + 1
 SECONDS = 90.0
 PANELS_OWN = 1
 """Panel starts a clean-up task of the process in the first session, whose context holds that one document."""
@@ -38,7 +38,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "WORKSTATION_SEED": "7",
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_FEEDS": '["synthetic"]',
-        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 200}}',
+        "WORKSTATION_FEED_OPTIONS": '{"synthetic": {"rate": 50}}',
     }
     log = tmp_path_factory.mktemp("sessions") / "server.log"
     process = subprocess.Popen(
