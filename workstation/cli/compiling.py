@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,12 +66,16 @@ class KernelCache:
 
 
 class ParallelCompilation:
-    """Every part of ``PARTS`` compiled in a process of its own."""
+    """Every part of ``PARTS`` compiled in a process of its own, as many at a time as there are processors.
+
+    They start in the order of ``PARTS``: a later one reads what those before it have compiled.
+    """
 
     def __init__(self, cache: KernelCache) -> None:
         self.cancelled = False
         self._cache = cache
-        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._lock = threading.Lock()
+        self._running: list[subprocess.Popen[str]] = []
 
     def run(self) -> None:
         """Compile all and wait; kernels of these very sources that are there already are read, not compiled again.
@@ -80,24 +87,29 @@ class ParallelCompilation:
         """
         if not self._cache.complete():
             self._cache.drop()
-        for part in PARTS:
-            command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
-            self._running[part] = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-            )
-        for part, process in self._running.items():
-            said, _ = process.communicate()
-            if process.returncode and not self.cancelled:
-                raise WorkstationError(f"the kernels of {part} were not compiled: {said.strip()[-2000:]}")
+        with ThreadPoolExecutor(os.cpu_count() or 1) as processors:
+            list(processors.map(self._compile, PARTS))
         if not self.cancelled:
             self._cache.mark_complete()
 
+    def _compile(self, part: str) -> None:
+        command = [sys.executable, "-m", "workstation.cli", "compile", "--part", part]
+        with self._lock:
+            if self.cancelled:
+                return
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            self._running.append(process)
+        said, _ = process.communicate()
+        if process.returncode and not self.cancelled:
+            raise WorkstationError(f"the kernels of {part} were not compiled: {said.strip()[-2000:]}")
+
     def cancel(self) -> None:
-        """End the processes that still run."""
-        self.cancelled = True
-        for process in self._running.values():
-            if process.poll() is None:
-                process.terminate()
+        """End the processes that still run, and start no other."""
+        with self._lock:
+            self.cancelled = True
+            for process in self._running:
+                if process.poll() is None:
+                    process.terminate()
 
 
 def compile_part(part: str) -> None:
@@ -195,8 +207,8 @@ def _american() -> None:
 
 PARTS: Mapping[str, Callable[[], None]] = {
     "indicators": _indicators,
+    "american": _american,
     "chains": _chains,
     "flow": _flow,
-    "american": _american,
     "feeds": _feeds,
 }

@@ -175,12 +175,6 @@ def test_compiling_empties_a_cache_of_other_sources_alone(
     assert cache.dropped == (not complete)
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_every_part_compiles(part: str, runner: CliRunner) -> None:
-    result = runner.invoke(app, ["compile", "--part", part])
-    assert result.exit_code == 0, result.output
-
-
 def test_compiling_names_an_engine_that_does_not_run(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,8 +187,7 @@ def test_compiling_names_an_engine_that_does_not_run(
     told = " ".join(result.output.split())
     assert "Levels did not run: ValueError: no compiler" in told
     assert (
-        "no part 'x'; there are indicators, chains, flow, american, feeds"
-        in runner.invoke(app, ["compile", "--part", "x"]).output
+        f"no part 'x'; there are {', '.join(PARTS)}" in runner.invoke(app, ["compile", "--part", "x"]).output
     )
 
 
