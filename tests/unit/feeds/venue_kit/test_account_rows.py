@@ -43,6 +43,15 @@ def test_okx_contracts_need_their_size() -> None:
     assert okx.terms(okx.POSITIONS, {"data": [held]}, reading) == []
 
 
+def test_what_bybit_lends_is_no_balance() -> None:
+    coins = [
+        {"coin": "USDT", "walletBalance": "1200", "spotBorrow": "200", "availableToWithdraw": "0"},
+        {"coin": "ETH", "walletBalance": "0", "spotBorrow": "0.06142", "availableToWithdraw": ""},
+    ]
+    found = bybit.balances({"result": {"list": [{"coin": coins}]}}, Reading("bybit"))["balances"]
+    assert [(row["currency"], row["total"]) for row in found] == [("USDT", 1000.0), ("ETH", -0.06142)]
+
+
 def test_a_deribit_symbol_that_is_no_combo_is_not_passed_over() -> None:
     trade = {
         "trade_id": "1",
