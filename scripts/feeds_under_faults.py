@@ -31,10 +31,12 @@ from workstation.market.instruments import REGISTRY
 FEEDS = ("bybit", "okx", "binance", "deribit", "alpaca", "databento", "iqfeed")
 """Those whose servers print on command."""
 FAULTS = ("unpushed", "again", "out_of_order", "malformed", "error_in_band", "silence", "restart")
-SILENT_S = 4.0
+KEEPALIVE_S, SILENT_S = 5.0, 15.0
+"""Interval of pings, and how long a server is silent: longer than two of them."""
 KEPT = 2_000
 """Prints a server remembers."""
-SETTLE_S = 20.0
+SETTLE_S = 180.0
+"""How long feeds may take to begin, and to bring what is missing at the end."""
 GROWTH_MB, GROWTH_HANDLES = 25.0, 10
 """What the second half may add."""
 QUICK = SupervisionParameters(backoff_first_s=0.1, backoff_cap_s=1.0, watch_every_s=0.2)
@@ -157,7 +159,7 @@ class Run:
 async def run(name: str, options: argparse.Namespace, runs: list[Run], done: asyncio.Event) -> None:
     """One feed until the end."""
     case = importlib.import_module(f"tests.wire.cases.{name}").CASE
-    async with case.stage(**dict.fromkeys(case.options, 2.0)) as stage:
+    async with case.stage(**dict.fromkeys(case.options, KEEPALIVE_S)) as stage:
         one = Run(name, stage)
         runs.append(one)
         watching = asyncio.create_task(one.supervisor.run())
@@ -185,6 +187,8 @@ async def main(options: argparse.Namespace) -> int:
     done, runs = asyncio.Event(), list[Run]()
     tasks = [asyncio.create_task(run(name, options, runs, done)) for name in options.feeds or FEEDS]
     process, samples = psutil.Process(), list[tuple[float, float, int, int]]()
+    while sum(one.kept > 0 for one in runs) < len(tasks) and not any(task.done() for task in tasks):
+        await asyncio.sleep(0.5)
     began = time.monotonic()
     while time.monotonic() - began < options.minutes * 60.0:
         await asyncio.sleep(min(10.0, options.minutes * 6.0))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -70,8 +73,8 @@ def _markup(rows: pd.DataFrame, venues: list[str]) -> str:
     return f'<table tabindex="0" aria-label="contracts across venues"><thead><tr>{cells}</tr></thead><tbody>{body}</tbody></table>'
 
 
-def _row(row: dict[str, object], venues: list[str]) -> str:
-    number = {name: float(value) for name, value in row.items() if isinstance(value, float)}
+def _row(row: dict[Hashable, Any], venues: list[str]) -> str:
+    number = {str(name): value for name, value in row.items() if isinstance(value, float)}
     name = (
         f"{formats.expiry(int(str(row['expiry_ns'])))[:6]} {formats.strike(number['strike'])} {row['right']}"
     )
