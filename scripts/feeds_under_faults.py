@@ -53,7 +53,7 @@ class Run:
         self.early: set[str] = set()
         """Kept before the venue told here that it made them; at the end: kept twice, or never made."""
         self.events, self.faults = Counter[str](), Counter[str]()
-        self.lost = 0
+        self.lost = self.unsure = 0
         self.quiet = False
         self.supervisor = Supervisor(stage.feed, self.take, stage.channels, QUICK)
 
@@ -97,8 +97,11 @@ class Run:
             await asyncio.sleep(1.0 / rate)
 
     async def _printed(self, how: str, *count: int) -> None:
-        """Prints the venue made; one may be kept before it is told here."""
-        self.expect(await getattr(self.stage, how)(*count))
+        """Prints the venue made; one may be kept before it is told here, or made while its push failed."""
+        try:
+            self.expect(await getattr(self.stage, how)(*count))
+        except ConnectionError:
+            self.unsure += sum(count) or 2
 
     def _forget(self) -> None:
         """Let the server forget old prints, so that what grows is the feed's."""
@@ -152,7 +155,7 @@ class Run:
             not self.twice
             and not self.early
             and len(self.out) <= self.lost
-            and self.sent == self.kept + len(self.out)
+            and self.sent + len(self.early) == self.kept + len(self.out)
         )
 
 
