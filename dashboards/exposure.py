@@ -40,14 +40,14 @@ cards = page.grid(
             "change change change curve curve curve by_expiry by_expiry by_expiry cascade cascade cascade"
             "smart smart smart smart smart interest interest interest scenario scenario scenario scenario"
             "by_time by_time by_time by_time by_time history history history history levels levels levels"
-            "net_history net_history net_history net_history net_history net_history smile smile smile smile smile smile"
+            "net_history net_history net_history net_history smile smile smile smile across across across across"
             "feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds feeds";
     """,
     narrow="""
         grid-template-columns: minmax(0, 1fr);
-        grid-template-rows: min-content min-content 420px 400px 262px 300px 260px 340px 320px 300px 320px 300px 320px 340px 300px 300px auto;
+        grid-template-rows: min-content min-content 420px 400px 262px 300px 260px 340px 320px 300px 320px 300px 320px 340px 300px 300px 320px auto;
         grid-template-areas: "bar" "line" "strikes" "price" "change" "levels" "cascade" "smart" "curve" "interest" "scenario"
-            "history" "by_expiry" "by_time" "net_history" "smile" "feeds";
+            "history" "by_expiry" "by_time" "net_history" "smile" "across" "feeds";
     """,
     tall=True,
 )

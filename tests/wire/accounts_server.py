@@ -271,6 +271,8 @@ class AccountsServer:
         How often each ``venue/path`` was asked and signed rightly.
     drop
         Venues whose positions are gone.
+    trades
+        Trades of Binance's futures.
     alter
         ``venue/path`` -> changes an answer's body before it is sent.
     """
@@ -280,11 +282,13 @@ class AccountsServer:
         self.calls: Counter[str] = Counter()
         self.drop: set[str] = set()
         self.alter: dict[str, Callable[[Any], None]] = {}
+        self.trades: list[dict[str, Any]] = []
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def __aenter__(self) -> AccountsServer:
         app = web.Application()
+        app.add_routes(self.routes())
         app.router.add_get("/{venue}/{path:.*}", self._answer)
         self._runner = web.AppRunner(app)
         await self._runner.setup()
@@ -296,6 +300,10 @@ class AccountsServer:
     async def __aexit__(self, *_: object) -> None:
         if self._runner is not None:
             await self._runner.cleanup()
+
+    def routes(self) -> list[web.RouteDef]:
+        """Routes besides the private calls."""
+        return []
 
     def options(self, venue: str, **changes: Any) -> dict[str, Any]:
         """What opens a venue's account here."""
@@ -326,7 +334,8 @@ class AccountsServer:
         self.calls[f"{venue}/{path}"] += 1
         if path.endswith(("/time", "/get_time")):
             return web.json_response(_CLOCKS[venue](time.time_ns() // 1_000_000))
-        body = made(path, dict(parse_qsl(request.query_string)))
+        own = path == "fapi/v1/userTrades"
+        body = list(self.trades) if own else made(path, dict(parse_qsl(request.query_string)))
         if venue in self.drop and path == "account/positions":
             body["data"] = []
         if f"{venue}/{path}" in self.alter:

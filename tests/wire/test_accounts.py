@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
+import ccxt.async_support
 import pandas as pd
 import pytest
 from pydantic import SecretStr
@@ -56,6 +57,15 @@ FILLS: dict[str, Fills] = {
         ("funding", SWAP, 0, 0.0, 0.0, 0.375, "USDT"),
     ],
 }
+
+
+async def unthrottled(self: Any, cost: Any = None) -> None:
+    """The venue is this machine."""
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ccxt.async_support.Exchange, "throttle", unthrottled)
 
 
 @pytest.fixture
@@ -288,7 +298,7 @@ async def test_one_venue_failing_does_not_stop_the_others(server: AccountsServer
 async def test_supervised_it_polls_gives_fills_once_and_tells_positions_that_are_gone(
     server: AccountsServer,
 ) -> None:
-    feed = open_feed("accounts", venues={"okx": server.options("okx")}, poll_s=0.02)
+    feed = open_feed("accounts", venues={"okx": server.options("okx")}, poll_s=0.02, live=False)
     sink = Sink()
     supervisor = Supervisor(
         feed, sink, parameters=SupervisionParameters(backoff_first_s=0.02, backoff_cap_s=0.05)

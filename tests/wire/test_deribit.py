@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.wire.deribit_server import (
 )
 from tests.wire.deribit_watch import Watcher, feed_of, supervised, until, watched
 from workstation.feeds.deribit.decode import decode
+from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.market.errors import FeedError
 
 pytestmark = pytest.mark.wire
@@ -294,6 +296,20 @@ async def test_the_rate_limit_names_a_pause(server: DeribitServer) -> None:
             await feed.instruments()
         assert refusal.value.retry_after
         assert not refusal.value.fatal
+
+
+async def test_the_rate_limit_ends_the_session_and_the_next_waits(server: DeribitServer) -> None:
+    server.socket_errors["public/subscribe"] = 10028
+    supervisor = Supervisor(feed_of(server), lambda table, frame: None, (OPTION_TRADES,))
+    running = asyncio.ensure_future(supervisor.run())
+    try:
+        await until(lambda: supervisor.status()["state"] == "backing_off")
+        said = supervisor.status()["detail"]
+        assert "10028" in said and float(said.rpartition("again in ")[2].removesuffix(" s")) >= 10.0
+        await until(lambda: not server._sockets, "the socket to be closed")
+    finally:
+        await supervisor.stop()
+        await running
 
 
 async def test_a_venue_that_is_not_there_is_no_fatal_error() -> None:

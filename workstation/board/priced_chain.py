@@ -27,14 +27,18 @@ from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
 from workstation.pricing import by_style
+from workstation.pricing.across_venues import across_venues
 from workstation.pricing.chain_dataset import dataset
 from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
 from workstation.pricing.surface import greek_surface, surface
 
 Made = TypeVar("Made")
-Question = tuple[tuple[int, ...], str, tuple[str, ...]]
-"""Expiries, name of the method and its arguments."""
+Part = tuple[tuple[int, ...], str]
+"""Expiries and venue of a part of a chain; none and empty: all."""
+Question = tuple[Part, str, tuple[str, ...]]
+"""Part, name of the method and its arguments."""
+WHOLE: Part = ((), "")
 
 
 class Band(NamedTuple):
@@ -73,7 +77,7 @@ class PricedChain:
     contracts
         As the exposure engine priced them.
     make_dataset
-        Gives the chain as a Dataset; called once, when it is first asked for.
+        Gives contracts as a Dataset; called once, when it is first asked for.
     flow
         Signed taker flow of each of the contracts, in their order.
 
@@ -86,7 +90,10 @@ class PricedChain:
     """
 
     def __init__(
-        self, contracts: ContractArrays, make_dataset: Callable[[], xr.Dataset], flow: FlowSeen
+        self,
+        contracts: ContractArrays,
+        make_dataset: Callable[[ContractArrays], xr.Dataset],
+        flow: FlowSeen,
     ) -> None:
         self.contracts, self.flow = contracts, flow
         self.underlying, self.asof_ns, self.spot = contracts.underlying, contracts.asof_ns, contracts.spot
@@ -94,7 +101,7 @@ class PricedChain:
         self._make_dataset = make_dataset
         self._lock = threading.RLock()
         self._made: dict[tuple[Any, ...], Any] = {}
-        self._expiries: tuple[int, ...] = ()
+        self._part = WHOLE
         self._asked: set[Question] = set()
 
     # -- what is selected -------------------------------------------------------------------------------------
@@ -105,24 +112,50 @@ class PricedChain:
         found: list[int] = self._once(("expiries",), lambda: np.unique(self.contracts.expiry_ns).tolist())
         return found
 
-    def of(self, expiries: Sequence[int]) -> PricedChain:
-        """The chain of these expiries alone; the whole chain when none of them is there."""
-        wanted = tuple(sorted(set(expiries)))
-        if not wanted or self._expiries:
+    @property
+    def venues(self) -> list[str]:
+        """Venues with a priced contract, by name; none where rows name no venue."""
+        found: list[str] = self._once(
+            ("venues",), lambda: sorted(name for name in set(self.contracts.venue.tolist()) if name)
+        )
+        return found
+
+    @property
+    def across_venues(self) -> pd.DataFrame:
+        """Contracts that several venues list: ``workstation.pricing.across_venues.across_venues``."""
+        return self._once(("across venues",), lambda: across_venues(self.contracts))
+
+    def of(self, expiries: Sequence[int], venue: str = "") -> PricedChain:
+        """The chain of these expiries and of one venue alone; the whole chain where none of its contracts is such.
+
+        Spot stays that of the whole chain. Where several venues list one contract, its taker flow is not told apart: the chain of
+        one venue has none.
+        """
+        wanted = (tuple(sorted(set(expiries))), venue)
+        if wanted == WHOLE or self._part != WHOLE:
             return self
         return self._once(("of", wanted), lambda: self._some(wanted))
 
-    def _some(self, wanted: tuple[int, ...]) -> PricedChain:
-        kept = np.isin(self.contracts.expiry_ns, wanted)
+    def _some(self, wanted: Part) -> PricedChain:
+        expiries, venue = wanted
+        priced = self.contracts
+        kept = np.isin(priced.expiry_ns, expiries) if expiries else np.ones(len(priced), dtype=bool)
+        if venue:
+            kept &= priced.venue == venue
         if not kept.any():
             return self
-        some = PricedChain(
-            _masked(self.contracts, kept),
-            lambda: self.dataset.isel(expiry=np.isin(self.dataset["expiry_ns"].to_numpy(), wanted)),
-            self.flow._replace(signed=self.flow.signed[kept]),
-        )
-        some._expiries, some._asked = wanted, self._asked
+        flow = self.flow._replace(signed=self.flow.signed[kept])
+        if venue and np.unique(priced.codes).size < priced.codes.size:
+            flow = flow._replace(signed=np.zeros_like(flow.signed), prints=0, unsided=0)
+        some = PricedChain(_masked(priced, kept), self._dataset_of(wanted), flow)
+        some._part, some._asked = wanted, self._asked
         return some
+
+    def _dataset_of(self, wanted: Part) -> Callable[[ContractArrays], xr.Dataset]:
+        expiries, venue = wanted
+        if venue:
+            return self._make_dataset
+        return lambda _: self.dataset.isel(expiry=np.isin(self.dataset["expiry_ns"].to_numpy(), expiries))
 
     @property
     def sign_models(self) -> tuple[str, ...]:
@@ -132,7 +165,7 @@ class PricedChain:
     @property
     def dataset(self) -> xr.Dataset:
         """The chain by expiry, strike and right, as ``workstation.pricing.chain.chain`` gives it."""
-        return self._once(("dataset",), self._make_dataset)
+        return self._once(("dataset",), lambda: self._make_dataset(self.contracts))
 
     @property
     def surface(self) -> xr.Dataset:
@@ -196,12 +229,13 @@ class PricedChain:
 
     def prepare(self, before: PricedChain) -> None:
         """Compute what readers asked of the chain ``before``, so that they find it ready."""
-        for expiries, name, arguments in tuple(before._asked):
-            if "flow" not in arguments or self.flow.known:
-                self.of(expiries)._answer(name, arguments)
+        for part, name, arguments in tuple(before._asked):
+            chosen = self.of(*part)
+            if "flow" not in arguments or chosen.flow.known:
+                chosen._answer(name, arguments)
 
     def _ask(self, name: str, *arguments: str) -> Any:
-        self._asked.add((self._expiries, name, arguments))
+        self._asked.add((self._part, name, arguments))
         return self._answer(name, arguments)
 
     def _answer(self, name: str, arguments: tuple[str, ...]) -> Any:
@@ -252,6 +286,9 @@ class PricedChain:
 
     def _ledger(self, sign_model: str, basis: str) -> dict[str, Any]:
         told = ledger(self.contracts, sign_model, basis)
+        if venue := self._part[1]:
+            told = {name: value for name, value in told.items() if name != "combined"}
+            told |= {"venue": venue, "venues": {venue: len(self.contracts)}}
         if sign_model != "flow":
             return told
         return told | {
@@ -288,7 +325,7 @@ def published_chain(latest: LatestMarks, priced: ContractArrays, flow: FlowSeen)
     """The chain of contracts that an engine priced; ``latest`` is copied, because the engine goes on with it."""
     seen = copy.copy(latest)
     seen.values, seen.times = latest.values.copy(), latest.times.copy()
-    return PricedChain(priced, lambda: dataset(seen, _all_greeks(priced)), flow)
+    return PricedChain(priced, lambda kept: dataset(seen, _all_greeks(kept)), flow)
 
 
 def _all_greeks(priced: ContractArrays) -> ContractArrays:
@@ -336,4 +373,4 @@ def chain_of_marks(
         return None
     asof_ns = int(latest.times[:, options].max())
     priced = contracts(latest, underlying=underlying, asof_ns=asof_ns)
-    return PricedChain(priced, lambda: dataset(latest, priced), taker_flow(priced.codes))
+    return PricedChain(priced, lambda kept: dataset(latest, kept), taker_flow(priced.codes))

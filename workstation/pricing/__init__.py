@@ -15,6 +15,7 @@ __getattr__, __dir__, __all__ = lazy(
         "forwards": "forward",
         "fit_smile": "svi_fit",
         "chain": "chain",
+        "compare_venues": "across_venues",
         "surface": "surface",
         "greek_surface": "surface",
         "vol_at": "surface",

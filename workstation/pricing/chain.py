@@ -15,7 +15,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.public_face import make_callable
 from workstation.market.tables import INSTRUMENTS, MARKS, NO_TIME, QUOTES
 from workstation.pricing.chain_dataset import DIMS, UNITS, contracts_of, dataset, savable
-from workstation.pricing.contracts import contracts
+from workstation.pricing.contracts import ContractArrays, contracts
 from workstation.pricing.exercise import RateCurve
 from workstation.pricing.fresh import STALE_AFTER_S
 from workstation.pricing.latest import FIELDS, OPTION, TERMS, LatestMarks
@@ -93,6 +93,31 @@ def chain(
     >>> chain(marks)["delta"].round(4).values.ravel().tolist()
     [0.5384, -0.4616]
     """
+    latest, priced = priced_contracts(
+        marks,
+        asof_ns,
+        underlying,
+        stale_after_s=stale_after_s,
+        quotes=quotes,
+        venue=venue,
+        rates=rates,
+        dividends=dividends,
+    )
+    return dataset(latest, priced)
+
+
+def priced_contracts(
+    marks: pd.DataFrame,
+    asof_ns: int | str | pd.Timestamp | None = None,
+    underlying: str | None = None,
+    *,
+    stale_after_s: float = STALE_AFTER_S,
+    quotes: pd.DataFrame | None = None,
+    venue: str | None = None,
+    rates: RateCurve | None = None,
+    dividends: Mapping[str, Dividends] | None = None,
+) -> tuple[LatestMarks, ContractArrays]:
+    """The newest state of everything and the priced contracts of a chain; arguments and errors as of ``chain``."""
     rows, terms = _split(marks)
     quoted = QUOTES.empty() if quotes is None else QUOTES.conform(quotes)
     if venue is not None:
@@ -114,7 +139,7 @@ def chain(
         rates=rates,
         dividends=None if dividends is None else dividends.get(name),
     )
-    return dataset(latest, priced)
+    return latest, priced
 
 
 def instant_ns(instant: int | str | pd.Timestamp) -> int:

@@ -3,7 +3,7 @@
 Options: ``eapi/position`` (ccxt reads it only with ``method='option'``; here the call itself), ``eapi/userTrades``, ``eapi/exerciseRecord`` (a settlement fill
 at the settlement mark), ``eapi/account``. They count contracts of ``unit`` coins each, which ``eapi/exchangeInfo`` tells, and their prices are the whole contract's:
 sizes leave in coins, prices per coin. Expired contracts are not listed: they take the unit of their underlying, where all its listed contracts have one. Futures: ``fapi/v3/positionRisk``, ``fapi/v3/balance``, ``fapi/income`` (funding,
-which names no side); their trades must be asked symbol by symbol and are not read: such positions are adopted from the position rows. Coin-margined futures
+which names no side, and the symbols that paid commission: their trades, ``fapi/userTrades``, are asked for symbol by symbol). Coin-margined futures
 are not read.
 """
 
@@ -37,7 +37,7 @@ from workstation.feeds.venue_kit.account_rows import (
     word,
 )
 from workstation.market.errors import FrameError
-from workstation.market.instants import MINUTE_NS
+from workstation.market.instants import MILLISECOND_NS, MINUTE_NS
 
 OPTIONS, TRADES = "eapiPrivateGetPosition", "eapiPrivateGetUserTrades"
 EXERCISES, ACCOUNT = "eapiPrivateGetExerciseRecord", "eapiPrivateGetAccount"
@@ -47,6 +47,7 @@ FUTURES, INCOME, FUTURES_BALANCE = (
     "fapiPrivateGetIncome",
     "fapiPrivateV3GetBalance",
 )
+FUTURES_TRADES = "fapiPrivateGetUserTrades"
 PAGE = 1000
 ASK_AGAIN_NS = 10 * MINUTE_NS
 """How long a contract that was not listed is not asked for again."""
@@ -60,7 +61,7 @@ def requests(currencies: Sequence[str], since_ms: int) -> list[Request]:
         Request("balances", FUTURES_BALANCE, {}),
         Request("fills", TRADES, {"startTime": since_ms, "limit": PAGE}),
         Request("fills", EXERCISES, {"startTime": since_ms, "limit": PAGE}),
-        Request("fills", INCOME, {"incomeType": "FUNDING_FEE", "startTime": since_ms, "limit": PAGE}),
+        Request("fills", INCOME, {"startTime": since_ms, "limit": PAGE}),
         Request("positions", OPTIONS, {}),
         Request("positions", FUTURES, {}),
     ]
@@ -76,13 +77,32 @@ def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, An
 
 
 def terms(method: str, answer: Any, reading: Reading) -> list[Request]:
-    """The call that tells the units of option contracts not yet known."""
+    """The call that tells the units of option contracts not yet known; after income those for the trades it was of."""
+    if method == INCOME:
+        return _traded(listed(answer))
     if method not in (OPTIONS, TRADES, EXERCISES):
         return []
     symbols = [each.get("symbol") for each in listed(answer) if isinstance(each, dict)]
     wanted = [symbol for symbol in symbols if has_name(symbol, "binance") and _is_wanted(symbol, reading)]
     reading.unlisted |= dict.fromkeys(wanted, reading.seen_ns)
     return [Request("terms", CONTRACTS, {})] if wanted else []
+
+
+def _traded(income: list[Any]) -> list[Request]:
+    """A call for the trades of each symbol that paid commission, from the first such time on."""
+    first: dict[str, int] = {}
+    for each in income:
+        if (
+            isinstance(each, dict)
+            and each.get("incomeType") == "COMMISSION"
+            and has_name(each.get("symbol"), "binance")
+        ):
+            at_ms = nanoseconds(each.get("time")) // MILLISECOND_NS
+            first[each["symbol"]] = min(at_ms, first.get(each["symbol"], at_ms))
+    return [
+        Request("fills", FUTURES_TRADES, {"symbol": symbol, "startTime": at_ms, "limit": PAGE})
+        for symbol, at_ms in first.items()
+    ]
 
 
 def _is_wanted(symbol: str, reading: Reading) -> bool:
@@ -110,6 +130,14 @@ def exchange_info(answer: Any, reading: Reading) -> Rows:
         if symbol in reading.sizes:
             del reading.unlisted[symbol]
     return {}
+
+
+def kept_side(each: Mapping[str, Any], name: str = "positionSide") -> str:
+    """The side a futures position is kept by; empty for a net position."""
+    side = _SIDES.get(word(each.get(name)).upper())
+    if side is None:
+        raise FrameError(f"{name} {each[name]!r} is not BOTH, LONG or SHORT")
+    return side
 
 
 def _direction(each: Mapping[str, Any], name: str, count: float) -> float:
@@ -146,12 +174,7 @@ def futures(answer: Any, reading: Reading) -> Rows:
         quantity = amount(held, "positionAmt")
         if quantity == 0.0:
             return None
-        name, side = (
-            name_of(held.get("symbol"), "binance"),
-            _SIDES.get(word(held.get("positionSide")).upper()),
-        )
-        if side is None:
-            raise FrameError(f"positionSide {held['positionSide']!r} is not BOTH, LONG or SHORT")
+        name, side = name_of(held.get("symbol"), "binance"), kept_side(held)
         if side:
             quantity = side_of(side) * abs(quantity)
         mode = mode_of(held.get("marginType"))
@@ -180,6 +203,25 @@ def trades(answer: Any, reading: Reading) -> Rows:
             "fee_currency": word(each.get("quoteAsset")) or "USDT",
             "kind": "trade",
             "fill_id": text(each, "tradeId"),
+        }
+
+    return {"fills": each_row(listed(answer), reading, read, "symbol")}
+
+
+def futures_trades(answer: Any, reading: Reading) -> Rows:
+    """``[{"symbol":"BTCUSDT","id":698759,"side":"SELL","price":"70000","qty":"0.1","commission":"2.8","commissionAsset":"USDT","time":1569514978020,"positionSide":"BOTH"}]``"""
+
+    def read(each: Mapping[str, Any]) -> Row:
+        name = name_of(each.get("symbol"), "binance")
+        return reading.row(nanoseconds(each.get("time")), name) | {
+            "side": side_of(each.get("side")),
+            "price": amount(each, "price"),
+            "size": abs(amount(each, "qty")),
+            "fee": number(each.get("commission")),
+            "fee_currency": text(each, "commissionAsset"),
+            "kind": "trade",
+            "fill_id": text(each, "id"),
+            "position_side": kept_side(each),
         }
 
     return {"fills": each_row(listed(answer), reading, read, "symbol")}
@@ -221,9 +263,14 @@ def account(answer: Any, reading: Reading) -> Rows:
     return {"balances": each_row(listed(answer, "asset"), reading, read, "asset")}
 
 
+def futures_wallet(reading: Reading) -> Reading:
+    """The account the futures' balances are of: options have one of their own."""
+    return Reading(reading.venue, f"{reading.account} futures".strip(), reading.seen_ns)
+
+
 def futures_balance(answer: Any, reading: Reading) -> Rows:
     """``[{"asset":"USDT","balance":"122607.35","availableBalance":"23.72"}]``; in multi-assets mode what is owed is negative."""
-    wallet = Reading(reading.venue, f"{reading.account} futures".strip(), reading.seen_ns)
+    wallet = futures_wallet(reading)
 
     def read(each: Mapping[str, Any]) -> Row:
         return balance(wallet, text(each, "asset"), amount(each, "balance"), each.get("availableBalance"))
@@ -238,6 +285,7 @@ VENUE = Venue(
         OPTIONS: options,
         FUTURES: futures,
         TRADES: trades,
+        FUTURES_TRADES: futures_trades,
         EXERCISES: exercises,
         INCOME: income,
         ACCOUNT: account,

@@ -45,7 +45,8 @@ _KINDS = {
     "Trade": "trade", "BlockTrade": "trade", "MovePosition": "trade", "FutureSpread": "trade",
     "AdlTrade": "liquidation", "BustTrade": "liquidation",
 }  # fmt: skip
-_ELSEWHERE = ("Delivery", "Settle")
+ELSEWHERE = ("Delivery", "Settle")
+"""Kinds of executions that another call tells whole."""
 _SIDES = {"": "", "0": "", "1": "long", "2": "short"}
 
 
@@ -76,18 +77,18 @@ def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, An
     return {**params, "cursor": cursor}
 
 
-def positions(answer: Any, reading: Reading) -> Rows:
-    """``{"symbol":"BTC-26DEC25-100000-C","side":"Sell","size":"0.5","positionIdx":0,"avgPrice":"1200","markPrice":"1100",...}``"""
+def positions(answer: Any, reading: Reading, *, changes: bool = False) -> Rows:
+    """``{"symbol":"BTC-26DEC25-100000-C","side":"Sell","size":"0.5","positionIdx":0,"avgPrice":"1200","markPrice":"1100",...}``
+
+    Pushed items call the entry ``entryPrice``; of ``changes`` one of size 0 is a position that is gone.
+    """
 
     def read(held: Mapping[str, Any]) -> Row | None:
         count, side = number(held.get("size")), word(held.get("side"))
-        if count == 0.0 or (not side and count != count):
+        if (count == 0.0 and not changes) or (not side and count != count):
             return None
-        name, size, entry = (
-            name_of(held.get("symbol"), "bybit"),
-            amount(held, "size"),
-            number(held.get("avgPrice")),
-        )
+        name, size = name_of(held.get("symbol"), "bybit"), amount(held, "size")
+        entry = number(held.get("avgPrice", held.get("entryPrice")))
         kept = _SIDES.get(word(held.get("positionIdx")))
         if kept is None:
             raise FrameError(f"positionIdx {shown(held['positionIdx'])} is not 0, 1 or 2")
@@ -95,7 +96,7 @@ def positions(answer: Any, reading: Reading) -> Rows:
             reading.two_sided.add(held["symbol"])
         mode = "isolated" if word(held.get("tradeMode")) == "1" else ""
         reported = (held.get("markPrice"), None, held.get("unrealisedPnl"))
-        quantity = side_of(side) * units(name, size, entry)
+        quantity = side_of(side) * units(name, size, entry) if size else 0.0
         return position(reading, name, quantity, entry, told=reported, side=kept, mode=mode)
 
     return {"positions": whole(each_row(listed(answer, "result", "list"), reading, read, "symbol"))}
@@ -118,7 +119,7 @@ def executions(answer: Any, reading: Reading) -> Rows:
 
     def read(each: Mapping[str, Any]) -> Row | None:
         kind = text(each, "execType")
-        if kind in _ELSEWHERE:
+        if kind in ELSEWHERE:
             return None
         name, at_ns = name_of(each.get("symbol"), "bybit"), nanoseconds(each.get("execTime"))
         index, fill_id = number(each.get("indexPrice")), text(each, "execId")

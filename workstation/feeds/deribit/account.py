@@ -70,12 +70,16 @@ def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, An
     return {**params, "start_timestamp": newest}
 
 
-def positions(answer: Any, reading: Reading) -> Rows:
-    """``{"instrument_name":"BTC-PERPETUAL","kind":"future","direction":"buy","size":50,"size_currency":0.0067,"average_price":7440.18,...}``"""
+def positions(answer: Any, reading: Reading, *, changes: bool = False) -> Rows:
+    """``{"instrument_name":"BTC-PERPETUAL","kind":"future","direction":"buy","size":50,"size_currency":0.0067,"average_price":7440.18,...}``
+
+    Of ``changes`` one of direction ``zero`` is a position that is gone.
+    """
 
     def read(held: Mapping[str, Any]) -> Row | None:
         kind, symbol, direction = text(held, "kind"), text(held, "instrument_name"), text(held, "direction")
-        if kind.endswith("_combo") or direction == "zero":
+        gone = direction == "zero"
+        if kind.endswith("_combo") or (gone and not changes):
             return None
         if kind not in ("option", "future"):
             raise FrameError(f"kind {shown(kind)} is neither option nor future")
@@ -83,7 +87,8 @@ def positions(answer: Any, reading: Reading) -> Rows:
         linear_future = kind == "future" and "_" in symbol
         size = abs(amount(held, "size_currency" if linear_future else "size"))
         reported = (held.get("mark_price"), held.get("index_price"), held.get("floating_profit_loss"))
-        return position(reading, name, side_of(direction) * units(name, size, entry), entry, told=reported)
+        quantity = 0.0 if gone else side_of(direction) * units(name, size, entry)
+        return position(reading, name, quantity, entry, told=reported)
 
     return {"positions": whole(each_row(listed(answer, "result"), reading, read, "instrument_name"))}
 

@@ -111,7 +111,7 @@ def more(method: str, answer: Any, params: Mapping[str, Any]) -> Mapping[str, An
     return {**params, "after": bill}
 
 
-def _kept(item: Mapping[str, Any]) -> str:
+def kept_side(item: Mapping[str, Any]) -> str:
     """The side an item's position is kept by; empty for a net position."""
     side = _SIDES.get(word(item.get("posSide")).lower())
     if side is None:
@@ -119,14 +119,17 @@ def _kept(item: Mapping[str, Any]) -> str:
     return side
 
 
-def positions(answer: Any, reading: Reading) -> Rows:
-    """``{"instId":"BTC-USD-260327-70000-C","pos":"-10","posSide":"net","mgnMode":"cross","avgPx":"0.031","markPx":"0.03","idxPx":"70100",...}``"""
+def positions(answer: Any, reading: Reading, *, changes: bool = False) -> Rows:
+    """Of ``changes`` a ``pos`` of 0 is a position that is gone.
+
+    ``{"instId":"BTC-USD-260327-70000-C","pos":"-10","posSide":"net","mgnMode":"cross","avgPx":"0.031","markPx":"0.03","idxPx":"70100",...}``
+    """
 
     def read(held: Mapping[str, Any]) -> Row | None:
-        if held.get("instType") == "MARGIN" or number(held.get("pos")) == 0.0:
+        if held.get("instType") == "MARGIN" or (number(held.get("pos")) == 0.0 and not changes):
             return None
         name, entry = name_of(held.get("instId"), "okx"), number(held.get("avgPx"))
-        size, side = contracts(held["instId"], amount(held, "pos"), reading), _kept(held)
+        size, side = contracts(held["instId"], amount(held, "pos"), reading), kept_side(held)
         if side:
             reading.two_sided.add(held["instId"])
             size = side_of(side) * abs(size)
@@ -149,8 +152,8 @@ def fills(answer: Any, reading: Reading) -> Rows:
             "fee_currency": word(each.get("feeCcy")),
             "kind": "trade",
             "index": number(each.get("fillIdxPx")),
-            "fill_id": word(each.get("billId")) or text(each, "tradeId"),
-            "position_side": _kept(each),
+            "fill_id": word(each.get("tradeId")) or text(each, "billId"),
+            "position_side": kept_side(each),
             "margin_mode": mode_of(each.get("mgnMode")) or reading.modes.get(word(each.get("billId")), ""),
         }
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,9 @@ from workstation.market.errors import FeedError, unknown_name
 PAUSE_S = 10.0
 """How long to wait when a venue limits the rate and does not say for how long."""
 _LIMITED, _UNAUTHORISED = (418, 429), 401
+_QUIET = logging.getLogger(__name__)
+_QUIET.setLevel(logging.INFO)
+"""ccxt logs requests at DEBUG with the key in their headers, and answers with the listen keys in them."""
 _SECRETS = ("api_key", "secret", "password")
 
 
@@ -91,7 +96,9 @@ class Wire:
         if urls is not None:
             config["urls"] = {"api": dict(urls)}
         self._venue = account.venue
+        self._one_at_a_time = asyncio.Lock()  # ccxt keeps one last answer
         self._exchange: Any = getattr(ccxt.async_support, account.venue)(config)
+        self._exchange.logger = _QUIET
         self._status, self._tapped = 0, self._exchange.on_rest_response
         self._exchange.on_rest_response = self._on_response
 
@@ -103,12 +110,13 @@ class Wire:
     async def ask(self, request: Request) -> Answer:
         """Send one call. Raises ``FeedError``."""
         exchange, what = self._exchange, f"{self._venue}: {request.method}"
-        exchange.last_http_response, self._status = None, 0
-        try:
-            await getattr(exchange, request.method)(dict(request.params))
-        except ccxt.BaseError as error:
-            raise self._failure(what, error) from error
-        return Answer(request, time.time_ns(), str(exchange.last_http_response or "").encode())
+        async with self._one_at_a_time:
+            exchange.last_http_response, self._status = None, 0
+            try:
+                await getattr(exchange, request.method)(dict(request.params))
+            except ccxt.BaseError as error:
+                raise self._failure(what, error) from error
+            return Answer(request, time.time_ns(), str(exchange.last_http_response or "").encode())
 
     async def server_ms(self) -> int:
         """The venue's time, ms of UTC. Raises ``FeedError``."""

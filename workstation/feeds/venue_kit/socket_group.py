@@ -20,8 +20,8 @@ _FRESH = "~"
 class _Socket:
     """One socket: its reader, its keepalive, and when it was last heard."""
 
-    def __init__(self, name: str, url: str, connected: aiohttp.ClientWebSocketResponse) -> None:
-        self.name, self.url, self.connected = name, url, connected
+    def __init__(self, name: str, url: str, shown: str, connected: aiohttp.ClientWebSocketResponse) -> None:
+        self.name, self.url, self.shown, self.connected = name, url, shown, connected
         self.heard_ns = time.monotonic_ns()
         self.tasks: list[asyncio.Task[None]] = []
 
@@ -51,15 +51,23 @@ class SocketGroup:
         self._sockets: dict[str, _Socket] = {}
         self._moves: set[asyncio.Task[None]] = set()
         self._lost = False
+        self.closed_with: int | None = None
+        """Code the venue closed a socket with; None where none ended so."""
 
     def take(self, name: str, payload: bytes, seen_ns: int) -> None:
         """A frame of a socket. Must not raise."""
         raise NotImplementedError
 
     async def open(
-        self, name: str, url: str, timeout_s: float, *, headers: Mapping[str, str] | None = None
+        self,
+        name: str,
+        url: str,
+        timeout_s: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        shown: str = "",
     ) -> None:
-        """Open a socket unless one of that name is open. Raises ``FeedError``."""
+        """Open a socket unless one of that name is open; words tell of ``shown`` where the address is a secret. Raises ``FeedError``."""
         if name in self._sockets:
             return
         if self._session is None:
@@ -70,9 +78,11 @@ class SocketGroup:
                     url, autoping=False, max_msg_size=0, headers=headers
                 )
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {timeout_s:g} s"
-            raise FeedError(f"{self._venue}: cannot open {url}: {reason}") from error
-        socket = self._sockets[name] = _Socket(name, url, connected)
+            reason = (str(error) or f"no answer within {timeout_s:g} s").replace(url, shown or url)
+            raise FeedError(f"{self._venue}: cannot open {shown or url}: {reason}") from (
+                None if shown else error
+            )
+        socket = self._sockets[name] = _Socket(name, url, shown or url, connected)
         socket.tasks = [
             asyncio.create_task(self._read(socket)),
             asyncio.create_task(self._keep_alive(socket)),
@@ -94,7 +104,7 @@ class SocketGroup:
             else:
                 await socket.connected.send_bytes(message)
         except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
-            raise FeedError(f"{self._venue}: {socket.url}: {type(error).__name__}: {error}") from error
+            raise FeedError(f"{self._venue}: {socket.shown}: {type(error).__name__}: {error}") from error
 
     def lose(self, reason: str) -> None:
         """The connection is of no use any more."""
@@ -123,10 +133,10 @@ class SocketGroup:
         if old is None or fresh in self._sockets:
             return
         try:
-            await self.open(fresh, old.url, timeout_s)
+            await self.open(fresh, old.url, timeout_s, shown=old.shown)
             await subscribe(fresh)
         except FeedError as error:
-            self.lose(f"{old.url}: the venue closes it, and no other opens: {error}")
+            self.lose(f"{old.shown}: the venue closes it, and no other opens: {error}")
             return
         socket = self._sockets[name] = self._sockets.pop(fresh)
         socket.name = name
@@ -157,17 +167,18 @@ class SocketGroup:
                     self.take(socket.name, bytes(message.data), time.time_ns())
                 elif message.type is aiohttp.WSMsgType.PING:
                     await socket.connected.pong(message.data)
-            reason = f"closed by the venue, code {socket.connected.close_code}"
+            self.closed_with = socket.connected.close_code
+            reason = f"closed by the venue, code {self.closed_with}"
         except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
             reason = f"{type(error).__name__}: {error}"
-        self.lose(f"{socket.url}: {reason}")
+        self.lose(f"{socket.shown}: {reason}")
 
     async def _keep_alive(self, socket: _Socket) -> None:
         while self._keepalive_s > 0:
             await asyncio.sleep(self._keepalive_s)
             silent_s = (time.monotonic_ns() - socket.heard_ns) / 1e9
             if silent_s > MISSES * self._keepalive_s:
-                self.lose(f"{socket.url}: silent for {silent_s:.1f} s, pings are not answered")
+                self.lose(f"{socket.shown}: silent for {silent_s:.1f} s, pings are not answered")
                 return
             try:
                 if self._ping:
@@ -175,7 +186,7 @@ class SocketGroup:
                 else:
                     await socket.connected.ping()
             except (aiohttp.ClientError, ConnectionError, RuntimeError) as error:
-                self.lose(f"{socket.url}: {type(error).__name__}: {error}")
+                self.lose(f"{socket.shown}: {type(error).__name__}: {error}")
                 return
 
 

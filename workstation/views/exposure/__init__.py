@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy(
         "interest": "cards",
         "levels": "cards",
         "net_history": "cards",
+        "across": "cards",
         "panel": "cards",
         "price": "cards",
         "scenario": "cards",

@@ -13,7 +13,7 @@ from workstation.views.widgets.theme import Palette
 
 _ROWS = (
     (36, ("bar",)), (44, ("headline",)), (440, ("price", "strikes")), (300, ("change", "curve")), (320, ("by_expiry", "cascade")),
-    (320, ("smart", "interest")), (320, ("scenario", "by_time")), (300, ("history", "levels")), (300, ("net_history", "smile")),
+    (320, ("smart", "interest")), (320, ("scenario", "by_time")), (300, ("history", "levels")), (300, ("net_history", "smile")), (300, ("across",)),
 )  # fmt: skip
 
 
@@ -39,5 +39,6 @@ summary = card("headline", _views, 80)
     levels,
     net_history,
     smile,
+    across,
 ) = (card(name, _views) for name in LATER)
 panel = page(_views, _ROWS, {"bar": lambda views: bar(views.choice)})

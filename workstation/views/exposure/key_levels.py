@@ -72,7 +72,7 @@ class LevelsTable(TextView):
         chain = source.priced_chain(self.choice.underlying)
         if chain is None:
             return []
-        found = chain.of(self.choice.expiries).open_interest(WALLS)
+        found = chain.of(self.choice.expiries, self.choice.venue).open_interest(WALLS)
         pain, when = pain_of(found)
         rows = [(f"Max pain {when}", pain, "zero", np.nan)]
         for name, role in (("resistance", "up"), ("support", "down")):

@@ -73,7 +73,7 @@ class OpenInterest(FigureView):
         if chain is None:
             self.card.say("", "contracts", title)
             return
-        found = chain.of(choice.expiries).open_interest(WALLS)
+        found = chain.of(choice.expiries, choice.venue).open_interest(WALLS)
         spot, strikes = chain.spot, found["strike"].to_numpy()
         name = "volume" if volume else "open_interest"
         call, put = (found[f"{side}_{name}_by_strike"].to_numpy() for side in ("call", "put"))

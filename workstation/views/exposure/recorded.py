@@ -35,9 +35,9 @@ def levels_of(source: Source, choice: Choice, sign_model: str = "") -> pd.DataFr
 def recorded_model(source: Source, choice: Choice) -> tuple[str, Factors] | None:
     """The recorded sign model from which the history of the choice follows, and its factors; None without one.
 
-    Only all expiries together are recorded.
+    Only all expiries and venues together are recorded.
     """
-    if choice.expiries:
+    if choice.expiries or choice.venue:
         return None
     if len(levels_of(source, choice)):
         return choice.sign_model, (1.0, 1.0)
@@ -55,6 +55,8 @@ def why_none(choice: Choice) -> str:
     """Why a choice has no past, as a sentence for its card."""
     if choice.expiries:
         return "The past is kept for all expiries together; untick the expiries to see it."
+    if choice.venue:
+        return "The past is kept for all venues together; choose all venues to see it."
     if choice.sign_model == "flow":
         return "This sign model is not recorded, so it has no past. WORKSTATION_EXPOSURE__SIGN_MODEL=flow records it."
     if choice.basis == "volume":
@@ -99,7 +101,7 @@ def gex_by_minute(source: Source, choice: Choice) -> pd.DataFrame:
 
 def changes(source: Source, choice: Choice) -> dict[int, tuple[float, float]]:
     """Minutes -> change of net gex and the strike that changed most; empty when nothing is recorded of the choice."""
-    key = "changes", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries)
+    key = "changes", choice.underlying, choice.sign_model, choice.basis, tuple(choice.expiries), choice.venue
     found: dict[int, tuple[float, float]] = shared(
         source, key, lambda: _changes(source, choice), "levels", "exposures"
     )

@@ -87,7 +87,7 @@ class Smiles(View):
 
     def refresh(self, source: Source) -> None:
         """Draw the newest smiles."""
-        chain = chain_of(source, self.choice.underlying)
+        chain = chain_of(source, self.choice.underlying, self.choice.venue)
         expiries = [] if chain is None else self._expiries(chain)
         keys, heights = [], []
         for at, data in enumerate(self._smiles):

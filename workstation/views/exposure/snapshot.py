@@ -79,7 +79,7 @@ class Snapshots:
         """The newest snapshot of the choice."""
         choice = self.choice
         key = (
-            "snapshot", choice.underlying, choice.measure, choice.basis, choice.sign_model, tuple(choice.expiries),
+            "snapshot", choice.underlying, choice.measure, choice.basis, choice.sign_model, tuple(choice.expiries), choice.venue,
         )  # fmt: skip
         found: Snapshot = shared(source, key, lambda: snapshot(source, choice), "priced_chain", "levels")
         return found
@@ -88,7 +88,11 @@ class Snapshots:
 def snapshot(source: Source, choice: Choice) -> Snapshot:
     """The newest snapshot of a choice; what cannot be known is NaN or empty, with the reason."""
     found = source.priced_chain(choice.underlying)
-    return _recorded(source, choice) if found is None else _selected(found.of(choice.expiries), choice)
+    return (
+        _recorded(source, choice)
+        if found is None
+        else _selected(found.of(choice.expiries, choice.venue), choice)
+    )
 
 
 def _selected(chain: PricedChain, choice: Choice) -> Snapshot:
@@ -97,7 +101,7 @@ def _selected(chain: PricedChain, choice: Choice) -> Snapshot:
     parts: dict[str, Any] = {
         "underlying": choice.underlying,
         "asof_ns": chain.asof_ns,
-        "published": not choice.expiries,
+        "published": not choice.expiries and not choice.venue,
         "spot": chain.spot,
         "marks_ns": chain.marks_ns,
         "band_models": band.sign_models,
@@ -133,7 +137,7 @@ _NUMBERS = ("spot", "net_gex", "zero_gamma", "call_wall", "put_wall", "absolute_
 def _recorded(source: Source, choice: Choice) -> Snapshot:
     """The newest recorded levels of the choice, while no chain is priced."""
     rows = recorded.levels_of(source, choice)
-    if choice.expiries or not len(rows):
+    if choice.expiries or choice.venue or not len(rows):
         return Snapshot(choice.underlying, 0, published=False, unknown=NO_MARKS)
     level = rows.iloc[-1]
     numbers: dict[str, Any] = {name: float(level[name]) for name in _NUMBERS}

@@ -8,6 +8,7 @@ from typing import Any
 import panel as pn
 import panel_material_ui as pmui
 
+from workstation.views.exposure.across_venues import AcrossVenues
 from workstation.views.exposure.change import ChangeTable
 from workstation.views.exposure.controls import length_buttons, scale_buttons
 from workstation.views.exposure.curve import Curve
@@ -31,11 +32,12 @@ from workstation.views.widgets.controls import ExpiryChoice
 from workstation.views.widgets.theme import Palette
 
 _ADDRESS = (
-    "underlying", "instrument", "measure", "basis", "sign_model", "expiries", "every_s", "reach", "scale", "window",
+    "underlying", "instrument", "measure", "basis", "sign_model", "expiries", "venue", "every_s", "reach", "scale", "window",
 )  # fmt: skip
 
 LATER = (
     "change", "curve", "by_expiry", "cascade", "smart", "interest", "scenario", "by_time", "history", "levels", "net_history", "smile",
+    "across",
 )  # fmt: skip
 """Names of the views that are made once the first paint is there, in the order of the page: until they are asked for there
 are none of them."""
@@ -213,6 +215,11 @@ class ExposureViews:
         """The smile of each chosen expiry."""
         return Smiles(self.choice, self._colours)
 
+    @cached_property
+    def across(self) -> AcrossVenues:
+        """The same contract on each venue."""
+        return AcrossVenues(self.choice)
+
     @property
     def first(self) -> tuple[View, ...]:
         """What the first paint shows, in the order of refreshing."""
@@ -233,7 +240,7 @@ class ExposureViews:
         changed = {event.name for event in events}
         if any(event.name == "underlying" and event.old for event in events):
             # what comes with the underlying, from an entry of the browser's history, stays
-            anew = {"instrument": "", "expiries": [], "window": []}
+            anew = {"instrument": "", "venue": "", "expiries": [], "window": []}
             self.choice.param.update(**{name: value for name, value in anew.items() if name not in changed})
             self.choice.offer(self._source)
         if changed & {"every_s", "scale"}:

@@ -56,6 +56,7 @@ class Choice(param.Parameterized):
     instrument = param.Selector(
         default="", objects=[""], doc="whose price; empty: the best known of the underlying"
     )
+    venue = param.Selector(default="", objects=[""], doc="whose contracts; empty: of all venues, combined")
     measure = param.Selector(default="gex", objects=list(MEASURES))
     basis = param.Selector(default="open_interest", objects=list(BASES))
     sign_model = param.Selector(default="calls_long", objects=list(SIGN_MODELS))
@@ -77,6 +78,9 @@ class Choice(param.Parameterized):
         names = underlyings(source)
         _offer(self, "underlying", names or [self.underlying])
         _offer(self, "instrument", ["", *instruments(source, self.underlying)])
+        chain = source.priced_chain(self.underlying)
+        if chain is not None:
+            _offer(self, "venue", ["", *(chain.venues if len(chain.venues) > 1 else [])])
 
 
 def _offer(choice: Choice, name: str, objects: list[str]) -> None:

@@ -21,6 +21,7 @@ class ChainChoice(Protocol):
     underlying: str
     expiries: list[int]
     sign_model: str
+    venue: str
 
 
 def chosen_chain(source: Source, choice: ChainChoice) -> PricedChain | str:
@@ -28,12 +29,11 @@ def chosen_chain(source: Source, choice: ChainChoice) -> PricedChain | str:
     found = source.priced_chain(choice.underlying)
     if found is None:
         return NO_MARKS
-    if choice.sign_model not in found.sign_models:
-        return NO_FLOW
-    return found.of(choice.expiries)
+    found = found.of(choice.expiries, choice.venue)
+    return found if choice.sign_model in found.sign_models else NO_FLOW
 
 
-def chain_of(source: Source, underlying: str) -> xr.Dataset | None:
-    """The newest chain of an underlying by expiry, strike and right; None without marks of its options."""
+def chain_of(source: Source, underlying: str, venue: str = "") -> xr.Dataset | None:
+    """The newest chain of an underlying (of one venue) by expiry, strike and right; None without marks of its options."""
     found = source.priced_chain(underlying)
-    return None if found is None else found.dataset
+    return None if found is None else found.of((), venue).dataset

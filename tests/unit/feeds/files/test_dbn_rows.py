@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +106,17 @@ def test_an_empty_side_of_a_quote_is_missing(tmp_path: Path) -> None:
     quotes = tables(write(tmp_path / "a.dbn", GLBX, records))["quotes"]
     expected = [[np.nan, np.nan, 5300.25, 6.0], [5300.0, 5.0, np.nan, np.nan], [np.nan] * 4]
     np.testing.assert_array_equal(quotes[["bid", "bid_size", "ask", "ask_size"]].to_numpy(), expected)
+
+
+def test_the_published_mbp_1_record(tmp_path: Path) -> None:
+    """Databento's sample of ES: 24 bid at 3720.25, 11 asked at 3720.50."""
+    at = 1609160400006136329
+    pair = dbn.BidAskPair(price(3720.25), price(3720.50), 24, 11)
+    head = header("GLBX.MDP3", {"ESM6": [(dt.date(2020, 12, 28), dt.date(2020, 12, 29), 118)]})
+    record = top(1, 118, 1.0, 2.0, ts_event=at, ts_recv=at + 100, levels=pair)
+    quotes = tables(write(tmp_path / "es.dbn", head, [record]))["quotes"]
+    assert quotes["event_ns"].tolist() == [at]
+    assert quotes[["bid", "bid_size", "ask", "ask_size"]].iloc[0].tolist() == [3720.25, 24.0, 3720.5, 11.0]
 
 
 def test_a_book_after_a_gap_is_told(tmp_path: Path) -> None:

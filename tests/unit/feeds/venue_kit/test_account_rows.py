@@ -7,9 +7,13 @@ import math
 import pytest
 
 from workstation.feeds.binance import account as binance
+from workstation.feeds.binance import private as binance_private
 from workstation.feeds.bybit import account as bybit
+from workstation.feeds.bybit import private as bybit_private
 from workstation.feeds.deribit import account as deribit
+from workstation.feeds.deribit import private as deribit_private
 from workstation.feeds.okx import account as okx
+from workstation.feeds.okx import private as okx_private
 from workstation.feeds.venue_kit.account_rows import Reading, answer_of, number, settled_at, side_of, units
 from workstation.market.errors import FrameError, SymbolError
 
@@ -41,6 +45,15 @@ def test_okx_contracts_need_their_size() -> None:
         {"instType": "OPTION", "instFamily": "BTC-USD", "instId": "BTC-USD-260327-70000-C"}
     ]
     assert okx.terms(okx.POSITIONS, {"data": [held]}, reading) == []
+
+
+def test_what_bybit_lends_is_no_balance() -> None:
+    coins = [
+        {"coin": "USDT", "walletBalance": "1200", "spotBorrow": "200", "availableToWithdraw": "0"},
+        {"coin": "ETH", "walletBalance": "0", "spotBorrow": "0.06142", "availableToWithdraw": ""},
+    ]
+    found = bybit.balances({"result": {"list": [{"coin": coins}]}}, Reading("bybit"))["balances"]
+    assert [(row["currency"], row["total"]) for row in found] == [("USDT", 1000.0), ("ETH", -0.06142)]
 
 
 def test_a_deribit_symbol_that_is_no_combo_is_not_passed_over() -> None:
@@ -277,3 +290,41 @@ def test_an_okx_fill_has_the_margin_mode_of_its_bill(mode: str) -> None:
     assert [row["margin_mode"] for row in rows] == [mode, ""]
     calls = [request.params.get("type") for request in okx.requests([], 0) if request.channel == "fills"]
     assert calls[0] == "2", "modes are known before the fills are read"
+
+
+def test_what_a_pushed_message_does_not_tell_whole_is_asked_for_again() -> None:
+    """A contract of unknown size, a delivery, funding, a position that moved without a trade."""
+    okx_position = {"instId": "BTC-USD-260327-70000-C", "instType": "OPTION", "pos": "3", "posSide": "net"}
+    option = {"m": "ORDER", "B": [], "P": [{"s": "DOGE-260327-0.2-C", "c": "-1", "a": "0.1"}]}
+    settled = {
+        "instrument_name": "BTC-PERPETUAL",
+        "kind": "future",
+        "direction": "zero",
+        "size": 0.0,
+        "size_currency": 0.0,
+    }
+    changes = {"params": {"data": {"trades": [], "positions": [settled]}}}
+    delivery = {"category": "option", "symbol": "BTC-26DEC25-100000-C", "execType": "Delivery", "execId": "1"}
+    for venue, decode, topic, message in (
+        ("okx", okx_private.decode, "positions", {"data": [okx_position]}),
+        (
+            "binance",
+            binance_private.decode,
+            "options/BALANCE_POSITION_UPDATE",
+            {"stream": "x", "data": option},
+        ),
+        ("binance", binance_private.decode, "futures/ACCOUNT_UPDATE", {"a": {"m": "FUNDING_FEE", "B": []}}),
+        ("deribit", deribit_private.decode, deribit_private.CHANGES, changes),
+        ("bybit", bybit_private.decode, "execution", {"data": [delivery]}),
+    ):
+        found = decode(topic, message, Reading(venue))
+        assert found.again and not found.rows.get("fills"), venue
+    assert found.rows == {"fills": []}
+    gone = deribit_private.decode(deribit_private.CHANGES, changes, Reading("deribit")).rows["positions"]
+    assert [(row["instrument"], row["quantity"]) for row in gone] == [("BTC/USD:BTC", 0.0)]
+
+
+def test_topics_that_were_not_asked_for_are_named() -> None:
+    for decode in (okx_private.decode, bybit_private.decode, binance_private.decode, deribit_private.decode):
+        with pytest.raises(FrameError, match=r"'tickers'|no data"):
+            decode("tickers", {"data": []}, Reading("okx"))

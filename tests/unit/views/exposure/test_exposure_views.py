@@ -19,7 +19,7 @@ from workstation.board.board import Board
 from workstation.exposure.book import exposure
 from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
-from workstation.market.tables import ALERTS, CASCADE, QUOTES, TRADES
+from workstation.market.tables import ALERTS, CASCADE, MARKS, QUOTES, TRADES
 from workstation.pricing.chain import chain
 from workstation.views.exposure.recorded import changes
 from workstation.views.exposure.views import ExposureViews
@@ -385,3 +385,22 @@ def test_the_wheel_alone_zooms_no_chart() -> None:
     wheels = [tool for made in figures for tool in made.tools if isinstance(tool, WheelZoomTool)]
     assert wheels
     assert all(wheel.modifiers == {"ctrl": True} for wheel in wheels)
+
+
+def test_a_venue_is_offered_chosen_and_shown_alone() -> None:
+    market = Market()
+    whole = market.latest("marks")
+    options = whole[whole["instrument"].astype("str").str.contains("-[CP]$")]
+    venue = options["venue"].astype("str").iloc[0]
+    other = options.assign(venue="okx", mark_iv=options["mark_iv"] + 0.01)
+    market.put("marks", MARKS.concat([whole, MARKS.conform(other)]))
+    views, _ = views_over(market)
+    assert views.choice.param.venue.objects == ["", *sorted(["okx", venue])]
+    both = views._snapshots.newest(market)
+    views.choice.venue = "okx"
+    alone = views._snapshots.newest(market)
+    assert alone.ledger["venue"] == "okx" and not alone.published
+    assert 0.3 < alone.net_gex / both.net_gex < 0.7
+    assert "OKX" in views.across._table.panel.object and "1.00" in views.across._table.panel.object
+    assert "all venues together" in views.change.card.reason
+    assert failures(views) == []
