@@ -14,18 +14,19 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import streamz
 import streamz.dataframe
 
-from workstation.board.board import FEED_COLUMNS, Board
+from workstation.board.board import FEED_COLUMNS, Board, BoardState
 from workstation.desk_feeds import follows, opened_feeds
 from workstation.desk_past import seed_board, store_at
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
 from workstation.feeds.feed import Feed
+from workstation.feeds.supervision.duplicates import SeenTrades
 from workstation.feeds.supervision.supervisor import Supervisor
 from workstation.flow.evidence import READ, Evidence, evidence
 from workstation.history import History
@@ -36,7 +37,7 @@ from workstation.market.engine import Engine
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.settings import Settings
 from workstation.streams.frames import streamz_frame
-from workstation.streams.hub import Hub
+from workstation.streams.hub import Hub, HubState
 from workstation.streams.live_intake import LiveIntake
 from workstation.streams.sinks import FunctionSink, Sink
 
@@ -44,6 +45,14 @@ FORMING_SECONDS = 0.1
 STATUS_SECONDS = 1.0
 AGREEING_LIVE = 64
 """Rows of live venues that must agree before rows dated far ahead of this machine's heartbeats are accepted."""
+
+
+class DeskState(NamedTuple):
+    """What a desk derived by a moment."""
+
+    hub: HubState
+    board: BoardState
+    seen_trades: tuple[SeenTrades, ...]
 
 
 class Desk:
@@ -173,6 +182,20 @@ class Desk:
     def feed_names(self) -> tuple[str, ...]:
         """Names of the feeds, in the order they were given."""
         return tuple(supervisor.feed.name for supervisor in self._supervisors)
+
+    def snapshot(self) -> DeskState:
+        """Everything it derived, between two batches; on the thread that publishes."""
+        seen = tuple(supervisor.seen_trades.copy() for supervisor in self._supervisors)
+        return DeskState(self.hub.snapshot(), self.board.snapshot(), seen)
+
+    def restore(self, state: DeskState) -> None:
+        """Go on from the ``snapshot`` of a desk with the same feeds and settings; on the thread that publishes, between two batches."""
+        self.hub.restore(state.hub)
+        self.board.restore(state.board)
+        for supervisor, seen in zip(self._supervisors, state.seen_trades, strict=True):
+            supervisor.seen_trades = seen.copy()
+            supervisor.reports.forget()
+        self._publish_forming()
 
     # -- what a notebook asks for -------------------------------------------------------------------------
 

@@ -16,8 +16,11 @@ from workstation.history.history import History, Time, to_ns
 from workstation.market.errors import HistoryError
 from workstation.market.instants import HOUR_NS, MINUTE_NS, SECOND_NS
 from workstation.market.tables import TABLES
+from workstation.replay_checkpoints import Checkpoint, Checkpoints
 from workstation.settings import Settings
 
+REACH_S = 60.0
+"""A seek goes on from a checkpoint at most so long before the moment: what lies between is played."""
 WARM_S = 1.0
 """Raw rows of so long before a sought moment go through the engines again."""
 PATIENCE_S = 60.0
@@ -51,7 +54,8 @@ class ReplaySession:
 
     Notes
     -----
-    At a sought moment the board holds what history had derived by then: candles that had closed, levels, signals. The engines begin
+    As it plays from the start it keeps checkpoints (``workstation.replay_checkpoints``), from which a seek goes on. At a sought moment
+    without one the board holds what history had derived by then: candles that had closed, levels, signals. The engines begin
     ``WARM_S`` before it, with the newest mark and quote of each contract within an hour; what looks back further is complete only after
     that time. A candle that began before the engines did is not formed: longer timeframes wait for their bar.
     """
@@ -74,6 +78,11 @@ class ReplaySession:
         self._changed = changed
         self.start_ns, self.end_ns = _bounds(history, start, end)
         self._first_seq = history.last_seq() + 1
+        self._heartbeats = (
+            len(history.read("heartbeat", self.start_ns, self.end_ns, columns=["event_ns"])) > 0
+        )
+        self._longest_ns = _longest_candle(history)
+        self._checkpoints = Checkpoints()
         self.generation = 0
         self._lock = threading.RLock()
         self._playing = True
@@ -146,6 +155,9 @@ class ReplaySession:
     def seek(self, moment: Time) -> float:
         """Go to a moment of the range, back or forth, and go on from there if it was playing; returns the seconds it took.
 
+        Up to ``REACH_S`` after a checkpoint of what was played from the start without a jump, it knows exactly what playing on without the
+        seek would have known; elsewhere, what history says: see the notes of the class.
+
         Raises
         ------
         HistoryError
@@ -181,19 +193,50 @@ class ReplaySession:
     # -- inside -------------------------------------------------------------------------------------------
 
     def _made(self, moment_ns: int) -> tuple[Desk, Tape]:
-        """A desk that begins at a moment, and its tape."""
+        """A desk that comes to a moment, and its tape."""
         self._sought_ns = moment_ns
-        warm_ns = max(self.start_ns, moment_ns - int(WARM_S * SECOND_NS))
-        tape = Tape(
-            _WithState(self._history, warm_ns), start=warm_ns, end=self.end_ns, speed=self._speed,
-            max_wait_s=self._max_wait_s, paced_from=moment_ns, window_s=WINDOW_S,
+        near = self._checkpoints.before(moment_ns)
+        if near is not None and moment_ns - near.last_ns <= REACH_S * SECOND_NS:
+            return self._resumed(near, moment_ns)
+        return self._seeded(moment_ns)
+
+    def _tape_from(self, recording: History | _WithState, start_ns: int, moment_ns: int) -> Tape:
+        return Tape(
+            recording, start=start_ns, end=self.end_ns, speed=self._speed, max_wait_s=self._max_wait_s, paced_from=moment_ns,
+            window_s=WINDOW_S, recorded_heartbeats=self._heartbeats,
         )  # fmt: skip
+
+    def _resumed(self, checkpoint: Checkpoint, moment_ns: int) -> tuple[Desk, Tape]:
+        """A desk that goes on from a checkpoint."""
+        tape = self._tape_from(self._history, self.start_ns, moment_ns)
+        tape.go_to(checkpoint.tape)
+        desk = open_desk([tape], None, settings=self._settings, first_seq=self._first_seq)
+        desk.board.replay = self
+        waiting = [checkpoint.desk]
+
+        def passing(_: int) -> None:
+            if waiting:  # once it is connected: the health rows of that are not part of the replay
+                desk.restore(waiting.pop())
+            else:
+                self._checkpoints.take(desk, tape)
+
+        tape.passing = passing
+        return desk, tape
+
+    def _seeded(self, moment_ns: int) -> tuple[Desk, Tape]:
+        """A desk that begins shortly before a moment, with what history had derived by then."""
+        warm_ns = max(self.start_ns, moment_ns - int(WARM_S * SECOND_NS))
+        tape = self._tape_from(_WithState(self._history, warm_ns), warm_ns, moment_ns)
         desk = open_desk([tape], None, settings=self._settings, first_seq=self._first_seq)
         desk.board.replay = self
         seed_board(desk.board, self._history, moment_ns)
         desk.board.add("trades", self._history.read("trades", warm_ns - _TRADES_NS, warm_ns))
         if moment_ns > self.start_ns:
-            desk.board.leave_part_candles(warm_ns, _closing_later(self._history, warm_ns, moment_ns))
+            desk.board.leave_part_candles(
+                warm_ns, _closing_later(self._history, self._longest_ns, warm_ns, moment_ns)
+            )
+        else:
+            tape.passing = lambda _: self._checkpoints.take(desk, tape)
         return desk, tape
 
     def _begin(self) -> None:
@@ -237,10 +280,14 @@ class _WithState:
         )
 
 
-def _closing_later(history: History, warm_ns: int, moment_ns: int) -> pd.DataFrame:
-    """Recorded candles that the engines cannot form, as they began before them, and that had not closed by then."""
+def _longest_candle(history: History) -> int:
+    """Of the recorded candles; 0 where there are none."""
     lengths = history.sql("SELECT max(every_ns) AS longest FROM candles")["longest"]
-    longest = int(lengths.fillna(0).max()) if len(lengths) else 0
+    return int(lengths.fillna(0).max()) if len(lengths) else 0
+
+
+def _closing_later(history: History, longest: int, warm_ns: int, moment_ns: int) -> pd.DataFrame:
+    """Recorded candles that the engines cannot form, as they began before them, and that had not closed by then."""
     rows = history.read("candles", warm_ns - longest, warm_ns)
     return rows[(rows["event_ns"] + rows["every_ns"] > moment_ns).to_numpy()].reset_index(drop=True)
 

@@ -12,6 +12,7 @@ import pytest
 from workstation.feeds.tape.tape import Tape
 from workstation.history import open_history
 from workstation.market.errors import FeedError, HistoryError
+from workstation.replay_checkpoints import Checkpoints
 from workstation.replay_session import ReplaySession
 from workstation.settings import Settings
 from workstation.views.shell.replay_bar import ReplayBar
@@ -119,6 +120,47 @@ def test_it_plays_to_the_end_and_loops(session):
     session.follow()
     assert session.generation == 2 and session.position_ns < START + 10 * SECOND
     until(lambda: session.playing)
+
+
+def played_to(session, second):
+    """Everything the desk knows once all before a second were given."""
+    session.set_speed("max")
+    if session.position_ns < START + second * SECOND:
+        session.step((START + second * SECOND - session.position_ns) / SECOND)
+    desk = session.desk
+    until(lambda: desk.board.asof_ns == START + (second - 1) * SECOND and not session.playing)
+    shown = {name: desk.board.latest(name) for name in desk.board.tables if name != "health"}
+    closed_already = shown["candles"]["closed"].to_numpy()
+    shown["candles"] = shown["candles"][closed_already].reset_index(drop=True)
+    shown["forming"] = desk.hub.engines["Candles"].in_progress()
+    return shown, desk.hub.next_seq, desk.hub.watermark_ns, dict(desk.hub.rows)
+
+
+def assert_same(found, expected):
+    for name, rows in expected[0].items():
+        pd.testing.assert_frame_equal(found[0][name], rows, check_categorical=False)
+    assert found[1:] == expected[1:]
+
+
+def test_a_seek_back_knows_what_playing_on_without_it_knows(store):
+    settings = Settings(candles=("1s", "1min", "5min"), _env_file=None)  # type: ignore[call-arg]
+    expected = {}
+    with ReplaySession(store, settings=settings, speed="max") as straight:
+        straight.pause()
+        straight.seek(START)
+        for second in (12, 15, 22):
+            expected[second] = played_to(straight, second)
+    made = ReplaySession(store, settings=settings, speed="max")
+    made._checkpoints = Checkpoints(every_ns=2 * SECOND, share=1e9)
+    with made:
+        made.pause()
+        made.seek(START)
+        played_to(made, 24)
+        for second, onward in ((15, 22), (12, 15)):
+            made.seek(START + second * SECOND)
+            assert_same(played_to(made, second), expected[second])
+            assert_same(played_to(made, onward), expected[onward])
+            assert made._checkpoints.before(START + second * SECOND) is not None
 
 
 def test_the_bar_steers_and_asks_for_another_page_after_a_seek(session):

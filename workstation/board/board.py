@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -79,6 +80,18 @@ FEED_COLUMNS = (
 )  # fmt: skip
 
 
+class BoardState(NamedTuple):
+    """What a board keeps at a moment."""
+
+    retained: Mapping[str, Retention]
+    flow: FlowWatch
+    chains: Mapping[str, PricedChain]
+    chains_version: int
+    candles_from_ns: int
+    closing: pd.DataFrame
+    asof_ns: int
+
+
 class Board:
     """The newest published state of every table.
 
@@ -128,6 +141,28 @@ class Board:
                 self.asof_ns = max(self.asof_ns, int(array_of(frame, TABLES[table].places["event_ns"]).max()))
             if len(self._closing):
                 self._close_recorded()
+
+    def snapshot(self) -> BoardState:
+        """What is kept now; it does not change as the board goes on."""
+        with self._lock:
+            return BoardState(
+                {name: kept.copy() for name, kept in self._retained.items()}, deepcopy(self._flow), dict(self._chains),
+                self._chains_version, self._candles_from_ns, self._closing, self.asof_ns,
+            )  # fmt: skip
+
+    def restore(self, state: BoardState) -> None:
+        """Show what another board showed when it made this ``snapshot``; versions go on from there."""
+        with self._lock:
+            self._retained = {name: kept.copy() for name, kept in state.retained.items()}
+            self._frames = {
+                name: kept for name, kept in self._retained.items() if isinstance(kept, FrameRetention)
+            }
+            candles, exposures = self._retained["candles"], self._frames["exposures"]
+            assert isinstance(candles, CandleRetention) and isinstance(exposures, ExposureRetention)
+            self._candles, self._exposures = candles, exposures
+            self._flow, self._chains, self._unpublished = deepcopy(state.flow), dict(state.chains), {}
+            self._chains_version, self._candles_from_ns = state.chains_version, state.candles_from_ns
+            self._closing, self.asof_ns = state.closing, state.asof_ns
 
     def leave_part_candles(self, begin_ns: int, recorded: pd.DataFrame) -> None:
         """From now on leave out candles that began before the engines did; show recorded ones instead once they close.

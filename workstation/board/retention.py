@@ -5,7 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter, deque
 from collections.abc import Sequence
-from typing import Any
+from copy import copy
+from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -32,6 +33,12 @@ class Retention(ABC):
         self.version = 0
         self._pending: list[pd.DataFrame] = []
         self._pending_rows = 0
+
+    def copy(self) -> Self:
+        """One of its own that holds the same; frames are shared, for none is changed."""
+        made = copy(self)
+        made._pending = list(self._pending)
+        return made
 
     def add(self, frame: pd.DataFrame) -> None:
         """Take a batch (conformed)."""
@@ -182,6 +189,13 @@ class CandleRetention(Retention):
         self._answers: dict[tuple[str, int], tuple[int, pd.DataFrame]] = {}
         """What was answered last, and of which version: many screens ask for the same candles."""
 
+    def copy(self) -> Self:
+        """See ``Retention.copy``."""
+        made = super().copy()
+        made._closed = {key: list(batches) for key, batches in self._closed.items()}
+        made._options, made._traded, made._answers = self._options.copy(), Counter(self._traded), {}
+        return made
+
     def set_forming(self, frame: pd.DataFrame) -> None:
         """Replace the candles in progress."""
         self._forming = frame
@@ -283,19 +297,27 @@ class ExposureRetention(NewestSnapshot):
         super().add(frame)
         self.remember(frame)
 
+    def copy(self) -> Self:
+        """See ``Retention.copy``."""
+        made = super().copy()
+        made._history = {key: past.copy() for key, past in self._history.items()}
+        return made
+
     def remember(self, frame: pd.DataFrame) -> None:
         """Keep these rows, in time order, in the history alone."""
         if not self._begins_a_minute(frame):
             return
-        names = list(_CHOICE)
-        grouped: Any = frame.groupby([*names, "event_ns"], observed=True, sort=False)
-        for (underlying, sign_model, basis, event), rows in grouped:
-            event_ns = int(event)
-            key = str(underlying), str(sign_model), str(basis)
-            history = self._history.setdefault(key, deque(maxlen=self._minutes))
+        by = [*_CHOICE, "event_ns", "strike"]
+        summed = frame.groupby(by, observed=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
+        shown = summed[["strike", "gex", "call_gex", "put_gex", "event_ns"]]
+        keys = summed[[*_CHOICE, "event_ns"]]
+        begins = np.flatnonzero(~keys.duplicated().to_numpy())
+        ends = np.append(begins[1:], len(keys))
+        for row, end in zip(keys.iloc[begins].itertuples(), ends.tolist(), strict=True):
+            begin, *choice, event_ns = row
+            history = self._history.setdefault(tuple(map(str, choice)), deque(maxlen=self._minutes))
             if not history or event_ns // MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // MINUTE_NS:
-                gex = rows.groupby("strike", sort=True)[["gex", "call_gex", "put_gex"]].sum().reset_index()
-                history.append(gex.assign(event_ns=event_ns))
+                history.append(shown.iloc[begin:end])
 
     def _begins_a_minute(self, frame: pd.DataFrame) -> bool:
         """Whether rows of some choice may be of a minute after the newest kept of it; cheap, for it is mostly not so."""

@@ -47,11 +47,20 @@ _ALL_NS = int(np.iinfo(np.int64).max)
 
 def newest_ns(history: History, table: str, until_ns: int | None = None) -> int | None:
     """Newest ``event_ns`` of a table, of the rows before ``until_ns`` if given; None when there is no row."""
-    if table not in history.table_names():
+    held = history.tables()
+    held = held[held["name"] == table]
+    if not len(held):
         return None
-    before = "" if until_ns is None else f" WHERE event_ns < {int(until_ns)}"
-    answer = history.sql(f"SELECT max(event_ns) AS newest FROM {table}{before}")["newest"]
-    return int(answer.iloc[0]) if len(answer) and pd.notna(answer.iloc[0]) else None
+    first_ns, last_ns = int(held["first_event_ns"].iloc[0]), int(held["last_event_ns"].iloc[0])
+    if until_ns is None or last_ns < until_ns:
+        return last_ns
+    end_ns, span_ns = int(until_ns), MINUTE_NS
+    while end_ns > first_ns:
+        event_ns = history.read(table, end_ns - span_ns, end_ns, columns=["event_ns"])["event_ns"]
+        if len(event_ns):
+            return int(event_ns.max())
+        end_ns, span_ns = end_ns - span_ns, 4 * span_ns
+    return None
 
 
 def exposures_by_minute(history: History, minutes: int, until_ns: int | None = None) -> pd.DataFrame:

@@ -71,6 +71,15 @@ class EventTimeGuard:
         """Rows that wait."""
         return self._rows
 
+    @property
+    def waiting(self) -> tuple[Part, ...]:
+        """The rows that wait."""
+        return tuple(self._pending)
+
+    def wait_with(self, parts: tuple[Part, ...]) -> None:
+        """Have these rows wait, and no others."""
+        self._pending, self._rows = list(parts), sum(len(part.frame) for part in parts)
+
     def admit(self, schema: Table, frame: pd.DataFrame, watermark_ns: int) -> list[Part]:
         """Parts that may be accepted now, in order; none when all rows wait."""
         event_ns = array_of(frame, schema.places["event_ns"])

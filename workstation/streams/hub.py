@@ -11,7 +11,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -46,6 +46,20 @@ class SetAside:
     table: str
     frame: pd.DataFrame
     reason: str
+
+
+class HubState(NamedTuple):
+    """Where a hub stands between two batches."""
+
+    next_seq: int
+    watermark_ns: int
+    counts: Mapping[str, Counter[str]]
+    waiting: tuple[Part, ...]
+    late_told: Mapping[str, tuple[int, int]]
+    engines: Mapping[str, dict[str, Any]]
+
+
+_COUNTS = ("rows", "late", "rejected")
 
 
 class _Accepted(NamedTuple):
@@ -225,6 +239,26 @@ class Hub:
         """Make a change to an engine while no batch is on its way; from any thread."""
         with self._lock:
             change()
+
+    def snapshot(self) -> HubState:
+        """Numbers, watermark, counts and every engine's state, between two batches."""
+        with self._lock:
+            counts = {name: Counter(getattr(self, name)) for name in _COUNTS}
+            engines = {name: engine.snapshot() for name, engine in self._engines.items()}
+            return HubState(
+                self._next_seq, self._watermark_ns, counts, self._guard.waiting, dict(self._late_told), engines
+            )  # fmt: skip
+
+    def restore(self, state: HubState) -> None:
+        """Go on from the ``snapshot`` of a hub with the same engines; ``SnapshotError`` where they differ."""
+        with self._lock:
+            for name, held in state.engines.items():
+                self._engines[name].restore(held)
+            for name in _COUNTS:
+                setattr(self, name, Counter(state.counts[name]))
+            self._next_seq, self._watermark_ns = state.next_seq, state.watermark_ns
+            self._guard.wait_with(state.waiting)
+            self._late_told = dict(state.late_told)
 
     def settle(self) -> None:
         """Accept the rows that wait for others to agree with their time: nothing more comes."""

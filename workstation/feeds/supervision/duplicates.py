@@ -39,6 +39,12 @@ class SeenTrades:
     def __len__(self) -> int:
         return len(self._keys)
 
+    def copy(self) -> SeenTrades:
+        """One of its own that remembers the same."""
+        made = SeenTrades(self.limit)
+        made._keys, made._batches = set(self._keys), deque(self._batches)
+        return made
+
     def fresh(self, trades: pd.DataFrame) -> pd.DataFrame:
         """The rows not seen before, the very same frame when all are new."""
         ids = trades["trade_id"]

@@ -78,6 +78,10 @@ class Reports:
             recoverable=False, detail=detail,
         )  # fmt: skip
 
+    def forget(self) -> None:
+        """Publish none of the rows that wait for a time."""
+        self._held.clear()
+
     def flush(self, *, final: bool = False) -> None:
         """Publish the rows that wait for a time; ``final``: by this machine's clock if the data told none."""
         known_ns = self._vitals.newest_event_ns if self._simulated else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -39,6 +40,24 @@ class Ordered(NamedTuple):
     cut: np.ndarray
 
 
+class Stretch(NamedTuple):
+    """A run whose frame is not made yet."""
+
+    rows: Ordered
+    begin: int
+    end: int
+
+    def run(self) -> Run:
+        """The run, with a frame of its own."""
+        table = self.rows.rank[self.begin]
+        return Run(
+            self.rows.names[table],
+            _rows(self.rows.frames[table], self.rows.row[self.begin : self.end]),
+            int(self.rows.clock[self.begin]),
+            int(self.rows.clock[self.end - 1]),
+        )
+
+
 class Merge:
     """Takes windows of event time, gives runs in ``seq`` order.
 
@@ -66,6 +85,12 @@ class Merge:
         self._pending: dict[str, pd.DataFrame] = {}
         self._clock_ns = np.iinfo(np.int64).min
 
+    def copy(self) -> Merge:
+        """One of its own that goes on from here; frames are shared, for none is changed."""
+        made = copy(self)
+        made._pending = dict(self._pending)
+        return made
+
     def push(self, window: Mapping[str, pd.DataFrame]) -> None:
         """Rows of the next window of event time, table by table."""
         for table, frame in window.items():
@@ -78,20 +103,16 @@ class Merge:
 
     def pop(self, before_ns: int | None) -> list[Run]:
         """The runs whose clock is under ``before_ns`` (None: all). The window after it must have been pushed."""
+        return [one.run() for one in self.stretches(before_ns)]
+
+    def stretches(self, before_ns: int | None) -> list[Stretch]:
+        """As ``pop``, for who needs but the first of them soon."""
         rows = self.ordered(before_ns)
         if rows is None:
             return []
         begins = np.flatnonzero(rows.cut)
         ends = np.append(begins[1:], len(rows.cut))
-        return [
-            Run(
-                rows.names[rows.rank[begin]],
-                _rows(rows.frames[rows.rank[begin]], rows.row[begin:end]),
-                int(rows.clock[begin]),
-                int(rows.clock[end - 1]),
-            )
-            for begin, end in zip(begins.tolist(), ends.tolist(), strict=True)
-        ]
+        return [Stretch(rows, *bounds) for bounds in zip(begins.tolist(), ends.tolist(), strict=True)]
 
     def ordered(self, before_ns: int | None) -> Ordered | None:
         """As ``pop``, not parted into runs; None when no row is that far."""

@@ -14,7 +14,7 @@ import pandas as pd
 
 from workstation.feeds.decoding import Decoder, decoder_of
 from workstation.feeds.feed import Batch, Capabilities, Feed, Subscription
-from workstation.feeds.tape.merge import Merge, Run
+from workstation.feeds.tape.merge import Merge, Run, Stretch
 from workstation.feeds.tape.pace import check_speed, instant
 from workstation.feeds.tape.recordings import Fitting, FramesOf, Recording
 from workstation.market.errors import FeedError
@@ -50,6 +50,8 @@ class TapeParameters:
         Event time read at once where rows are dense. A row stamped further in the future than this is not put back in its place.
     heartbeat_s, heartbeats
         Where none are recorded: one each so many seconds of quiet, at most so many per gap and after the last row.
+    recorded_heartbeats
+        Whether the recording holds heartbeats of this range; None: it is looked up.
     paced_from
         Rows before this moment are given at once, whatever the speed.
     loop
@@ -65,8 +67,39 @@ class TapeParameters:
     window_s: float = 900.0
     heartbeat_s: float = 1.0
     heartbeats: int = 60
+    recorded_heartbeats: bool | None = None
     paced_from: int | str | pd.Timestamp | None = None
     loop: bool = False
+
+
+@dataclass(frozen=True)
+class Bookmark:
+    """Where a tape stands between two batches: what was read and not yet given, and up to where it was read.
+
+    Attributes
+    ----------
+    position_ns
+        Event time up to which rows were given; None before the first.
+    """
+
+    position_ns: int | None
+    merge: Merge
+    stretches: tuple[Stretch, ...]
+    queue: tuple[tuple[int, Batch], ...]
+    state: Mapping[str, Any]
+
+
+_BOOKMARKED = (
+    "_start_ns",
+    "end_ns",
+    "_read_to_ns",
+    "_window_ns",
+    "_told_ns",
+    "_lap_ns",
+    "_reaches",
+    "_window_ended",
+    "recorded_heartbeats",
+)
 
 
 class Tape(Feed):
@@ -124,12 +157,15 @@ class Tape(Feed):
         self._wanted = frozenset(self.tables)
         self._playing = asyncio.Event()
         self._playing.set()
-        self._open = False
+        self._open = self._resumed = False
         self._start_ns = self.end_ns = 0
         self._read_to_ns: int | None = None
         self._window_ns = int(p.window_s * SECOND_NS)
         self.merge = self._new_merge()
         self._queue: deque[tuple[int, Batch]] = deque()
+        self._stretches: deque[Stretch] = deque()
+        self._window_ended: bool | None = None
+        """Whether the window that was read last is the recording's last; None once all of it is in the queue."""
         self._told_ns: int | None = None
         self.recorded_heartbeats = False
         self._reaches: dict[str, tuple[int, int]] | None = None
@@ -140,6 +176,8 @@ class Tape(Feed):
         self._paced_from_ns = instant(p.paced_from)
         self._hold_ns: int | None = None
         self.position_ns: int | None = None
+        self.passing: Callable[[int], None] | None = None
+        """Called before each batch with the moment it is due; all before it were given and taken."""
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -153,7 +191,10 @@ class Tape(Feed):
     def begin(self) -> None:
         """Find the bounds, and go to the start."""
         first, last = self._bounds()
-        if "heartbeat" in self.tables:
+        known = self.parameters.recorded_heartbeats
+        if known is not None:
+            self.recorded_heartbeats = known
+        elif "heartbeat" in self.tables:
             self.recorded_heartbeats = len(self.recording.read("heartbeat", first, last)) > 0
         if self.parameters.speed == "max" and hasattr(self.recording, "tables"):  # played as it stands now
             rows = self._held()[["name", "first_event_ns", "last_event_ns"]]
@@ -181,8 +222,8 @@ class Tape(Feed):
         return tables()
 
     async def instruments(self) -> pd.DataFrame:
-        """Terms known before the start; later ones come as rows."""
-        return await asyncio.to_thread(self.terms)
+        """Terms known before the start; later ones come as rows. None where it goes on from a bookmark."""
+        return INSTRUMENTS.empty() if self._resumed else await asyncio.to_thread(self.terms)
 
     def terms(self) -> pd.DataFrame:
         """``instruments``, for callers without a loop."""
@@ -233,12 +274,29 @@ class Tape(Feed):
         self.parameters = replace(self.parameters, speed=speed)
         self._anchor = None
 
+    def bookmark(self) -> Bookmark:
+        """Where it stands; to be asked for by ``passing`` alone."""
+        state = {name: getattr(self, name) for name in _BOOKMARKED}
+        return Bookmark(
+            self.position_ns, self.merge.copy(), tuple(self._stretches), tuple(self._queue), state
+        )
+
+    def go_to(self, mark: Bookmark) -> None:
+        """Go on from where another tape of the same recording stood; before ``connect``."""
+        for name, value in mark.state.items():
+            setattr(self, name, value)
+        self.position_ns, self.merge = mark.position_ns, mark.merge.copy()
+        self._stretches, self._queue = deque(mark.stretches), deque(mark.queue)
+        self._resumed = True
+
     # -- playing ------------------------------------------------------------------------------------------
 
     async def batches(self) -> AsyncIterator[Batch]:
         """Batches as their time comes; ends at the recording's end unless it loops."""
         while self._open and await self._loaded():
             due_ns, batch = self._queue[0]
+            if self.passing is not None:
+                self.passing(due_ns)
             await self._pace(due_ns)
             if self._open:
                 self._queue.popleft()
@@ -254,23 +312,36 @@ class Tape(Feed):
     async def _loaded(self) -> bool:
         """Have something in the queue; False when the recording is over."""
         while not self._queue:
-            if self._read_to_ns is None or self._read_to_ns > self.end_ns:
+            if self._stretches:
+                self._unpack(self._stretches.popleft().run())
+            elif self._window_ended is not None:
+                self._end_window()
+            elif self._read_to_ns is None or self._read_to_ns > self.end_ns:
                 if not self.parameters.loop:
                     return False
                 self._lap_ns += self.end_ns - self._start_ns + SECOND_NS
                 self._rewind()
-            await self._load()
+            else:
+                await self._load()
         return True
 
     async def _load(self) -> None:
-        """Read one window further and queue what is certain by now: all before that window."""
+        """Read one window further; what is certain by now is all before that window."""
         before_ns = await asyncio.to_thread(self.read_window)
-        for run in self.merge.pop(before_ns):
-            self._queue.extend(self._heartbeats(run.first_ns))
-            self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
-            self._told_ns = run.last_ns
+        self._stretches.extend(self.merge.stretches(before_ns))
+        self._window_ended = before_ns is None
+
+    def _unpack(self, run: Run) -> None:
+        """Queue a run, and the heartbeats of the quiet before it."""
+        self._queue.extend(self._heartbeats(run.first_ns))
+        self._queue.extend((run.last_ns + self._lap_ns, batch) for batch in self._given(run))
+        self._told_ns = run.last_ns
+
+    def _end_window(self) -> None:
+        """Queue what comes after all runs of a window."""
+        last, self._window_ended = self._window_ended, None
         self._queue.extend(self._not_fitting())
-        if before_ns is None:
+        if last:
             self._queue.extend(self._heartbeats(self.end_ns))
 
     def _not_fitting(self) -> Iterator[tuple[int, Batch]]:

@@ -16,12 +16,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from workstation.history.arrow_codec import align, nulls_for_nan, numbers
+from workstation.history.arrow_codec import ORDER, align, nulls_for_nan, numbers
 from workstation.history.embedded.manifest_records import Draft, Extent, Segment
 from workstation.market.errors import HistoryError
 from workstation.market.tables import Table
 
 ROW_GROUP = 65_536
+_RISING = ("seq", "event_ns", "seen_ns", ORDER)
+"""Whole numbers that rise by little from row to row: kept as differences they are written and read in less time and space."""
 
 
 def extent(stored: pa.Table | pa.RecordBatch) -> Extent:
@@ -115,6 +117,9 @@ def write_segment(
                 compression="zstd",
                 compression_level=1,
                 use_dictionary=[f.name for f in rows.schema if not pa.types.is_primitive(f.type)],
+                column_encoding={
+                    name: "DELTA_BINARY_PACKED" for name in _RISING if name in rows.column_names
+                },
                 write_page_checksum=True,
             )
             file.flush()
