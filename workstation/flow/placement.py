@@ -195,9 +195,10 @@ def _join(log: Any, newest: Any, rows: Rows, i: int, ages: Ages, placed: Placed)
     if age > ages.most:
         placed.bucket[i] = STALE
         return
-    placed.quote[i, :] = log.quote[at]
+    for field in range(4):  # a slice would cost more than the join
+        placed.quote[i, field] = log.quote[at, field]
     placed.age_ms[i] = age / 1e6
-    placed.bucket[i] = bucket_of(rows.price[i], log.quote[at, 0], log.quote[at, 1], rows.cent[i])
+    placed.bucket[i] = bucket_of(rows.price[i], placed.quote[i, 0], placed.quote[i, 1], rows.cent[i])
 
 
 @numba.njit(cache=True)
@@ -209,18 +210,24 @@ def _quote_reason(placed: Placed, i: int) -> int:
 
 
 @numba.njit(cache=True)
-def _give_side(rows: Rows, placed: Placed, contracts: Contracts, i: int, rules: Any, unknown: Any) -> None:
+def _is_settled(exclusion: int) -> bool:
+    """Whether a print counts as the last price: it has a direction, or only its quote gives none."""
+    return exclusion == 0 or exclusion in (_LOCKED, _CROSSED)
+
+
+@numba.njit(cache=True)
+def _give_side(rows: Rows, placed: Placed, contracts: Contracts, i: int, rules: Any) -> None:
+    """``placed.quote`` is NaN where the print met no fresh quote."""
     code = rows.code[i]
-    neutral = rows.exclusion[i] != 0 and rows.exclusion[i] != _LOCKED and rows.exclusion[i] != _CROSSED
-    fresh = placed.bucket[i] != STALE and placed.bucket[i] != MISSING
-    quote = placed.quote[i] if fresh else unknown
+    neutral = not _is_settled(rows.exclusion[i])
+    quote = (placed.quote[i, 0], placed.quote[i, 1], placed.quote[i, 2], placed.quote[i, 3])
+    last, direction = contracts.last_price[code], contracts.direction[code]
     for rule in rules:
         if rule == VENUE:
             side = rows.side[i]
         elif neutral:
             side = 0
         else:
-            last, direction = contracts.last_price[code], contracts.direction[code]
             side = side_by_rule(rule, rows.price[i], rows.size[i], quote, last, direction)
         if side != 0:
             placed.side[i] = side
@@ -248,17 +255,15 @@ def _set_aside(rows: Rows, contracts: Contracts, i: int) -> None:
 
 
 @numba.njit(cache=True)
-def _settle(
-    rows: Rows, contracts: Contracts, spots: Spots, i: int, rules: Any, unknown: Any, placed: Placed
-) -> None:
+def _settle(rows: Rows, contracts: Contracts, spots: Spots, i: int, rules: Any, placed: Placed) -> None:
     """Side, volume, last price and the underlying of a print that has been placed."""
     code, under, now = rows.code[i], rows.underlying[i], rows.event_ns[i]
     if rows.exclusion[i] == 0:
         rows.exclusion[i] = _quote_reason(placed, i)
-    _give_side(rows, placed, contracts, i, rules, unknown)
+    _give_side(rows, placed, contracts, i, rules)
     if rows.exclusion[i] != _VOID:
         placed.volume_before[i] = _count_volume(contracts, code, now, rows.size[i])
-    if rows.exclusion[i] in (0, _LOCKED, _CROSSED):
+    if _is_settled(rows.exclusion[i]):
         _remember_price(contracts, code, rows.price[i])
         if rows.is_underlying[i]:
             put_spot(spots, under, now, rows.price[i])
@@ -273,7 +278,6 @@ def place_rows(
     placed: Placed,
 ) -> None:  # fmt: skip
     """Place prints one after the other."""
-    unknown = np.full(4, np.nan)
     update = 0
     for i in range(rows.event_ns.size):
         code, under, now = rows.code[i], rows.underlying[i], rows.event_ns[i]
@@ -288,7 +292,7 @@ def place_rows(
             continue
         put_spot(spots, under, now, rows.index[i])
         _join(log, newest, rows, i, ages, placed)
-        _settle(rows, contracts, spots, i, rules, unknown, placed)
+        _settle(rows, contracts, spots, i, rules, placed)
     for i in range(update, updates.event_ns.size):
         put_spot(spots, updates.underlying[i], updates.event_ns[i], updates.price[i])
 
