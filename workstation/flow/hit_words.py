@@ -16,7 +16,7 @@ from workstation.market.contract_words import contract_words
 from workstation.market.tables import HITS, PACKETS
 from workstation.market.tables.texts import text_list
 
-RULE_VERSION = "flow-2"
+RULE_VERSION = "flow-3"
 MOST_CONFIDENCE = 0.95
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _TOLD = (

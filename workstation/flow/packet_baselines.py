@@ -134,9 +134,12 @@ def _drop_oldest(state: Baselines, row: int, measure: int) -> None:
 
 @numba.njit(cache=True)
 def compare(
-    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any
-) -> int:
-    """z and robust z into ``out``, then take the value in; gives how many it was compared with. NaN is neither."""
+    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any, at: int
+) -> int:  # fmt: skip
+    """z and robust z into ``out[at]`` and the place after it, then take the value in; gives how many it was compared with.
+
+    NaN is neither compared nor taken in.
+    """
     kept = state.values.shape[2]
     while (
         state.count[row, measure] > 0
@@ -144,13 +147,13 @@ def compare(
     ):
         _drop_oldest(state, row, measure)
     held = state.count[row, measure]
-    out[0], out[1] = np.nan, np.nan
+    out[at], out[at + 1] = np.nan, np.nan
     if np.isnan(value):
         return int(held)
     ordered = state.ordered[row, measure]
     if held >= samples:
-        out[0] = z_score(value, ordered[:held])
-        out[1] = mad_z_score(value, ordered[:held])
+        out[at] = z_score(value, ordered[:held])
+        out[at + 1] = mad_z_score(value, ordered[:held])
     place = (state.first[row, measure] + held) % kept
     if held == kept:
         _replace(ordered, held, state.values[row, measure, place], value)
@@ -164,8 +167,8 @@ def compare(
 
 
 @numba.njit(cache=True)
-def rank(state: Ranks, underlying: int, premium: float, samples: int) -> float:
-    """Share of the underlying's last packets with a smaller premium, NaN below ``samples``; then take it in."""
+def rank(state: Ranks, underlying: int, premium: float, samples: int, counts: bool) -> float:
+    """Share of the underlying's last packets with a smaller premium, NaN below ``samples``; then take it in where it ``counts``."""
     if np.isnan(premium):
         return np.nan
     kept = state.premium.shape[1]
@@ -177,6 +180,7 @@ def rank(state: Ranks, underlying: int, premium: float, samples: int) -> float:
         for place in range(held):
             under += ring[place] < premium
         share = under / held
-    state.premium[underlying, state.count[underlying] % kept] = premium
-    state.count[underlying] += 1
+    if counts:
+        state.premium[underlying, state.count[underlying] % kept] = premium
+        state.count[underlying] += 1
     return share

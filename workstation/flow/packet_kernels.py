@@ -16,6 +16,8 @@ from workstation.flow.placement import AA, BB, MISSING, STALE, A, B
 from workstation.market.tables import NBBO_BUCKETS, TradeFlag
 
 _ISO = int(TradeFlag.ISO)
+_OF_PACKAGES = int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED | TradeFlag.COMBO)
+"""Legs of packages are ranked, but nothing is ranked against them: what a leg costs says nothing of an order in one contract."""
 BUCKETS = len(NBBO_BUCKETS)
 (
     CODE, UNDERLYING, PARENT, START, END, PRINTS, ISO, FLAGS, EXCHANGES, FRESH, BURST, BURST_PACKETS, NEXT, ORDINAL, SAMPLES, COUNTS,
@@ -158,13 +160,14 @@ def _measure(ints: Any, floats: Any, row: int, baselines: Baselines, ranks: Rank
     for measure in range(len(MEASURES)):
         value = floats[PREMIUM] if measure == 0 else floats[SIZE] if measure == 1 else spread
         held = compare(
-            baselines, row, measure, value, ints[END], limits.ttl, limits.samples, floats[Z + 2 * measure : Z + 2 * measure + 2]
+            baselines, row, measure, value, ints[END], limits.ttl, limits.samples, floats, Z + 2 * measure
         )  # fmt: skip
         if measure == 1:
             ints[SAMPLES] = held
     floats[RANK] = np.nan
     if ints[UNDERLYING] >= 0:
-        floats[RANK] = rank(ranks, ints[UNDERLYING], floats[PREMIUM], limits.rank_samples)
+        counts = ints[FLAGS] & _OF_PACKAGES == 0
+        floats[RANK] = rank(ranks, ints[UNDERLYING], floats[PREMIUM], limits.rank_samples, counts)
 
 
 @numba.njit(cache=True)
@@ -187,8 +190,10 @@ def tell_due(
             following = ints[NEXT]
             ints[BURST], ints[BURST_PACKETS] = bursts.number[at], bursts.packets[at]
             _measure(ints, floats, rows[code], baselines, ranks, limits)
-            out_ints[told, :] = ints
-            out_floats[told, :] = floats
+            for column in range(INTS):  # slices would cost more than the copy
+                out_ints[told, column] = ints[column]
+            for column in range(FLOATS):
+                out_floats[told, column] = floats[column]
             told += 1
             pool.free[counters[C_FREE]] = packet
             counters[C_FREE] += 1
