@@ -64,16 +64,22 @@ def append_quote(log: Any, newest: Any, used: int, code: int, event_ns: int, quo
 
 
 @numba.njit(cache=True)
-def quote_as_of(log: Any, newest: Any, code: int, event_ns: int, oldest_ns: int) -> int:
-    """Place of the contract's newest quote at or before a moment; -1: none at or after ``oldest_ns``, unless it is the newest of all."""
-    at = newest.place[code]
+def latest_at(times: Any, before: Any, place: Any, code: int, event_ns: int, oldest_ns: int) -> int:
+    """As ``quote_as_of``, of the arrays ``Log.event_ns``, ``Log.before`` and ``Newest.place``."""
+    at = place[code]
     if at < 0:
         return -1
-    if log.event_ns[at] <= event_ns:
+    if times[at] <= event_ns:
         return int(at)
-    while at >= 0 and log.event_ns[at] > event_ns:
-        at = log.before[at]
-    return int(at) if at >= 0 and log.event_ns[at] >= oldest_ns else -1
+    while at >= 0 and times[at] > event_ns:
+        at = before[at]
+    return int(at) if at >= 0 and times[at] >= oldest_ns else -1
+
+
+@numba.njit(cache=True)
+def quote_as_of(log: Any, newest: Any, code: int, event_ns: int, oldest_ns: int) -> int:
+    """Place of the contract's newest quote at or before a moment; -1: none at or after ``oldest_ns``, unless it is the newest of all."""
+    return latest_at(log.event_ns, log.before, newest.place, code, event_ns, oldest_ns)
 
 
 @numba.njit(cache=True)
