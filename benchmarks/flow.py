@@ -32,6 +32,7 @@ from workstation.flow.chain import flow_engines
 from workstation.flow.classifiers import Classifiers
 from workstation.flow.nbbo import NbboPlacement, place
 from workstation.flow.packets import Packets
+from workstation.flow.structure_finder import StructureFinder, StructuresParameters
 from workstation.flow.structures import Structures
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import PACKETS, QUOTES, TRADES
@@ -185,7 +186,8 @@ def dbn(records: int, rounds: int) -> None:
 def chain(prints: int, batch: int) -> pd.DataFrame:
     """Prints to alerts in batches of ``batch`` rows; gives the packets."""
     trades, quotes = market(prints, prints, 2_000, prints / 2_000)
-    engines = [NbboPlacement(), Packets(), Structures(), Classifiers(), Alerts()]
+    finder = StructureFinder(StructuresParameters(), shared=True)
+    engines = [NbboPlacement(), Packets(), Structures(finder=finder), Classifiers(finder=finder), Alerts()]
     spent = dict.fromkeys([type(engine).__name__ for engine in engines], 0.0)
     parts = [
         (QUOTES.take(quotes, np.arange(at, min(at + batch, prints))), TRADES.take(trades, np.arange(at, min(at + batch, prints))))

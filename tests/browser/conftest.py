@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ PAGES = tuple(
     if path.stem != "flow" or os.environ.get("WORKSTATION_FLOW_PAGE")
 )
 """The flow page has a desk of its own, which draws an options day beside whatever else is looked at: only where it is asked for."""
+DAY: Mapping[str, Any] = {"minutes": 4, "warm_minutes": 4, "parents_per_minute": 10}
+"""The options day of the flow page's own desk."""
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -60,8 +62,9 @@ def wait_until_alive(url: str, server: subprocess.Popen[bytes], seconds: float =
 
 
 def start_server(
-    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 500
-) -> subprocess.Popen[bytes]:
+    port: int, log: Path, *options: str, rate: int = 500, pages: Sequence[str] = (), period_ms: int = 500,
+    day: Mapping[str, Any] = DAY,
+) -> subprocess.Popen[bytes]:  # fmt: skip
     """Dashboards (none named: all) on the synthetic market; sessions end soon after their page is closed.
 
     They make two pictures a second: where a picture is drawn by the processor, more is what a test would wait for.
@@ -72,7 +75,7 @@ def start_server(
         "WORKSTATION_RECORD": "false",
         "WORKSTATION_SERVER__PERIOD_MS": str(period_ms),
         "WORKSTATION_FEEDS": '["synthetic"]',
-        "WORKSTATION_OPTIONS_DAY": json.dumps({"minutes": 4, "warm_minutes": 4, "parents_per_minute": 10}),
+        "WORKSTATION_OPTIONS_DAY": json.dumps(dict(day)),
         "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate}}),
     }
     found = [

@@ -12,7 +12,7 @@ import pytest
 
 from workstation.flow.alerts import score_components, severity
 from workstation.flow.classifiers import classify
-from workstation.flow.nbbo import place, prints
+from workstation.flow.nbbo import NbboPlacement, place, prints
 from workstation.flow.offexchange import offexchange, reasons, retail_side
 from workstation.flow.open_interest_verdicts import verdict
 from workstation.flow.packet_baselines import z_score
@@ -21,7 +21,7 @@ from workstation.flow.sides import sides
 from workstation.flow.structure_names import Leg, packages, uncovered
 from workstation.flow.structures import structures
 from workstation.market.conditions import flags
-from workstation.market.tables import PACKETS, QUOTES, TRADES
+from workstation.market.tables import INSTRUMENTS, MARKS, PACKETS, QUOTES, TRADES
 
 FOLDER = Path(__file__).parent / "data"
 START = pd.Timestamp("2026-11-30 15:00").value
@@ -289,6 +289,51 @@ def test_vol_edge_of_a_print() -> None:
         {"event_ns": [START + 1], "instrument": [name], "price": [0.02], "size": [1.0], "iv": [0.30]}
     )
     assert prints(trades, QUOTES.empty(), marks)["vol_edge_bps"].iloc[0] == pytest.approx(120.0)
+
+
+@pytest.mark.parametrize(
+    ("right", "strike", "days", "rate", "carry", "price", "vol"),
+    [
+        ("P", 118.0, 120, 0.045, 0.035, 18.31639499, 0.25),
+        ("P", 106.0, 30, None, 0.05, 6.25297986, 0.2),
+        ("C", 92.0, 30, None, -0.1, 1.01603734, 0.2),
+    ],
+)
+def test_vol_edge_of_an_american_print(
+    right: str, strike: float, days: int, rate: float | None, carry: float, price: float, vol: float
+) -> None:
+    """Prices of QuantLib, as in ``american_by_style.csv``; spots 100, 100 and 90."""
+    spot = 90.0 if right == "C" else 100.0
+    name, listed = "XYZ   270115C00100000", START + days * DAY
+    terms = {
+        "kind": "option",
+        "underlying": "XYZ",
+        "style": "american",
+        "strike": strike,
+        "right": right,
+        "expiry_ns": listed,
+    }
+    engine = NbboPlacement(kinds=(), rate=rate)
+    engine.update(
+        INSTRUMENTS.batch(
+            {"event_ns": [START], "instrument": [name]} | {key: [value] for key, value in terms.items()}
+        ),
+        "instruments",
+    )
+    forward = spot * np.exp(carry * days / 365.0)
+    told = {
+        "event_ns": [START],
+        "instrument": [name],
+        "mark_iv": [vol - 0.012],
+        "index": [spot],
+        "forward": [forward],
+    }
+    engine.update(MARKS.batch(told), "marks")
+    rows = engine.update(
+        TRADES.batch({"event_ns": [START], "instrument": [name], "price": [price], "size": [1.0]})
+    )
+    assert rows["iv"].iloc[0] == pytest.approx(vol, abs=2e-5)
+    assert rows["vol_edge_bps"].iloc[0] == pytest.approx(120.0, abs=0.2)
 
 
 # -- D4 ---------------------------------------------------------------------------------------------------

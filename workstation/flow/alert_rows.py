@@ -9,6 +9,7 @@ import numpy as np
 import orjson
 import pandas as pd
 
+from workstation.market.contract_words import contract_words
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import ALERTS, TradeFlag
 
@@ -168,7 +169,7 @@ def _paid(net: float) -> str:
 def _leg_words(leg: Leg) -> str:
     done = {1: "bought", -1: "sold"}.get(0 if leg.flags & NEUTRAL else leg.side, "traded")
     worth = "premium" if leg.is_option else "worth"
-    return f"{leg.instrument} {leg.coin:,.6g} {done} at {leg.price:.10g}, {worth} {_usd(leg.usd)}"
+    return f"{contract_words(leg.instrument)} {leg.coin:,.6g} {done} at {leg.price:.10g}, {worth} {_usd(leg.usd)}"
 
 
 def _leg_evidence(leg: Leg) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from workstation.flow.nbbo_parameters import NbboParameters
 from workstation.flow.offexchange import OffExchange, OffExchangeParameters
 from workstation.flow.open_interest_verdicts import OpenInterestVerdicts, OpenInterestVerdictsParameters
 from workstation.flow.packets import Packets, PacketsParameters
-from workstation.flow.structures import Structures, StructuresParameters
+from workstation.flow.structure_finder import StructureFinder, StructuresParameters
+from workstation.flow.structures import Structures
 from workstation.market.engine import Engine
 
 
@@ -46,11 +47,12 @@ def flow_engines(parameters: FlowParameters | None = None) -> list[Engine]:
     ['prints', 'packets', 'structures', 'hits', 'alerts', 'offexchange', 'open_interest_verdicts']
     """
     own = parameters or FlowParameters()
+    finder = StructureFinder(StructuresParameters(least_size=own.classifiers.least_size), shared=True)
     return [
         NbboPlacement(own.nbbo),
         Packets(own.packets),
-        Structures(StructuresParameters(least_size=own.classifiers.least_size)),
-        Classifiers(own.classifiers),
+        Structures(finder=finder),
+        Classifiers(own.classifiers, finder=finder),
         Alerts(own.alerts),
         OffExchange(own.offexchange),
         OpenInterestVerdicts(own.verdicts),

@@ -19,7 +19,7 @@ from workstation.flow.absorption import Absorption
 from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.gates import CLASSIFIERS, NO_VERDICT, gate
 from workstation.flow.hit_words import RULE_VERSION, hit_frame, packet_hit, read_packets, structure_hits
-from workstation.flow.structures import KEPT_NS, StructureFinder, StructuresParameters
+from workstation.flow.structure_finder import KEPT_NS, StructureFinder, StructuresParameters
 from workstation.market.engine import Engine, conformed
 from workstation.market.tables import HITS, NO_TIME, PACKETS
 from workstation.market.tables.frames import arrays_of
@@ -32,6 +32,8 @@ FIXED = ("follow", "follow_move", "least_size")
 class Classifiers(Engine):
     """Rows of ``hits``; those that a cancel undoes come again with ``retracted``.
 
+    With ``finder``, one that is shared with ``Structures``, structures are found once for both, and ``Structures`` restores it.
+
     Examples
     --------
     >>> Classifiers().update(PACKETS.empty()).empty
@@ -41,15 +43,20 @@ class Classifiers(Engine):
     inputs: ClassVar[tuple[str, ...]] = ("packets",)
     output: ClassVar[str] = "hits"
 
-    def __init__(self, parameters: ClassifierParameters | None = None, **changes: Any) -> None:
-        self.parameters = replace(parameters or ClassifierParameters(), **changes)
+    def __init__(
+        self, parameters: ClassifierParameters | None = None, *, finder: StructureFinder | None = None, **changes: Any
+    ) -> None:  # fmt: skip
+        self.parameters = own = replace(parameters or ClassifierParameters(), **changes)
+        self._finder = finder or StructureFinder(
+            StructuresParameters(least_size=own.least_size), least_usd=own.structure_usd
+        )
+        if self._finder.parameters.least_size != own.least_size:
+            raise ValueError(
+                f"least_size is {own.least_size!r}, that of the finder {self._finder.parameters.least_size!r}"
+            )
         self._reset()
 
     def _reset(self) -> None:
-        own = self.parameters
-        self._finder = StructureFinder(
-            StructuresParameters(least_size=own.least_size), least_usd=own.structure_usd
-        )
         self._told: dict[str, list[dict[str, Any]]] = {}
         self._watermark_ns = NO_TIME
         self._absorption = Absorption(self.parameters)
@@ -69,13 +76,14 @@ class Classifiers(Engine):
                 "start again"
             )
         self.parameters = thresholds
-        self._finder.least_usd = thresholds.structure_usd
+        if not self._finder.shared:
+            self._finder.least_usd = thresholds.structure_usd
 
     def update(self, batch: pd.DataFrame, table: str = "") -> pd.DataFrame:
         """Take rows of ``packets`` and give the hits of whole bursts."""
         if not len(batch):
             return _EMPTY.copy(deep=False)
-        packets, structures = self._finder.take(batch)
+        packets, structures = self._finder.take(batch, self)
         if not len(packets):
             return _EMPTY.copy(deep=False)
         arrays = arrays_of(packets)
@@ -151,7 +159,8 @@ class Classifiers(Engine):
         """Go on from a ``snapshot()``."""
         self._reset()
         self._watermark_ns = int(state["watermark_ns"])
-        self._finder.restore(state["finder"])
+        if not self._finder.shared:
+            self._finder.restore(state["finder"])
         self._told = {hits[0]["parent_id"]: list(hits) for hits in state["told"]}
         self._absorption.restore(state["absorption"])
 

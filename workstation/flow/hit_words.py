@@ -12,10 +12,11 @@ import pandas as pd
 from workstation.flow import gates as g
 from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.row_frames import RowFrames
+from workstation.market.contract_words import contract_words
 from workstation.market.tables import HITS, PACKETS
 from workstation.market.tables.texts import text_list
 
-RULE_VERSION = "flow-2"
+RULE_VERSION = "flow-3"
 MOST_CONFIDENCE = 0.95
 _AT = {name: place for place, name in enumerate(PACKETS.names)}
 _TOLD = (
@@ -278,7 +279,7 @@ def _plain(value: Any) -> Any:
 def _structure_words(one: dict[str, Any]) -> str:
     done = {1: "bought", -1: "sold", 0: "traded"}
     legs = ", ".join(
-        f"{done[leg['side']]} {leg['size']:,.6g} {leg['instrument']} at {leg['price']:.6g}"
+        f"{done[leg['side']]} {leg['size']:,.6g} {contract_words(leg['instrument'])} at {leg['price']:.6g}"
         for leg in one["legs_told"]
     )
     net = one["net_usd"]

@@ -108,7 +108,7 @@ class LargeTrades(Engine):
     >>> rows[["alert_id", "severity", "direction", "premium_usd"]].values.tolist()
     [['block:BTC/USD:BTC-261225-100000-C:7', 'low', 1, 300000.0]]
     >>> rows["explanation"][0]
-    'print of block size: BTC/USD:BTC-261225-100000-C 100 bought at 0.03, premium 300,000 USD'
+    'print of block size: BTC 25 Dec 26 100000 C 100 bought at 0.03, premium 300,000 USD'
     """
 
     inputs: ClassVar[tuple[str, ...]] = ("trades", "marks", "heartbeat", "instruments")

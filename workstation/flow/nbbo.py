@@ -36,13 +36,14 @@ from workstation.market.tables import (
     TRADES,
     TradeFlag,
 )
-from workstation.market.tables.categories import categories, coded
+from workstation.market.tables.categories import CategoryNumbers, categories, coded
 from workstation.market.tables.frames import STACKED_ROWS, arrays_of
 from workstation.numerics.state_arrays import extended
 
 _PLACEMENTS = categories(*NBBO_BUCKETS)
 _EXCLUDED = categories(*EXCLUSIONS)
 _SOURCES = categories("", *RULES)
+_SALTS = CategoryNumbers(text_hashes)
 _TRADE = {name: place for place, name in enumerate(TRADES.names)}
 Codes = npt.NDArray[np.int64]
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
@@ -77,7 +78,7 @@ class NbboPlacement(Engine):
     def _reset(self) -> None:
         self._watermark_ns, self._count = NO_TIME, 0
         self._quotes = QuoteLog(kept_ns=self._ages.lookback + self._ages.most)
-        self._state = OptionState(self.parameters.kinds)
+        self._state = OptionState(self.parameters.kinds, self.parameters.rate)
         self._kept = PrintsKept()
         self._updates: list[SpotUpdates] = []
         self._contracts = Contracts(
@@ -193,8 +194,7 @@ class NbboPlacement(Engine):
 
     def _rows(self, arrays: list[Any], codes: Codes, watermark_ns: Codes) -> Rows:
         hashed = text_hashes(arrays[_TRADE["trade_id"]])
-        venues = arrays[_TRADE["venue"]]
-        salt = np.append(text_hashes([str(name) for name in venues.categories]), 0)[venues.codes]
+        salt = _SALTS(arrays[_TRADE["venue"]])
         terms = self._state.terms
         flags = arrays[_TRADE["flags"]]
         size, price = np.array(arrays[_TRADE["size"]]), np.array(arrays[_TRADE["price"]])

@@ -18,6 +18,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import MARKS, NO_TIME
 from workstation.numerics.state_arrays import extended
+from workstation.pricing import by_style
 from workstation.pricing.black_kernels import option_delta, option_gamma
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.timer import terms_of
@@ -26,6 +27,8 @@ Codes = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 _MARK = MARKS.places
 _FIELDS = ("mark_iv", "forward", "open_interest")
+_KNOWN = (*_FIELDS, "log_carry")
+"""What is kept by contract; ``log_carry``: log of forward over index of one mark."""
 _QUOTE = ("bid", "ask", "bid_size", "ask_size")
 _LINES = ("equity", "index")
 """Kinds whose own price is the underlying's; a crypto underlying's is the index that its marks and prints carry."""
@@ -60,14 +63,16 @@ class OptionState:
     ----------
     kinds
         Kinds of instruments that are followed; none: all.
+    rate
+        Of ``NbboParameters``.
     """
 
-    def __init__(self, kinds: Sequence[str]) -> None:
-        self._kinds = tuple(kinds)
+    def __init__(self, kinds: Sequence[str], rate: float | None = None) -> None:
+        self._kinds, self._rate = tuple(kinds), rate
         self.terms = TradedTerms()
         self._follows = np.empty(0, dtype=np.int8)
         self.is_line = np.empty(0, dtype=bool)
-        self._known = np.empty((len(_FIELDS), 0))
+        self._known = np.empty((len(_KNOWN), 0))
         self.spots = Spots(
             np.empty(0),
             np.empty(0, np.int64),
@@ -124,9 +129,11 @@ class OptionState:
         """Absorb ``marks`` rows; gives time, code and quote of those that carry a quote."""
         codes = self.followed(arrays[_MARK["instrument"]].codes)
         event_ns = np.array(arrays[_MARK["event_ns"]])
-        _learn(codes, np.stack([arrays[_MARK[name]] for name in _FIELDS]), self._known)
+        index, forward = np.array(arrays[_MARK["index"]]), arrays[_MARK["forward"]]
+        log_carry = np.full(codes.size, np.nan)
+        np.log(forward / index, out=log_carry, where=(forward > 0) & (index > 0))
+        _learn(codes, np.stack([*(arrays[_MARK[name]] for name in _FIELDS), log_carry]), self._known)
         held = np.flatnonzero(codes >= 0)
-        index = np.array(arrays[_MARK["index"]])
         underlying = self.underlying(codes[held])
         put_spots(self.spots, underlying, event_ns[held], index[held])
         quotes = np.stack([arrays[_MARK[name]] for name in _QUOTE], axis=1)[held]
@@ -161,15 +168,26 @@ class OptionState:
         }  # fmt: skip
 
     def _imply(self, rows: Rows, iv: Floats, forward: Floats, unit: Floats, option: npt.NDArray[Any]) -> None:
-        """Vols of the prices of prints that carry none."""
+        """Vols of the prices of prints that carry none, by the style of their contracts."""
         lacking = np.flatnonzero(option & ~(iv > 0) & (forward > 0) & (rows.price > 0))
-        if lacking.size:
-            at = rows.code[lacking]
-            years = np.maximum(self.terms.expiry_ns[at] - rows.event_ns[lacking], SHORTEST_NS) / YEAR_NS
-            iv[lacking] = implied_vol(
-                prices=rows.price[lacking] * unit[lacking], forwards=forward[lacking], strikes=self.terms.strike[at],
-                years=years, is_call=self.terms.is_call[at],
-            )  # fmt: skip
+        if not lacking.size:
+            return
+        at = rows.code[lacking]
+        years = np.maximum(self.terms.expiry_ns[at] - rows.event_ns[lacking], SHORTEST_NS) / YEAR_NS
+        own: dict[str, Any] = {
+            "prices": rows.price[lacking] * unit[lacking], "forwards": forward[lacking], "strikes": self.terms.strike[at],
+            "years": years, "is_call": self.terms.is_call[at],
+        }  # fmt: skip
+        carry = np.nan_to_num(self._known[3, at] / years)
+        early = self.terms.american[at]
+        if self._rate is None:  # without a carry nothing is exercised early
+            early &= carry != 0.0
+        if not early.any():
+            iv[lacking] = implied_vol(**own)
+            return
+        rates = np.maximum(carry, 0.0) if self._rate is None else np.full(years.size, self._rate)
+        discounts = np.where(early, np.exp(-rates * years), 1.0)
+        iv[lacking] = by_style.implied_vol(**own, discounts=discounts, american=early, yields=rates - carry)
 
     def _grow(self, contracts: int) -> None:
         held = self._follows.size
@@ -177,7 +195,7 @@ class OptionState:
             size = max(contracts, 2 * held, 1024)
             self._follows = extended(self._follows, size, _UNASKED)
             self.is_line = extended(self.is_line, size, False)
-            known = np.full((len(_FIELDS), size), np.nan)
+            known = np.full((len(_KNOWN), size), np.nan)
             known[:, :held] = self._known
             self._known = known
             self.terms._grow(size)
@@ -211,7 +229,7 @@ class OptionState:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a ``snapshot()``."""
-        self.__init__(self._kinds)  # type: ignore[misc]
+        self.__init__(self._kinds, self._rate)  # type: ignore[misc]
         self.terms.restore(state["terms"])
         codes = REGISTRY.codes(state["instruments"]).astype(np.int64)
         self._grow(int(codes.max(initial=-1)) + 1)

@@ -124,48 +124,40 @@ def _replace(ordered: Any, count: int, old: float, new: float) -> None:
 
 
 @numba.njit(cache=True)
-def _drop_oldest(state: Baselines, row: int, measure: int) -> None:
-    kept = state.values.shape[2]
-    first, count = state.first[row, measure], state.count[row, measure]
-    _remove(state.ordered[row, measure], count, state.values[row, measure, first])
-    state.first[row, measure] = (first + 1) % kept
-    state.count[row, measure] = count - 1
-
-
-@numba.njit(cache=True)
 def compare(
-    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any
-) -> int:
-    """z and robust z into ``out``, then take the value in; gives how many it was compared with. NaN is neither."""
-    kept = state.values.shape[2]
-    while (
-        state.count[row, measure] > 0
-        and state.times[row, measure, state.first[row, measure]] < now_ns - ttl_ns
-    ):
-        _drop_oldest(state, row, measure)
-    held = state.count[row, measure]
-    out[0], out[1] = np.nan, np.nan
-    if np.isnan(value):
-        return int(held)
-    ordered = state.ordered[row, measure]
-    if held >= samples:
-        out[0] = z_score(value, ordered[:held])
-        out[1] = mad_z_score(value, ordered[:held])
-    place = (state.first[row, measure] + held) % kept
-    if held == kept:
-        _replace(ordered, held, state.values[row, measure, place], value)
-        state.first[row, measure] = (place + 1) % kept
-    else:
-        _insert(ordered, held, value)
-        state.count[row, measure] += 1
-    state.values[row, measure, place] = value
-    state.times[row, measure, place] = now_ns
-    return int(held)  # fmt: skip
+    state: Baselines, row: int, measure: int, value: float, now_ns: int, ttl_ns: int, samples: int, out: Any, at: int
+) -> int:  # fmt: skip
+    """z and robust z into ``out[at]`` and the place after it, then take the value in; gives how many it was compared with.
+
+    NaN is neither compared nor taken in.
+    """
+    values, times = state.values[row, measure], state.times[row, measure]
+    ordered, firsts, counts = state.ordered[row, measure], state.first, state.count
+    kept, first, held = values.size, firsts[row, measure], counts[row, measure]
+    while held > 0 and times[first] < now_ns - ttl_ns:  # the oldest goes
+        _remove(ordered, held, values[first])
+        first, held = (first + 1) % kept, held - 1
+    out[at], out[at + 1] = np.nan, np.nan
+    compared = held
+    if not np.isnan(value):
+        if held >= samples:
+            out[at] = z_score(value, ordered[:held])
+            out[at + 1] = mad_z_score(value, ordered[:held])
+        place = (first + held) % kept
+        if held == kept:
+            _replace(ordered, held, values[place], value)
+            first = (place + 1) % kept
+        else:
+            _insert(ordered, held, value)
+            held += 1
+        values[place], times[place] = value, now_ns
+    firsts[row, measure], counts[row, measure] = first, held
+    return int(compared)
 
 
 @numba.njit(cache=True)
-def rank(state: Ranks, underlying: int, premium: float, samples: int) -> float:
-    """Share of the underlying's last packets with a smaller premium, NaN below ``samples``; then take it in."""
+def rank(state: Ranks, underlying: int, premium: float, samples: int, counts: bool) -> float:
+    """Share of the underlying's last packets with a smaller premium, NaN below ``samples``; then take it in where it ``counts``."""
     if np.isnan(premium):
         return np.nan
     kept = state.premium.shape[1]
@@ -177,6 +169,7 @@ def rank(state: Ranks, underlying: int, premium: float, samples: int) -> float:
         for place in range(held):
             under += ring[place] < premium
         share = under / held
-    state.premium[underlying, state.count[underlying] % kept] = premium
-    state.count[underlying] += 1
+    if counts:
+        state.premium[underlying, state.count[underlying] % kept] = premium
+        state.count[underlying] += 1
     return share

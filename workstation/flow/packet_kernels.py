@@ -16,6 +16,8 @@ from workstation.flow.placement import AA, BB, MISSING, STALE, A, B
 from workstation.market.tables import NBBO_BUCKETS, TradeFlag
 
 _ISO = int(TradeFlag.ISO)
+_OF_PACKAGES = int(TradeFlag.MULTI_LEG | TradeFlag.STOCK_TIED | TradeFlag.COMBO)
+"""Legs of packages are ranked, but nothing is ranked against them: what a leg costs says nothing of an order in one contract."""
 BUCKETS = len(NBBO_BUCKETS)
 (
     CODE, UNDERLYING, PARENT, START, END, PRINTS, ISO, FLAGS, EXCHANGES, FRESH, BURST, BURST_PACKETS, NEXT, ORDINAL, SAMPLES, COUNTS,
@@ -158,13 +160,14 @@ def _measure(ints: Any, floats: Any, row: int, baselines: Baselines, ranks: Rank
     for measure in range(len(MEASURES)):
         value = floats[PREMIUM] if measure == 0 else floats[SIZE] if measure == 1 else spread
         held = compare(
-            baselines, row, measure, value, ints[END], limits.ttl, limits.samples, floats[Z + 2 * measure : Z + 2 * measure + 2]
+            baselines, row, measure, value, ints[END], limits.ttl, limits.samples, floats, Z + 2 * measure
         )  # fmt: skip
         if measure == 1:
             ints[SAMPLES] = held
     floats[RANK] = np.nan
     if ints[UNDERLYING] >= 0:
-        floats[RANK] = rank(ranks, ints[UNDERLYING], floats[PREMIUM], limits.rank_samples)
+        counts = ints[FLAGS] & _OF_PACKAGES == 0
+        floats[RANK] = rank(ranks, ints[UNDERLYING], floats[PREMIUM], limits.rank_samples, counts)
 
 
 @numba.njit(cache=True)
@@ -173,63 +176,77 @@ def tell_due(
     out_ints: Any, out_floats: Any, told: int,
 ) -> int:  # fmt: skip
     """Give out the packets of bursts that are over, in the order in which they began; gives the packets told in all."""
-    ring = bursts.start_ns.size
+    starts, ring = bursts.start_ns, bursts.start_ns.size
+    if (
+        counters[C_HEAD] == counters[C_TAIL]
+        or watermark <= starts[counters[C_HEAD] % ring] + 2 * limits.window
+    ):
+        return told
+    firsts, sizes, numbers, unders = bursts.first, bursts.packets, bursts.number, bursts.underlying
+    all_ints, all_floats, free = pool.ints, pool.floats, pool.free
+    of_contract, of_underlying = pool.of_contract, pool.of_underlying
     while counters[C_HEAD] < counters[C_TAIL]:
         at = counters[C_HEAD] % ring
-        if watermark <= bursts.start_ns[at] + 2 * limits.window:
+        if watermark <= starts[at] + 2 * limits.window:
             break
-        packet = bursts.first[at]
+        packet = firsts[at]
         while packet >= 0:
-            ints, floats = pool.ints[packet], pool.floats[packet]
+            ints, floats = all_ints[packet], all_floats[packet]
             code = ints[CODE]
-            if pool.of_contract[code] == packet:
-                pool.of_contract[code] = -1
+            if of_contract[code] == packet:
+                of_contract[code] = -1
             following = ints[NEXT]
-            ints[BURST], ints[BURST_PACKETS] = bursts.number[at], bursts.packets[at]
+            ints[BURST], ints[BURST_PACKETS] = numbers[at], sizes[at]
             _measure(ints, floats, rows[code], baselines, ranks, limits)
-            out_ints[told, :] = ints
-            out_floats[told, :] = floats
+            for column in range(INTS):  # slices would cost more than the copy
+                out_ints[told, column] = ints[column]
+            for column in range(FLOATS):
+                out_floats[told, column] = floats[column]
             told += 1
-            pool.free[counters[C_FREE]] = packet
+            free[counters[C_FREE]] = packet
             counters[C_FREE] += 1
             packet = following
-        under = bursts.underlying[at]
-        if under >= 0 and pool.of_underlying[under] == at:
-            pool.of_underlying[under] = -1
+        under = unders[at]
+        if under >= 0 and of_underlying[under] == at:
+            of_underlying[under] = -1
         counters[C_HEAD] += 1
     return told
 
 
 @numba.njit(cache=True)
-def _burst_for(prints: Any, pool: Pool, bursts: Bursts, counters: Any, limits: Limits) -> int:
+def _burst_for(
+    under: int, now: int, of_underlying: Any, bursts: Bursts, counters: Any, limits: Limits
+) -> int:
     """The burst a new packet belongs to; a packet of an earlier time than its underlying's burst stands in one of its own."""
-    under, now = prints[P_UNDERLYING], prints[P_TIME]
-    held = pool.of_underlying[under] if under >= 0 else -1
-    if held >= 0 and abs(now - bursts.start_ns[held]) <= limits.window:
+    starts = bursts.start_ns
+    held = of_underlying[under] if under >= 0 else -1
+    if held >= 0 and abs(now - starts[held]) <= limits.window:
         return int(held)
-    at = counters[C_TAIL] % bursts.start_ns.size
+    at = counters[C_TAIL] % starts.size
     counters[C_TAIL] += 1
     counters[C_BURST] += 1
-    bursts.start_ns[at], bursts.first[at], bursts.last[at] = now, -1, -1
+    later = under >= 0 and (held < 0 or now > starts[held])
+    starts[at], bursts.first[at], bursts.last[at] = now, -1, -1
     bursts.packets[at], bursts.number[at], bursts.underlying[at] = 0, counters[C_BURST], under
-    if under >= 0 and (held < 0 or now > bursts.start_ns[held]):
-        pool.of_underlying[under] = at
+    if later:
+        of_underlying[under] = at
     return int(at)
 
 
 @numba.njit(cache=True)
 def _open_packet(prints: Any, numbers: Any, pool: Pool, bursts: Bursts, counters: Any, limits: Limits) -> int:
+    all_ints, last = pool.ints, bursts.last
     counters[C_FREE] -= 1
     packet = pool.free[counters[C_FREE]]
-    begin_packet(pool.ints[packet], pool.floats[packet], prints, numbers)
+    begin_packet(all_ints[packet], pool.floats[packet], prints, numbers)
     counters[C_ORDINAL] += 1
-    pool.ints[packet, ORDINAL], pool.ints[packet, NEXT] = counters[C_ORDINAL], -1
-    at = _burst_for(prints, pool, bursts, counters, limits)
-    if bursts.last[at] >= 0:
-        pool.ints[bursts.last[at], NEXT] = packet
+    all_ints[packet, ORDINAL], all_ints[packet, NEXT] = counters[C_ORDINAL], -1
+    at = _burst_for(prints[P_UNDERLYING], prints[P_TIME], pool.of_underlying, bursts, counters, limits)
+    if last[at] >= 0:
+        all_ints[last[at], NEXT] = packet
     else:
         bursts.first[at] = packet
-    bursts.last[at] = packet
+    last[at] = packet
     bursts.packets[at] += 1
     pool.of_contract[prints[P_CODE]] = packet
     return int(packet)
@@ -241,23 +258,23 @@ def gather(
     ranks: Ranks, limits: Limits, member: Any, out_ints: Any, out_floats: Any, told: int,
 ) -> int:  # fmt: skip
     """Prints [start, stop) into packets; ``member`` gets the ordinal of each print's packet. Gives the packets told in all."""
+    of_contract, all_ints, all_floats = pool.of_contract, pool.ints, pool.floats
     for i in range(start, stop):
-        prints, numbers = ints[i], floats[i]
-        now = prints[P_TIME]
+        now, code = ints[i, P_TIME], ints[i, P_CODE]
         if now > counters[C_WATERMARK]:
             counters[C_WATERMARK] = now
             told = tell_due(
                 now, pool, bursts, counters, baselines, rows, ranks, limits, out_ints, out_floats, told
             )
-        if prints[P_SKIP] != 0:
+        if ints[i, P_SKIP] != 0:
             continue
-        packet = pool.of_contract[prints[P_CODE]]
+        packet = of_contract[code]
         if (
             packet < 0
-            or pool.ints[packet, PARENT] != prints[P_PARENT]
-            or abs(now - pool.ints[packet, START]) > limits.window
+            or all_ints[packet, PARENT] != ints[i, P_PARENT]
+            or abs(now - all_ints[packet, START]) > limits.window
         ):
-            packet = _open_packet(prints, numbers, pool, bursts, counters, limits)
-        add_print(pool.ints[packet], pool.floats[packet], prints, numbers)
-        member[i] = pool.ints[packet, ORDINAL]
-    return told  # fmt: skip
+            packet = _open_packet(ints[i], floats[i], pool, bursts, counters, limits)
+        add_print(all_ints[packet], all_floats[packet], ints[i], floats[i])
+        member[i] = all_ints[packet, ORDINAL]
+    return told

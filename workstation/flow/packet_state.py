@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,16 @@ from workstation.flow.packet_baselines import MEASURES, Baselines, Ranks
 from workstation.flow.traded_terms import TradedTerms
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import EXCLUSIONS, NBBO_BUCKETS, NO_TIME
+from workstation.market.tables.categories import CategoryNumbers
 from workstation.numerics.state_arrays import extended
 
 MOST_EXCHANGES = 63
+MISSING = NBBO_BUCKETS.index("MISSING")
+
+
+def places_in(known: tuple[str, ...], missing: int) -> Callable[[list[str]], list[int]]:
+    """Texts -> their places among the known ones."""
+    return lambda texts: [known.index(text) if text in known else missing for text in texts]
 
 
 class PacketState:
@@ -37,7 +45,10 @@ class PacketState:
         self.ranks = Ranks(np.zeros((0, rank_history)), np.zeros(0, np.int64))
         self._exchanges: dict[str, int] = {"": 0}
         self.parent_texts: dict[int, tuple[str, str]] = {0: ("", "")}
-        self._code_maps: dict[Any, npt.NDArray[np.int64]] = {}
+        self.exchange_numbers = CategoryNumbers(self._exchange_numbers)
+        self.buckets = CategoryNumbers(places_in(NBBO_BUCKETS, MISSING), MISSING)
+        self.reasons = CategoryNumbers(places_in(EXCLUSIONS, 0))
+        self._salts = CategoryNumbers(text_hashes)
 
     def _blank_baselines(self, rows: int) -> Baselines:
         shape = (rows, len(MEASURES), self._history)
@@ -118,44 +129,20 @@ class PacketState:
 
     # -- numbers for texts --------------------------------------------------------------------------------
 
-    def exchange_numbers(self, exchanges: Any) -> npt.NDArray[np.int64]:
-        """Number of each row's exchange, 0 for none."""
-        for name in exchanges.categories:
-            self._exchanges.setdefault(str(name), min(len(self._exchanges), MOST_EXCHANGES))
-        numbers = np.array([*(self._exchanges[str(name)] for name in exchanges.categories), 0])
-        told: npt.NDArray[np.int64] = numbers[exchanges.codes]
-        return told
+    def _exchange_numbers(self, names: list[str]) -> list[int]:
+        """Numbers of exchanges, 0 for none."""
+        return [self._exchanges.setdefault(name, min(len(self._exchanges), MOST_EXCHANGES)) for name in names]
 
     def parents(self, blocks: Any, hashed: npt.NDArray[np.int64], venues: Any) -> npt.NDArray[np.int64]:
         """A number for venue and block of each print: prints with another number are of another parent."""
-        names = [str(name) for name in venues.categories]
-        salts = np.append(text_hashes(names), 0)
-        numbers: npt.NDArray[np.int64] = hashed ^ (salts[venues.codes] << 1)
+        numbers: npt.NDArray[np.int64] = hashed ^ (self._salts(venues) << 1)
         if not numbers.any():
             return numbers
         for number, first in zip(*np.unique(numbers, return_index=True), strict=True):
             if int(number) not in self.parent_texts:
-                venue = names[venues.codes[first]] if venues.codes[first] >= 0 else ""
+                venue = str(venues.categories[venues.codes[first]]) if venues.codes[first] >= 0 else ""
                 self.parent_texts[int(number)] = (venue, str(blocks[first]))
         return numbers
-
-    def buckets(self, names: Any) -> npt.NDArray[np.int64]:
-        """Place in ``NBBO_BUCKETS`` of each category; the last is for rows that have none."""
-        return self._mapped(names, NBBO_BUCKETS, NBBO_BUCKETS.index("MISSING"))
-
-    def reasons(self, names: Any) -> npt.NDArray[np.int64]:
-        """Place in ``EXCLUSIONS`` of each category; the last is for rows that have none."""
-        return self._mapped(names, EXCLUSIONS, 0)
-
-    def _mapped(self, names: Any, known: tuple[str, ...], missing: int) -> npt.NDArray[np.int64]:
-        key = (tuple(str(name) for name in names), known)
-        if key not in self._code_maps:
-            if len(self._code_maps) > 64:
-                self._code_maps.clear()
-            self._code_maps[key] = np.array(
-                [*(known.index(name) if name in known else missing for name in key[0]), missing]
-            )
-        return self._code_maps[key]
 
     # -- state --------------------------------------------------------------------------------------------
 
@@ -190,7 +177,7 @@ class PacketState:
         self._used_rows = len(state["baselines"][0])
         self.baselines = Baselines(*(np.array(part) for part in state["baselines"]))
         self.ranks = Ranks(*(np.array(part) for part in state["ranks"]))
-        self._exchanges = {str(name): int(number) for name, number in state["exchanges"].items()}
+        self._exchanges.update({str(name): int(number) for name, number in state["exchanges"].items()})
         self.parent_texts = {
             int(key): (str(texts[0]), str(texts[1])) for key, texts in state["parents"].items()
         }

@@ -23,6 +23,7 @@ from workstation.flow.packet_memory import PacketMemory, Told
 from workstation.flow.packet_state import PacketState
 from workstation.market.engine import Beats, Engine
 from workstation.market.tables import EXCLUSIONS, NO_TIME, PACKETS, PRINTS
+from workstation.market.tables.categories import CategoryNumbers
 from workstation.market.tables.frames import arrays_of
 from workstation.pricing.timer import terms_of
 
@@ -31,7 +32,7 @@ _NUMBERS = (
     "price", "size", "premium_usd", "bid", "ask", "quote_age_ms", "spot", "pre_move", "iv", "vol_edge_bps", "delta", "gamma", "vega",
     "open_interest", "volume_before",
 )  # fmt: skip
-_VENUE_SOURCE = "venue"
+_BY_VENUE = CategoryNumbers(lambda sources: [source == "venue" for source in sources])
 _SKIPPED = np.isin(np.arange(len(EXCLUSIONS)), NO_PART)
 
 
@@ -46,7 +47,7 @@ class PacketsParameters:
     history, samples, ttl
         How many packets of the contract a packet is compared with, from how many on, and how old they may be.
     rank_history, rank_samples
-        The same for the rank of its premium among its underlying's packets.
+        The same for the rank of its premium among its underlying's packets that are no legs of packages.
     """
 
     window_ms: float = 500.0
@@ -160,24 +161,17 @@ class Packets(Engine):
         state, count = self._state, len(arrays[0])
         codes = arrays[_AT["instrument"]].codes.astype(np.int64)
         state.terms.look_up(codes)
-        sources, exchanges = arrays[_AT["side_source"]], arrays[_AT["exchange"]]
-        by_venue = np.append([str(name) == _VENUE_SOURCE for name in sources.categories], False)[
-            sources.codes
-        ]
-        exclusion = np.asarray(arrays[_AT["exclusion"]].codes)
-        reasons = state.reasons(arrays[_AT["exclusion"]].categories)[exclusion]
+        reasons = state.reasons(arrays[_AT["exclusion"]])
         ints = np.empty((count, k.PRINT_INTS), dtype=np.int64)
         ints[:, k.P_TIME], ints[:, k.P_CODE] = arrays[_AT["event_ns"]], codes
         ints[:, k.P_UNDERLYING] = state.terms.underlying[codes]
         ints[:, k.P_PARENT] = state.parents(
             arrays[_AT["block_id"]], text_hashes(arrays[_AT["block_id"]]), arrays[_AT["venue"]]
         )
-        ints[:, k.P_BUCKET] = state.buckets(arrays[_AT["placement"]].categories)[
-            arrays[_AT["placement"]].codes
-        ]
+        ints[:, k.P_BUCKET] = state.buckets(arrays[_AT["placement"]])
         ints[:, k.P_FLAGS], ints[:, k.P_NEUTRAL] = arrays[_AT["flags"]], reasons != 0
-        ints[:, k.P_VENUE_SIDE] = np.where(by_venue, arrays[_AT["side"]], 0)
-        ints[:, k.P_EXCHANGE] = state.exchange_numbers(exchanges)
+        ints[:, k.P_VENUE_SIDE] = _BY_VENUE(arrays[_AT["side_source"]]) * arrays[_AT["side"]]
+        ints[:, k.P_EXCHANGE] = state.exchange_numbers(arrays[_AT["exchange"]])
         ints[:, k.P_SKIP] = _SKIPPED[reasons]
         floats = np.empty((count, k.PRINT_FLOATS))
         for column, name in enumerate(_NUMBERS):

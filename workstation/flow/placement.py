@@ -11,7 +11,7 @@ import numba
 import numpy as np
 
 from workstation.flow.eligibility import EXCLUSION_CODE
-from workstation.flow.quote_log import quote_as_of
+from workstation.flow.quote_log import latest_at
 from workstation.flow.side_rules import VENUE, side_by_rule
 from workstation.market.instants import DAY_NS, SECOND_NS
 from workstation.market.tables import NBBO_BUCKETS
@@ -36,6 +36,7 @@ _CANCEL, _UNKNOWN_CANCEL, _VOID = (
     EXCLUSION_CODE["unknown cancel"],
     EXCLUSION_CODE["void"],
 )
+_FOREVER = np.iinfo(np.int64).max
 
 
 class Rows(NamedTuple):
@@ -123,148 +124,148 @@ def bucket_of(price: float, bid: float, ask: float, cent: float) -> int:
 
 
 @numba.njit(cache=True)
-def put_spot(spots: Spots, underlying: int, event_ns: int, price: float) -> None:
-    """Learn a price of an underlying."""
+def put_spot(
+    newest: Any, newest_ns: Any, seconds: Any, prices: Any, underlying: int, event_ns: int, price: float
+) -> None:
+    """Learn a price of an underlying; the arrays are those of ``Spots``."""
     if underlying < 0 or not price > 0.0:
         return
     second = event_ns // SECOND_NS
     slot = second % SPOT_SECONDS
-    if second >= spots.second[underlying, slot]:
-        spots.second[underlying, slot] = second
-        spots.price[underlying, slot] = price
-    if event_ns >= spots.newest_ns[underlying]:
-        spots.newest_ns[underlying] = event_ns
-        spots.newest[underlying] = price
+    if second >= seconds[underlying, slot]:
+        seconds[underlying, slot] = second
+        prices[underlying, slot] = price
+    if event_ns >= newest_ns[underlying]:
+        newest_ns[underlying] = event_ns
+        newest[underlying] = price
 
 
 @numba.njit(cache=True)
 def put_spots(spots: Spots, underlying: Any, event_ns: Any, price: Any) -> None:
     """Learn prices of underlyings in their order."""
+    newest, newest_ns, seconds, prices = spots.newest, spots.newest_ns, spots.second, spots.price
     for i in range(underlying.size):
-        put_spot(spots, underlying[i], event_ns[i], price[i])
+        put_spot(newest, newest_ns, seconds, prices, underlying[i], event_ns[i], price[i])
 
 
 @numba.njit(cache=True)
-def _move_before(spots: Spots, underlying: int, event_ns: int, now: float) -> float:
+def _move_before(seconds: Any, prices: Any, underlying: int, event_ns: int, now: float) -> float:
     """Return since five minutes before; NaN where no price of then is kept."""
     then = event_ns // SECOND_NS - PRE_MOVE_SECONDS
     for second in range(then, then - PRE_MOVE_REACH, -1):
         slot = second % SPOT_SECONDS
-        if spots.second[underlying, slot] == second:
-            return float(now / spots.price[underlying, slot] - 1.0)
+        if seconds[underlying, slot] == second:
+            return float(now / prices[underlying, slot] - 1.0)
     return np.nan
 
 
 @numba.njit(cache=True)
-def _repeats(contracts: Contracts, code: int, hashed: int) -> bool:
+def _repeats(recent: Any, prints: Any, code: int, hashed: int) -> bool:
     if hashed == 0:
         return False
     for place in range(RECENT):
-        if contracts.recent[code, place] == hashed:
+        if recent[code, place] == hashed:
             return True
-    contracts.recent[code, contracts.prints[code] % RECENT] = hashed
-    contracts.prints[code] += 1
+    recent[code, prints[code] % RECENT] = hashed
+    prints[code] += 1
     return False
 
 
 @numba.njit(cache=True)
-def _count_volume(contracts: Contracts, code: int, event_ns: int, size: float) -> float:
+def _count_volume(days: Any, volume: Any, code: int, event_ns: int, size: float) -> float:
     """Add to the volume of the print's day; gives what it was before."""
     day = event_ns // DAY_NS
-    if day > contracts.day[code]:
-        contracts.day[code] = day
-        contracts.volume[code] = 0.0
-    if day < contracts.day[code]:
+    if day > days[code]:
+        days[code] = day
+        volume[code] = 0.0
+    if day < days[code]:
         return np.nan
-    before = contracts.volume[code]
-    contracts.volume[code] = max(before + size, 0.0)
+    before = volume[code]
+    volume[code] = max(before + size, 0.0)
     return float(before)
 
 
 @numba.njit(cache=True)
-def _join(log: Any, newest: Any, rows: Rows, i: int, ages: Ages, placed: Placed) -> None:
-    """Quote and age at the print; NaN where there is none, or where it is too old to be surely kept."""
-    code, now = rows.code[i], rows.event_ns[i]
-    at = -1
-    if now >= rows.watermark_ns[i] - ages.lookback:
-        at = quote_as_of(log, newest, code, now, now - ages.most)
-    if at < 0:
-        placed.bucket[i] = STALE if newest.first_ns[code] <= now else MISSING
-        return
-    age = now - log.event_ns[at]
-    if age > ages.most:
-        placed.bucket[i] = STALE
-        return
-    placed.quote[i, :] = log.quote[at]
-    placed.age_ms[i] = age / 1e6
-    placed.bucket[i] = bucket_of(rows.price[i], log.quote[at, 0], log.quote[at, 1], rows.cent[i])
+def _with_quote(exclusion: int, bid: float, ask: float) -> int:
+    """Why a print has no direction, once it has met a fresh quote; 0: it may have one."""
+    if exclusion != 0 or not (bid > 0.0 and ask > 0.0 and bid >= ask):
+        return exclusion
+    return _LOCKED if bid == ask else _CROSSED
 
 
 @numba.njit(cache=True)
-def _quote_reason(placed: Placed, i: int) -> int:
-    """Why the quote it met gives no direction; 0: it may."""
-    if placed.bucket[i] != MID or not placed.quote[i, 0] >= placed.quote[i, 1]:
-        return 0
-    return _LOCKED if placed.quote[i, 0] == placed.quote[i, 1] else _CROSSED
+def _without_quote(at: int, first_ns: int, now: int) -> int:
+    """The bucket of a print without a fresh quote."""
+    return STALE if at >= 0 or first_ns <= now else MISSING
 
 
 @numba.njit(cache=True)
-def _give_side(rows: Rows, placed: Placed, contracts: Contracts, i: int, rules: Any, unknown: Any) -> None:
-    code = rows.code[i]
-    neutral = rows.exclusion[i] != 0 and rows.exclusion[i] != _LOCKED and rows.exclusion[i] != _CROSSED
-    fresh = placed.bucket[i] != STALE and placed.bucket[i] != MISSING
-    quote = placed.quote[i] if fresh else unknown
-    for rule in rules:
+def _is_settled(exclusion: int) -> bool:
+    """Whether a print counts as the last price: it has a direction, or only its quote gives none."""
+    return exclusion == 0 or exclusion in (_LOCKED, _CROSSED)
+
+
+@numba.njit(cache=True)
+def _side(
+    rules: Any, venue: int, neutral: bool, price: float, size: float, quote: Any, last: float, direction: int
+) -> tuple[int, int]:
+    """Side by the first rule that tells one, and the rule's number from 1; ``quote`` is NaN where none was met."""
+    for place in range(rules.size):
+        rule = rules[place]
+        side = 0
         if rule == VENUE:
-            side = rows.side[i]
-        elif neutral:
-            side = 0
-        else:
-            last, direction = contracts.last_price[code], contracts.direction[code]
-            side = side_by_rule(rule, rows.price[i], rows.size[i], quote, last, direction)
+            side = venue
+        elif not neutral:
+            side = side_by_rule(rule, price, size, quote, last, direction)
         if side != 0:
-            placed.side[i] = side
-            placed.source[i] = rule + 1
-            return
+            return side, rule + 1
+    return 0, 0
 
 
 @numba.njit(cache=True)
-def _remember_price(contracts: Contracts, code: int, price: float) -> None:
-    last = contracts.last_price[code]
-    if not np.isnan(last) and price != last:
-        contracts.direction[code] = 1 if price > last else -1
-    contracts.last_price[code] = price
+def _stands_aside(exclusion: int, recent: Any, prints: Any, code: int, hashed: int) -> bool:
+    """Whether a print is a cancel, or repeats another."""
+    return exclusion == _CANCEL or (exclusion != _VOID and _repeats(recent, prints, code, hashed))
 
 
 @numba.njit(cache=True)
-def _set_aside(rows: Rows, contracts: Contracts, i: int) -> None:
+def _set_aside(exclusion: int, cancels: int, days: Any, volume: Any, code: int, now: int, size: float) -> int:
     """A cancel takes its print's volume back, one of no known print does nothing; what is no cancel repeats another print."""
-    if rows.exclusion[i] != _CANCEL:
-        rows.exclusion[i] = _DUPLICATE
-    elif rows.cancels[i] > 0:
-        _count_volume(contracts, rows.code[i], rows.event_ns[i], -rows.size[i])
-    else:
-        rows.exclusion[i] = _UNKNOWN_CANCEL
+    if exclusion != _CANCEL:
+        return _DUPLICATE
+    if cancels <= 0:
+        return _UNKNOWN_CANCEL
+    _count_volume(days, volume, code, now, -size)
+    return _CANCEL
 
 
 @numba.njit(cache=True)
-def _settle(
-    rows: Rows, contracts: Contracts, spots: Spots, i: int, rules: Any, unknown: Any, placed: Placed
-) -> None:
-    """Side, volume, last price and the underlying of a print that has been placed."""
-    code, under, now = rows.code[i], rows.underlying[i], rows.event_ns[i]
-    if rows.exclusion[i] == 0:
-        rows.exclusion[i] = _quote_reason(placed, i)
-    _give_side(rows, placed, contracts, i, rules, unknown)
-    if rows.exclusion[i] != _VOID:
-        placed.volume_before[i] = _count_volume(contracts, code, now, rows.size[i])
-    if rows.exclusion[i] in (0, _LOCKED, _CROSSED):
-        _remember_price(contracts, code, rows.price[i])
-        if rows.is_underlying[i]:
-            put_spot(spots, under, now, rows.price[i])
-    if under >= 0 and spots.newest_ns[under] > -1:
-        placed.spot[i] = spots.newest[under]
-        placed.pre_move[i] = _move_before(spots, under, now, spots.newest[under])
+def _remember_price(last_price: Any, direction: Any, code: int, price: float) -> None:
+    last = last_price[code]
+    if not np.isnan(last) and price != last:
+        direction[code] = 1 if price > last else -1
+    last_price[code] = price
+
+
+@numba.njit(cache=True)
+def _learn_until(
+    now: int, update: int, updates_ns: Any, of: Any, price: Any, newest: Any, newest_ns: Any, seconds: Any, prices: Any
+) -> int:  # fmt: skip
+    """Learn what prices of underlyings held up to a time; gives the place of the next."""
+    while update < updates_ns.size and updates_ns[update] <= now:
+        put_spot(newest, newest_ns, seconds, prices, of[update], updates_ns[update], price[update])
+        update += 1
+    return update
+
+
+@numba.njit(cache=True)
+def _spot_at(
+    newest: Any, newest_ns: Any, seconds: Any, prices: Any, under: int, now: int
+) -> tuple[float, float]:
+    """Price of the underlying and its return over five minutes; NaN where it is not known."""
+    if under < 0 or newest_ns[under] <= -1:
+        return np.nan, np.nan
+    return newest[under], _move_before(seconds, prices, under, now, newest[under])
 
 
 @numba.njit(cache=True)
@@ -272,25 +273,64 @@ def place_rows(
     rows: Rows, log: Any, newest: Any, contracts: Contracts, spots: Spots, updates: SpotUpdates, rules: Any, ages: Ages,
     placed: Placed,
 ) -> None:  # fmt: skip
-    """Place prints one after the other."""
-    unknown = np.full(4, np.nan)
-    update = 0
-    for i in range(rows.event_ns.size):
-        code, under, now = rows.code[i], rows.underlying[i], rows.event_ns[i]
-        while update < updates.event_ns.size and updates.event_ns[update] <= now:
-            put_spot(spots, updates.underlying[update], updates.event_ns[update], updates.price[update])
-            update += 1
-        if rows.exclusion[i] == _CANCEL or (
-            rows.exclusion[i] != _VOID and _repeats(contracts, code, rows.hashed[i])
-        ):
-            _set_aside(rows, contracts, i)
-            placed.bucket[i] = MISSING
+    """Place prints one after the other.
+
+    The records are taken apart before the loop: an array that is taken out of a record within it costs more than the join.
+    """
+    times, codes, unders, exclusion = rows.event_ns, rows.code, rows.underlying, rows.exclusion
+    price, size, index, cent, oldest_ns = rows.price, rows.size, rows.index, rows.cent, rows.watermark_ns
+    hashed, cancels, venue_side, is_underlying = rows.hashed, rows.cancels, rows.side, rows.is_underlying
+    log_ns, log_quote, before = log.event_ns, log.quote, log.before
+    newest_place, first_ns = newest.place, newest.first_ns
+    last_price, direction, days, volume = (
+        contracts.last_price,
+        contracts.direction,
+        contracts.day,
+        contracts.volume,
+    )
+    recent, prints = contracts.recent, contracts.prints
+    spot, spot_ns, seconds, prices = spots.newest, spots.newest_ns, spots.second, spots.price
+    bucket, quotes, age_ms, side, source = (
+        placed.bucket,
+        placed.quote,
+        placed.age_ms,
+        placed.side,
+        placed.source,
+    )
+    spot_then, pre_move, volume_before = placed.spot, placed.pre_move, placed.volume_before
+    update_ns, update_of, update_price = updates.event_ns, updates.underlying, updates.price
+    update, unknown = 0, (np.nan, np.nan, np.nan, np.nan)
+    for i in range(times.size):
+        code, under, now = codes[i], unders[i], times[i]
+        update = _learn_until(now, update, update_ns, update_of, update_price, spot, spot_ns, seconds, prices)
+        if _stands_aside(exclusion[i], recent, prints, code, hashed[i]):
+            exclusion[i] = _set_aside(exclusion[i], cancels[i], days, volume, code, now, size[i])
+            bucket[i] = MISSING
             continue
-        put_spot(spots, under, now, rows.index[i])
-        _join(log, newest, rows, i, ages, placed)
-        _settle(rows, contracts, spots, i, rules, unknown, placed)
-    for i in range(update, updates.event_ns.size):
-        put_spot(spots, updates.underlying[i], updates.event_ns[i], updates.price[i])
+        put_spot(spot, spot_ns, seconds, prices, under, now, index[i])
+        at, quote = -1, unknown
+        if now >= oldest_ns[i] - ages.lookback:
+            at = latest_at(log_ns, before, newest_place, code, now, now - ages.most)
+        if at < 0 or now - log_ns[at] > ages.most:
+            bucket[i] = _without_quote(at, first_ns[code], now)
+        else:
+            quote = (log_quote[at, 0], log_quote[at, 1], log_quote[at, 2], log_quote[at, 3])
+            quotes[i, 0], quotes[i, 1], quotes[i, 2], quotes[i, 3] = quote
+            age_ms[i] = (now - log_ns[at]) / 1e6
+            bucket[i] = bucket_of(price[i], quote[0], quote[1], cent[i])
+            exclusion[i] = _with_quote(exclusion[i], quote[0], quote[1])
+        settled = _is_settled(exclusion[i])
+        side[i], source[i] = _side(
+            rules, venue_side[i], not settled, price[i], size[i], unknown if bucket[i] == MISSING else quote,
+            last_price[code], direction[code],
+        )  # fmt: skip
+        if exclusion[i] != _VOID:
+            volume_before[i] = _count_volume(days, volume, code, now, size[i])
+        if settled:
+            _remember_price(last_price, direction, code, price[i])
+            put_spot(spot, spot_ns, seconds, prices, under if is_underlying[i] else -1, now, price[i])
+        spot_then[i], pre_move[i] = _spot_at(spot, spot_ns, seconds, prices, under, now)
+    _learn_until(_FOREVER, update, update_ns, update_of, update_price, spot, spot_ns, seconds, prices)
 
 
 @numba.njit(cache=True)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME
+from workstation.market.tables.categories import CategoryNumbers
 from workstation.numerics.state_arrays import extended
 
 Times = npt.NDArray[np.int64]
@@ -63,16 +64,22 @@ def append_quote(log: Any, newest: Any, used: int, code: int, event_ns: int, quo
 
 
 @numba.njit(cache=True)
-def quote_as_of(log: Any, newest: Any, code: int, event_ns: int, oldest_ns: int) -> int:
-    """Place of the contract's newest quote at or before a moment; -1: none at or after ``oldest_ns``, unless it is the newest of all."""
-    at = newest.place[code]
+def latest_at(times: Any, before: Any, place: Any, code: int, event_ns: int, oldest_ns: int) -> int:
+    """As ``quote_as_of``, of the arrays ``Log.event_ns``, ``Log.before`` and ``Newest.place``."""
+    at = place[code]
     if at < 0:
         return -1
-    if log.event_ns[at] <= event_ns:
+    if times[at] <= event_ns:
         return int(at)
-    while at >= 0 and log.event_ns[at] > event_ns:
-        at = log.before[at]
-    return int(at) if at >= 0 and log.event_ns[at] >= oldest_ns else -1
+    while at >= 0 and times[at] > event_ns:
+        at = before[at]
+    return int(at) if at >= 0 and times[at] >= oldest_ns else -1
+
+
+@numba.njit(cache=True)
+def quote_as_of(log: Any, newest: Any, code: int, event_ns: int, oldest_ns: int) -> int:
+    """Place of the contract's newest quote at or before a moment; -1: none at or after ``oldest_ns``, unless it is the newest of all."""
+    return latest_at(log.event_ns, log.before, newest.place, code, event_ns, oldest_ns)
 
 
 @numba.njit(cache=True)
@@ -178,6 +185,8 @@ class QuoteLog:
         self._kept_ns = kept_ns
         self.used = 0
         self.exchanges: dict[str, int] = {"": 0}
+        self.numbers = CategoryNumbers(self._exchange_numbers)
+        """Number of each row's exchange (a category column); 0: consolidated."""
         self.log = Log(np.empty(MOST_ROWS, np.int64), np.empty((MOST_ROWS, 4)), np.empty(MOST_ROWS, np.int64))
         self.newest = Newest(
             np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0, np.int8), np.empty(0, np.int32)
@@ -194,13 +203,9 @@ class QuoteLog:
                 *(extended(held, size, fill) for held, fill in zip(self.newest, fills, strict=True))
             )
 
-    def numbers(self, exchanges: Any) -> npt.NDArray[np.int64]:
-        """Number of each row's exchange (a category column); 0: consolidated."""
-        for name in exchanges.categories:
-            self.exchanges.setdefault(str(name), min(len(self.exchanges), EXCHANGES - 1))
-        numbers = np.array([*(self.exchanges[str(name)] for name in exchanges.categories), 0], dtype=np.int64)
-        told: npt.NDArray[np.int64] = numbers[exchanges.codes]
-        return told
+    def _exchange_numbers(self, names: list[str]) -> list[int]:
+        """Numbers of exchanges; 0: consolidated."""
+        return [self.exchanges.setdefault(name, min(len(self.exchanges), EXCHANGES - 1)) for name in names]
 
     def take(
         self,

@@ -12,6 +12,8 @@ from workstation.flow.structure_names import LEAST_RATIO, MOST_LEGS, MOST_RATIO,
 CALL, PUT = 1, 2
 RIGHTS = {"C": CALL, "P": PUT}
 _MOST_PART = RATIOS[-1]
+FARTHEST = RATIOS[-1] * MOST_RATIO
+"""The largest leg of a package over its smallest, at most."""
 
 
 class Legs(NamedTuple):
@@ -184,3 +186,33 @@ def packages_of_groups(legs: Legs, offsets: Any, chosen: Any, found: Any) -> Non
     for group in range(found.size):
         count = min(offsets[group + 1] - offsets[group], MOST_LEGS)
         found[group] = _of_group(legs, offsets[group], count, chosen[group])
+
+
+@numba.njit(cache=True)
+def alike(
+    order: Any, burst: Any, of_package: Any, size: Any, farthest: float, most: int, places: Any, offsets: Any
+) -> int:
+    """Legs split where sizes, in order, are too far apart for any ratio; groups of one, or of more than ``most``, say nothing.
+
+    ``order`` puts the legs in order of burst, kind of print and size. ``places`` gets those of each group in ascending order,
+    ``offsets`` where each group begins and ends; gives how many groups.
+    """
+    groups, first = 0, 0
+    for i in range(1, order.size + 1):
+        one = order[first]
+        if (
+            i < order.size
+            and burst[order[i]] == burst[one]
+            and of_package[order[i]] == of_package[one]
+            and size[order[i]] <= farthest * size[one]
+        ):
+            continue
+        if 1 < i - first <= most:
+            start = offsets[groups]
+            held = places[start : start + i - first]
+            held[:] = order[first:i]
+            held.sort()
+            groups += 1
+            offsets[groups] = start + i - first
+        first = i
+    return groups

@@ -24,12 +24,13 @@ _TERMS = (
     "is_call",
     "is_listed",
     "inverse",
+    "american",
     "multiplier",
     "sized",
     "strike",
     "expiry_ns",
 )
-_DESCRIBED = ("underlying", "kind", "right", "inverse", "multiplier", "strike", "expiry_ns")
+_DESCRIBED = ("underlying", "kind", "right", "inverse", "style", "multiplier", "strike", "expiry_ns")
 
 
 class TradedTerms:
@@ -58,6 +59,7 @@ class TradedTerms:
         self.is_call = np.zeros(size, dtype=bool)
         self.is_listed = np.zeros(size, dtype=bool)
         self.inverse = np.zeros(size, dtype=bool)
+        self.american = np.zeros(size, dtype=bool)
         self.multiplier = np.ones(size)
         self.sized = np.zeros(size, dtype=bool)
         self.strike = np.full(size, np.nan)
@@ -97,6 +99,7 @@ class TradedTerms:
         self.is_call[codes] = found["right"] == "C"
         self.is_listed[codes] = ["/" not in str(name) for name in REGISTRY.names(codes)]
         self.inverse[codes] = found["inverse"].astype(bool)
+        self.american[codes] = (found["style"] == "american") & ~self.inverse[codes]
         self.multiplier[codes] = np.where(multiplier > 0, multiplier, 1.0)
         self.sized[codes] = multiplier > 0
         self.strike[codes] = found["strike"].astype(np.float64)

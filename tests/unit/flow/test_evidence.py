@@ -38,7 +38,7 @@ def test_a_saved_bundle_replays_to_the_same_alert(kept: dict[str, pd.DataFrame],
         assert len(found.prints) and found.prints["quote_age_ms"].notna().all()
         assert found.chart["part"].sum() == len(found.prints)
         assert len(found.baselines) == len(found.packets) > 0 and len(found.hits)
-        assert found.rule["version"] == "flow-2" and found.rule["thresholds"]["sweep_usd"] == 40_000.0
+        assert found.rule["version"] == "flow-3" and found.rule["thresholds"]["sweep_usd"] == 40_000.0
         assert found.after["minutes"].tolist() == [1, 5, 15, 60]
     assert len(kinds) > 1
 

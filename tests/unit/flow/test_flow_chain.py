@@ -17,7 +17,7 @@ from workstation.flow.classifiers import classify
 from workstation.flow.nbbo import NbboPlacement, place, prints
 from workstation.flow.packets import packets, packets_of
 from workstation.market.digest import digest
-from workstation.market.tables import HEARTBEAT, QUOTES, TABLES, TRADES
+from workstation.market.tables import HEARTBEAT, QUOTES, TABLES, TRADES, TradeFlag
 from workstation.research.flow_accuracy import flow_accuracy, side_accuracy
 from workstation.research.replay import replay
 from workstation.streams.hub import Hub
@@ -105,6 +105,23 @@ def test_quotes_of_exchanges_make_the_nbbo_until_a_consolidated_one_comes() -> N
     )
     rows = place(trades, some)
     assert rows[["bid", "ask"]].values.tolist() == [[1.0, 1.5], [1.1, 1.5], [1.1, 1.4], [1.2, 1.3]]
+
+
+def test_premiums_are_not_ranked_against_legs_of_packages() -> None:
+    """40 000, a leg of a package of 1 200 000, then 60 000: larger than all that was sold outright before."""
+    made = {
+        "instrument": CALL,
+        "index": 600.0,
+        "price": 2.0,
+        "size": [200.0, 6_000.0, 300.0],
+        "condition": ["I", "f", "I"],
+    }
+    times = START + np.arange(3) * SECOND
+    trades = TRADES.conform(
+        pd.DataFrame(made | {"event_ns": times, "flags": [0, int(TradeFlag.MULTI_LEG), 0]})
+    )
+    found = packets(trades, quotes(), rank_samples=1)
+    assert found["premium_rank"].tolist()[1:] == [1.0, 1.0]
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from threading import Lock
 from typing import Any
@@ -96,3 +96,40 @@ class CategoryPool:
                     return category(texts)
                 dtype = self._dtype = categories(*found)
         return coded(np.array([found[text] for text in texts], dtype=np.int32), dtype)
+
+
+class CategoryNumbers:
+    """A number for each row of category columns, by its text; the numbers of the same categories are made once.
+
+    Parameters
+    ----------
+    numbers
+        Texts (n,) -> their numbers (n,).
+    missing
+        Of rows without a category.
+
+    Examples
+    --------
+    >>> lengths = CategoryNumbers(lambda texts: [len(text) for text in texts], missing=-1)
+    >>> lengths(pd.Categorical(["ab", None, "c"], ["ab", "c"])).tolist()
+    [2, -1, 1]
+    """
+
+    _MOST = 32
+
+    def __init__(self, numbers: Callable[[list[str]], Any], missing: int = 0) -> None:
+        self._numbers, self._missing = numbers, missing
+        self._held: dict[int, tuple[Any, npt.NDArray[np.int64]]] = {}
+        """Categories and their numbers by the id of the categories, which lives as long as it is held."""
+
+    def __call__(self, column: pd.Categorical) -> npt.NDArray[np.int64]:
+        """Numbers of the rows (n,)."""
+        names = column.categories
+        held = self._held.get(id(names))
+        if held is None:
+            if len(self._held) >= self._MOST:
+                self._held.clear()
+            told = np.array([*self._numbers([str(name) for name in names]), self._missing], dtype=np.int64)
+            held = self._held[id(names)] = (names, told)
+        found: npt.NDArray[np.int64] = held[1][column.codes]
+        return found

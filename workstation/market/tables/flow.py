@@ -101,7 +101,7 @@ PACKETS = Table(
         Column("size_mad_z", "float64", "MAD", doc="as its z, by median and absolute deviation"),
         Column("spread_mad_z", "float64", "MAD", doc="as its z, by median and absolute deviation"),
         Column("samples", "int32", "1", doc="packets of the contract those compare with"),
-        Column("premium_rank", "float64", "1", doc="share of the underlying's last packets with a smaller premium; NaN below 50"),
+        Column("premium_rank", "float64", "1", doc="share of the underlying's last packets, legs of packages left out, with a smaller premium; NaN below 50"),
         _EVIDENCE,
     ),
     key=("packet_id",),

@@ -12,6 +12,7 @@ import panel as pn
 import param
 from panel.custom import JSComponent
 
+from workstation.market.contract_words import CONTRACTS
 from workstation.market.instants import MILLISECOND_NS, MINUTE_NS
 from workstation.plots import formats
 from workstation.views.flow.choice import FlowChoice
@@ -19,7 +20,6 @@ from workstation.views.flow.selection import newest, select_alerts
 from workstation.views.state.source import Source
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Key, Markup
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.theme import stylesheet
 

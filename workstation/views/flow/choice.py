@@ -6,8 +6,8 @@ import numpy as np
 import param
 
 from workstation.flow.gates import CLASSIFIERS
+from workstation.market.contract_words import CONTRACTS
 from workstation.views.state.source import Source
-from workstation.views.widgets.contract_words import CONTRACTS
 
 ALL = ""
 TAPES = {"options": "Options", "packets": "Packets", "equities": "Equities"}

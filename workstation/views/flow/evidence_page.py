@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from workstation.flow.evidence import Evidence
+from workstation.market.contract_words import CONTRACTS
 from workstation.plots import formats
 from workstation.views.flow.selection import print_sides
 from workstation.views.flow.tapes import SIDE_WORDS
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.row_table import local_times
 
 _FEATURES = {

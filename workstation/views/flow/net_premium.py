@@ -7,6 +7,7 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from workstation.market.contract_words import CONTRACTS
 from workstation.market.instants import DAY_NS
 from workstation.plots import formats
 from workstation.views.flow.choice import FlowChoice
@@ -14,7 +15,6 @@ from workstation.views.flow.selection import cancelled, print_sides
 from workstation.views.state.source import Source
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Markup
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.figure import TextView
 
 

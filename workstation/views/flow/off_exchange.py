@@ -9,6 +9,7 @@ import pandas as pd
 import panel as pn
 from bokeh.models import ColumnDataSource, DatetimeTickFormatter, HoverTool, Range1d
 
+from workstation.market.contract_words import CONTRACTS
 from workstation.market.instants import MILLISECOND_NS, MINUTE_NS
 from workstation.plots import formats
 from workstation.views.flow.choice import FlowChoice
@@ -16,7 +17,6 @@ from workstation.views.flow.selection import cancelled, off_exchange, print_side
 from workstation.views.state.source import Source
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Card, Key, Markup
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.figure import FigureView, fit, pane, wheel_zoom
 from workstation.views.widgets.formats import price_ticks
 from workstation.views.widgets.theme import Palette, bare_figure

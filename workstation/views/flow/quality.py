@@ -7,10 +7,10 @@ from html import escape
 import numpy as np
 import pandas as pd
 
+from workstation.market.contract_words import CONTRACTS
 from workstation.plots import formats
 from workstation.views.flow.selection import print_sides
 from workstation.views.state.source import Source, View
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.value_line import cell, value_line
 
 RECENT = 5_000

@@ -10,10 +10,10 @@ import pandas as pd
 
 from workstation.flow.evidence_ids import evidence_of, packet_ids, trade_ids
 from workstation.flow.offexchange import is_off_exchange
+from workstation.market.contract_words import CONTRACTS
 from workstation.market.instants import DAY_NS
 from workstation.market.tables import TradeFlag
 from workstation.views.flow.choice import DTE_BOUNDS, FlowChoice
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.row_table import MOST
 
 Mask = npt.NDArray[np.bool_]

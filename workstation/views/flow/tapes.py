@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import panel as pn
 
+from workstation.market.contract_words import CONTRACTS
 from workstation.plots import formats
 from workstation.views.flow.choice import FlowChoice
 from workstation.views.flow.selection import (
@@ -24,7 +25,6 @@ from workstation.views.flow.selection import (
 )
 from workstation.views.state.source import Source
 from workstation.views.widgets.card import Card
-from workstation.views.widgets.contract_words import CONTRACTS
 from workstation.views.widgets.figure import TextView
 from workstation.views.widgets.row_table import RowTable, TableColumn
 

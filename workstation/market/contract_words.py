@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
+from functools import lru_cache
+
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
+from workstation.market.instants import DAY_NS
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 
 NO_EXPIRY = 0
+_TOLD = ("kind", "expiry_ns", "underlying", "strike", "right")
+
+
+@lru_cache(maxsize=4096)
+def _day(day: int) -> str:
+    """A day since 1970 in words."""
+    return (date(1970, 1, 1) + timedelta(days=day)).strftime("%d %b %y").lstrip("0")
 
 
 def contract_words(name: str) -> str:
@@ -25,8 +35,7 @@ def contract_words(name: str) -> str:
     >>> contract_words("SPY   261218C00600000"), contract_words("SPY")
     ('SPY 18 Dec 26 600 C', 'SPY')
     """
-    terms = ContractTerms()
-    return str(terms.words(REGISTRY.codes([name]))[0])
+    return str(CONTRACTS.words(REGISTRY.codes([name]))[0])
 
 
 class ContractTerms:
@@ -77,20 +86,17 @@ class ContractTerms:
         new = new[~self._known[new]]
         if not len(new):
             return
-        names = [str(name) for name in REGISTRY.categorical(new.astype(np.int32))]
-        terms = INSTRUMENT_TERMS.describe(names).set_index(pd.Index(names))
-        kinds = terms["kind"].astype("str").to_numpy()
-        expiries = terms["expiry_ns"].to_numpy(dtype=np.int64)
-        self._option[new] = kinds == "option"
-        self._expiry[new] = np.where(expiries > 0, expiries, NO_EXPIRY)
-        underlyings = terms["underlying"].astype("str").to_numpy()
-        self._underlying[new] = np.where(underlyings == "", names, underlyings)
-        strikes, rights = terms["strike"].to_numpy(dtype=float), terms["right"].astype("str").to_numpy()
-        for place, code in enumerate(new.tolist()):
-            self._words[code] = names[place]
-            if self._option[code] and expiries[place] > 0:
-                day = pd.Timestamp(int(expiries[place])).strftime("%d %b %y").lstrip("0")
-                self._words[code] = f"{underlyings[place]} {day} {strikes[place]:.10g} {rights[place]}"
+        names = [str(name) for name in REGISTRY.names(new)]
+        told = {name: INSTRUMENT_TERMS.field(name, new).tolist() for name in _TOLD}
+        rows = zip(new.tolist(), names, *told.values(), strict=True)
+        for code, name, kind, expiry_ns, underlying, strike, right in rows:
+            self._option[code] = kind == "option"
+            self._expiry[code] = expiry_ns if expiry_ns > 0 else NO_EXPIRY
+            self._underlying[code] = str(underlying) or name
+            self._words[code] = name
+            if self._option[code] and expiry_ns > 0:
+                day = _day(expiry_ns // DAY_NS)
+                self._words[code] = f"{underlying} {day} {strike:.10g} {right}"
         self._known[new] = True
 
     def _grow(self, rows: int) -> None:
