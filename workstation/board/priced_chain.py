@@ -27,6 +27,7 @@ from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
 from workstation.pricing import by_style
+from workstation.pricing.carry import CarryParameters, carry_of
 from workstation.pricing.chain_dataset import dataset
 from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
@@ -311,7 +312,10 @@ def _all_greeks(priced: ContractArrays) -> ContractArrays:
 
 
 def chain_of_marks(
-    marks: pd.DataFrame, underlying: str, taker_flow: Callable[[npt.NDArray[Any]], FlowSeen]
+    marks: pd.DataFrame,
+    underlying: str,
+    taker_flow: Callable[[npt.NDArray[Any]], FlowSeen],
+    carry: CarryParameters,
 ) -> PricedChain | None:
     """The chain of an underlying as of its own newest mark; None without a mark of one of its options.
 
@@ -325,6 +329,8 @@ def chain_of_marks(
         Which one.
     taker_flow
         Gives the flow of contracts by their registry codes.
+    carry
+        Dividends and rates that American chains are priced with.
     """
     latest = LatestMarks(by_venue=True)
     latest.take(marks)
@@ -335,5 +341,6 @@ def chain_of_marks(
     if not options.any():
         return None
     asof_ns = int(latest.times[:, options].max())
-    priced = contracts(latest, underlying=underlying, asof_ns=asof_ns)
+    told = carry_of(latest, carry, underlying=underlying, asof_ns=asof_ns)
+    priced = contracts(latest, underlying=underlying, asof_ns=asof_ns, **told)
     return PricedChain(priced, lambda: dataset(latest, priced), taker_flow(priced.codes))

@@ -183,7 +183,7 @@ def contracts(
     }
     american = kept(of.early)
     if american.any():
-        ledger |= exercise_told(of, keep[american], forward, discount, vol, dividends)
+        ledger |= exercise_told(of, keep[american], forward, discount, vol, dividends, rates)
         ledger["exercise"] = "american" if american.all() else "european and american"
     terms = {
         "strike": kept(of.strike),

@@ -179,6 +179,23 @@ def test_scheduled_dividends_are_off_the_spot_and_leave_no_yield():
     assert "schedule" not in without.attrs["dividends"]
 
 
-def test_the_ledger_says_that_no_yield_is_implied_without_parity(marks):
-    told = chain(marks.assign(forward=SPOT)).attrs["dividends"]
-    assert told == "none implied where the forward is not of parity: the yield is taken as the rate"
+def test_a_forward_that_is_told_implies_the_yield_given_the_discount(marks):
+    strike = marks["instrument"].str[-8:].astype(float) / 1000.0
+    years = chain(marks)["years"].to_numpy()[0]
+    given = marks[marks["instrument"].str.contains("260417") & (strike.sub(SPOT).abs() < 6.0)]
+    given = given.assign(forward=SPOT * np.exp((RATE - YIELD) * years))
+    curve = RateCurve(np.array([1.0]), np.array([RATE]), np.array([1e-4]), "SPX")
+    told = chain(given, rates=curve)
+    assert told["yields"].to_numpy().ravel() == pytest.approx(YIELD, abs=1e-9)
+    assert -np.log(told["discount"].to_numpy()) / years == pytest.approx(RATE)
+    vols = told["mark_iv"].transpose("expiry", "strike", "right").to_numpy()[0]
+    assert np.abs(vols - true_vol(told["strike"].to_numpy())[:, None]).max() < 1e-3
+    assert told.attrs["rates"] == "of the index chain SPX"
+    assert "implied by the forward told" in told.attrs["dividends"]
+
+
+def test_the_ledger_says_that_no_yield_is_implied_without_parity_or_index(marks):
+    told = chain(marks.assign(forward=SPOT, index=np.nan)).attrs["dividends"]
+    assert told == (
+        "none implied where neither parity nor a forward beside an index tells it: the yield is taken as the rate"
+    )
