@@ -131,6 +131,7 @@ def _exercised(
         reported["bid"],
         reported["ask"],
         rows,
+        spot.value,
     )
     return without_exercise(curve, years, at, pairs, rates, paid)
 

@@ -100,8 +100,13 @@ def pairs_of(
     bid: Floats,
     ask: Floats,
     rows: Any,
+    spot: float,
 ) -> Pairs:
-    """The strikes of the expiries ``rows`` whose call and put are both quoted on both sides, nearest the money first."""
+    """The strikes of the expiries ``rows`` whose call and put are both quoted on both sides, nearest the money first.
+
+    Without those of which one right is bid no higher than its exercise at ``spot``: it is held for its exercise, such as a call
+    before a dividend, and its price says nothing of parity.
+    """
     found = []
     for row in rows:
         at = np.flatnonzero(group == row)
@@ -110,6 +115,7 @@ def pairs_of(
         call, put = calls[of_call], puts[of_put]
         with np.errstate(invalid="ignore"):
             good = (bid[call] > 0) & (ask[call] >= bid[call]) & (bid[put] > 0) & (ask[put] >= bid[put])
+            good &= (bid[call] > spot - common) & (bid[put] > common - spot)
         common, call, put = common[good], call[good], put[good]
         near = np.argsort(np.abs(bid[call] + ask[call] - bid[put] - ask[put]), kind="stable")[:STRIKES_USED]
         call, put = call[near], put[near]
