@@ -315,7 +315,7 @@ def chain_of_marks(
     marks: pd.DataFrame,
     underlying: str,
     taker_flow: Callable[[npt.NDArray[Any]], FlowSeen],
-    carry: CarryParameters,
+    carry: CarryParameters | None = None,
 ) -> PricedChain | None:
     """The chain of an underlying as of its own newest mark; None without a mark of one of its options.
 
@@ -330,7 +330,7 @@ def chain_of_marks(
     taker_flow
         Gives the flow of contracts by their registry codes.
     carry
-        Dividends and rates that American chains are priced with.
+        Dividends and rates that American chains are priced with; None: of their own quotes alone.
     """
     latest = LatestMarks(by_venue=True)
     latest.take(marks)
@@ -341,6 +341,6 @@ def chain_of_marks(
     if not options.any():
         return None
     asof_ns = int(latest.times[:, options].max())
-    told = carry_of(latest, carry, underlying=underlying, asof_ns=asof_ns)
+    told = carry_of(latest, carry or CarryParameters(), underlying=underlying, asof_ns=asof_ns)
     priced = contracts(latest, underlying=underlying, asof_ns=asof_ns, **told)
     return PricedChain(priced, lambda: dataset(latest, priced), taker_flow(priced.codes))
