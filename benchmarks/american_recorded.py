@@ -1,7 +1,8 @@
 """Recorded SPY and AAPL chains priced as European and as American: before and after, beside the vendor's columns.
 
 Per chain: how far the vols of the call and the put of one strike are apart, how far parity forwards are from the line through them, and
-gamma and delta beside the vendor's by moneyness. Needs ``WORKSTATION_SAMPLE_DATA``.
+gamma and delta beside the vendor's by moneyness. Of SPY also with the rates of the SPX chain of the same moment, which is European.
+Vols are compared where both rights tell one. Needs ``WORKSTATION_SAMPLE_DATA``.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from workstation.feeds.files import cboe
 from workstation.feeds.files.reading import Rejections
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.pricing.chain import chain
+from workstation.pricing.exercise import rate_curve
 
 BUCKETS = ((0.80, 0.95), (0.95, 0.99), (0.99, 1.01), (1.01, 1.05), (1.05, 1.20))
 """Strike over forward."""
@@ -53,7 +55,9 @@ def table(name: str, european: xr.Dataset, american: xr.Dataset) -> None:
     print(
         f"  forwards, American over European: median {1e4 * middle(apart):+.1f} bps, widest {1e4 * float(np.abs(apart).max()):.1f} bps"
     )
-    print("  strike/forward   call less put vol, points   delta less vendor's     gamma over vendor's")
+    print(
+        "  strike/forward   call less put vol, points   delta less vendor's     gamma over vendor's    strikes"
+    )
     print("                      before      after           before     after        before    after")
     for low, high in BUCKETS:
         cells = []
@@ -70,8 +74,9 @@ def table(name: str, european: xr.Dataset, american: xr.Dataset) -> None:
                 )
             )
         (before, after) = cells
+        both = int(np.isfinite(vol.sel(right="C") - vol.sel(right="P")).sum())
         print(
-            f"  {low:.2f} - {high:.2f}      {before[0]:8.2f}   {after[0]:8.2f}        {before[1]:8.4f}  {after[1]:8.4f}      {before[2]:8.3f} {after[2]:8.3f}"
+            f"  {low:.2f} - {high:.2f}      {before[0]:8.2f}   {after[0]:8.2f}        {before[1]:8.4f}  {after[1]:8.4f}      {before[2]:8.3f} {after[2]:8.3f}   {both:5d}"
         )
 
 
@@ -99,7 +104,16 @@ def main() -> None:
         assert (
             INSTRUMENT_TERMS.describe(marks["instrument"].astype("str").tolist()[:1])["style"] == "american"
         ).all()
-        table(name, *priced(marks))
+        both = priced(marks)
+        table(name, *both)
+        if name.endswith("SPY_20230914.csv.gz"):
+            index = recorded(folder / "cboe_csv/cboe_SPX_20230914.csv.gz").assign(mark_iv=np.nan, mark=np.nan)
+            rates = rate_curve(chain(index, underlying="SPX"))
+            table(
+                f"{name}, rates of SPX",
+                both[0],
+                chain(marks.assign(mark_iv=np.nan, mark=np.nan), rates=rates),
+            )
 
 
 if __name__ == "__main__":

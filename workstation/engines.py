@@ -23,14 +23,15 @@ from workstation.indicators.ticks.windows import TickWindowParameters, TickWindo
 from workstation.market.engine import Engine
 from workstation.portfolio.pnl import PnlSnapshots
 from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
+from workstation.pricing.carry import CarryParameters
 from workstation.pricing.surface_engine import Surface, SurfaceParameters
 
 TIMEFRAMES = ("1s", "10s", "1min", "5min", "15min", "1h")
 
 
 @dataclass(frozen=True)
-class EngineParameters:
-    """Parameters of the standard engines; defaults are the engines' own unless a comment says why not.
+class EngineParameters(CarryParameters):
+    """Parameters of the standard engines, ``CarryParameters`` for all that price American options; defaults are the engines' own unless a comment says why not.
 
     Attributes
     ----------
@@ -95,17 +96,18 @@ def standard_engines(
     own = parameters or EngineParameters()
     changes: dict[str, Any] = {"every": candles, "lateness": lateness}
     bars = replace(own.candles, **{name: value for name, value in changes.items() if value is not None})
-    shared = _values(own.exposure, ChainSnapshotsParameters)
+    carry = {name: value for name, value in _values(own, CarryParameters).items() if value}
+    shared = _values(own.exposure, ChainSnapshotsParameters) | carry
     reader = TradeReader()
     return [
         Candles(bars, reader),
         ExposureBook(**shared),
         Levels(**shared),
-        Cascade(own.exposure),
+        Cascade(own.exposure, **carry),
         LargeTrades(own.large_trades, **({"listed_options": False} if own.flow.enabled else {})),
         WallAlerts(own.wall_alerts),
-        *([Surface(own.surface)] if surface else []),
-        PnlSnapshots(own.pnl),
+        *([Surface(own.surface, **carry)] if surface else []),
+        PnlSnapshots(own.pnl, **carry),
         *(_tick_indicators(own, reader) if ticks else []),
         *(flow_engines(own.flow) if own.flow.enabled else []),
     ]

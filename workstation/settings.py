@@ -30,6 +30,7 @@ from workstation.feeds.synthetic.options_day_feed import OptionsDayParameters
 from workstation.flow.chain import FlowParameters
 from workstation.flow.large_trades import LargeTradesParameters
 from workstation.indicators.ticks.windows import TickWindowParameters
+from workstation.market.dividends import read_dividends, single_dividends
 from workstation.market.errors import FeedError, unknown_name
 from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import SurfaceParameters
@@ -174,6 +175,15 @@ class Settings(BaseSettings):
         default=OptionsDayParameters(),
         description="the invented US options day that the flow page shows where flow.enabled is false",
     )
+    dividends: Path | None = Field(
+        default=None,
+        description="CSV of cash dividends known ahead (underlying, ex_date, cash), off the spot of American chains; of others a yield "
+        "is implied",
+    )
+    rates_of: str = Field(
+        default="",
+        description="underlying whose European chain tells the rates of American ones at the same moment: SPX; empty: each one's own parity",
+    )
     server: ServerSettings = ServerSettings()
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
@@ -198,10 +208,18 @@ class Settings(BaseSettings):
         return self.history if wanted else None
 
     def engine_parameters(self) -> EngineParameters:
-        """What the standard engines are made with."""
-        own = {one.name: getattr(self, one.name) for one in fields(EngineParameters) if one.name != "candles"}
+        """What the standard engines are made with.
+
+        Raises
+        ------
+        TableError
+            The CSV of dividends cannot be read, or a row of it is wrong.
+        """
+        apart = ("candles", "dividends")
+        own = {one.name: getattr(self, one.name) for one in fields(EngineParameters) if one.name not in apart}
+        dividends = () if self.dividends is None else single_dividends(read_dividends(self.dividends))
         candles = replace(_OWN.candles, every=self.candles, lateness=self.candle_lateness)
-        return EngineParameters(candles=candles, **own)
+        return EngineParameters(candles=candles, dividends=dividends, **own)
 
     @classmethod
     def settings_customise_sources(

@@ -47,6 +47,22 @@ def test_where_we_differ_quantlib_comes_to_us():
     assert after.max() < 0.2 * before.max()
 
 
+@pytest.mark.parametrize(("accuracy", "worst"), [("fast", 1e-4), ("standard", 1e-6), ("exact", 1e-7)])
+def test_low_carry_at_high_variance_is_solved_to_the_end(accuracy, worst):
+    """Rate and yield next to 0 beside the variance: the QD+ start is several times the boundary off."""
+    cases = Options(
+        spots=np.full(5, 100.0),
+        strikes=np.array([738.90561, 738.90561, 13.53353, 376.52372, 13.53353]),
+        days=np.array([1357, 854, 1456, 696, 1201]),
+        vols=np.array([1.97298, 1.87316, 1.67503, 1.84986, 1.6777]),
+        rates=np.array([0.02505, 0.01875, -0.00274, 0.03153, 0.00027]),
+        yields=np.array([-0.00216, -0.00908, 0.01751, -0.00216, 0.03435]),
+        is_call=np.array([False, False, True, False, True]),
+    )
+    theirs = QuantLibAmerican(high_precision()).prices(cases)
+    assert np.abs(american.price(**cases.arguments(), accuracy=accuracy) - theirs).max() / 100.0 < worst
+
+
 def test_two_boundaries_are_told_where_quantlib_refuses():
     cases, theirs = priced_by_quantlib()
     told = american.has_two_boundaries(rates=cases.rates, yields=cases.yields, is_call=cases.is_call)

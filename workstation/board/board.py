@@ -37,6 +37,7 @@ from workstation.market.markup import table as html_table
 from workstation.market.tables import TABLES, Table
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of
+from workstation.pricing.carry import CarryParameters
 from workstation.pricing.contracts import ContractArrays
 from workstation.pricing.latest import LatestMarks
 
@@ -114,6 +115,7 @@ class Board:
         self._flow = FlowWatch()
         self._chains: dict[str, PricedChain] = {}
         self._chains_version = 0
+        self._carry = CarryParameters()
         self._unpublished: dict[str, tuple[int, PricedChain | None]] = {}
         """Chains priced from the marks before an engine published one, and as of when."""
         self._candles_from_ns = 0
@@ -254,6 +256,7 @@ class Board:
         if not books:
             raise ValueError("no ExposureBook among the engines: nothing prices chains for the board")
         books[0].on_priced = self.publish_chain
+        self._carry = books[0].parameters.carry
 
     def publish_chain(self, latest: LatestMarks, priced: ContractArrays) -> None:
         """Publish what an engine priced: one chain per underlying, the newest."""
@@ -281,7 +284,7 @@ class Board:
                 return found
             then, made = self._unpublished.get(underlying, (0, None))
             if made is None or self.asof_ns >= then + _UNPUBLISHED_NS:
-                made = chain_of_marks(self.latest("marks"), underlying, self._flow.of_codes)
+                made = chain_of_marks(self.latest("marks"), underlying, self._flow.of_codes, self._carry)
                 self._unpublished[underlying] = self.asof_ns, made
             return made
 

@@ -28,6 +28,7 @@ from workstation.flow.taker_flow_monitor import FlowSeen
 from workstation.market.instruments import REGISTRY
 from workstation.pricing import by_style
 from workstation.pricing.across_venues import across_venues
+from workstation.pricing.carry import CarryParameters, carry_of
 from workstation.pricing.chain_dataset import dataset
 from workstation.pricing.contracts import GREEKS, ContractArrays, Floats, contracts
 from workstation.pricing.latest import OPTION, LatestMarks
@@ -348,7 +349,10 @@ def _all_greeks(priced: ContractArrays) -> ContractArrays:
 
 
 def chain_of_marks(
-    marks: pd.DataFrame, underlying: str, taker_flow: Callable[[npt.NDArray[Any]], FlowSeen]
+    marks: pd.DataFrame,
+    underlying: str,
+    taker_flow: Callable[[npt.NDArray[Any]], FlowSeen],
+    carry: CarryParameters | None = None,
 ) -> PricedChain | None:
     """The chain of an underlying as of its own newest mark; None without a mark of one of its options.
 
@@ -362,6 +366,8 @@ def chain_of_marks(
         Which one.
     taker_flow
         Gives the flow of contracts by their registry codes.
+    carry
+        Dividends and rates that American chains are priced with; None: of their own quotes alone.
     """
     latest = LatestMarks(by_venue=True)
     latest.take(marks)
@@ -372,5 +378,6 @@ def chain_of_marks(
     if not options.any():
         return None
     asof_ns = int(latest.times[:, options].max())
-    priced = contracts(latest, underlying=underlying, asof_ns=asof_ns)
+    told = carry_of(latest, carry or CarryParameters(), underlying=underlying, asof_ns=asof_ns)
+    priced = contracts(latest, underlying=underlying, asof_ns=asof_ns, **told)
     return PricedChain(priced, lambda kept: dataset(latest, kept), taker_flow(priced.codes))

@@ -22,6 +22,7 @@ from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.cli.login import credential
+from workstation.market.engine import Engine
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -215,7 +216,7 @@ def replay(
     if compare and serve:
         raise WorkstationError("replay: --compare shows no dashboards; leave --serve out")
     if compare:
-        print_comparison(url, start, end)
+        print_comparison(_engines(settings), url, start, end)
     elif serve:
         server = _server(settings, port, address)
         _serve_pages(
@@ -224,7 +225,14 @@ def replay(
             without_login,
         )
     else:
-        _print_replay(url, start, end)
+        _print_replay(_engines(settings), url, start, end)
+
+
+def _engines(settings: Settings) -> list[Engine]:
+    """The engines that a desk with these settings runs."""
+    from workstation.engines import standard_engines
+
+    return standard_engines(parameters=settings.engine_parameters())
 
 
 def _replaying_desk(
@@ -247,7 +255,7 @@ def _replaying_desk(
     return session.desk
 
 
-def _print_replay(url: str, start: str, end: str) -> None:
+def _print_replay(engines: list[Engine], url: str, start: str, end: str) -> None:
     from workstation.history import open_history
     from workstation.market.digest import digest
     from workstation.research.replay import ReplayWarning
@@ -256,7 +264,7 @@ def _print_replay(url: str, start: str, end: str) -> None:
     table = RichTable("table", "rows", digest_column("digest"), title=f"Replay of {start} to {end}")
     with open_history(url, mode="r", upkeep=False) as history, warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always", ReplayWarning)
-        for name, frame in replay_rows(history, start, end).items():
+        for name, frame in replay_rows(history, start, end, engines).items():
             table.add_row(name, f"{len(frame):,}", digest([frame]))
     console.print(table)
     for warning in told:

@@ -10,6 +10,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from workstation.cli.answers import answered, console, digest_column, settings_of
+from workstation.market.engine import Engine
 from workstation.market.errors import WorkstationError, unknown_name
 
 PRICE_COLUMNS = {
@@ -112,13 +113,13 @@ def _figures(made: Any, title: str) -> RichTable:
     return table
 
 
-def print_comparison(url: str, start: str, end: str) -> None:
-    """Print each derived table of a replay beside the recorded one; ends with 1 when one differs."""
+def print_comparison(engines: list[Engine], url: str, start: str, end: str) -> None:
+    """Print each derived table of a replay through fresh engines beside the recorded one; ends with 1 when one differs."""
     from workstation.history import open_history
     from workstation.research.comparison import comparison
 
     with open_history(url, mode="r", upkeep=False) as history:
-        tables = comparison(history, start, end)
+        tables = comparison(history, start, end, engines)
     shown = RichTable(
         "table",
         "recorded",

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from workstation.pricing.carry import CarryParameters, carry_of
 from workstation.pricing.contracts import ContractArrays, contracts
 from workstation.pricing.latest import LatestMarks
 
@@ -24,13 +25,16 @@ _STATE = (
 )  # fmt: skip
 
 
+Question = tuple[str, int, float, CarryParameters]
+
+
 class _Kept(NamedTuple):
-    question: tuple[str, int, float]
+    question: Question
     names: tuple[list[str], list[str]]
     state: list[npt.NDArray[Any]]
     contracts: ContractArrays
 
-    def answers(self, question: tuple[str, int, float], latest: LatestMarks) -> bool:
+    def answers(self, question: Question, latest: LatestMarks) -> bool:
         return (
             self.question == question
             and self.names == (latest.underlyings, latest.venues)
@@ -50,19 +54,20 @@ def _same(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> bool:
 _kept: tuple[_Kept, ...] = ()
 
 
-def priced(latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s: float) -> ContractArrays:
+def priced(
+    latest: LatestMarks, *, underlying: str, asof_ns: int, stale_after_s: float, carry: CarryParameters
+) -> ContractArrays:
     """``workstation.pricing.contracts.contracts``; with ``GREEKS`` alone; of an equal state the same object.
 
     Not to be changed by the caller.
     """
     global _kept
-    question = (underlying, asof_ns, stale_after_s)
+    question = (underlying, asof_ns, stale_after_s, carry)
     for kept in _kept:
         if kept.answers(question, latest):
             return kept.contracts
-    found = contracts(
-        latest, underlying=underlying, asof_ns=asof_ns, stale_after_s=stale_after_s, names=GREEKS
-    )
+    of: dict[str, Any] = {"underlying": underlying, "asof_ns": asof_ns, "stale_after_s": stale_after_s}
+    found = contracts(latest, **of, names=GREEKS, **carry_of(latest, carry, **of))
     state = [getattr(latest, name).copy() for name in _STATE]
     _kept = (
         _Kept(question, (list(latest.underlyings), list(latest.venues)), state, found),

@@ -92,8 +92,11 @@ class ChainSnapshots(ChainTimer[_Shown]):
             self._flow.published(self._latest.code[slots[order]], published_ns[order])
 
     def _look(self, underlying: str, tick_ns: int) -> _Shown:
-        stale_after_s = self.parameters.stale_after_s
-        found = priced(self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=stale_after_s)
+        parameters = self.parameters
+        found = priced(
+            self._latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=parameters.stale_after_s,
+            carry=parameters.carry,
+        )  # fmt: skip
         if self.on_priced is not None:
             self.on_priced(self._latest, found)
         flow = self._flow_of(found.codes) if self.parameters.sign_model == "flow" else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,6 +17,14 @@ from workstation.market.instants import YEAR_NS
 COLUMNS = ("underlying", "ex_date", "cash")
 ZONE = "America/New_York"
 """Of the exchange whose ex-dates these are: the stock is without the dividend from the day's start there."""
+
+
+class Dividend(NamedTuple):
+    """One cash dividend: underlying, the instant from which the stock is without it (UTC ns), and cash per share."""
+
+    underlying: str
+    ex_ns: int
+    cash: float
 
 
 class Dividends(NamedTuple):
@@ -41,15 +51,50 @@ class Dividends(NamedTuple):
         )
 
 
+@lru_cache(maxsize=8)
+def schedules(dividends: tuple[Dividend, ...]) -> dict[str, Dividends]:
+    """Schedules by underlying of single dividends.
+
+    Examples
+    --------
+    >>> schedules((Dividend("B", 2, 0.5), Dividend("A", 3, 0.2), Dividend("B", 1, 0.4)))["B"].cash.tolist()
+    [0.4, 0.5]
+    """
+    found = {}
+    for name in dict.fromkeys(each.underlying for each in dividends):
+        own = sorted((each for each in dividends if each.underlying == name), key=lambda each: each.ex_ns)
+        found[name] = Dividends(np.array([each.ex_ns for each in own]), np.array([each.cash for each in own]))
+    return found
+
+
+def single_dividends(of: Mapping[str, Dividends]) -> tuple[Dividend, ...]:
+    """The dividends of schedules one by one: the inverse of ``schedules``.
+
+    Examples
+    --------
+    >>> single_dividends({"A": Dividends(np.array([3]), np.array([0.2]))})
+    (Dividend(underlying='A', ex_ns=3, cash=0.2),)
+    """
+    return tuple(
+        Dividend(name, int(ex_ns), float(cash))
+        for name, schedule in of.items()
+        for ex_ns, cash in zip(*schedule, strict=True)
+    )
+
+
 def read_dividends(path: str | Path) -> dict[str, Dividends]:
     """Schedules by underlying from a CSV with the columns ``underlying``, ``ex_date`` (ISO) and ``cash`` (per share, its currency).
 
     Raises
     ------
     TableError
-        A column is missing, a date is none, or an amount is not positive: names the row.
+        The file cannot be read, a column is missing, a date is none, or an amount is not positive: names the row.
     """
-    frame = pd.read_csv(path, dtype={"underlying": "str", "ex_date": "str"})
+    try:
+        frame = pd.read_csv(path, dtype={"underlying": "str", "ex_date": "str"})
+    except (OSError, ValueError) as error:
+        problem = f"{path} cannot be read as a CSV with {', '.join(COLUMNS)}: {error}"
+        raise TableError("dividends", "", -1, problem) from error
     for name in COLUMNS:
         if name not in frame:
             raise TableError(

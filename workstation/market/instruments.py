@@ -47,7 +47,9 @@ class InstrumentRegistry:
     def codes(self, names: Iterable[str]) -> Codes:
         """int32 code of each name; names not seen before are appended."""
         with self._lock:
-            return np.fromiter((self.code(name) for name in names), dtype=np.int32)
+            listed = list(names)
+            known = [self._codes.get(name) for name in listed]
+            return np.array([self.code(name) for name in listed] if None in known else known, dtype=np.int32)
 
     def find(self, name: str) -> int:
         """Code of a name; -1 when it was never seen, and it is not appended.

@@ -251,6 +251,7 @@ class PnlSnapshots(Engine):
             self._latest,
             tick_ns,
             self._prices.quoted(),
+            self.parameters.carry,
         )
         cumulative = (
             "realised_usd",

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from workstation.market.durations import nanoseconds
+from workstation.pricing.carry import CarryParameters
 
 
 @dataclass(frozen=True)
-class PnlSnapshotsParameters:
-    """Parameters of ``PnlSnapshots``.
+class PnlSnapshotsParameters(CarryParameters):
+    """Parameters of ``PnlSnapshots``; what American options are valued with: ``CarryParameters``.
 
     Attributes
     ----------

@@ -14,6 +14,7 @@ from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.tables import NO_TIME
 from workstation.portfolio.ledger import USD_LIKE
 from workstation.pricing import by_style
+from workstation.pricing.carry import CarryParameters, carry_of
 from workstation.pricing.curves import curves_of
 from workstation.pricing.forward import newest_per_group
 from workstation.pricing.latest import LatestMarks
@@ -122,6 +123,7 @@ def quoted(
     latest: LatestMarks,
     asof_ns: int,
     fallback: Quoted | None = None,
+    carry: CarryParameters | None = None,
 ) -> Quoted:
     """The newest known market of legs.
 
@@ -135,6 +137,8 @@ def quoted(
         Time to expiry counts from here.
     fallback
         Mark and index where ``latest`` knows none (a venue's position row, quotes).
+    carry
+        Dividends and rates that American chains are priced with; None: of their own quotes alone.
 
     Notes
     -----
@@ -157,7 +161,7 @@ def quoted(
     if fallback is not None:
         mark, index = _first(mark, fallback.mark), _first(index, fallback.index)
     years = calendar.years(asof_ns=asof_ns, expiry_ns=terms.expiry_ns)
-    implied_forward, discount, yields = _american_curves(terms, latest, asof_ns)
+    implied_forward, discount, yields = _american_curves(terms, latest, asof_ns, carry or CarryParameters())
     known_forward = _first(field("forward"), _of_expiry(terms, latest), implied_forward, index)
     forward = np.where(terms.is_option, known_forward, mark)
     per_unit = np.where(terms.inverse, forward, 1.0)
@@ -171,13 +175,16 @@ def quoted(
     return Quoted(mark, forward, index, iv, years, _rate(terms, index, rates), discount, yields)
 
 
-def _american_curves(terms: Terms, latest: LatestMarks, asof_ns: int) -> tuple[Floats, Floats, Floats]:
+def _american_curves(
+    terms: Terms, latest: LatestMarks, asof_ns: int, carry: CarryParameters
+) -> tuple[Floats, Floats, Floats]:
     """Forward, discount and yield of American legs; NaN of others, and where the chain's quotes imply none."""
     found = np.full((3, terms.strike.size), np.nan)
     for name in dict.fromkeys(terms.underlying[terms.american].tolist()):
         if name in latest.underlyings:
             own = np.flatnonzero(terms.american & (terms.underlying == name))
-            curves = curves_of(latest, underlying=str(name), asof_ns=asof_ns)
+            told = carry_of(latest, carry, underlying=str(name), asof_ns=asof_ns)
+            curves = curves_of(latest, underlying=str(name), asof_ns=asof_ns, **told)
             found[:, own] = curves.of_expiries(terms.expiry_ns[own])
     return found[0], found[1], found[2]
 

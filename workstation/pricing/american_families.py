@@ -89,7 +89,8 @@ class SharedBoundaries(Boundaries):
 
     def _solve(self, family: Places, panel: NDArray[np.int32]) -> None:
         """Make panels of families that are not there yet."""
-        pairs = list(dict.fromkeys(zip(family.tolist(), panel.tolist(), strict=True)))
+        both = np.unique(family * _PANELS + (panel - _LOWEST_PANEL))
+        pairs = list(zip((both // _PANELS).tolist(), (both % _PANELS + _LOWEST_PANEL).tolist(), strict=True))
         first = self._first[[pair[0] for pair in pairs]]
         a, b = self.terms.a[first], self.terms.b[first]
         keys = [

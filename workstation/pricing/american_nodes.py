@@ -17,8 +17,12 @@ Accuracy = Literal["fast", "standard", "exact"]
 SIZES: Final[dict[str, tuple[int, int, int, int, int]]] = {
     "fast": (6, 8, 16, 4, 2),
     "standard": (12, 16, 64, 4, 3),
-    "exact": (40, 60, 161, 4, 6),
+    "exact": (48, 72, 161, 4, 6),
 }
+SETTLED: Final[dict[str, float]] = {"fast": 3e-2, "standard": 3e-3, "exact": 1e-4}
+"""A last Newton step under this leaves an error, its square, under the accuracy's own."""
+MOST_STEPS: Final = 30
+"""Newton steps where the usual number did not settle: each may go a tenth of the way."""
 _CROWDING: Final = 1.5
 """sqrt(tau) is this power of the Chebyshev points: H goes as tau ln(1/tau) where the boundary leaves the strike."""
 _MOST_GAUSSIAN: Final = 100

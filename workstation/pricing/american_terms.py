@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workstation.pricing.american_kernels import LANES, fill_boundary
-from workstation.pricing.american_nodes import grid, workspace
+from workstation.pricing.american_nodes import MOST_STEPS, SETTLED, Grid, grid, workspace
 from workstation.pricing.american_premiums import fill_premiums
 
 Floats = NDArray[np.float64]
@@ -81,15 +81,27 @@ def is_still(terms: PutTerms, s: Floats) -> Flags:
 
 
 def log_boundaries(terms: PutTerms, accuracy: str) -> Floats:
-    """ln(B/X) at the grid's nodes, shape (nodes, rows), of rows with one boundary; the last node has all time left."""
+    """ln(B/X) at the grid's nodes, shape (nodes, rows), of rows with one boundary; the last node has all time left.
+
+    Where the last of the usual Newton steps still went far, the start was far off (rate and yield next to 0 beside the variance): those rows
+    are solved with more of them.
+    """
     rule = grid(accuracy)
+    found, moved = _solved(terms, rule)
+    unsettled = np.flatnonzero(moved > SETTLED[accuracy])
+    if unsettled.size:
+        found[:, unsettled] = _solved(terms.part(unsettled), rule._replace(newton_steps=MOST_STEPS))[0]
+    return found
+
+
+def _solved(terms: PutTerms, rule: Grid) -> tuple[Floats, Floats]:
+    """The boundaries and how far the last Newton step of each row went."""
     size = terms.a.size
     nodes = np.empty((rule.roots.size, size + -size % LANES))
     moved = np.empty(nodes.shape[1])
-    full = [_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top)]
-    a, b, s, log_top = full
+    a, b, s, log_top = (_filled(column) for column in (terms.a, terms.b, terms.s, terms.log_top))
     fill_boundary(rule, workspace(rule), a, b, s, log_top, nodes, moved)
-    return nodes[:, :size]
+    return nodes[:, :size], moved[:size]
 
 
 def premiums(terms: PutTerms, nodes: Floats, accuracy: str, orders: int = 1) -> Floats:

@@ -81,10 +81,9 @@ def price(
     found = black.price(
         forwards=forwards, strikes=strikes, years=years, vols=vols, is_call=is_call, discounts=discounts
     )  # fmt: skip
-    rows = _early(american, years, discounts)
+    rows, terms = _early(forwards, strikes, years, is_call, discounts, american, yields)
     if rows.size:
-        terms = _terms(rows, forwards, strikes, years, is_call, discounts, yields)
-        found[rows] = american_option.price(vols=vols[rows], **terms._asdict(), accuracy=ACCURACY)
+        found[rows] = american_option.price(vols=vols[rows], **terms, accuracy=ACCURACY)
     return found
 
 
@@ -104,12 +103,9 @@ def greeks(
     found = black.greeks(
         forwards=forwards, strikes=strikes, years=years, vols=vols, is_call=is_call, discounts=discounts, names=names
     )  # fmt: skip
-    rows = _early(american, years, discounts)
+    rows, terms = _early(forwards, strikes, years, is_call, discounts, american, yields)
     if rows.size:
-        terms = _terms(rows, forwards, strikes, years, is_call, discounts, yields)
-        made = american_option.forward_greeks(
-            vols=vols[rows], **terms._asdict(), names=names, accuracy=ACCURACY
-        )
+        made = american_option.forward_greeks(vols=vols[rows], **terms, names=names, accuracy=ACCURACY)
         for name, values in made.items():
             found[name][rows] = values
     return found
@@ -130,10 +126,9 @@ def implied_vol(
     found = implied.implied_vol(
         prices=prices, forwards=forwards, strikes=strikes, years=years, is_call=is_call, discounts=discounts
     )  # fmt: skip
-    rows = _early(american, years, discounts)
+    rows, terms = _early(forwards, strikes, years, is_call, discounts, american, yields)
     if rows.size:
-        terms = _terms(rows, forwards, strikes, years, is_call, discounts, yields)
-        found[rows] = american_option.implied_vol(prices=prices[rows], **terms._asdict(), accuracy=ACCURACY)
+        found[rows] = american_option.implied_vol(prices=prices[rows], **terms, accuracy=ACCURACY)
     return found
 
 
@@ -150,30 +145,29 @@ def american_cash_gamma_profile(
     weights: Floats,
 ) -> Floats:
     """``american_profile.cash_gamma_profile`` of American contracts of a chain: the forwards move with spot. Shape (shifts,)."""
-    every = np.arange(forwards.size)
-    terms = _terms(every, forwards, strikes, years, is_call, discounts, yields)
+    terms = american_terms(
+        forward=forwards, discount=discounts, years=years, strike=strikes, is_call=is_call, yields=yields
+    )
     return cash_gamma_profile(shifts=shifts, vols=vols, weights=weights, **terms._asdict(), accuracy=ACCURACY)
 
 
-def _early(american: Flags, years: Floats, discounts: Floats) -> npt.NDArray[np.int64]:
-    """Contracts that can be exercised before their expiry; at the expiry both styles are the same."""
-    with np.errstate(invalid="ignore"):
-        return np.flatnonzero(american & (years > 0.0) & (discounts > 0.0))
-
-
-def _terms(
-    rows: Any,
+def _early(
     forwards: Floats,
     strikes: Floats,
     years: Floats,
     is_call: Flags,
     discounts: Floats,
+    american: Flags,
     yields: Floats,
-) -> AmericanTerms:
-    return american_terms(
+) -> tuple[npt.NDArray[np.int64], dict[str, Any]]:
+    """Contracts that can be exercised before their expiry, and their terms by name; at the expiry both styles are the same."""
+    with np.errstate(invalid="ignore"):
+        rows = np.flatnonzero(american & (years > 0.0) & (discounts > 0.0))
+    terms = american_terms(
         forward=forwards[rows], discount=discounts[rows], years=years[rows], strike=strikes[rows],
         is_call=is_call[rows], yields=yields[rows],
     )  # fmt: skip
+    return rows, terms._asdict()
 
 
 def premiums(vols: Floats, terms: AmericanTerms) -> Floats:

@@ -48,7 +48,8 @@ Times = npt.NDArray[np.int64]
 DISCOUNTS = "measured by put-call parity, each drawn to the rate of the other expiries by precision"
 IV_SOURCES: tuple[str, ...] = ("none", "mark_iv", "implied from mark", "mid", "other right")
 """Where a vol is from; ``mid``: implied by the middle of a two-sided quote on the expiry's forward; ``other right``: that of the
-call or put of the same strike, where an American contract is worth no more than its exercise and so tells no vol."""
+call or put of the same strike, where an American contract is worth, or bid, no more than its exercise and so tells no vol."""
+MID = IV_SOURCES.index("mid")
 OTHER_RIGHT = IV_SOURCES.index("other right")
 REASONS: tuple[str, ...] = ("", "stale", "no_forward", "no_iv")
 GREEKS: tuple[str, ...] = ("delta", "gamma", "vega", "theta", "rho", "vanna", "charm", "vomma")
@@ -183,7 +184,7 @@ def contracts(
     }
     american = kept(of.early)
     if american.any():
-        ledger |= exercise_told(of, keep[american], forward, discount, vol, dividends)
+        ledger |= exercise_told(of, keep[american], forward, discount, vol, dividends, rates)
         ledger["exercise"] = "american" if american.all() else "european and american"
     terms = {
         "strike": kept(of.strike),
@@ -244,7 +245,7 @@ def _vols(
     if source.all():
         return vol, source
     mid = np.where(ask >= bid, 0.5 * (bid + ask), np.nan)
-    for at, price in ((2, told["mark"]), (3, mid)):
+    for at, price in ((2, told["mark"]), (MID, mid)):
         rows = np.flatnonzero((source == 0) & (price > 0) & (forward > 0))
         if not rows.size:
             continue
@@ -260,22 +261,39 @@ def _vols(
         )
         found = implied > 0
         vol[rows[found]], source[rows[found]] = implied[found], at
-    return _of_other_right(latest, live, of.early & (forward > 0), vol, source, np.fmax(told["mark"], mid))
+    silent = of.early & (forward > 0) & (np.fmax(told["mark"], mid) > 0)
+    silent &= (source == 0) | ((source == MID) & _bid_for_exercise(of, forward, discount))
+    return _of_other_right(latest, live, silent, vol, source)
+
+
+def _bid_for_exercise(of: Curves, forward: Floats, discount: Floats) -> npt.NDArray[np.bool_]:
+    """Which contracts are bid no higher than their exercise, on the spot or on the spot less dividends: half the spread is no time value."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        left = by_style.american_terms(
+            forward=forward,
+            discount=discount,
+            years=of.years,
+            strike=of.strike,
+            is_call=of.is_call,
+            yields=of.yields,
+        ).spots
+        spot = of.spot.value
+        worth = np.where(of.is_call, np.fmax(spot, left) - of.strike, of.strike - np.fmin(spot, left))
+        return np.asarray(of.reported["bid"] <= worth)
 
 
 def _of_other_right(
     latest: LatestMarks,
     live: Codes,
-    early: npt.NDArray[np.bool_],
+    silent: npt.NDArray[np.bool_],
     vol: Floats,
     source: npt.NDArray[np.int8],
-    price: Floats,
 ) -> tuple[Floats, npt.NDArray[np.int8]]:
-    """American contracts that have a price and no vol take that of the other right of their strike.
+    """``silent`` contracts, whose price tells no vol, take that of the other right of their strike where that tells one.
 
     Contracts stand in the order of ``_order``: the call and the put of a strike are neighbours.
     """
-    lacking = np.flatnonzero(early & (source == 0) & (price > 0))
+    lacking = np.flatnonzero(silent)
     for step in (1, -1):
         other = lacking + step
         inside = (other >= 0) & (other < live.size)
@@ -283,7 +301,7 @@ def _of_other_right(
         pair = (latest.expiry_ns[one] == latest.expiry_ns[two]) & (latest.strike[one] == latest.strike[two])
         pair &= (latest.is_call[one] != latest.is_call[two]) & (latest.venue[one] == latest.venue[two])
         rows, others = lacking[inside][pair], other[inside][pair]
-        known = (vol[others] > 0) & (source[rows] == 0)
+        known = (vol[others] > 0) & ~silent[others] & (source[rows] != OTHER_RIGHT)
         vol[rows[known]], source[rows[known]] = vol[others[known]], OTHER_RIGHT
     return vol, source
 

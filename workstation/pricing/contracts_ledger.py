@@ -11,15 +11,21 @@ from workstation.market.dividends import Dividends
 from workstation.market.tables import NO_TIME
 from workstation.pricing.by_style import american_terms, off_a_vol_point
 from workstation.pricing.curves import Curves
+from workstation.pricing.exercise import RateCurve
+from workstation.pricing.forward import PARITY
 from workstation.pricing.fresh import Codes, Floats
 from workstation.pricing.latest import LatestMarks
 from workstation.pricing.spot import Spot
 
-IMPLIED = "continuous yield by expiry, implied by parity without early exercise"
+IMPLIED = "one continuous yield, implied by parity without early exercise; what an expiry's forward is off it is off the spot"
+FORWARD_IMPLIED = "continuous yield by expiry, implied by the forward told, the index and the discount"
 SCHEDULED = (
     "cash dividends of a schedule off the spot at present value, no call exercised for one of them alone"
 )
-NOT_IMPLIED = "none implied where the forward is not of parity: the yield is taken as the rate"
+NOT_IMPLIED = (
+    "none implied where neither parity nor a forward beside an index tells it: the yield is taken as the rate"
+)
+OWN_RATES = "of the chain's own parity without early exercise, one rate of all expiries taking exercise out"
 Times = npt.NDArray[np.int64]
 
 COMBINED = (
@@ -95,6 +101,7 @@ def exercise_told(
     discount: Floats,
     vol: Floats,
     dividends: Dividends | None,
+    rates: RateCurve | None,
 ) -> dict[str, Any]:
     """What the ledger says of early exercise; ``rows`` are the American ones of those that are priced."""
     bid, ask, mark = (of.reported[name][rows] for name in ("bid", "ask", "mark"))
@@ -106,19 +113,22 @@ def exercise_told(
     return {
         "exercise_contracts": int(rows.size),
         "exercise_off_a_vol_point": off_a_vol_point(price, vol[rows], forward[rows], discount[rows], terms),
-        "dividends": dividends_told(of.yields[rows], dividends is not None),
+        "dividends": dividends_told(of.yields[rows], of.curve.source[of.group[rows]], dividends is not None),
+        "rates": OWN_RATES if rates is None else f"of the index chain {rates.source or 'given'}",
     }
 
 
-def dividends_told(yields: Floats, scheduled: bool = False) -> str:
-    """What is assumed of dividends, given the yield of each American contract (NaN: none implied) and whether a schedule is known.
+def dividends_told(yields: Floats, source: npt.NDArray[np.int8], scheduled: bool = False) -> str:
+    """What is assumed of dividends, given the yield of each American contract (NaN: none implied), the source of its forward and
+    whether a schedule is known.
 
     Examples
     --------
-    >>> dividends_told(np.array([np.nan]))
-    'none implied where the forward is not of parity: the yield is taken as the rate'
+    >>> dividends_told(np.array([np.nan]), np.array([4]))
+    'none implied where neither parity nor a forward beside an index tells it: the yield is taken as the rate'
     """
-    known = np.isfinite(yields)
+    known, of_parity = np.isfinite(yields), source == PARITY
     told = [SCHEDULED] if scheduled else []
-    told += [IMPLIED] if known.any() else []
+    told += [IMPLIED] if (known & of_parity).any() else []
+    told += [FORWARD_IMPLIED] if (known & ~of_parity).any() else []
     return "; ".join(told if known.all() else [*told, NOT_IMPLIED])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +13,13 @@ from workstation.market.calendar import years as year_fractions
 from workstation.market.dividends import Dividends
 from workstation.market.tables import NO_TIME
 from workstation.pricing.exercise import RateCurve, pairs_of, without_exercise
-from workstation.pricing.forward import PARITY, Forwards, filled_with_index, forwards, joined
+from workstation.pricing.forward import PARITY, SOURCES, Forwards, filled_with_index, forwards, joined
 from workstation.pricing.fresh import STALE_AFTER_S, Codes, Floats, fresh_fields, limit_of, newest_index
 from workstation.pricing.latest import FUTURE, OPTION, LatestMarks
 from workstation.pricing.spot import Spot, spot_in_step
 
 Times = npt.NDArray[np.int64]
+_TOLD: Final = (SOURCES.index("venue"), SOURCES.index("future"))
 
 
 class Curves(NamedTuple):
@@ -92,7 +94,11 @@ def curves_of(
         curve, pays = _exercised(
             latest, live, early, group, by_expiry, curve, reported, spot, rates, _paid(dividends, asof_ns)
         )
-        spot, yields = spot_of(curve), np.where(early, pays[group], np.nan)
+        spot = spot_of(curve)
+        curve, pays = _told(
+            curve, pays, np.unique(group[early]), by_expiry, spot, rates, _paid(dividends, asof_ns)
+        )
+        yields = np.where(early, pays[group], np.nan)
     curve = filled_with_index(curve, spot.value if index > 0 else np.nan)
     return Curves(
         live, is_call, strike, expiry_ns, years, early, yields, reported, priced_ns, limit_ns, curve, group, spot, index_ns,
@@ -125,8 +131,40 @@ def _exercised(
         reported["bid"],
         reported["ask"],
         rows,
+        spot.value,
     )
     return without_exercise(curve, years, at, pairs, rates, paid)
+
+
+def _told(
+    curve: Forwards,
+    pays: Floats,
+    american: npt.NDArray[np.intp],
+    years: Floats,
+    spot: Spot,
+    rates: RateCurve | None,
+    paid: Callable[[Times, Floats], Floats] | None,
+) -> tuple[Forwards, Floats]:
+    """Yields of American expiries whose forward a venue or a future tells: what takes the spot to it, given the discount.
+
+    The discount is that of ``rates``, else the curve's. Without an index in step nothing is implied.
+    """
+    rows = american[np.isin(curve.source[american], _TOLD) & (years[american] > 0)]
+    if not rows.size or spot.source != "index" or spot.flag:
+        return curve, pays
+    time = years[rows]
+    if rates is not None:
+        rate, off = rates.at(time)
+        discount, error = curve.discount.copy(), curve.discount_error.copy()
+        discount[rows] = np.exp(-rate * time)
+        error[rows] = discount[rows] * off * time
+        curve = replace(curve, discount=discount, discount_error=error)
+    rate = -np.log(curve.discount[rows]) / time
+    left = spot.value - (0.0 if paid is None else paid(curve.expiry_ns[rows], rate))
+    found = pays.copy()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found[rows] = rate - np.log(curve.forward[rows] / left) / time
+    return curve, found
 
 
 def _paid(dividends: Dividends | None, asof_ns: int) -> Callable[[Times, Floats], Floats] | None:

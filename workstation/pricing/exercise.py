@@ -43,6 +43,8 @@ class RateCurve(NamedTuple):
     years: Floats
     rates: Floats
     errors: Floats
+    source: str = ""
+    """Whose chain measured them."""
 
     def at(self, years: Floats) -> tuple[Floats, Floats]:
         """Rate and standard error at maturities."""
@@ -58,14 +60,22 @@ def rate_curve(chain: xr.Dataset) -> RateCurve:
         No expiry of the chain has a discount factor with an error.
     """
     years, discount, error = (chain[name].to_numpy() for name in ("years", "discount", "discount_error"))
-    known = np.isfinite(error) & (discount > 0)
-    if not known.any():
+    found = measured_rates(years, discount, error, str(chain.attrs.get("underlying", "")))
+    if found is None:
         raise ValueError(
             "rates: no expiry of the chain measures a discount factor; give a chain of European options"
         )
+    return found
+
+
+def measured_rates(years: Floats, discount: Floats, error: Floats, source: str = "") -> RateCurve | None:
+    """The rates of expiries whose discount factors have an error; None where none has."""
+    known = np.isfinite(error) & (discount > 0) & (years > 0)
+    if not known.any():
+        return None
     order = np.argsort(years[known])
     years, discount, error = (values[known][order] for values in (years, discount, error))
-    return RateCurve(years, -np.log(discount) / years, error / discount / years)
+    return RateCurve(years, -np.log(discount) / years, error / discount / years, source)
 
 
 class Pairs(NamedTuple):
@@ -90,8 +100,13 @@ def pairs_of(
     bid: Floats,
     ask: Floats,
     rows: Any,
+    spot: float,
 ) -> Pairs:
-    """The strikes of the expiries ``rows`` whose call and put are both quoted on both sides, nearest the money first."""
+    """The strikes of the expiries ``rows`` whose call and put are both quoted on both sides, nearest the money first.
+
+    Without those of which one right is bid no higher than its exercise at ``spot``: it is held for its exercise, such as a call
+    before a dividend, and its price says nothing of parity.
+    """
     found = []
     for row in rows:
         at = np.flatnonzero(group == row)
@@ -100,6 +115,7 @@ def pairs_of(
         call, put = calls[of_call], puts[of_put]
         with np.errstate(invalid="ignore"):
             good = (bid[call] > 0) & (ask[call] >= bid[call]) & (bid[put] > 0) & (ask[put] >= bid[put])
+            good &= (bid[call] > spot - common) & (bid[put] > common - spot)
         common, call, put = common[good], call[good], put[good]
         near = np.argsort(np.abs(bid[call] + ask[call] - bid[put] - ask[put]), kind="stable")[:STRIKES_USED]
         call, put = call[near], put[near]

@@ -13,6 +13,7 @@ import xarray as xr
 
 from workstation.market.instants import YEAR_DAYS
 from workstation.market.tables import SURFACES
+from workstation.pricing.carry import carry_of
 from workstation.pricing.contracts import contracts
 from workstation.pricing.ledger import from_attrs
 from workstation.pricing.smile_quotes import SmileParameters, quotes_of_contracts
@@ -56,9 +57,12 @@ class Surface(ChainTimer[pd.DataFrame]):
 
     def _look(self, underlying: str, tick_ns: int) -> pd.DataFrame:
         parameters, latest = self.parameters, self._latest
-        priced = contracts(
-            latest, underlying=underlying, asof_ns=tick_ns, stale_after_s=parameters.stale_after_s
-        )
+        question: dict[str, Any] = {
+            "underlying": underlying,
+            "asof_ns": tick_ns,
+            "stale_after_s": parameters.stale_after_s,
+        }
+        priced = contracts(latest, **question, **carry_of(latest, parameters, **question))
         quotes = quotes_of_contracts(latest, priced, stale_after_s=parameters.stale_after_s)
         slices = fit_slices(quotes, parameters.smile)
         reported = {**priced.ledger, **surface_ledger(slices, parameters.smile, extrapolate=False)}

@@ -16,13 +16,14 @@ from workstation.market.engine import Engine, Reading
 from workstation.market.instrument_terms import INSTRUMENT_TERMS, known
 from workstation.market.tables import NO_TIME, TABLES
 from workstation.market.tables.frames import array_of
+from workstation.pricing.carry import CarryParameters
 from workstation.pricing.fresh import STALE_AFTER_S
 from workstation.pricing.latest import OPTION, TERMS, LatestMarks
 
 
 @dataclass(frozen=True)
-class ChainTimerParameters:
-    """Parameters of an engine that looks at chains on a timer.
+class ChainTimerParameters(CarryParameters):
+    """Parameters of an engine that looks at chains on a timer; what American ones are priced with: ``CarryParameters``.
 
     Attributes
     ----------

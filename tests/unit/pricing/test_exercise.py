@@ -8,7 +8,7 @@ from workstation.exposure.book import exposure
 from workstation.market.dividends import Dividends
 from workstation.pricing import american
 from workstation.pricing.chain import chain
-from workstation.pricing.exercise import RateCurve, rate_curve
+from workstation.pricing.exercise import RateCurve, pairs_of, rate_curve
 from workstation.pricing.implied import implied_vol
 from workstation.pricing.surface import surface
 
@@ -111,9 +111,32 @@ def test_an_option_worth_its_exercise_takes_the_vol_of_the_other_right(marks, fo
     moved = marks.copy()
     moved.loc[deep, ["bid", "ask"]] = [29.99, 30.01]
     told = chain(moved).isel(expiry=0).sel(strike=130.0)
-    if np.isfinite(float(told["mark_iv"].sel(right="C"))):
-        assert str(told["iv_source"].sel(right="P").item()) in ("other right", "mid")
     assert float(told["delta"].sel(right="P")) < -0.95
+
+
+def test_a_bid_no_higher_than_the_exercise_tells_no_vol(marks, found):
+    """Half a spread is no time value: without a bid over it the option's vol is that of the other right, which is bid for its own."""
+    strike = marks["instrument"].str[-8:].astype(float) / 1000.0
+    put = marks[(strike == 110.0) & marks["instrument"].str.contains("260417P")].index
+    moved = marks.copy()
+    moved.loc[put, ["bid", "ask"]] = [9.9, 12.9]
+    told = chain(moved).isel(expiry=0).sel(strike=110.0)
+    assert str(told["iv_source"].sel(right="P").item()) == "other right"
+    assert float(told["mark_iv"].sel(right="P")) == float(told["mark_iv"].sel(right="C"))
+    before = found.isel(expiry=0).sel(strike=110.0)
+    assert str(before["iv_source"].sel(right="P").item()) == "mid"
+    assert float(told["forward"]) == pytest.approx(float(before["forward"]), abs=0.02)
+
+
+def test_a_right_bid_for_its_exercise_alone_is_no_pair_of_parity():
+    """At spot 100: the call of 90 is bid at its exercise, the put of 110 under it."""
+    strike = np.repeat([90.0, 100.0, 110.0], 2)
+    found = pairs_of(
+        np.zeros(6, np.int64), strike, np.tile([True, False], 3), np.array([10.0, 1.0, 3.0, 3.0, 1.0, 9.9]),
+        np.array([10.4, 1.1, 3.1, 3.1, 1.1, 10.4]), [0], 100.0,
+    )  # fmt: skip
+    assert found.strike.tolist() == [100.0]
+    assert found.call_bid.tolist() == [3.0]
 
 
 def test_a_curve_of_rates_is_taken_as_it_is(marks):
@@ -135,7 +158,7 @@ def test_a_curve_needs_european_options(found):
 
 
 def test_the_surface_and_the_book_are_made_of_the_same_vols(found):
-    fitted = surface(found)
+    fitted = surface(found.isel(expiry=slice(0, 2)))
     assert np.abs(fitted["atm_iv"].to_numpy() - 0.25).max() < 0.01
     book = exposure(found)
     assert np.isfinite(float(book["gex"].sum()))
@@ -179,6 +202,23 @@ def test_scheduled_dividends_are_off_the_spot_and_leave_no_yield():
     assert "schedule" not in without.attrs["dividends"]
 
 
-def test_the_ledger_says_that_no_yield_is_implied_without_parity(marks):
-    told = chain(marks.assign(forward=SPOT)).attrs["dividends"]
-    assert told == "none implied where the forward is not of parity: the yield is taken as the rate"
+def test_a_forward_that_is_told_implies_the_yield_given_the_discount(marks):
+    strike = marks["instrument"].str[-8:].astype(float) / 1000.0
+    years = chain(marks)["years"].to_numpy()[0]
+    given = marks[marks["instrument"].str.contains("260417") & (strike.sub(SPOT).abs() < 6.0)]
+    given = given.assign(forward=SPOT * np.exp((RATE - YIELD) * years))
+    curve = RateCurve(np.array([1.0]), np.array([RATE]), np.array([1e-4]), "SPX")
+    told = chain(given, rates=curve)
+    assert told["yields"].to_numpy().ravel() == pytest.approx(YIELD, abs=1e-9)
+    assert -np.log(told["discount"].to_numpy()) / years == pytest.approx(RATE)
+    vols = told["mark_iv"].transpose("expiry", "strike", "right").to_numpy()[0]
+    assert np.abs(vols - true_vol(told["strike"].to_numpy())[:, None]).max() < 1e-3
+    assert told.attrs["rates"] == "of the index chain SPX"
+    assert "implied by the forward told" in told.attrs["dividends"]
+
+
+def test_the_ledger_says_that_no_yield_is_implied_without_parity_or_index(marks):
+    told = chain(marks.assign(forward=SPOT, index=np.nan)).attrs["dividends"]
+    assert told == (
+        "none implied where neither parity nor a forward beside an index tells it: the yield is taken as the rate"
+    )
