@@ -14,10 +14,13 @@ import pandas as pd
 from workstation.indicators.batch.by_instrument import ScratchArrays, TradeArrays, TradeGroups, group_trades
 from workstation.indicators.batch.instrument_order import InstrumentOrder
 from workstation.market.engine import conformed
+from workstation.market.errors import TableError
 from workstation.market.instants import AHEAD_NS
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TRADES, TradeFlag
 from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.ranges import below_zero
 from workstation.numerics.typed_kernel import TypedKernel
 
 
@@ -239,7 +242,7 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     TableError
-        ``trades`` do not fit their table.
+        ``trades`` do not fit their table, or a price is 0 or below where there can be none.
 
     Examples
     --------
@@ -251,10 +254,32 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     """
     rows = conformed(TRADES, trades)
     arrays = arrays_of(rows)
+    _require_prices(rows, arrays[TRADES.places["price"]])
     event_ns, seq = as_kernel_array(arrays[_EVENT]), as_kernel_array(arrays[_SEQ])
     if in_sequence(event_ns, seq) or (seq[0] > 0 and bool((np.diff(seq) > 0).all())):
         return rows
     return TRADES.take(rows, np.lexsort((seq, event_ns)))
+
+
+def _require_prices(rows: pd.DataFrame, prices: npt.NDArray[np.float64]) -> None:
+    """Refuse a print at 0 or below of what cannot have such a price: it would be the low of its candle."""
+    if not prices.size or prices.min() > 0.0:
+        return
+    never = below_zero(
+        prices,
+        rows["instrument"],
+        lambda names: INSTRUMENT_TERMS.kinds(REGISTRY.codes(names)),
+        or_zero=True,
+    )
+    if never is not None:
+        row = int(never.argmax())
+        name = rows["instrument"].iloc[row]
+        raise TableError(
+            "trades",
+            "price",
+            row,
+            f"{prices[row]} is no price of {name}; leave such rows out ({never.sum()})",
+        )
 
 
 def tell_late(of: str, late: int) -> None:
