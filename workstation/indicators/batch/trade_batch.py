@@ -242,7 +242,7 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     Raises
     ------
     TableError
-        ``trades`` do not fit their table, or a price is 0 or below where there can be none.
+        ``trades`` do not fit their table.
 
     Examples
     --------
@@ -254,17 +254,15 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     """
     rows = conformed(TRADES, trades)
     arrays = arrays_of(rows)
-    _require_prices(rows, arrays[TRADES.places["price"]])
     event_ns, seq = as_kernel_array(arrays[_EVENT]), as_kernel_array(arrays[_SEQ])
     if in_sequence(event_ns, seq) or (seq[0] > 0 and bool((np.diff(seq) > 0).all())):
         return rows
     return TRADES.take(rows, np.lexsort((seq, event_ns)))
 
 
-def _require_prices(rows: pd.DataFrame, prices: npt.NDArray[np.float64]) -> None:
+def require_prices(rows: pd.DataFrame) -> None:
     """Refuse a print at 0 or below of what cannot have such a price: it would be the low of its candle."""
-    if not prices.size or prices.min() > 0.0:
-        return
+    prices = rows["price"].to_numpy()
     never = below_zero(
         prices,
         rows["instrument"],

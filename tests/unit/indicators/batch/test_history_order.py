@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from workstation.indicators.batch.trade_batch import LateTradesWarning, history
+from workstation.indicators.batch.trade_batch import LateTradesWarning
 from workstation.indicators.candles.engine import Candles, candles
 from workstation.indicators.ticks.intensity import Intensity, intensity
 from workstation.indicators.ticks.reversals import Reversals, reversals
@@ -176,5 +176,5 @@ def test_one_candle_is_of_the_prints_of_all_venues() -> None:
 def test_a_price_that_is_none_is_refused_by_name_and_row(name: str, price: float) -> None:
     trades = pd.DataFrame({"event_ns": [1, 2], "instrument": name, "price": [5.0, price], "size": 1.0})
     with pytest.raises(TableError, match=f"trades.price, row 1: {price} is no price of {name}"):
-        history(trades)
-    assert history(trades.assign(instrument="CLK20"))["price"].tolist() == [5.0, price]
+        candles(trades)
+    assert candles(trades.assign(instrument="CLK20"))["low"].tolist() == [price]
