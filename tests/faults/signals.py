@@ -29,13 +29,13 @@ def end_collecting(outcome: Outcome, folder: Path, chance: random.Random) -> Non
             cwd=folder,
             env=os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "200"},
         )
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300  # a busy machine imports for minutes
         while not (store / "history.sqlite").exists() and time.monotonic() < until:
             time.sleep(0.05)
         time.sleep(2 + chance.random() * 3)
         process.send_signal(asked)
         try:
-            said = process.communicate(timeout=60)[0].decode(errors="replace")
+            said = process.communicate(timeout=300)[0].decode(errors="replace")
         except subprocess.TimeoutExpired:
             process.kill()
             said = process.communicate()[0].decode(errors="replace")

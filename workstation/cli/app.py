@@ -154,24 +154,24 @@ def collect(
     ] = "",
 ) -> None:
     """Record feeds into history, without a screen."""
-    from workstation.desk import open_desk
-
     settings = settings_of()
     stop = threading.Event()
-    sinks = []
-    if bus:
-        from workstation.bus.sink import BusSink
+    with ended_by_signals(stop.set):  # also while the desk is imported and opened
+        from workstation.desk import open_desk
 
-        sinks.append(BusSink(bus))
-    with (
-        ended_by_signals(stop.set),
-        open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk,
-    ):
-        console.print(f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}")
-        waited = 0.0
-        while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
-            waited += 1.0
-            console.print(_status_line(desk.board.feeds()), end="\r")
+        sinks = []
+        if bus:
+            from workstation.bus.sink import BusSink
+
+            sinks.append(BusSink(bus))
+        with open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk:
+            console.print(
+                f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
+            )
+            waited = 0.0
+            while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
+                waited += 1.0
+                console.print(_status_line(desk.board.feeds()), end="\r")
     console.print("\nStopped; every accepted row is written.")
 
 

@@ -27,7 +27,7 @@ SHORTEST_NS = 5 * MINUTE_NS
 CRYPTO_EXPIRY_NS = 8 * 60 * MINUTE_NS
 """Crypto options and futures expire 08:00 UTC (Deribit settles on the average over 07:30-08:00)."""
 
-AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW", "DJX"})
+AM_SETTLED_ROOTS = frozenset({"SPX", "NDX", "RUT", "VIX", "VIXW", "DJX", "RUI", "RLG", "RLV"})
 """Settled on the opening of the expiry day (Cboe product specifications)."""
 LATE_ROOTS = frozenset(
     [

@@ -16,7 +16,7 @@ from workstation.market.instants import NO_TIME
 from workstation.market.instruments import REGISTRY, InstrumentRegistry
 from workstation.market.symbology import Terms, parse
 from workstation.market.symbology.listed import AMERICAN_INDEX_ROOTS
-from workstation.market.symbology.terms import INDEX_OF_ROOT
+from workstation.market.symbology.terms import INDEX_OF_ROOT, MULTIPLIER_OF_ROOT
 from workstation.market.tables.raw import INSTRUMENTS
 
 
@@ -30,7 +30,7 @@ def _style(terms: Terms) -> str:
 
 def _multiplier(terms: Terms) -> float:
     if terms.listed and terms.kind == "option":
-        return np.nan if terms.root[-1].isdigit() else 100.0
+        return np.nan if terms.root[-1].isdigit() else MULTIPLIER_OF_ROOT.get(terms.root, 100.0)
     return np.nan if terms.kind in ("perpetual", "future") else 1.0
 
 

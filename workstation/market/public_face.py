@@ -6,6 +6,7 @@ A module that is named as its one function (``workstation.pricing.chain``) can b
 
 from __future__ import annotations
 
+import inspect
 import sys
 from collections.abc import Callable, Mapping
 from importlib import import_module
@@ -22,8 +23,18 @@ class CallableModule(ModuleType):
 
 
 def make_callable(name: str) -> None:
-    """Let the module of this full name be called."""
-    sys.modules[name].__class__ = CallableModule
+    """Let the module of this full name be called, and show the parameters of what is called.
+
+    Examples
+    --------
+    >>> import inspect
+    >>> from workstation.portfolio import explain
+    >>> list(inspect.signature(explain).parameters)
+    ['before', 'after', 'flows', 'rates']
+    """
+    module = sys.modules[name]
+    module.__signature__ = inspect.signature(getattr(module, name.rpartition(".")[2]))  # type: ignore[attr-defined]
+    module.__class__ = CallableModule
 
 
 def lazy(

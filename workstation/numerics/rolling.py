@@ -123,6 +123,9 @@ def column(values: npt.ArrayLike, window: int, name: str = "window") -> Floats:
     """One-dimensional float64 values, contiguous, NaN where masked; ``ValueError`` for anything else or a window below 1."""
     if isinstance(values, np.ma.MaskedArray):
         values = np.ma.filled(values.astype(np.float64), np.nan)
+    kind = getattr(getattr(values, "dtype", None), "kind", "f")
+    if kind in "mM":
+        raise ValueError("values are times or spans, not numbers")
     array = np.ascontiguousarray(values, dtype=np.float64)
     if array.ndim != 1:
         raise ValueError(f"values must be one-dimensional, got shape {array.shape}")

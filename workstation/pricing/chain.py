@@ -125,6 +125,7 @@ def priced_contracts(
     if not len(rows) and not len(quoted):
         raise TableError("marks", "", -1, "no rows: a chain needs at least one option's mark or quote")
     asof = None if asof_ns is None else instant_ns(asof_ns)
+    _require_rows_at(asof, rows, quoted)
     latest = _latest(rows, quoted, terms, asof)
     name = _choose(latest, underlying)
     if asof is None:
@@ -140,6 +141,18 @@ def priced_contracts(
         dividends=None if dividends is None else dividends.get(name),
     )
     return latest, priced
+
+
+def _require_rows_at(asof: int | None, *tables: pd.DataFrame) -> None:
+    """Refuse an instant at which there is no row yet; one in seconds or milliseconds is such."""
+    if asof is None:
+        return
+    first = min(int(part["event_ns"].min()) for part in tables if len(part))
+    if asof < first:
+        raise ValueError(
+            f"asof_ns: at {pd.Timestamp(asof)} there is no row yet, the first is of {pd.Timestamp(first)}; "
+            "asof_ns is in nanoseconds since 1970"
+        )
 
 
 def instant_ns(instant: int | str | pd.Timestamp) -> int:

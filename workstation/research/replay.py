@@ -32,7 +32,23 @@ Derived = tuple[dict[str, list[pd.DataFrame]], Counter[str]]
 
 
 class Replayed(dict[str, pd.DataFrame]):
-    """Derived rows by table; in a notebook it shows itself with spans and digests."""
+    """Derived rows by table; it shows itself in a line a table, in a notebook with spans and digests.
+
+    Examples
+    --------
+    >>> Replayed(levels=pd.DataFrame({"event_ns": [10**9, 2 * 10**9]}), spikes=pd.DataFrame({"event_ns": []}))
+    Replayed
+      levels: 2 rows, 1970-01-01T00:00:01Z to 1970-01-01T00:00:02Z
+      spikes: 0 rows
+    """
+
+    def __repr__(self) -> str:
+        lines = ["Replayed"]
+        for name, frame in self.items():
+            times = frame["event_ns"]
+            span = f", {iso(times.min())} to {iso(times.max())}" if len(frame) else ""
+            lines.append(f"  {name}: {len(frame)} rows{span}")
+        return "\n".join(lines)
 
     def _repr_html_(self) -> str:
         rows = []

@@ -95,3 +95,12 @@ def test_describe_refuses_a_missing_name(terms: InstrumentTerms) -> None:
 def test_a_date_no_calendar_knows_leaves_the_expiry_unknown(terms: InstrumentTerms) -> None:
     rows = terms.describe(["SPXW  991218C06000000"])
     assert (rows["kind"].iloc[0], rows["expiry_ns"].iloc[0]) == ("option", NO_TIME)
+
+
+def test_index_options_are_what_their_exchange_specifies() -> None:
+    names = [f"{root:6s}261218C00600000" for root in ("NANOS", "CBTX", "RUI", "SPX")]
+    rows = InstrumentTerms(InstrumentRegistry()).describe(names)
+    assert rows["multiplier"].tolist() == [1.0, 100.0, 100.0, 100.0]
+    assert rows["style"].tolist() == ["european"] * 4
+    hours = pd.to_datetime(rows["expiry_ns"], utc=True).dt.tz_convert("America/New_York").dt.strftime("%H:%M")
+    assert hours.tolist() == ["16:00", "16:00", "09:30", "09:30"]

@@ -287,3 +287,9 @@ def test_flat_again() -> None:
     np.testing.assert_array_equal(flat.greeks["delta"], found["delta"].values.ravel())
     with pytest.raises(ValueError, match="not a chain"):
         contracts_of(xr.Dataset())
+
+
+@pytest.mark.parametrize("unit", [10**9, 10**6, 1000])
+def test_an_instant_before_the_first_row_is_refused_with_both_times(unit: int) -> None:
+    with pytest.raises(ValueError, match=r"asof_ns: at 1970-.* there is no row yet, the first is of 20"):
+        chain(marks(), asof_ns=ASOF // unit)

@@ -42,6 +42,7 @@ DELETED = 2
 """``update_action`` of a statistic that is taken back."""
 _NO_QUANTITY = (np.iinfo(np.int32).max, np.iinfo(np.int64).max)
 """An undefined quantity, as versions 1 and 2 and as version 3 write it."""
+_BAR_PRICES = ("open", "high", "low", "close")
 _SIDED = categories("", "venue")
 _BOOK = categories("", "maybe bad book")
 
@@ -199,7 +200,10 @@ def intervals(source: Source, records: Records, *, consolidated: bool = False) -
 def bars(source: Source, records: Records, rtype: int) -> Iterator[Batch]:
     """ohlcv-1s, 1m, 1h, 1d: one candle per venue; when they were received is not in the record."""
     kept, stamp = source.named(records)
-    columns = {column: prices(kept[column]) for column in ("open", "high", "low", "close")}
+    unpriced = np.logical_and.reduce([np.isnan(prices(kept[name])) for name in _BAR_PRICES])
+    source.reject("bar without any price", unpriced, kept)
+    kept, stamp = kept[~unpriced], _subset(stamp, ~unpriced)
+    columns = {column: prices(kept[column]) for column in _BAR_PRICES}
     volume = np.where(kept["volume"] == np.iinfo(np.uint64).max, np.nan, kept["volume"])
     venue = Published(kept["publisher_id"]).venue
     whole = {**stamp, **columns, "volume": volume, "every_ns": BARS[rtype], "closed": True, "venue": venue}

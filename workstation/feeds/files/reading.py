@@ -25,6 +25,7 @@ from workstation.market.errors import FrameError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, Table, table
+from workstation.market.tables.ranges import below_zero
 
 ROWS = 100_000
 """Rows of a batch, so that a file of any size is read in bounded memory."""
@@ -183,6 +184,9 @@ def possible(
         drop(mask, reason, column)
     if schema.name == "trades" and "size" in frame:
         drop(frame["size"].to_numpy(dtype=np.float64, na_value=np.nan) == 0, "a trade of size 0", "size")
+        nothing = below_zero(frame["price"].to_numpy(), frame["instrument"], _kinds, or_zero=True)
+        if nothing is not None:
+            drop(nothing, "a trade at price 0", "price")
     return frame if kept.all() else frame[kept]
 
 

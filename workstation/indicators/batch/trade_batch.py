@@ -14,10 +14,13 @@ import pandas as pd
 from workstation.indicators.batch.by_instrument import ScratchArrays, TradeArrays, TradeGroups, group_trades
 from workstation.indicators.batch.instrument_order import InstrumentOrder
 from workstation.market.engine import conformed
+from workstation.market.errors import TableError
 from workstation.market.instants import AHEAD_NS
+from workstation.market.instrument_terms import INSTRUMENT_TERMS
 from workstation.market.instruments import REGISTRY
 from workstation.market.tables import NO_TIME, TRADES, TradeFlag
 from workstation.market.tables.frames import arrays_of
+from workstation.market.tables.ranges import below_zero
 from workstation.numerics.typed_kernel import TypedKernel
 
 
@@ -255,6 +258,26 @@ def history(trades: pd.DataFrame) -> pd.DataFrame:
     if in_sequence(event_ns, seq) or (seq[0] > 0 and bool((np.diff(seq) > 0).all())):
         return rows
     return TRADES.take(rows, np.lexsort((seq, event_ns)))
+
+
+def require_prices(rows: pd.DataFrame) -> None:
+    """Refuse a print at 0 or below of what cannot have such a price: it would be the low of its candle."""
+    prices = rows["price"].to_numpy()
+    never = below_zero(
+        prices,
+        rows["instrument"],
+        lambda names: INSTRUMENT_TERMS.kinds(REGISTRY.codes(names)),
+        or_zero=True,
+    )
+    if never is not None:
+        row = int(never.argmax())
+        name = rows["instrument"].iloc[row]
+        raise TableError(
+            "trades",
+            "price",
+            row,
+            f"{prices[row]} is no price of {name}; leave such rows out ({never.sum()})",
+        )
 
 
 def tell_late(of: str, late: int) -> None:

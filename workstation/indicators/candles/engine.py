@@ -11,7 +11,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from workstation.indicators.batch.instrument_state import nothing
-from workstation.indicators.batch.trade_batch import TradeColumns, TradeReader, history, tell_late
+from workstation.indicators.batch.trade_batch import (
+    TradeColumns,
+    TradeReader,
+    history,
+    require_prices,
+    tell_late,
+)
 from workstation.indicators.candles.aggregation import NO_GROUPS, NO_STATE_ROWS, CandleBatch, fold_lengths
 from workstation.indicators.candles.closed_bars import CandleOutput
 from workstation.indicators.candles.corrections import KeptRows, KeptTrades
@@ -277,7 +283,7 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     Raises
     ------
     TableError
-        ``trades`` do not fit their table.
+        ``trades`` do not fit their table, or a price is 0 or below where there can be none.
 
     Examples
     --------
@@ -288,6 +294,8 @@ def candles(trades: pd.DataFrame, every: str | tuple[str, ...] = "10s", **parame
     """
     engine, rows = Candles(every=every, **parameters), history(trades)
     made = engine.whole(rows)
+    if len(made) and np.nanmin(made["low"].to_numpy(), initial=np.inf) <= 0.0:
+        require_prices(rows)
     if rows is trades and made[["volume", "vwap"]].isna().to_numpy().any():
         TRADES.conform(trades)  # raises where a value that has to be there was written over since
     tell_late("candles", engine.late)

@@ -15,9 +15,11 @@ MONTHS = ("JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", 
 INDEX_OF_ROOT = {
     "SPX": "SPX", "SPXW": "SPX", "SPXQ": "SPX", "XSP": "XSP", "NDX": "NDX", "NDXP": "NDX", "XND": "XND",
     "RUT": "RUT", "RUTW": "RUT", "MRUT": "MRUT", "VIX": "VIX", "VIXW": "VIX", "DJX": "DJX", "OEX": "OEX",
-    "XEO": "OEX", "NANOS": "NANOS",
+    "XEO": "OEX", "NANOS": "NANOS", "RUI": "RUI", "RLG": "RLG", "RLV": "RLV", "NQX": "NQX", "CBTX": "CBTX", "MBTX": "MBTX",
 }  # fmt: skip
-"""Trading roots of US index options -> their index."""
+"""Trading roots of US index options -> their index (product specifications of Cboe and Nasdaq)."""
+MULTIPLIER_OF_ROOT = {"NANOS": 1.0}
+"""Roots whose contract is not 100 (Cboe: a Nanos option has a multiplier of 1)."""
 SHARE_CLASS_OF_ROOT = {"BRKA": "BRK.A", "BRKB": "BRK.B", "BFB": "BF.B", "BFA": "BF.A"}
 
 

@@ -42,11 +42,16 @@ def impossible(column: Column, values: Any) -> Iterator[tuple[BoolArray, str]]:
         yield values > column.most, f"{column.name} above {column.most:g}"
 
 
-def below_zero(prices: Any, instruments: pd.Series[Any], kinds: Kinds) -> BoolArray | None:
-    """Rows whose price is below zero though their instrument's cannot be; None where there are none."""
+def below_zero(
+    prices: Any, instruments: pd.Series[Any], kinds: Kinds, *, or_zero: bool = False
+) -> BoolArray | None:
+    """Rows whose price is below zero though their instrument's cannot be; None where there are none.
+
+    ``or_zero``: also those of 0, for prints: nobody trades a coin or a share for nothing, and sources write 0 for "none".
+    """
     if type(prices) is not np.ndarray or prices.dtype.kind not in "fi":
         return None
-    places = np.flatnonzero((prices < 0) & np.isfinite(prices))
+    places = np.flatnonzero(((prices <= 0) if or_zero else (prices < 0)) & np.isfinite(prices))
     if not places.size:
         return None
     names = instruments.iloc[places].astype("object").tolist()

@@ -166,3 +166,11 @@ def test_bars_of_no_fixed_length_are_counted_with_the_remedy(tmp_path: Path) -> 
     assert tables(file, rejections) == {}
     assert rejections.counts == {"schema ohlcv-eod has no table": 1}
     assert "export ohlcv-1d" in rejections.examples["schema ohlcv-eod has no table"]
+
+
+def test_a_bar_without_any_price_is_set_aside(tmp_path: Path) -> None:
+    none = dbn.OHLCVMsg(33, 1, 118, T, *[UNDEFINED_PRICE] * 4, 0)
+    rejections = Rejections()
+    candles = tables(write(tmp_path / "a.dbn", GLBX, [bar(1, 118, 1, 2, 1, 2, volume=5), none]), rejections)
+    assert candles["candles"]["high"].tolist() == [2.0]
+    assert rejections.counts == {"bar without any price": 1}

@@ -438,3 +438,10 @@ columns: {price: p, size: s, side: side}
     frame, rejections = mapped(tmp_path, mapping, f"t,name,p,s,side\n{T},AAPL,1,1,\n{T},AAPL,1,1,buy\n")
     assert frame["side"].tolist() == [1]
     assert rejections.counts == {"no value for side": 1}
+
+
+@pytest.mark.parametrize(("name", "kept"), [("BTC/USD", 0), ("AAPL", 0), ("CLK20", 1)])
+def test_nobody_prints_a_coin_or_a_share_at_0(tmp_path: Path, name: str, kept: int) -> None:
+    frame, rejections = mapped(tmp_path, PRINTS, f"t,name,p,s,id\n{T},{name},0,1,a\n")
+    assert len(frame) == kept
+    assert rejections.counts == ({} if kept else {"a trade at price 0": 1})

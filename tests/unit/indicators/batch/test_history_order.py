@@ -17,6 +17,7 @@ from workstation.indicators.ticks.reversals import Reversals, reversals
 from workstation.indicators.ticks.spikes import Spikes, spikes
 from workstation.market.digest import digest
 from workstation.market.engine import Engine
+from workstation.market.errors import TableError
 from workstation.market.instants import AHEAD_NS
 from workstation.market.tables import TRADES, TradeFlag
 from workstation.market.tables import table as table_named
@@ -169,3 +170,11 @@ def test_one_candle_is_of_the_prints_of_all_venues() -> None:
     assert made[["open", "high", "low", "close", "volume"]].values.tolist() == [
         [100.0, 103.0, 99.0, 101.0, 15.0]
     ]
+
+
+@pytest.mark.parametrize(("name", "price"), [("BTC/USD:BTC", 0.0), ("AAPL", -1.0)])
+def test_a_price_that_is_none_is_refused_by_name_and_row(name: str, price: float) -> None:
+    trades = pd.DataFrame({"event_ns": [1, 2], "instrument": name, "price": [5.0, price], "size": 1.0})
+    with pytest.raises(TableError, match=f"trades.price, row 1: {price} is no price of {name}"):
+        candles(trades)
+    assert candles(trades.assign(instrument="CLK20"))["low"].tolist() == [price]

@@ -58,6 +58,7 @@ _CURRENCIES = frozenset(
 _DOLLAR_COINS = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "TUSD"})
 _COIN_SETTLED = frozenset({"binance", "bybit"})
 """Markets whose USD perpetuals LEAN settles in the coin."""
+_IN_CONTRACTS = "how many coins a contract of a coin-settled future is; sizes and volumes stay in contracts"
 
 
 @dataclass(frozen=True)
@@ -205,10 +206,11 @@ def _crypto_future(file: LeanFile, stem: str) -> Contract:
         settle = base
     else:
         raise SymbolError(f"a future of {pair} at {file.market}: in what it settles is not said")
+    unknown = _IN_CONTRACTS if settle == base else ""
     if stem.endswith("_perp"):
-        return Contract(f"{pair}:{settle}")
+        return Contract(f"{pair}:{settle}", unknown=unknown)
     found = _FUTURE.search(stem)
     expiry = calendar_day(found["expiry"] or "") if found and found.end() == len(stem) else None
     if expiry is None:
         raise SymbolError("a crypto future with neither perp nor its day of expiry in its name")
-    return Contract(f"{pair}:{settle}-{expiry:%y%m%d}")
+    return Contract(f"{pair}:{settle}-{expiry:%y%m%d}", unknown=unknown)
