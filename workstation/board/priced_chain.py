@@ -25,6 +25,7 @@ from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
+from workstation.market.errors import WorkstationError
 from workstation.market.instruments import REGISTRY
 from workstation.pricing import by_style
 from workstation.pricing.chain_dataset import dataset
@@ -35,6 +36,14 @@ from workstation.pricing.surface import greek_surface, surface
 Made = TypeVar("Made")
 Question = tuple[tuple[int, ...], str, tuple[str, ...]]
 """Expiries, name of the method and its arguments."""
+Answers = Callable[[tuple[int, ...], tuple[Any, ...]], Any]
+"""Gives what another process computed of a chain: of the expiries, what is asked (see ``PricedChain.answer``)."""
+_SELECTED = frozenset({"expiries", "of", "position", "by_strike", "ledger"})
+"""What follows from priced contracts without pricing anything."""
+
+
+class ChainPending(WorkstationError):
+    """What is asked of a chain is priced by another process, which has been asked for it."""
 
 
 class Band(NamedTuple):
@@ -76,6 +85,8 @@ class PricedChain:
         Gives the chain as a Dataset; called once, when it is first asked for.
     flow
         Signed taker flow of each of the contracts, in their order.
+    answers
+        Where another process prices: gives what it computed, or raises ``ChainPending``. None: it is computed here.
 
     Attributes
     ----------
@@ -86,9 +97,13 @@ class PricedChain:
     """
 
     def __init__(
-        self, contracts: ContractArrays, make_dataset: Callable[[], xr.Dataset], flow: FlowSeen
+        self,
+        contracts: ContractArrays,
+        make_dataset: Callable[[], xr.Dataset],
+        flow: FlowSeen,
+        answers: Answers | None = None,
     ) -> None:
-        self.contracts, self.flow = contracts, flow
+        self.contracts, self.flow, self._answers = contracts, flow, answers
         self.underlying, self.asof_ns, self.spot = contracts.underlying, contracts.asof_ns, contracts.spot
         self.marks_ns = int(contracts.event_ns.max(initial=0))
         self._make_dataset = make_dataset
@@ -120,6 +135,7 @@ class PricedChain:
             _masked(self.contracts, kept),
             lambda: self.dataset.isel(expiry=np.isin(self.dataset["expiry_ns"].to_numpy(), wanted)),
             self.flow._replace(signed=self.flow.signed[kept]),
+            self._answers,
         )
         some._expiries, some._asked = wanted, self._asked
         return some
@@ -192,6 +208,42 @@ class PricedChain:
         told: dict[str, Any] = self._ask("ledger", sign_model, basis)
         return told
 
+    def answer(self, expiries: Sequence[int], key: tuple[Any, ...]) -> Any:
+        """What a process that does not price asks of the chain.
+
+        Parameters
+        ----------
+        expiries
+            Which; none: the whole chain.
+        key
+            Name of what is asked (``levels``, ``band``, ``dataset``, ``surface``, ``greek surface``, ``book``, ``forced flow``,
+            ``open interest``) and its arguments.
+
+        Raises
+        ------
+        ValueError
+            Nothing of this name is to be asked, or not with these arguments.
+        """
+        chain, name, arguments = self.of(expiries), key[0], key[1:]
+        makers: dict[str, Callable[..., Any]] = {
+            "levels": chain.levels,
+            "band": chain.band,
+            "dataset": lambda: chain.dataset,
+            "surface": lambda: chain.surface,
+            "greek surface": chain.greek_surface,
+            "book": chain.book,
+            "forced flow": lambda sign, basis, spot, vol, days: chain.forced_flow(
+                sign, basis, spot_moves=spot, vol_moves=vol, days=days
+            ),
+            "open interest": chain.open_interest,
+        }
+        if name not in makers:
+            raise ValueError(f"nothing of a chain is called {name!r}")
+        try:
+            return makers[name](*arguments)
+        except TypeError as error:
+            raise ValueError(f"{name!r} of a chain is not asked like this: {error}") from error
+
     # -- how it is computed -----------------------------------------------------------------------------------
 
     def prepare(self, before: PricedChain) -> None:
@@ -217,7 +269,8 @@ class PricedChain:
     def _once(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
         with self._lock:
             if key not in self._made:
-                self._made[key] = make()
+                here = self._answers is None or key[0] in _SELECTED
+                self._made[key] = make() if here else self._answers(self._expiries, key)  # type: ignore[misc]
             found: Made = self._made[key]
             return found
 

@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from workstation.board.board import Board
 from workstation.bus.entries import (
     LAYOUTS,
     PREFIX,
@@ -20,7 +22,9 @@ from workstation.bus.entries import (
     own_layout,
     stream_key,
 )
+from workstation.bus.follower import Follower
 from workstation.bus.layout import Layout
+from workstation.bus.newest import Position
 from workstation.bus.wire import Header
 from workstation.feeds.feed import Batch, Capabilities, Feed, Reached, Subscription
 from workstation.feeds.venue_kit.health_rows import HealthRows, Row
@@ -45,7 +49,8 @@ class Bus(Feed):
 
     Notes
     -----
-    The first time it reads all that the stream still holds, so that a page shows the recent past. A reconnect goes on after the last
+    The first time it begins with the newest state that the collector writes (``NewestState``), else with all that the stream
+    still holds, so that a page shows the recent past. A reconnect goes on after the last
     entry read. What was trimmed, or dropped by the collector, in between is a ``gap`` row with the number of rows; entries
     sent twice are left out, and a batch that cannot be read is a ``rejected`` row. A collector that begins anew without history counts ``seq`` from 1 again, which no reader can
     follow: it must be restarted. Times are the collector's: the feed brings its heartbeats.
@@ -64,14 +69,45 @@ class Bus(Feed):
         self._layouts: dict[str, Layout] = {}
         self._last_id = BEGINNING
         self._producer = self._number = self._rows = self._seq = self._event_ns = 0
+        self._follower: Follower | None = None
+        self._held: dict[str, int] = {}
+        """Largest ``seq`` by table of rows that the board has had before the stream."""
+
+    def follow(self, board: Board) -> None:
+        """Bring the newest state to a board too: kept rows at the beginning, priced chains and candles in progress."""
+        self._follower = Follower(board, self._url, self._prefix, self._frame)
 
     async def connect(self) -> None:
         """Reach Redis. Raises ``FeedError``."""
         await self.close()
         self._client = client_of(self._url)
         await self._ask("ping")
+        if self._follower is not None:
+            if self._last_id == BEGINNING and not self._producer:
+                self._begin(await asyncio.to_thread(self._follower.begin))
+            self._follower.start()
         if self._last_id != BEGINNING and await self._began_anew():
             self._last_id = BEGINNING
+
+    def _begin(self, position: Position | None) -> None:
+        """Begin where written rows end: what is older on the stream is on the board already."""
+        if position is not None:
+            self._last_id = f"{position.milliseconds}-0"
+            self._producer, self._number, self._rows = position.producer, position.number, position.rows
+            self._held = position.tables
+            self._seq = max(self._held.values(), default=0)
+
+    def _without_held(self, batch: Batch) -> Batch | None:
+        """The rows of a batch that the board has not had; None where it has had all."""
+        end = self._held.get(batch.table, 0)
+        seq = array_of(batch.frame, TABLES[batch.table].places["seq"])
+        if int(seq[-1]) <= end:
+            return None
+        self._held.pop(batch.table, None)
+        new = np.flatnonzero(seq > end)
+        return (
+            batch if new.size == seq.size else Batch(batch.table, TABLES[batch.table].take(batch.frame, new))
+        )
 
     async def _began_anew(self) -> bool:
         """Whether the stream's ids no longer reach the last one read: Redis lost it, or somebody deleted it."""
@@ -170,6 +206,7 @@ class Bus(Feed):
         if producer == self._producer and number > self._number + 1:
             told.append(self._gap(before - self._rows, until_ns))
         elif producer != self._producer and self._producer:
+            self._held = {}
             if int(seq[0]) <= self._seq:
                 raise FeedError(
                     f"the collector began anew at seq {seq[0]} after {self._seq}: it keeps no history; restart the page server",
@@ -179,7 +216,8 @@ class Bus(Feed):
         self._producer, self._number = producer, number
         self._rows, self._seq = before + len(batch.frame), max(self._seq, int(seq[-1]))
         self._event_ns = max(self._event_ns, until_ns)
-        return [*([self._health.batch(told)] if told else []), batch]
+        kept = self._without_held(batch) if self._held else batch
+        return [*([self._health.batch(told)] if told else []), *([kept] if kept else [])]
 
     def _gap(self, lost: int, until_ns: int, *, restarted: bool = False) -> Row:
         detail = (
@@ -222,6 +260,8 @@ class Bus(Feed):
 
     async def close(self) -> None:
         """Close the connection; a read that waits for it ends."""
+        if self._follower is not None:
+            await asyncio.to_thread(self._follower.stop)
         client, self._client = self._client, None
         if client is not None:
             client.connection_pool.disconnect(inuse_connections=True)

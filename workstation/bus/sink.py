@@ -16,6 +16,7 @@ from workstation.bus.layout import layout_of
 from workstation.bus.wire import Header
 from workstation.market.tables import TABLES
 from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import array_of
 
 log = logging.getLogger(__name__)
 WAITING, TOGETHER, KEPT_ENTRIES, KEPT_TERMS = 5_000, 64, 50_000, 5_000
@@ -59,6 +60,7 @@ class BusSink:
         self._client = client_of(url)
         self._prefix, self._kept, self._limit = prefix, kept, waiting
         self._producer, self._number, self._rows = time.time_ns(), 0, 0
+        self._seq = 0
         self._waiting: deque[Waiting] = deque()
         self._told: set[str] = set()
         """Layouts whose schema Redis has."""
@@ -85,7 +87,13 @@ class BusSink:
             self._number += 1
             self._waiting.append((table, frame, self._number, self._rows))
             self._rows += rows
+            self._seq = int(array_of(frame, table_named(table).places["seq"])[-1])
             self._changed.notify()
+
+    def position(self) -> tuple[int, int, int, int]:
+        """When this collector began, batches and rows so far, sent or not, and the ``seq`` of the last."""
+        with self._changed:
+            return self._producer, self._number, self._rows, self._seq
 
     def close(self) -> None:
         """Send what waits, for a few seconds at most."""
