@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,7 @@ from workstation.bus.sink import BusSink
 from workstation.desk import Desk, open_desk
 from workstation.feeds import open_feed
 from workstation.market.digest import digest
+from workstation.market.errors import WorkstationError
 from workstation.pricing import black, by_style, contracts, implied
 
 pytestmark = pytest.mark.wire
@@ -220,3 +223,47 @@ def make_chain() -> PricedChain:
     found = desk.board.priced_chain("BTC")
     assert found is not None
     return found
+
+
+def test_a_page_server_keeps_its_history_while_redis_and_the_collector_restart(tmp_path: Path) -> None:
+    server = RedisServer(tmp_path).start()
+    collector, sink, state = collecting(server)
+    page = open_desk([open_feed("bus", url=server.url)])
+    with state, page:
+        wait(
+            lambda: page.hub.next_seq == collector.hub.next_seq and page.board.priced_chain("BTC"), "no state"
+        )
+        server.stop()
+        held, chain = page.board.latest("trades"), page.board.priced_chain("BTC")
+        collector.hub.publish("trades", trades(5, 400))  # waits at the collector
+        wait(lambda: page.board.feeds()["state"].tolist() == ["backing_off"], "the loss was not seen")
+        assert (
+            digest([page.board.latest("trades")]) == digest([held])
+            and page.board.priced_chain("BTC") is chain
+        )
+        server.start()
+        wait(lambda: len(page.board.latest("trades")) == 405, "what waited did not come")
+        collector.hub.publish("marks", option_marks(event_ns=ASOF + 2 * MINUTE_NS))
+        wait(lambda: page.board.priced_chain("BTC") is not chain, "no chain after the restart")
+        sink.close()
+        first = collector.hub.next_seq
+        again = BusSink(server.url)
+        second = open_desk([], sinks=[again], first_seq=first)
+        again.start()
+        second.hub.publish("trades", trades(5, 405))
+        wait(lambda: len(page.board.latest("trades")) == 410, "the second collector was not followed")
+        told = page.board.latest("health")
+        assert "began anew" in told["detail"].iloc[-1]
+        again.close()
+    server.stop()
+
+
+def test_without_redis_one_process_works_as_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    desk = open_desk([])
+    desk.hub.publish("marks", option_marks())
+    desk.hub.publish("marks", option_marks(event_ns=ASOF + MINUTE_NS))
+    chain = desk.board.priced_chain("BTC")
+    assert chain is not None and np.isfinite(chain.levels("calls_long", "open_interest").net_gex)
+    with pytest.raises(WorkstationError, match="pip install"):
+        BusSink("redis://127.0.0.1:1/0")
