@@ -25,24 +25,26 @@ import numpy as np
 import psutil
 import redis
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.browser.conftest import free_port, wait_until_alive
 from tests.wire.redis_server import RedisServer
 from tests.wire.tab import Tab
 from workstation.bus.entries import READ_BYTES
 from workstation.bus.priced import received
 
+ROOT = Path(__file__).parents[1]
 PAGE, QUERY = "exposure", ""
-READS = 1_000
+READS, STARTING_S = 1_000, 900.0
 
 
 class TimedTab(Tab):
     """A session that notes how old the newest price of each message is, in ms."""
 
+    ages: list[float]
+
     def __init__(self, socket: Any) -> None:
         super().__init__(socket)
-        self.ages: list[float] = []
+        self.ages = []
 
     async def _heed(self, content: Any) -> None:
         now_ms = time.time() * 1_000.0
@@ -88,10 +90,9 @@ async def sessions(
     ports: list[int], each: int, seconds: float, watched: dict[str, psutil.Process]
 ) -> tuple[Any, dict[str, float]]:
     """Ages of messages over so many seconds of live sessions, and the cores that each process took."""
-    tabs = []
-    for port in ports:
-        for _ in range(each):
-            tabs.append(await TimedTab.open(f"http://127.0.0.1:{port}", PAGE, QUERY))
+    tabs = [
+        await TimedTab.open(f"http://127.0.0.1:{port}", PAGE, QUERY) for port in ports for _ in range(each)
+    ]
     heard = [asyncio.create_task(tab.listen()) for tab in tabs]
     await asyncio.sleep(10.0)
     for tab in tabs:
@@ -160,23 +161,23 @@ def main() -> None:
                 "WORKSTATION_FEED_OPTIONS": json.dumps({"bus": {"url": server.url}}),
             }
             ports = [free_port() for _ in range(chosen.servers)]
-            for at, port in enumerate(ports):
-                process = many.enter_context(page_server(port, follow, log))
-                watched[f"page server {at + 1}"] = psutil.Process(process.pid)
-                wait_until_alive(f"http://127.0.0.1:{port}", process)
+            servers = [many.enter_context(page_server(port, follow, log)) for port in ports]
+            for at, (port, process) in enumerate(zip(ports, servers, strict=True), 1):
+                wait_until_alive(f"http://127.0.0.1:{port}", process, STARTING_S)
+                watched[f"page server {at}"] = psutil.Process(process.pid)
             watched["redis"] = psutil.Process(server.pid)
             ages, cores = asyncio.run(sessions(ports, each, chosen.seconds, watched))
             told("many processes", ages, cores)
             state_reads(server.port)
         port = free_port()
         with page_server(port, market | {"WORKSTATION_FEEDS": '["synthetic"]'}, log) as desk:
-            wait_until_alive(f"http://127.0.0.1:{port}", desk)
+            wait_until_alive(f"http://127.0.0.1:{port}", desk, STARTING_S)
             ages, alone = asyncio.run(
                 sessions([port], each, chosen.seconds, {"desk": psutil.Process(desk.pid)})
             )
             told("whole desk", ages, alone)
-        servers = np.mean([one for name, one in cores.items() if name.startswith("page server")])
-        print(f"page server's cores of a whole desk's: {servers / alone['desk']:.2f}")
+        followers = np.mean([one for name, one in cores.items() if name.startswith("page server")])
+        print(f"page server's cores of a whole desk's: {followers / alone['desk']:.2f}")
         if os.environ.get("SHOW_LOG"):
             print(log.read_text()[-5_000:])
 

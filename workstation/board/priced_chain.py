@@ -94,6 +94,8 @@ class PricedChain:
         Name, instant (UTC ns), USD.
     marks_ns
         When the newest price or vol among the contracts happened (UTC ns); 0 when none is priced.
+    pending
+        Whether something was asked of it that another process has not answered.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class PricedChain:
         self.contracts, self.flow, self._answers = contracts, flow, answers
         self.underlying, self.asof_ns, self.spot = contracts.underlying, contracts.asof_ns, contracts.spot
         self.marks_ns = int(contracts.event_ns.max(initial=0))
+        self.pending = False
         self._make_dataset = make_dataset
         self._lock = threading.RLock()
         self._made: dict[tuple[Any, ...], Any] = {}
@@ -270,9 +273,17 @@ class PricedChain:
         with self._lock:
             if key not in self._made:
                 here = self._answers is None or key[0] in _SELECTED
-                self._made[key] = make() if here else self._answers(self._expiries, key)  # type: ignore[misc]
+                self._made[key] = make() if here else self._answered(key)
             found: Made = self._made[key]
             return found
+
+    def _answered(self, key: tuple[Any, ...]) -> Any:
+        assert self._answers is not None
+        try:
+            return self._answers(self._expiries, key)
+        except ChainPending:
+            self.pending = True
+            raise
 
     def _position(self, sign_model: str, basis: str) -> Floats:
         flow = self.flow.signed if sign_model == "flow" and self.flow.known else None
