@@ -24,12 +24,15 @@ import psutil
 import pyarrow as pa
 import redis
 
-from workstation.bus.entries import batch_of, frame_of
+from workstation.board.priced_chain import chain_of_marks
+from workstation.bus.entries import READ_BYTES, batch_of, frame_of
 from workstation.bus.feed import Bus
+from workstation.bus.priced import published, received, usual_questions
 from workstation.bus.sink import ENTRY_BYTES, BusSink
-from workstation.market.tables import TRADES
+from workstation.flow.taker_flow_monitor import FlowWatch
+from workstation.market.tables import MARKS, TRADES
 
-ROWS, BATCHES, ROUNDS = 1_000, 1_000, 3
+ROWS, BATCHES, ROUNDS, READS = 1_000, 1_000, 3, 1_000
 
 
 @contextmanager
@@ -128,6 +131,43 @@ def _entries(answer: Any) -> Any:
     return entries[0] if isinstance(entries[0], list) else entries
 
 
+def newest_chain(port: int) -> None:
+    """Read the newest priced chain from Redis as page servers do: the answer and what becomes of it."""
+    expiries = ("261127", "261225", "270129", "270326", "270625")
+    names = [
+        f"BTC/USD:BTC-{expiry}-{strike}-{right}"
+        for expiry in expiries
+        for strike in range(50_000, 150_000, 1_250)
+        for right in "CP"
+    ]
+    draw = np.random.default_rng(7)
+    marks = MARKS.conform(
+        pd.DataFrame(
+            {
+                "event_ns": pd.Timestamp("2026-11-20").value, "instrument": names, "mark_iv": 0.4 + 0.3 * draw.random(len(names)),
+                "open_interest": np.round(1_000 * draw.random(len(names))), "forward": 100_500.0, "index": 100_300.0,
+            }
+        )
+    )  # fmt: skip
+    chain = chain_of_marks(marks, "BTC", FlowWatch().of_codes)
+    assert chain is not None
+    message = published(chain, usual_questions(chain))
+    client = redis.Redis(port=port, socket_read_size=READ_BYTES)
+    client.set("chain", message)
+    spans, cpu = np.empty(READS), np.empty(READS)
+    for one in range(READS):
+        began, used = time.perf_counter(), time.process_time()
+        received(client.get("chain"), lambda _: None)
+        spans[one], cpu[one] = time.perf_counter() - began, time.process_time() - used
+    told = ", ".join(
+        f"p{at} {np.percentile(spans, at) * 1e3:.2f} ms (CPU {np.percentile(cpu, at) * 1e3:.2f} ms)"
+        for at in (50, 99)
+    )
+    print(
+        f"newest chain, {len(names)} contracts with {len(usual_questions(chain))} answers, {len(message):,} bytes, read: {told}"
+    )
+
+
 def main() -> None:
     """Measure every stage."""
     frames = batches()
@@ -154,6 +194,7 @@ def main() -> None:
     peer = told("Arrow streams, pandas to read", timed(arrow))
     print(f"{'encode and decode, of that':44} {(encode + decode) / peer:8.2f}")
     with server() as (port, pid):
+        newest_chain(port)
         through_redis(port, pid, frames, blobs)
 
 
@@ -163,7 +204,7 @@ def through_redis(port: int, pid: int, frames: list[pd.DataFrame], blobs: list[b
     redis_cpu = psutil.Process(pid).cpu_times
     own = alone = served = float("inf")
     for _ in range(ROUNDS):
-        alone = min(alone, timed(lambda: plain(redis.Redis(port=port, socket_read_size=1 << 20), blobs)))
+        alone = min(alone, timed(lambda: plain(redis.Redis(port=port, socket_read_size=READ_BYTES), blobs)))
         redis.Redis(port=port).flushall()
         before = redis_cpu()
         began, wall = time.process_time(), time.perf_counter()

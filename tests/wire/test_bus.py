@@ -208,6 +208,7 @@ def test_a_page_process_sees_the_collectors_rows_and_runs_no_engine(bus: RedisSe
         )
         page.report(pd.DataFrame({"event_ns": [ASOF], "event": ["failed"], "detail": ["of this page"]}))
         collector.hub.publish("trades", trades(5, 400))
+        collector.hub.publish("trades", trades(5, 400).assign(venue="other"))  # ids are each venue's own
         wait(
             lambda: page.hub.next_seq == collector.hub.next_seq,
             "a row of the page's own stopped the collector's",
