@@ -13,6 +13,7 @@ import typer.main
 from reference_names import faces, names_page
 from reference_settings import grid, settings_page
 
+import workstation.bus  # noqa: F401 - registers its feed
 from workstation.feeds import FEEDS, feed_class
 from workstation.market.tables import TABLES, Column, Table
 

@@ -75,6 +75,8 @@ class Desk:
         self.board = Board()
         self._live_clock = not any(feed.capabilities.simulated_clock for feed in feeds)
         following = self._follows = follows(feeds)
+        if following:
+            feeds[0].follow(self.board)
         self.hub = Hub(
             first_seq=first_seq or (1 if following or history is None else history.last_seq() + 1),
             agreeing=AGREEING_LIVE if self._live_clock else 1,

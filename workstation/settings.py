@@ -21,6 +21,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
+import workstation.bus  # noqa: F401 - its feed is known by its name
 from workstation.access.parameters import OidcParameters
 from workstation.engines import TIMEFRAMES, EngineParameters
 from workstation.exposure.cascade_engine import CascadeParameters

@@ -56,6 +56,11 @@ class RedisServer:
                 )
                 time.sleep(0.02)
 
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 while it is stopped."""
+        return self._process.pid if self._process is not None else 0
+
     def stop(self) -> None:
         """End it; what it held is gone."""
         if self._process is not None:

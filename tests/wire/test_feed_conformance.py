@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import workstation.bus  # noqa: F401 - registers its feed
 from tests.unit.feeds.scripted import Sink
 from tests.wire.feed_case import Case, NotStaged, Stage
 from workstation.feeds import FEEDS

@@ -118,6 +118,7 @@ class Board:
         self._carry = CarryParameters()
         self._unpublished: dict[str, tuple[int, PricedChain | None]] = {}
         """Chains priced from the marks before an engine published one, and as of when."""
+        self._prices = True
         self._candles_from_ns = 0
         self._closing = TABLES["candles"].empty()
         self.asof_ns = 0
@@ -266,21 +267,38 @@ class Board:
         made = published_chain(latest, priced, flow)
         if before is not None:
             made.prepare(before)
+        self.set_chain(made)
+
+    def set_chain(self, chain: PricedChain) -> None:
+        """Publish a priced chain as the newest of its underlying."""
         with self._lock:
             if not self._chains:
                 self._chains_version = self._retained["marks"].version
                 self._unpublished.clear()
-            self._chains[priced.underlying] = made
+            self._chains[chain.underlying] = chain
             self._chains_version += 1
+
+    def leave_pricing(self) -> None:
+        """Price nothing from now on: another process does, whose chains come by ``set_chain``."""
+        with self._lock:
+            self._prices = False
+            self._unpublished.clear()
+
+    @property
+    def underlyings(self) -> tuple[str, ...]:
+        """Underlyings with a published chain."""
+        with self._lock:
+            return tuple(self._chains)
 
     def priced_chain(self, underlying: str) -> PricedChain | None:
         """The newest priced chain of an underlying; None without marks of its options.
 
-        Until an engine has published one it is priced from the newest marks, at most once a second of event time.
+        Until an engine has published one it is priced from the newest marks, at most once a second of event time; not where
+        another process prices.
         """
         with self._lock:
             found = self._chains.get(underlying)
-            if found is not None:
+            if found is not None or not self._prices:
                 return found
             then, made = self._unpublished.get(underlying, (0, None))
             if made is None or self.asof_ns >= then + _UNPUBLISHED_NS:
@@ -292,6 +310,16 @@ class Board:
         """Begin with the prints of the day before any was added; see ``FlowWatch.seed``."""
         with self._lock:
             self._flow.seed(past, since_ns)
+
+    def forming(self) -> pd.DataFrame:
+        """The candles in progress."""
+        with self._lock:
+            return self._candles.forming
+
+    def past_exposures(self) -> pd.DataFrame:
+        """What ``remember_exposures`` of another board takes to give the same ``exposure_history``."""
+        with self._lock:
+            return self._exposures.past()
 
     def set_forming(self, frame: pd.DataFrame) -> None:
         """Publish the candles in progress."""

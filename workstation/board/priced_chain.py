@@ -25,6 +25,7 @@ from workstation.exposure.open_interest import open_interest
 from workstation.exposure.scenario import forced_flow
 from workstation.exposure.signs import SIGN_MODELS, positions
 from workstation.flow.taker_flow_monitor import FlowSeen
+from workstation.market.errors import WorkstationError
 from workstation.market.instruments import REGISTRY
 from workstation.pricing import by_style
 from workstation.pricing.across_venues import across_venues
@@ -40,6 +41,14 @@ Part = tuple[tuple[int, ...], str]
 Question = tuple[Part, str, tuple[str, ...]]
 """Part, name of the method and its arguments."""
 WHOLE: Part = ((), "")
+Answers = Callable[[Part, tuple[Any, ...]], Any]
+"""Gives what another process computed of a chain: of the part, what is asked (see ``PricedChain.answer``)."""
+_SELECTED = frozenset({"expiries", "venues", "across venues", "of", "position", "by_strike", "ledger"})
+"""What follows from priced contracts without pricing anything."""
+
+
+class ChainPending(WorkstationError):
+    """What is asked of a chain is priced by another process, which has been asked for it."""
 
 
 class Band(NamedTuple):
@@ -81,6 +90,8 @@ class PricedChain:
         Gives contracts as a Dataset; called once, when it is first asked for.
     flow
         Signed taker flow of each of the contracts, in their order.
+    answers
+        Where another process prices: gives what it computed, or raises ``ChainPending``. None: it is computed here.
 
     Attributes
     ----------
@@ -88,6 +99,8 @@ class PricedChain:
         Name, instant (UTC ns), USD.
     marks_ns
         When the newest price or vol among the contracts happened (UTC ns); 0 when none is priced.
+    pending
+        Whether something was asked of it that another process has not answered.
     """
 
     def __init__(
@@ -95,10 +108,12 @@ class PricedChain:
         contracts: ContractArrays,
         make_dataset: Callable[[ContractArrays], xr.Dataset],
         flow: FlowSeen,
+        answers: Answers | None = None,
     ) -> None:
-        self.contracts, self.flow = contracts, flow
+        self.contracts, self.flow, self._answers = contracts, flow, answers
         self.underlying, self.asof_ns, self.spot = contracts.underlying, contracts.asof_ns, contracts.spot
         self.marks_ns = int(contracts.event_ns.max(initial=0))
+        self.pending = False
         self._make_dataset = make_dataset
         self._lock = threading.RLock()
         self._made: dict[tuple[Any, ...], Any] = {}
@@ -148,7 +163,7 @@ class PricedChain:
         flow = self.flow._replace(signed=self.flow.signed[kept])
         if venue and np.unique(priced.codes).size < priced.codes.size:
             flow = flow._replace(signed=np.zeros_like(flow.signed), prints=0, unsided=0)
-        some = PricedChain(_masked(priced, kept), self._dataset_of(wanted), flow)
+        some = PricedChain(_masked(priced, kept), self._dataset_of(wanted), flow, self._answers)
         some._part, some._asked = wanted, self._asked
         return some
 
@@ -226,6 +241,42 @@ class PricedChain:
         told: dict[str, Any] = self._ask("ledger", sign_model, basis)
         return told
 
+    def answer(self, part: Part, key: tuple[Any, ...]) -> Any:
+        """What a process that does not price asks of the chain.
+
+        Parameters
+        ----------
+        part
+            Expiries and venue; none and empty: the whole chain.
+        key
+            Name of what is asked (``levels``, ``band``, ``dataset``, ``surface``, ``greek surface``, ``book``, ``forced flow``,
+            ``open interest``) and its arguments.
+
+        Raises
+        ------
+        ValueError
+            Nothing of this name is to be asked, or not with these arguments.
+        """
+        chain, name, arguments = self.of(*part), key[0], key[1:]
+        makers: dict[str, Callable[..., Any]] = {
+            "levels": chain.levels,
+            "band": chain.band,
+            "dataset": lambda: chain.dataset,
+            "surface": lambda: chain.surface,
+            "greek surface": chain.greek_surface,
+            "book": chain.book,
+            "forced flow": lambda sign, basis, spot, vol, days: chain.forced_flow(
+                sign, basis, spot_moves=spot, vol_moves=vol, days=days
+            ),
+            "open interest": chain.open_interest,
+        }
+        if name not in makers:
+            raise ValueError(f"nothing of a chain is called {name!r}")
+        try:
+            return makers[name](*arguments)
+        except TypeError as error:
+            raise ValueError(f"{name!r} of a chain is not asked like this: {error}") from error
+
     # -- how it is computed -----------------------------------------------------------------------------------
 
     def prepare(self, before: PricedChain) -> None:
@@ -252,9 +303,18 @@ class PricedChain:
     def _once(self, key: tuple[Any, ...], make: Callable[[], Made]) -> Made:
         with self._lock:
             if key not in self._made:
-                self._made[key] = make()
+                here = self._answers is None or key[0] in _SELECTED
+                self._made[key] = make() if here else self._answered(key)
             found: Made = self._made[key]
             return found
+
+    def _answered(self, key: tuple[Any, ...]) -> Any:
+        assert self._answers is not None
+        try:
+            return self._answers(self._part, key)
+        except ChainPending:
+            self.pending = True
+            raise
 
     def _position(self, sign_model: str, basis: str) -> Floats:
         flow = self.flow.signed if sign_model == "flow" and self.flow.known else None

@@ -201,6 +201,11 @@ class CandleRetention(Retention):
         self._forming = frame
         self.version += 1
 
+    @property
+    def forming(self) -> pd.DataFrame:
+        """The candles in progress."""
+        return self._forming
+
     def frame(self) -> pd.DataFrame:
         """Closed and forming candles of every instrument and length."""
         self._merge()
@@ -331,6 +336,17 @@ class ExposureRetention(NewestSnapshot):
             if not history or newest > int(history[-1]["event_ns"].iloc[0]) // MINUTE_NS:
                 return True
         return False
+
+    def past(self) -> pd.DataFrame:
+        """All that is kept of the minutes before, in time order, as rows for ``remember``."""
+        parts = [
+            minute.assign(underlying=key[0], sign_model=key[1], basis=key[2])
+            for key, minutes in self._history.items()
+            for minute in minutes
+        ]
+        if not parts:
+            return self.table.empty()
+        return self.table.conform(pd.concat(parts, ignore_index=True).sort_values("event_ns", kind="stable"))
 
     def history(self, underlying: str, sign_model: str, basis: str) -> pd.DataFrame:
         """Columns event_ns, strike, gex, call_gex, put_gex."""

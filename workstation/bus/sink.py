@@ -6,18 +6,27 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pandas as pd
 
-from workstation.bus.entries import PREFIX, ROWS, TERMS, Entry, blob_of, client_of, stream_key
+from workstation.bus.entries import LAYOUTS, PREFIX, ROWS, TERMS, Entry, batch_of, client_of, stream_key
+from workstation.bus.layout import layout_of
+from workstation.bus.wire import Header
 from workstation.market.tables import TABLES
+from workstation.market.tables import table as table_named
+from workstation.market.tables.frames import array_of
 
 log = logging.getLogger(__name__)
 WAITING, TOGETHER, KEPT_ENTRIES, KEPT_TERMS = 5_000, 64, 50_000, 5_000
 """Batches that wait for Redis, batches sent in one go, entries kept in the stream, and in that of instruments."""
+ENTRY_BYTES, KEPT_BYTES = 1 << 18, 1 << 30
+"""Batches that wait are put into one entry up to so many bytes; the stream keeps fewer entries where they are large."""
 AGAIN_S, LEAVE_S = 0.5, 5.0
+
+Waiting = tuple[str, pd.DataFrame, int, int]
+"""Table, batch, its number and the rows before it."""
 
 
 class BusSink:
@@ -32,7 +41,7 @@ class BusSink:
     prefix
         Of the keys in Redis.
     kept
-        Entries kept for readers that pause; about so many.
+        Entries kept for readers that pause: about so many, of about a gigabyte in all.
     waiting
         Batches that may wait while Redis is away. Beyond it the oldest are dropped, and readers are told: entries count them.
 
@@ -48,10 +57,15 @@ class BusSink:
         self, url: str, tables: Sequence[str] = (), *, prefix: str = PREFIX, kept: int = KEPT_ENTRIES, waiting: int = WAITING
     ) -> None:  # fmt: skip
         self.tables = tuple(tables) or tuple(name for name in TABLES if name != "frames")
-        self._client = client_of(url, asynchronous=False)
+        self._client = client_of(url)
         self._prefix, self._kept, self._limit = prefix, kept, waiting
         self._producer, self._number, self._rows = time.time_ns(), 0, 0
-        self._waiting: deque[tuple[str, pd.DataFrame, int, int]] = deque()
+        self._seq = 0
+        self._waiting: deque[Waiting] = deque()
+        self._told: set[str] = set()
+        """Layouts whose schema Redis has."""
+        self._entry_bytes = 0.0
+        """Of recent entries, on average."""
         self._changed = threading.Condition()
         self._closing = False
         self._thread: threading.Thread | None = None
@@ -73,7 +87,13 @@ class BusSink:
             self._number += 1
             self._waiting.append((table, frame, self._number, self._rows))
             self._rows += rows
+            self._seq = int(array_of(frame, table_named(table).places["seq"])[-1])
             self._changed.notify()
+
+    def position(self) -> tuple[int, int, int, int]:
+        """When this collector began, batches and rows so far, sent or not, and the ``seq`` of the last."""
+        with self._changed:
+            return self._producer, self._number, self._rows, self._seq
 
     def close(self) -> None:
         """Send what waits, for a few seconds at most."""
@@ -86,42 +106,70 @@ class BusSink:
         self._client.close()
 
     def _run(self) -> None:
-        taken: list[tuple[str, pd.DataFrame, int, int]] = []
+        taken: list[Entry] = []
         deadline = float("inf")
         while True:
             with self._changed:
                 if not taken:
                     self._changed.wait_for(lambda: self._waiting or self._closing)
-                    while self._waiting and len(taken) < TOGETHER:
-                        taken.append(self._waiting.popleft())
+                    waiting = [self._waiting.popleft() for _ in range(min(TOGETHER, len(self._waiting)))]
                 if self._closing:
                     deadline = min(deadline, time.monotonic() + LEAVE_S)
+            taken = taken or list(self._entries(waiting))
             if not taken:
                 return
             if self._sent(taken):
                 taken = []
             elif time.monotonic() >= deadline:
-                self.dropped_rows += sum(len(one[1]) for one in taken)
+                self.dropped_rows += sum(map(_rows, taken))
                 log.warning("the bus was not reached at the end: %d rows were not sent", self.dropped_rows)
                 return
 
-    def _sent(self, taken: list[tuple[str, pd.DataFrame, int, int]]) -> bool:
-        """Send batches in one go; False after a pause where Redis is away. Sent twice they are dropped by readers, by number."""
+    def _entries(self, waiting: list[Waiting]) -> Iterator[Entry]:
+        """Batches as entries: those of consecutive numbers together, instruments alone."""
+        group: list[tuple[Header, Any]] = []
+        number = before = size = 0
+        alone = False
+        for table, frame, at, rows in waiting:
+            terms = table == "instruments"
+            if group and (size >= ENTRY_BYTES or at != number + len(group) or terms or alone):
+                yield Entry.made(self._producer, number, before, group)
+                group, size = [], 0
+            if not group:
+                number, before = at, rows
+            group.append(batch_of(table, frame))
+            size, alone = size + group[-1][0].size, terms
+        if group:
+            yield Entry.made(self._producer, number, before, group)
+
+    def _sent(self, taken: list[Entry]) -> bool:
+        """Send entries in one go; False after a pause where Redis is away. Sent twice they are dropped by readers, by number."""
         import redis
 
         pipe: Any = self._client.pipeline(transaction=False)
-        for table, frame, number, before in taken:
-            entry = Entry(table, blob_of(table, frame), len(frame), self._producer, number, before)
+        told = {header.layout: header.table for entry in taken for header in entry.heading.headers}
+        for digest in told.keys() - self._told:
+            message = layout_of(table_named(told[digest])).message
+            pipe.hset(stream_key(self._prefix, LAYOUTS), digest, message)
+        for entry in taken:
             fields: Any = entry.fields()
-            pipe.xadd(stream_key(self._prefix, ROWS), fields, maxlen=self._kept, approximate=True)
-            if table == "instruments":
+            self._entry_bytes += (len(entry.body) - self._entry_bytes) / 16.0
+            kept = min(self._kept, int(KEPT_BYTES / max(self._entry_bytes, 1.0)))
+            pipe.xadd(stream_key(self._prefix, ROWS), fields, maxlen=kept, approximate=True)
+            if entry.heading.headers[0].table == "instruments":
                 pipe.xadd(stream_key(self._prefix, TERMS), fields, maxlen=KEPT_TERMS, approximate=True)
         try:
             pipe.execute()
         except redis.RedisError as error:
+            self._told.clear()
             log.warning("the bus is not reached, %d batches wait: %s", len(self._waiting), error)
             with self._changed:
                 self._changed.wait_for(lambda: False, AGAIN_S)
             return False
-        self.sent_rows += sum(len(one[1]) for one in taken)
+        self._told |= told.keys()
+        self.sent_rows += sum(map(_rows, taken))
         return True
+
+
+def _rows(entry: Entry) -> int:
+    return sum(header.rows for header in entry.heading.headers)

@@ -7,8 +7,8 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -159,12 +159,12 @@ def collect(
     with ended_by_signals(stop.set):  # also while the desk is imported and opened
         from workstation.desk import open_desk
 
-        sinks = []
-        if bus:
-            from workstation.bus.sink import BusSink
-
-            sinks.append(BusSink(bus))
-        with open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk:
+        with _collecting(
+            lambda sinks: open_desk(
+                feeds or None, history or settings.history, settings=settings, sinks=sinks
+            ),
+            bus,
+        ) as desk:
             console.print(
                 f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
             )
@@ -173,6 +173,21 @@ def collect(
                 waited += 1.0
                 console.print(_status_line(desk.board.feeds()), end="\r")
     console.print("\nStopped; every accepted row is written.")
+
+
+@contextmanager
+def _collecting(make_desk: Callable[[list[Any]], Any], bus: str) -> Iterator[Any]:
+    """A running desk; with the address of a bus its rows and its newest state are published there."""
+    if not bus:
+        with make_desk([]) as desk:
+            yield desk
+        return
+    from workstation.bus.newest import NewestState
+    from workstation.bus.sink import BusSink
+
+    sink = BusSink(bus)
+    with make_desk([sink]) as desk, NewestState(desk.board, sink, bus):
+        yield desk
 
 
 def _status_line(feeds: Any) -> str:

@@ -18,12 +18,37 @@ FEEDS = {
     "binance": "workstation.feeds.binance:Binance",
     "accounts": "workstation.feeds.accounts:Accounts",
     "iqfeed": "workstation.feeds.iqfeed:IQFeed",
-    "bus": "workstation.bus.feed:Bus",
     "alpaca": "workstation.feeds.alpaca:Alpaca",
     "databento": "workstation.feeds.databento:Databento",
     "ibkr": "workstation.feeds.ibkr:IBKR",
 }
-"""Name -> ``module:class``; a module is imported when its feed is first opened."""
+"""Name -> ``module:class``; a module is imported when its feed is first opened. Those of rooms above this one are registered."""
+
+
+def register_feed(name: str, made: str) -> None:
+    """Have ``open_feed`` know a feed of another package.
+
+    Parameters
+    ----------
+    name
+        How it is asked for.
+    made
+        ``module:class``; not imported before the feed is first opened.
+
+    Raises
+    ------
+    ValueError
+        Another feed has the name.
+
+    Examples
+    --------
+    >>> register_feed("synthetic", "workstation.feeds.synthetic:Synthetic")
+    >>> register_feed("synthetic", "my.feeds:Invented")
+    Traceback (most recent call last):
+    ValueError: there is a feed 'synthetic' already: workstation.feeds.synthetic:Synthetic
+    """
+    if FEEDS.setdefault(name, made) != made:
+        raise ValueError(f"there is a feed {name!r} already: {FEEDS[name]}")
 
 
 def feed_class(name: str) -> type:
@@ -85,4 +110,5 @@ __all__ = [
     "Subscription",
     "feed_options",
     "open_feed",
+    "register_feed",
 ]

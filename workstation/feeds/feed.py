@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -75,6 +75,10 @@ class Feed(ABC):
 
     name: str
     capabilities: Capabilities
+
+    def follow(self, board: Any) -> None:
+        """Bring to a board what is published beside rows; called once, before ``connect``, of a feed of numbered rows."""
+        return
 
     @abstractmethod
     async def connect(self) -> None:

@@ -341,7 +341,7 @@ class Hub:
 
     def _accept_numbered(self, schema: Table, frame: pd.DataFrame) -> None:
         try:
-            rows = schema.conform(frame, self.registry)
+            rows = frame if schema.made(frame, self.registry) else schema.conform(frame, self.registry)
         except TableError as error:
             self._reject(schema, frame, str(error))
             return

@@ -256,9 +256,13 @@ class Supervisor:
     # -- rows ---------------------------------------------------------------------------------------------
 
     def _take(self, batch: Batch, *, live: bool = True) -> int:
-        """Publish a batch less the trades seen before; the number of rows published."""
+        """Publish a batch less the trades seen before; the number of rows published.
+
+        Rows that another hub numbered are of several venues, whose trade ids may be the same, and have been looked at there.
+        """
         frame = batch.frame
-        if batch.table == "trades":
+        numbered = self.feed.capabilities.numbered
+        if batch.table == "trades" and not numbered:
             frame = self.seen_trades.fresh(frame)
             repeated = len(batch.frame) - len(frame)
             if repeated and live:
@@ -270,7 +274,7 @@ class Supervisor:
         if len(frame):
             self.reports.publish(batch.table, frame)
         if batch.table == "health":
-            self._heed(frame)
+            self._heed(frame[(frame["feed"] == self.feed.name).to_numpy()] if numbered else frame)
         return len(frame)
 
     def _heed(self, health: pd.DataFrame) -> None:

@@ -85,9 +85,9 @@ def frame_of(
 def stacked_frame(
     stacks: list[tuple[npt.NDArray[Any], Any]], others: list[tuple[Any, Any]], columns: pd.Index[str], rows: int
 ) -> pd.DataFrame:  # fmt: skip
-    """A frame of columns that are stacked by dtype already, and of extension arrays; each with its ``placement``. Nothing is copied."""
+    """A frame of columns that are stacked by dtype already, and of single arrays; each with its ``placement``. Nothing is copied."""
     blocks = [NumpyBlock(values, placement=places, ndim=2) for values, places in stacks]
-    blocks += [ExtensionBlock(values, placement=places, ndim=2) for values, places in others]
+    blocks += [_block(values, places) for values, places in others]
     return _frame(tuple(blocks), columns, pd.RangeIndex._simple_new(range(rows)))  # type: ignore[attr-defined]
 
 

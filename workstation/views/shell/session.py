@@ -17,6 +17,7 @@ import pandas as pd
 import panel as pn
 from panel.io.callbacks import PeriodicCallback
 
+from workstation.board.priced_chain import ChainPending
 from workstation.market.tables import HEALTH
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.theme import Palette
@@ -36,6 +37,8 @@ _CATCH_UP = 0.4
 """Share of a period two pictures are apart at least, where the one before came late."""
 _IDLE_S = 0.25
 """A picture is made after so long even when nothing has come: what is said of time goes on."""
+PENDING_S = 0.3
+"""A view that waits for what another process was asked is tried again after so long."""
 RETRY_S = 5.0
 """A view whose refresh failed is tried again after so long."""
 
@@ -48,12 +51,14 @@ class _Watched:
         self.versions: tuple[int, ...] = ()
         self.due_s = 0.0
         self.failed = False
+        self.waiting = False
+        """Whether another process was asked for what it shows."""
 
     def stale(self, source: Source, now_s: float) -> bool:
         if now_s < self.due_s:
             return False
         versions = tuple(source.version(table) for table in self.view.inputs)
-        if self.view.inputs and versions == self.versions and not self.failed:
+        if self.view.inputs and versions == self.versions and not self.failed and not self.waiting:
             return False
         self.versions = versions
         return True
@@ -178,13 +183,16 @@ class Live:
         watched.due_s = now_s + view.every_s
         try:
             view.refresh(self.source)
+        except ChainPending as waiting:
+            watched.due_s, watched.waiting = now_s + PENDING_S, True
+            view.show_failure(str(waiting))
         except Exception as error:  # noqa: BLE001 - one view's fault must not stop its neighbours; it is shown and reported
             watched.due_s = now_s + RETRY_S
             self._fail(watched, error)
         else:
             self.refreshes += 1
-            if watched.failed:
-                watched.failed = False
+            if watched.failed or watched.waiting:
+                watched.failed = watched.waiting = False
                 view.show_failure("")
 
     def _fail(self, watched: _Watched, error: Exception) -> None:

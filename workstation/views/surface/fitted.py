@@ -36,15 +36,17 @@ def fitted_chain(source: Source, underlying: str) -> PricedChain | None:
     """The priced chain whose surface is shown; None when there are no marks.
 
     It is fitted anew when the desk publishes one, so that page and record tell of the same moment; where the desk
-    publishes none, when it publishes a priced chain.
+    publishes none, when it publishes a priced chain. One of which another process has not answered all gives way to the newest.
     """
     kept = _FITTED.setdefault(source, {})
     published = len(rows_of(source, underlying)) > 0
     table = "surfaces" if published else "priced_chain"
     key = (table, source.version(table))
-    if underlying not in kept or kept[underlying][0] != key or kept[underlying][1] is None:
-        kept[underlying] = (key, source.priced_chain(underlying))
-    return kept[underlying][1]
+    known, chain = kept.get(underlying, (None, None))
+    if known != key or chain is None or chain.pending:
+        chain = source.priced_chain(underlying)
+        kept[underlying] = (key, chain)
+    return chain
 
 
 def history_of(source: Source, underlying: str, days: int) -> xr.Dataset:

@@ -7,6 +7,7 @@ from typing import Any
 
 import panel as pn
 
+from workstation.board.priced_chain import ChainPending
 from workstation.views.shell.session import Live
 from workstation.views.state.address import keep_in_address
 from workstation.views.state.source import Source, View
@@ -16,7 +17,13 @@ from workstation.views.surface.fitted import surface_of
 from workstation.views.surface.map import SurfaceMap
 from workstation.views.surface.smiles import Smiles
 from workstation.views.surface.term import SkewHistory, TermStructure
-from workstation.views.widgets.controls import BAR, ExpiryChoice, buttons, underlying_buttons
+from workstation.views.widgets.controls import (
+    BAR,
+    ExpiryChoice,
+    buttons,
+    expiries_of_chain,
+    underlying_buttons,
+)
 from workstation.views.widgets.theme import Palette
 
 LATER = {"map": "map", "term": "term", "skew": "skew", "fits": "fits"}
@@ -25,7 +32,10 @@ _ADDRESS = ("underlying", "expiries", "greek", "grid", "days", "reach")
 
 
 def _fitted_expiries(source: Source, underlying: str) -> list[int]:
-    found = surface_of(source, underlying)
+    try:
+        found = surface_of(source, underlying)
+    except ChainPending:
+        return expiries_of_chain(source, underlying)
     return [] if found is None else [int(value) for value in found["expiry_ns"].to_numpy()]
 
 

@@ -12,6 +12,7 @@ import panel as pn
 import pytest
 
 from tests.unit.views.market import SECOND, Market
+from workstation.board.priced_chain import ChainPending
 from workstation.views.exposure.views import ExposureViews
 from workstation.views.shell.session import Live
 from workstation.views.state.choice import Choice
@@ -25,9 +26,11 @@ class Counting(View):
     def __init__(self) -> None:
         self.seen: list[int] = []
         self.failure = ""
-        self.broken = False
+        self.broken = self.waiting = False
 
     def refresh(self, source: Source) -> None:
+        if self.waiting:
+            raise ChainPending("asked of the collector")
         if self.broken:
             raise ValueError("no expiry")
         self.seen.append(source.version("levels"))
@@ -64,6 +67,19 @@ def test_a_failure_is_shown_and_reported_once_and_its_neighbours_go_on() -> None
     broken.broken = False
     live.touch(broken)
     assert broken.failure == ""
+
+
+def test_what_another_process_was_asked_is_waited_for_and_no_failure() -> None:
+    market, view = Market(), Counting()
+    reported: list[pd.DataFrame] = []
+    live = Live(market, report=reported.append)
+    view.waiting = True
+    live.add(view)
+    live.touch()
+    assert view.failure == "asked of the collector" and reported == [] and view.seen == []
+    view.waiting = False
+    live.touch(view)
+    assert view.failure == "" and len(view.seen) == 1
 
 
 def views_over(market: Market) -> tuple[ExposureViews, Live]:
