@@ -111,6 +111,10 @@ class ServerSettings(BaseModel):
     session_hours: float = Field(
         default=12.0, gt=0.0, le=168.0, description="when a login ends at the latest"
     )
+    sessions_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis where several page servers share logins, redis://:password@host:6379/1; empty: each has its own",
+    )
     oidc: OidcParameters = OidcParameters()
 
 
