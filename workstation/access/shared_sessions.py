@@ -27,9 +27,9 @@ from workstation.access.sessions import Pending, Session, key_of
 
 log = logging.getLogger(__name__)
 PREFIX = "workstation:door:"
-TIMEOUT_S = 0.5
+TIMEOUT_S = 1.0
 """How long one answer of Redis is waited for: requests stand meanwhile."""
-FRESH_S, OUTAGE_S, AGAIN_S = 1.0, 30.0, 1.0
+FRESH_S, OUTAGE_S, AGAIN_S = 1.0, 30.0, 3.0
 """How long a session is believed without asking, how long while Redis does not answer, and how often it is tried then."""
 TOUCH_S, CLAIM_S, TOGETHER = 30.0, 12.0, 50
 """How often use is noted, how long one process may take to refresh a session, and how many are refreshed in one go."""
@@ -54,6 +54,7 @@ class SharedSessions:
         self.clock = clock
         self._redis: Any = Redis.from_url(url, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S)
         self._copies: dict[str, tuple[Session, float]] = {}
+        self._used: dict[str, float] = {}
         self._changes = -1
         self._away_until = float("-inf")
 
@@ -65,15 +66,24 @@ class SharedSessions:
         session.used_at, session.key = self.clock(), key_of(name)
         if self._ask(lambda: self._write(session)) is None:
             raise _AWAY
+        self._ask(lambda: self._touch(session))
         return name
 
     def find(self, name: str) -> Session | None:
         """The session of an id while its proof holds."""
         session = self._current(key_of(name), FRESH_S) if name else None
-        if session is not None and self.clock() - session.used_at >= TOUCH_S:
-            session.used_at = self.clock()
-            self.save(session)
+        if session is not None and self.clock() - self._used.get(session.key, 0.0) >= TOUCH_S:
+            self._used[session.key] = self.clock()
+            self._ask(lambda: self._touch(session))
         return session
+
+    def _touch(self, session: Session) -> None:
+        """Note use, beside the record: that is written by whoever refreshes it and may be newer than this copy."""
+        with self._redis.pipeline() as pipe:
+            pipe.zadd(PREFIX + "used", {session.key: self.clock()})
+            if session.refresh_token:
+                pipe.zadd(PREFIX + "due", {session.key: session.due_at}, nx=True)
+            pipe.execute()
 
     def end(self, name: str) -> Session | None:
         """Forget a session, on every server."""
@@ -90,6 +100,7 @@ class SharedSessions:
             with self._redis.pipeline() as pipe:
                 pipe.delete(_of_session(session.key))
                 pipe.zrem(PREFIX + "due", session.key)
+                pipe.zrem(PREFIX + "used", session.key)
                 pipe.incr(PREFIX + "changes")
                 pipe.execute()
 
@@ -135,12 +146,27 @@ class SharedSessions:
         """Sessions to be refreshed: their proof ends soon, and they were used within ``idle_s``."""
         now = self.clock()
         keys = self._ask(lambda: self._redis.zrangebyscore(PREFIX + "due", "-inf", now, 0, TOGETHER)) or []
-        found = [(key.decode(), self._current(key.decode(), 0.0)) for key in keys]
-        # one that has ended, or that nobody uses, is looked at again when somebody does
-        gone = [key for key, held in found if held is None or now - held.used_at >= idle_s]
-        if gone:
-            self._ask(lambda: self._redis.zrem(PREFIX + "due", *gone))
-        return [held for key, held in found if held is not None and key not in gone]
+        if not keys:
+            return []
+        names = [key.decode() for key in keys]
+        used = self._ask(lambda: self._redis.zmscore(PREFIX + "used", names)) or [now] * len(names)
+        found = []
+        for name, used_at in zip(names, used, strict=True):
+            held = self._current(name, 0.0)
+            if held is None or now - (used_at or 0.0) >= idle_s:
+                # one that nobody uses is looked at again when somebody does
+                self._list(name, None)
+            elif now < held.due_at:
+                self._list(name, held.due_at)
+            else:
+                found.append(held)
+        return found
+
+    def _list(self, key: str, due_at: float | None) -> None:
+        due = PREFIX + "due"
+        self._ask(
+            lambda: self._redis.zrem(due, key) if due_at is None else self._redis.zadd(due, {key: due_at})
+        )
 
     @contextmanager
     def claim(self, session: Session) -> Iterator[Session | None]:
@@ -162,7 +188,8 @@ class SharedSessions:
         changed = count is not None and count != self._changes
         if changed:
             self._changes = count
-        # a server that does not answer cannot say who was logged out: copies end with OUTAGE_S
+        self._used = {key: at for key, at in self._used.items() if key in self._copies}
+        # while Redis does not answer it cannot say who was logged out: copies end with OUTAGE_S
         looked = [
             key for key, (held, read) in self._copies.items()
             if changed or now >= held.until or now - read >= OUTAGE_S
