@@ -179,6 +179,15 @@ class Settings(BaseSettings):
         description="the invented US options day that the flow page shows where flow.enabled is false",
     )
     server: ServerSettings = ServerSettings()
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="what is logged: this and worse"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="json: an object a line")
+    log_file: Path | None = Field(
+        default=None, description="file of the log, turned over when full; unset: the terminal"
+    )
+    log_file_mb: float = Field(default=10.0, gt=0.0, description="size at which the file is turned over")
+    log_files_kept: int = Field(default=5, ge=1, le=1000, description="older files that are kept")
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
     )

@@ -22,6 +22,7 @@ from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.cli.login import credential
+from workstation.cli.logs import health_log, start_logging
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
@@ -72,10 +73,13 @@ def demo(
 ) -> None:
     """Open the dashboards on the synthetic market."""
     settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
+    start_logging(settings)
     server = _server(settings, port, address)
     with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
         _serve_pages(
-            lambda open_desk: open_desk(["synthetic"], history or folder, seed, settings),
+            lambda open_desk: open_desk(
+                ["synthetic"], history or folder, seed, settings, sinks=[health_log()]
+            ),
             server,
             without_login,
         )
@@ -121,6 +125,7 @@ def serve(
 ) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
+    start_logging(settings)
     from workstation.process import invented
 
     if login not in (None, "none", "basic", "oidc"):
@@ -131,7 +136,7 @@ def serve(
             "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
         )
     _serve_pages(
-        lambda open_desk: open_desk(history=store, settings=settings),
+        lambda open_desk: open_desk(history=store, settings=settings, sinks=[health_log()]),
         _server(settings, port, address, login),
         without_login,
     )
@@ -156,8 +161,9 @@ def collect(
     from workstation.desk import open_desk
 
     settings = settings_of()
+    start_logging(settings)
     stop = threading.Event()
-    sinks = []
+    sinks: list[Any] = [health_log()]
     if bus:
         from workstation.bus.sink import BusSink
 
