@@ -33,6 +33,7 @@ from workstation.indicators.ticks.windows import TickWindowParameters
 from workstation.market.errors import FeedError, unknown_name
 from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import SurfaceParameters
+from workstation.webhooks.parameters import WebhookParameters
 
 DATA_DIR = Path(platformdirs.user_data_dir("workstation", appauthor=False))
 
@@ -179,6 +180,9 @@ class Settings(BaseSettings):
         description="the invented US options day that the flow page shows where flow.enabled is false",
     )
     server: ServerSettings = ServerSettings()
+    webhook: WebhookParameters = Field(
+        default=WebhookParameters(), description="where alerts are sent on to; nowhere without webhook.url"
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         default="warning", description="what is logged: this and worse"
     )

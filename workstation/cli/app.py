@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -136,7 +136,7 @@ def serve(
             "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
         )
     _serve_pages(
-        lambda open_desk: open_desk(history=store, settings=settings, sinks=[health_log()]),
+        lambda open_desk: _with_sinks(open_desk, settings, None, store),
         _server(settings, port, address, login),
         without_login,
     )
@@ -163,14 +163,14 @@ def collect(
     settings = settings_of()
     start_logging(settings)
     stop = threading.Event()
-    sinks: list[Any] = [health_log()]
+    sinks: list[Any] = []
     if bus:
         from workstation.bus.sink import BusSink
 
         sinks.append(BusSink(bus))
     with (
         ended_by_signals(stop.set),
-        open_desk(feeds or None, history or settings.history, settings=settings, sinks=sinks) as desk,
+        _with_sinks(open_desk, settings, feeds, history or settings.history, sinks) as desk,
     ):
         console.print(f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}")
         waited = 0.0
@@ -178,6 +178,23 @@ def collect(
             waited += 1.0
             console.print(_status_line(desk.board.feeds()), end="\r")
     console.print("\nStopped; every accepted row is written.")
+
+
+def _with_sinks(
+    open_desk: Callable[..., Any], settings: Settings, feeds: list[str] | None, store: str | None, more: Sequence[Any] = ()
+) -> Any:  # fmt: skip
+    """A desk that logs what it reports, and sends alerts on where the settings name a receiver.
+
+    One that follows a bus sends nothing on: its collector does.
+    """
+    from workstation.webhooks.sink import WebhookSink
+
+    wanted = settings.webhook.url.get_secret_value() and "bus" not in (feeds or settings.feeds)
+    hooks = [WebhookSink(settings.webhook)] if wanted else []
+    desk = open_desk(feeds or None, store, settings=settings, sinks=[health_log(), *hooks, *more])
+    for hook in hooks:
+        hook.report = desk.report
+    return desk
 
 
 def _status_line(feeds: Any) -> str:
