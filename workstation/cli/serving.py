@@ -92,7 +92,7 @@ def check_exposed(server: ServerSettings, without_login: bool) -> None:
 
 def _hosts(address: str, port: int) -> list[str]:
     names = {"localhost", "127.0.0.1", "[::1]", f"[{address}]" if ":" in address else address}
-    if address in ("0.0.0.0", "::"):
+    if address in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound
         names |= {socket.gethostname(), *(info[4][0] for info in _own_addresses())}
     return sorted({f"{name}:{port}" for name in names} | ({*names} if port == 80 else set()))
 
