@@ -188,6 +188,25 @@ def test_a_login_opens_the_page_that_was_asked_for(served: Served) -> None:
     assert browser.ask("/api/health").status == 200
 
 
+def test_only_scripts_that_the_server_wrote_run_in_a_page(served: Served) -> None:
+    browser = Browser(served.port)
+    browser.log_in()
+    nonces = set()
+    for _ in range(2):  # whole, then with a head that is sent before its session is made
+        page = browser.ask("/exposure?theme=%3Cscript%3Ealert(1)%3C/script%3E&a=%22%3E%3Cscript%3E")
+        sources = (
+            page.headers["Content-Security-Policy"].partition("script-src ")[2].partition(";")[0].split()
+        )
+        (nonce,) = re.findall(r"'nonce-([^']+)'", " ".join(sources))
+        assert "'unsafe-inline'" not in sources and not any("http" in one for one in sources)
+        scripts = re.findall(r"<script\b[^>]*>", page.body)
+        assert scripts and all(f'nonce="{nonce}"' in one for one in scripts)
+        assert "alert(1)<" not in page.body
+        nonces.add(nonce)
+    assert len(nonces) == 2
+    assert browser.ask("/api/health").headers["Content-Security-Policy"].startswith("default-src 'none'")
+
+
 @pytest.mark.parametrize(
     "wrong",
     ["expired", "foreign_key", "wrong_audience", "wrong_issuer", "wrong_nonce", "shared_key", "unsigned", "other_client", "no_token"],

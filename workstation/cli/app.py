@@ -194,6 +194,7 @@ def _with_sinks(
     desk = open_desk(feeds or None, store, settings=settings, sinks=[health_log(), *hooks, *more])
     for hook in hooks:
         hook.report = desk.report
+        desk.told_by.append(hook.parts)
     return desk
 
 

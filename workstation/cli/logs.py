@@ -80,7 +80,7 @@ class Line(logging.Formatter):
     'INFO a.b: to redis://u:***@***\\\\nnow'
     """
 
-    converter = staticmethod(time.gmtime)  # type: ignore[assignment]
+    converter = staticmethod(time.gmtime)
     default_time_format, default_msec_format = "%Y-%m-%dT%H:%M:%S", "%s.%03dZ"
 
     def __init__(self, *, as_json: bool, secrets: list[str]) -> None:

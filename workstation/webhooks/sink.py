@@ -130,6 +130,14 @@ class WebhookSink:
         """Requests that wait."""
         return len(self._waiting)
 
+    def parts(self) -> list[tuple[str, str, str, str]]:
+        """Its line of the health page."""
+        words = f"{self.delivered:,} alerts delivered, {self.queued:,} requests wait, {self.retried:,} tried again, {self.dead_letters:,} given up"
+        state = "watch" if self.dead_letters else "ok"
+        return [
+            ("sent on", "webhook", state, words + (f": {self.last_failure}" if self.last_failure else ""))
+        ]
+
     # -- on its thread ----------------------------------------------------------------------------------------
 
     def _run(self) -> None:
