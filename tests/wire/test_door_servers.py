@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.wire.fault_proxy import FaultProxy
 from tests.wire.oidc_server import CLIENT, SECRET, Provider
 from tests.wire.redis_server import RedisServer
 from tests.wire.test_door import SECONDS, Browser, Served, open_socket, serve_door
@@ -200,3 +201,28 @@ def test_without_redis_nobody_new_enters_and_who_is_in_stays_a_while(
     with pytest.raises(LoginError, match="try again"):
         sessions.open(Session(Caller("bob", Role.VIEWER), clock() + 600.0, clock() + 600.0, 600.0))
     assert [door.attempt("address 1") for _ in range(11)] == [True] * 10 + [False]
+
+
+@pytest.mark.parametrize("fault", ["refuse", "half_open", "mid_frame"])
+def test_a_line_to_redis_that_misbehaves_ends_no_session_and_comes_back(
+    redis_url: str, fault: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, clock = FaultProxy(int(redis_url.rpartition(":")[2].partition("/")[0])), Clock()
+    monkeypatch.setattr("workstation.access.shared_sessions.AGAIN_S", 0.0)
+    if fault == "half_open":
+        monkeypatch.setattr("workstation.access.shared_sessions.TIMEOUT_S", 0.5)
+    sessions = SharedSessions(f"redis://127.0.0.1:{proxy.port}/0", clock)
+    straight = SharedSessions(redis_url, clock)
+    name = straight.open(Session(Caller("ann", Role.VIEWER), clock() + 600.0, clock() + 600.0, 600.0))
+    monkeypatch.setattr("workstation.access.shared_sessions.TIMEOUT_S", SECONDS)
+    proxy.fault = "delay"
+    assert sessions.find(name) is not None
+    proxy.fault = fault
+    clock.now += 2.0
+    assert sessions.find(name) is not None, "the copy holds for a while"
+    assert sessions.find("x" * 43) is None and sessions.due(900.0) == []
+    proxy.fault = ""
+    straight.end(name)
+    clock.now += 2.0
+    assert sessions.find(name) is None, "what was ended meanwhile is known once Redis answers"
+    proxy.stop()
