@@ -18,7 +18,7 @@ COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --n
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo lab test leg-pages leg-notebooks leg-served leg-laws leg-views leg-wire leg-rest lint types unit laws browser browser-flow notebooks notebooks-lab bench faults api-proof lock format clean screenshots docs
+.PHONY: help setup demo lab test leg-pages leg-notebooks leg-served leg-laws leg-views leg-wire leg-rest lint types unit laws browser browser-flow notebooks notebooks-lab bench faults api-proof audit lock format clean screenshots docs
 
 help:            ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | sort
@@ -45,7 +45,7 @@ lab: setup       ## JupyterLab on a working copy of the notebooks: what is run a
 	@cp -n notebooks/*.ipynb artifacts/notebooks/
 	@cd artifacts/notebooks && ../../$(BIN)/jupyter lab --ServerApp.root_dir=. 01_first_hour.ipynb
 
-lint: $(READY)   ## format, lint, the walls between rooms and circles between files
+lint: $(READY)   ## format, lint (bandit's rules among them), the walls between rooms and circles between files
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/lint-imports --no-logo || $(BIN)/lint-imports
@@ -122,6 +122,9 @@ faults: setup    ## break it on purpose: kills, damaged stores and files, poison
 
 api-proof: setup ## the API against its OpenAPI document, by schemathesis, which is fetched into an environment of its own
 	@$(BIN)/python scripts/check_api.py
+
+audit: $(READY)  ## known vulnerabilities of the locked packages, and bandit; asks the network
+	@PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python scripts/audit.py
 
 screenshots: setup $(CHROMIUM)  ## the pictures of the README, taken from the running product
 	@$(BIN)/python scripts/screenshots.py

@@ -22,6 +22,7 @@ import streamz.dataframe
 
 from workstation.board.board import FEED_COLUMNS, Board, BoardState
 from workstation.desk_feeds import follows, opened_feeds
+from workstation.desk_health import Part, as_rows, disk_watch, engine_parts, process_parts, queue_parts
 from workstation.desk_past import seed_board, store_at
 from workstation.desk_summary import summary
 from workstation.engines import standard_engines
@@ -106,6 +107,9 @@ class Desk:
         self._thread: threading.Thread | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._attached: set[str] = set()
+        self.told_by: list[Callable[[], list[Part]]] = []
+        """Give further lines of the health page: what serves the desk, what is sent on."""
+        self._disk = disk_watch(history.url) if history is not None else None
 
     # -- life ---------------------------------------------------------------------------------------------
 
@@ -386,6 +390,16 @@ class Desk:
         lag = self.recorder.lag_seconds if self.recorder else float("nan")
         rows = [{**supervisor.status(), "recorder_lag_s": lag} for supervisor in self._supervisors]
         self.board.set_feeds(pd.DataFrame(rows, columns=list(FEED_COLUMNS)))
+        self.board.set_parts(as_rows(self._parts()))
+
+    def _parts(self) -> list[Part]:
+        return [
+            *engine_parts(self.hub),
+            *queue_parts(self.hub, self._intake.waiting, self.settings.backlog, self.recorder),
+            *([self._disk.part()] if self._disk else []),
+            *(part for tell in self.told_by for part in tell()),
+            *process_parts(),
+        ]
 
 
 def open_desk(

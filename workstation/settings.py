@@ -35,6 +35,7 @@ from workstation.market.dividends import read_dividends, single_dividends
 from workstation.market.errors import FeedError, unknown_name
 from workstation.portfolio.pnl_parameters import PnlSnapshotsParameters
 from workstation.pricing.surface_engine import SurfaceParameters
+from workstation.webhooks.parameters import WebhookParameters
 
 DATA_DIR = Path(platformdirs.user_data_dir("workstation", appauthor=False))
 
@@ -113,6 +114,10 @@ class ServerSettings(BaseModel):
     session_hours: float = Field(
         default=12.0, gt=0.0, le=168.0, description="when a login ends at the latest"
     )
+    sessions_url: SecretStr = Field(
+        default=SecretStr(""),
+        description="Redis where several page servers share logins, redis://:password@host:6379/1; empty: each has its own",
+    )
     oidc: OidcParameters = OidcParameters()
 
 
@@ -186,6 +191,18 @@ class Settings(BaseSettings):
         description="underlying whose European chain tells the rates of American ones at the same moment: SPX; empty: each one's own parity",
     )
     server: ServerSettings = ServerSettings()
+    webhook: WebhookParameters = Field(
+        default=WebhookParameters(), description="where alerts are sent on to; nowhere without webhook.url"
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="warning", description="what is logged: this and worse"
+    )
+    log_format: Literal["text", "json"] = Field(default="text", description="json: an object a line")
+    log_file: Path | None = Field(
+        default=None, description="file of the log, turned over when full; unset: the terminal"
+    )
+    log_file_mb: float = Field(default=10.0, gt=0.0, description="size at which the file is turned over")
+    log_files_kept: int = Field(default=5, ge=1, le=1000, description="older files that are kept")
     backlog: int = Field(
         default=10_000, gt=0, description="batches of a live venue that may wait for the hub"
     )

@@ -121,8 +121,9 @@ def _page(text: str) -> Callable[[], Any]:
     return lambda: pn.pane.HTML(f"<p>{text}</p>")
 
 
-def _serve(login: str, folder: Path) -> Iterator[Served]:
-    port, ready, kept = free_port("127.0.0.1", 0), threading.Event(), dict[str, Any]()
+def serve_door(login: str, folder: Path, servers: int = 1, sessions_url: str = "") -> Iterator[list[Served]]:
+    """Servers of two pages on one loop, with one provider."""
+    ready, kept = threading.Event(), list[Served]()
     provider, desk = Provider(), open_desk([])
     credentials = folder / "credentials"
     lines = [line_of_token(role.name.lower(), role, token) for role, token in TOKENS.items()]
@@ -131,33 +132,37 @@ def _serve(login: str, folder: Path) -> Iterator[Served]:
     oidc = OidcParameters(
         issuer=provider.issuer, client_id=CLIENT, client_secret_file=folder / "secret", roles_claim="realm_access.roles"
     )  # fmt: skip
-    server = ServerSettings(login=login, credentials_file=credentials, oidc=oidc)  # type: ignore[arg-type]
+    server = ServerSettings(login=login, credentials_file=credentials, oidc=oidc, sessions_url=sessions_url)  # type: ignore[arg-type]
 
     def run() -> None:
         loop = asyncio.new_event_loop()
         asyncio.set_event_loop(loop)
         pages = {"exposure": _page("market"), "portfolio": _page("our positions")}
-        result, door = page_server(desk, server, port, pages, warm=False)
-        result.start()
-        held = provider.start()
-        kept.update(loop=loop, door=door)
-        loop.call_soon(door.keep)
+        made = list[Any]()
+        for _ in range(servers):
+            port = free_port("127.0.0.1", 0)
+            result, door = page_server(desk, server, port, pages, warm=False)
+            result.start()
+            loop.call_soon(door.keep)
+            made.append(result)
+            kept.append(Served(port, door, provider, loop))
+        made.append(provider.start())
         loop.call_soon(ready.set)
         loop.run_forever()
-        held.stop()
-        result.stop()
+        for one in made:
+            one.stop()
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
     assert ready.wait(SECONDS)
-    yield Served(port, kept["door"], provider, kept["loop"])
-    kept["loop"].call_soon_threadsafe(kept["loop"].stop)
+    yield kept
+    kept[0].loop.call_soon_threadsafe(kept[0].loop.stop)
     thread.join(SECONDS)
 
 
 @pytest.fixture(scope="module")
 def module_served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    yield from _serve("oidc", tmp_path_factory.mktemp("oidc"))
+    yield from (one for (one,) in serve_door("oidc", tmp_path_factory.mktemp("oidc")))
 
 
 @pytest.fixture
@@ -170,7 +175,7 @@ def served(module_served: Served) -> Served:
 
 @pytest.fixture(scope="module")
 def basic(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    yield from _serve("basic", tmp_path_factory.mktemp("basic"))
+    yield from (one for (one,) in serve_door("basic", tmp_path_factory.mktemp("basic")))
 
 
 def test_a_login_opens_the_page_that_was_asked_for(served: Served) -> None:
@@ -181,6 +186,25 @@ def test_a_login_opens_the_page_that_was_asked_for(served: Served) -> None:
     assert page.status == 200
     assert browser.cookies[COOKIE] not in page.body, "the session's id stands in the page"
     assert browser.ask("/api/health").status == 200
+
+
+def test_only_scripts_that_the_server_wrote_run_in_a_page(served: Served) -> None:
+    browser = Browser(served.port)
+    browser.log_in()
+    nonces = set()
+    for _ in range(2):  # whole, then with a head that is sent before its session is made
+        page = browser.ask("/exposure?theme=%3Cscript%3Ealert(1)%3C/script%3E&a=%22%3E%3Cscript%3E")
+        sources = (
+            page.headers["Content-Security-Policy"].partition("script-src ")[2].partition(";")[0].split()
+        )
+        (nonce,) = re.findall(r"'nonce-([^']+)'", " ".join(sources))
+        assert "'unsafe-inline'" not in sources and not any("http" in one for one in sources)
+        scripts = re.findall(r"<script\b[^>]*>", page.body)
+        assert scripts and all(f'nonce="{nonce}"' in one for one in scripts)
+        assert "alert(1)<" not in page.body
+        nonces.add(nonce)
+    assert len(nonces) == 2
+    assert browser.ask("/api/health").headers["Content-Security-Policy"].startswith("default-src 'none'")
 
 
 @pytest.mark.parametrize(
@@ -262,7 +286,9 @@ def test_after_the_login_nobody_is_sent_elsewhere(served: Served, wanted: str) -
     )
 
 
-async def _socket(served: Served, path: str, browser: Browser, **headers: str) -> WebSocketClientConnection:
+async def open_socket(
+    served: Served, path: str, browser: Browser, **headers: str
+) -> WebSocketClientConnection:
     sent = browser.cookie_header() | headers
     protocols = None
     if path.startswith("/exposure") or path.startswith("/portfolio"):
@@ -284,7 +310,7 @@ async def test_a_viewer_sees_no_portfolio_by_page_websocket_and_api(served: Serv
         assert answer.status == 403 and "trader" in answer.body
     assert (await asyncio.to_thread(viewer.ask, "/api/positions")).status == 403
     with pytest.raises(HTTPClientError) as refused:
-        await _socket(served, "/portfolio/ws", viewer)
+        await open_socket(served, "/portfolio/ws", viewer)
     assert refused.value.code == 403
     assert (await asyncio.to_thread(trader.ask, "/portfolio")).status == 200
     assert (await asyncio.to_thread(trader.ask, "/api/positions")).status == 200
@@ -294,8 +320,8 @@ async def test_logout_ends_open_websockets_and_the_cookie(served: Served) -> Non
     browser = Browser(served.port)
     await asyncio.to_thread(browser.log_in)
     page, stream = (
-        await _socket(served, "/exposure/ws", browser),
-        await _socket(served, "/api/stream", browser),
+        await open_socket(served, "/exposure/ws", browser),
+        await open_socket(served, "/api/stream", browser),
     )
     assert await asyncio.wait_for(page.read_message(), SECONDS) is not None
     stolen = dict(browser.cookies)
@@ -315,7 +341,7 @@ async def test_expiry_ends_open_websockets(served: Served) -> None:
     browser = Browser(served.port)
     served.provider.lifetime_s, served.provider.refresh_status = 60.0, 400
     await asyncio.to_thread(browser.log_in)
-    socket = await _socket(served, "/exposure/ws", browser)
+    socket = await open_socket(served, "/exposure/ws", browser)
     session = served.on_loop(lambda: served.door.sessions.find(browser.cookies[COOKIE]))
     session.valid_until = served.door.sessions.clock()
     while await asyncio.wait_for(socket.read_message(), SECONDS) is not None:
@@ -331,7 +357,7 @@ async def test_a_websocket_needs_login_and_this_origin(served: Served, headers: 
         await asyncio.to_thread(browser.log_in)
     for path in ("/exposure/ws", "/api/stream"):
         with pytest.raises(HTTPClientError) as refused:
-            await _socket(served, path, browser, **headers)
+            await open_socket(served, path, browser, **headers)
         assert refused.value.code == (421 if headers else 401)
 
 

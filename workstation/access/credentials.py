@@ -13,7 +13,7 @@ from workstation.access.roles import Caller, Role
 from workstation.market.errors import WorkstationError
 
 TOKEN, PASSWORD = "token", "password"
-TOKEN_MARK = "ws_"
+TOKEN_MARK = "ws_"  # noqa: S105 - how a token begins # nosec
 _COST = {"n": 2**14, "r": 8, "p": 1}
 _LEAST_PASSWORD, _MOST_PASSWORD = 12, 1_000
 

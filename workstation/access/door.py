@@ -9,7 +9,6 @@ import logging
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
@@ -21,27 +20,15 @@ from tornado.httputil import HTTPServerRequest
 from workstation.access.credentials import Credentials
 from workstation.access.oidc import Identity, LoginError, OidcClient
 from workstation.access.roles import Caller
-from workstation.access.sessions import Session, Sessions
+from workstation.access.sessions import Pending, Session, Sessions, SessionStore
 
 log = logging.getLogger(__name__)
 COOKIE, LOGIN_COOKIE = "__Host-workstation", "__Host-workstation-login"
-PENDING, PENDING_S = 1_000, 600.0
-"""Logins under way at once, and how long one may take."""
+PENDING_S = 600.0
+"""How long a login may take."""
 IDLE_S, TICK_S, RETRY_S, LOOK_TICKS = 900.0, 1.0, 5.0, 30
 """A session is refreshed while it was used within so long; how often that is looked at; when a failure is tried again."""
 ATTEMPTS, ATTEMPTS_OF_ALL = RateLimitItemPerMinute(10), RateLimitItemPerMinute(300)
-
-
-@dataclass(frozen=True)
-class Pending:
-    """A login under way: what its answer must fit."""
-
-    nonce: str = field(repr=False)
-    verifier: str = field(repr=False)
-    browser: str = field(repr=False)
-    """Digest of the cookie of the browser that began it."""
-    wanted: str
-    until: float
 
 
 class Door:
@@ -55,6 +42,10 @@ class Door:
         The provider; None: basic login.
     hours
         When a session ends whatever is refreshed.
+    sessions
+        Where sessions are kept; default: in memory.
+    limiter
+        Counts attempts; default: in memory.
 
     Attributes
     ----------
@@ -66,14 +57,13 @@ class Door:
 
     def __init__(
         self, credentials: Credentials, oidc: OidcClient | None = None, *, hours: float = 12.0,
-        sessions: Sessions | None = None,
+        sessions: SessionStore | None = None, limiter: MovingWindowRateLimiter | None = None,
     ) -> None:  # fmt: skip
         self.credentials, self.oidc, self._hours = credentials, oidc, hours
-        self.sessions = Sessions() if sessions is None else sessions
+        self.sessions: SessionStore = Sessions() if sessions is None else sessions
         self.refused: Counter[str] = Counter()
         self.on_end: list[Callable[[], None]] = []
-        self._pending: dict[str, Pending] = {}
-        self._limiter = MovingWindowRateLimiter(MemoryStorage())
+        self._limiter = limiter or MovingWindowRateLimiter(MemoryStorage())
         self._refresh_lock = asyncio.Lock()
         self._keeping: asyncio.Task[None] | None = None
 
@@ -113,13 +103,11 @@ class Door:
         """Begin a login at the provider: where the browser goes, and its login cookie."""
         assert self.oidc is not None
         now = self.sessions.clock()
-        self._pending = {key: one for key, one in self._pending.items() if one.until > now}
-        if len(self._pending) >= PENDING:
-            self.refuse("too_many")
-            raise LoginError("too_many", "too many logins are under way; try again in some minutes")
         state, nonce, verifier, browser = (secrets.token_urlsafe(32) for _ in range(4))
         url = await self.oidc.authorization_url(state=state, nonce=nonce, verifier=verifier)
-        self._pending[_digest(state)] = Pending(nonce, verifier, _digest(browser), wanted, now + PENDING_S)
+        pending = Pending(nonce, verifier, _digest(browser), wanted, now + PENDING_S)
+        if not self.sessions.begin(_digest(state), pending):
+            raise LoginError("too_many", "too many logins are under way; try again in some minutes")
         return url, browser
 
     async def finish(self, state: str, code: str, browser: str) -> tuple[str, str]:
@@ -128,7 +116,7 @@ class Door:
         A state is good for one answer, from the browser that began.
         """
         assert self.oidc is not None
-        pending = self._pending.pop(_digest(state), None)
+        pending = self.sessions.take(_digest(state))
         if pending is None or pending.until <= self.sessions.clock():
             raise LoginError("state", "this login is not under way, or it took too long; begin again")
         if not browser or not hmac.compare_digest(_digest(browser), pending.browser):
@@ -145,7 +133,7 @@ class Door:
     def _renew(self, session: Session, found: Identity) -> None:
         session.caller = Caller(found.name, found.role)
         session.valid_until = self.sessions.clock() + found.expires_in
-        session.lifetime_s = found.expires_in
+        session.lifetime_s, session.retry_at = found.expires_in, 0.0
         session.id_token, session.refresh_token = found.id_token, found.refresh_token
 
     async def check_password(self, name: str, password: str) -> str:
@@ -184,16 +172,21 @@ class Door:
         ticks = 0
         while True:
             await asyncio.sleep(TICK_S)
-            await self.tick()
+            try:
+                await self.tick()
+            except Exception:  # one fault must not end the upkeep: sessions would expire under everybody
+                log.exception("sessions could not be looked after; tried again in %g s", TICK_S)
             ticks += 1
             if ticks % LOOK_TICKS == 0:
                 self.told()  # whoever has a page open uses the session
 
     async def tick(self) -> None:
-        """Refresh what is due, one at a time, and end what has expired."""
+        """Refresh what is due, one at a time, and end what has expired here or was ended by another server."""
         async with self._refresh_lock:
-            for session in self.sessions.due(IDLE_S):
-                await self._refresh(session)
+            for due in self.sessions.due(IDLE_S):
+                with self.sessions.claim(due) as session:
+                    if session is not None:
+                        await self._refresh(session)
         if self.sessions.sweep():
             self.told()
 
@@ -212,11 +205,11 @@ class Door:
                 self.refuse(f"refresh_{error.reason}")
                 self.sessions.drop(session)
                 self.told()
-            else:
-                log.warning("a session could not be refreshed: %s", error)
-        else:
-            if session.caller != before:
-                self.told()
+                return
+            log.warning("a session could not be refreshed: %s", error)
+        self.sessions.save(session, told=session.caller != before)
+        if session.caller != before:
+            self.told()
 
 
 def cookie_of(request: HTTPServerRequest, name: str) -> str:

@@ -80,6 +80,8 @@ FEED_COLUMNS = (
     "feed", "state", "newest_ns", "age_s", "stale_after_s", "rows_per_s", "gaps", "drops", "detail", "recorder_lag_s",
 )  # fmt: skip
 
+PART_COLUMNS = ("kind", "name", "state", "detail")
+
 
 class BoardState(NamedTuple):
     """What a board keeps at a moment."""
@@ -112,6 +114,7 @@ class Board:
         } | {"exposures": self._exposures}
         self._retained: dict[str, Retention] = {**self._frames, "candles": self._candles}
         self._feeds = pd.DataFrame({name: [] for name in FEED_COLUMNS})
+        self._parts = pd.DataFrame({name: [] for name in PART_COLUMNS})
         self._flow = FlowWatch()
         self._chains: dict[str, PricedChain] = {}
         self._chains_version = 0
@@ -330,6 +333,16 @@ class Board:
         """One row per feed: state, age and counts, as the status strip shows them."""
         with self._lock:
             return self._feeds
+
+    def parts(self) -> pd.DataFrame:
+        """One row per part of the process: kind, name, state (ok, watch, failed) and detail in words."""
+        with self._lock:
+            return self._parts
+
+    def set_parts(self, parts: pd.DataFrame) -> None:
+        """Publish how the parts are."""
+        with self._lock:
+            self._parts = parts
 
     def set_feeds(self, feeds: pd.DataFrame) -> None:
         """Publish the feeds' states."""

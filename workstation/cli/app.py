@@ -7,7 +7,7 @@ import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,6 +22,7 @@ from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.cli.login import credential
+from workstation.cli.logs import health_log, start_logging
 from workstation.market.engine import Engine
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
@@ -73,10 +74,13 @@ def demo(
 ) -> None:
     """Open the dashboards on the synthetic market."""
     settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
+    start_logging(settings)
     server = _server(settings, port, address)
     with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
         _serve_pages(
-            lambda open_desk: open_desk(["synthetic"], history or folder, seed, settings),
+            lambda open_desk: open_desk(
+                ["synthetic"], history or folder, seed, settings, sinks=[health_log()]
+            ),
             server,
             without_login,
         )
@@ -122,6 +126,7 @@ def serve(
 ) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
+    start_logging(settings)
     from workstation.process import invented
 
     if login not in (None, "none", "basic", "oidc"):
@@ -132,7 +137,7 @@ def serve(
             "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
         )
     _serve_pages(
-        lambda open_desk: open_desk(history=store, settings=settings),
+        lambda open_desk: _with_sinks(open_desk, settings, None, store),
         _server(settings, port, address, login),
         without_login,
     )
@@ -155,15 +160,13 @@ def collect(
 ) -> None:
     """Record feeds into history, without a screen."""
     settings = settings_of()
+    start_logging(settings)
     stop = threading.Event()
     with ended_by_signals(stop.set):  # also while the desk is imported and opened
         from workstation.desk import open_desk
 
         with _collecting(
-            lambda sinks: open_desk(
-                feeds or None, history or settings.history, settings=settings, sinks=sinks
-            ),
-            bus,
+            lambda sinks: _with_sinks(open_desk, settings, feeds, history or settings.history, sinks), bus
         ) as desk:
             console.print(
                 f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
@@ -188,6 +191,24 @@ def _collecting(make_desk: Callable[[list[Any]], Any], bus: str) -> Iterator[Any
     sink = BusSink(bus)
     with make_desk([sink]) as desk, NewestState(desk.board, sink, bus):
         yield desk
+
+
+def _with_sinks(
+    open_desk: Callable[..., Any], settings: Settings, feeds: list[str] | None, store: str | None, more: Sequence[Any] = ()
+) -> Any:  # fmt: skip
+    """A desk that logs what it reports, and sends alerts on where the settings name a receiver.
+
+    One that follows a bus sends nothing on: its collector does.
+    """
+    from workstation.webhooks.sink import WebhookSink
+
+    wanted = settings.webhook.url.get_secret_value() and "bus" not in (feeds or settings.feeds)
+    hooks = [WebhookSink(settings.webhook)] if wanted else []
+    desk = open_desk(feeds or None, store, settings=settings, sinks=[health_log(), *hooks, *more])
+    for hook in hooks:
+        hook.report = desk.report
+        desk.told_by.append(hook.parts)
+    return desk
 
 
 def _status_line(feeds: Any) -> str:

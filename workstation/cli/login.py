@@ -64,7 +64,28 @@ def make_door(server: ServerSettings, base_url: str) -> Any:
     except ImportError as error:
         raise WorkstationError(f"a login needs {error.name}: pip install 'workstation[door]'") from error
     oidc = OidcClient(server.oidc, f"{base_url}/login/callback") if server.login == "oidc" else None
-    return Door(Credentials.read(server.credentials_file), oidc, hours=server.session_hours)
+    return Door(
+        Credentials.read(server.credentials_file), oidc, hours=server.session_hours, **_shared(server)
+    )
+
+
+def _shared(server: ServerSettings) -> dict[str, Any]:
+    """What several page servers share."""
+    url = server.sessions_url.get_secret_value()
+    if not url:
+        return {}
+    try:
+        from workstation.access.shared_sessions import SharedLimiter, SharedSessions
+
+        return {"sessions": SharedSessions(url), "limiter": SharedLimiter(url)}
+    except ImportError as error:
+        raise WorkstationError(
+            f"server.sessions_url needs {error.name}: pip install 'workstation[bus]'"
+        ) from error
+    except ValueError:
+        raise WorkstationError(
+            "server.sessions_url is no address of Redis: redis://127.0.0.1:6379/0"
+        ) from None
 
 
 def server_options(door: Any) -> dict[str, Any]:

@@ -22,11 +22,13 @@ SUPPORTED = "3.9."
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "SAMEORIGIN",
-    "Content-Security-Policy": "frame-ancestors 'self'; base-uri 'self'; object-src 'none'",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'self'; base-uri 'none'; form-action 'none'",
     "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
 }
-"""Sent with every answer that has no stricter one of its own."""
+"""Sent with every answer that has none of its own: pages say which of their scripts may run, the door allows none."""
 
 
 def check_version(found: str = bokeh.__version__) -> None:
@@ -119,6 +121,12 @@ def end_sockets(server: Any, allowed: Callable[[HTTPServerRequest], bool]) -> in
             socket.close(4401, "the session has ended")
             ended += 1
     return ended
+
+
+def open_sockets(server: Any) -> int:
+    """Websockets of pages that are open."""
+    check_version()
+    return len(server._tornado._clients)
 
 
 def hide_tracebacks() -> None:

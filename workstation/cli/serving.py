@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from workstation.cli.compiling import KernelCache, ParallelCompilation
 from workstation.cli.ending import ended_by_signals
 from workstation.desk import Desk
+from workstation.desk_health import OK, WATCH, Part
 from workstation.market.errors import WorkstationError
 from workstation.process import release, share, spare_collections, stop_shared
 from workstation.settings import ServerSettings
@@ -92,7 +93,7 @@ def check_exposed(server: ServerSettings, without_login: bool) -> None:
 
 def _hosts(address: str, port: int) -> list[str]:
     names = {"localhost", "127.0.0.1", "[::1]", f"[{address}]" if ":" in address else address}
-    if address in ("0.0.0.0", "::"):
+    if address in ("0.0.0.0", "::"):  # noqa: S104 - compared with, not bound # nosec
         names |= {socket.gethostname(), *(info[4][0] for info in _own_addresses())}
     return sorted({f"{name}:{port}" for name in names} | ({*names} if port == 80 else set()))
 
@@ -218,4 +219,17 @@ def page_server(
     )
     guard(result, hosts)
     put_before(result, door, end_streams)
+    desk.told_by.append(lambda: _server_parts(result, door))
     return result, door
+
+
+def _server_parts(server: Any, door: Any) -> list[Part]:
+    """Sessions of the pages, and what the door refused, for the health page."""
+    from workstation.cli.server_guards import open_sockets
+
+    parts = [Part("server", "pages", OK, f"{open_sockets(server)} sessions open")]
+    if door is not None:
+        reasons = ", ".join(f"{reason} {count}" for reason, count in door.refused.most_common(5))
+        words = f"{door.refused.total()} refused" + (f": {reasons}" if reasons else "")
+        parts.append(Part("server", "door", WATCH if door.refused["rate_limit"] else OK, words))
+    return parts

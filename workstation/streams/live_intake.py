@@ -79,6 +79,11 @@ class LiveIntake:
         if len(rows):
             self._backlog.put(table, rows)
 
+    @property
+    def waiting(self) -> int:
+        """Batches that wait."""
+        return len(self._backlog)
+
     def close(self, deadline: float) -> None:
         """Publish what waits and end the thread.
 

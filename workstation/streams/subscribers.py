@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import time
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ class BranchStatus:
         Passed by while it was failed.
     failures
         How often it threw.
+    seconds
+        Time its function took.
     """
 
     state: Literal["running", "failed"] = RUNNING
@@ -51,6 +54,7 @@ class BranchStatus:
     rows: int = 0
     skipped_rows: int = 0
     failures: int = 0
+    seconds: float = 0.0
 
 
 class TableStream(streamz.Stream):  # type: ignore[misc]
@@ -131,6 +135,7 @@ class Branch:
         if status.state == FAILED:
             status.skipped_rows += len(frame)
             return
+        begun = time.perf_counter()
         try:
             self._function(table, frame)
         except Exception as error:  # noqa: BLE001 -- whatever a branch throws must stop at its guard
@@ -140,6 +145,7 @@ class Branch:
         else:
             status.batches += 1
             status.rows += rows_of(frame)
+            status.seconds += time.perf_counter() - begun
 
 
 class _Guarded(streamz.Stream):  # type: ignore[misc]

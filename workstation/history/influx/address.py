@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from workstation.history.influx.names import MAX_REQUEST, database
 from workstation.market.errors import HistoryError, unknown_name
 
-TOKEN_VARIABLE = "INFLUXDB3_AUTH_TOKEN"
+TOKEN_VARIABLE = "INFLUXDB3_AUTH_TOKEN"  # noqa: S105 - the name of a variable # nosec
 
 
 @dataclass(frozen=True)

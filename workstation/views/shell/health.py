@@ -29,6 +29,11 @@ _FAILED = ("failed", "refused", "disconnected", "closed")
 _WORDS = {"live": "●", "quiet": "○", "stale": "■", "failed": "◆"}
 
 
+def table_markup() -> Markup:
+    """An empty table of the health page."""
+    return Markup(_TABLE, sizing_mode="stretch_both")
+
+
 def mood(state: str, age_s: float, stale_after_s: float) -> str:
     """live, quiet, stale or failed: quiet is a feed in good order from which little comes, stale also one that is not connected yet.
 
@@ -139,12 +144,22 @@ def _feed(row: dict[Hashable, Any]) -> str:
         for name in ("gaps", "drops")
     )
     detail = f"<span>{escape(str(row['detail']))}</span>" if row["detail"] and how != "live" else ""
+    word = _state_word(str(row["state"]), how)
     return (
         f'<span class="feed {how}"><span class="dot"></span><b>{escape(str(row["feed"]))} '
-        f'<span class="now">{escape(str(row["state"]))}</span></b>{_age(float(row["age_s"]))}'
+        f'<span class="now">{escape(word)}</span></b>{_age(float(row["age_s"]))}'
         f"<span>{formats.si(float(row['rows_per_s']))} rows/s</span>"
         f"{counts}{detail}</span>"
     )
+
+
+def _state_word(state: str, how: str) -> str:
+    """What a feed says of itself, unless its rows tell otherwise.
+
+    >>> _state_word("live", "stale"), _state_word("live", "live"), _state_word("connecting", "stale")
+    ('stale', 'live', 'connecting')
+    """
+    return how if state == "live" else state
 
 
 def _age(age_s: float) -> str:
@@ -160,7 +175,7 @@ class FeedTable(View):
     every_s = 1.0
 
     def __init__(self) -> None:
-        self._table = Markup(_TABLE, sizing_mode="stretch_both")
+        self._table = table_markup()
         self.card = Card("Feeds", self._table.panel, area="feeds")
 
     def refresh(self, source: Source) -> None:
@@ -169,10 +184,13 @@ class FeedTable(View):
             f'<th scope="col"{kind}>{name}</th>'
             for name, kind in (
                 ("feed", ""), ("state", ""), ("newest row UTC", ""), ("age", " class=n"), ("stale after", " class=n"), ("rows/s", " class=n"),
-                ("gaps", " class=n"), ("drops", " class=n"), ("recorder behind", " class=n"), ("detail", ""),
+                ("gaps", " class=n"), ("newest gap UTC", " class=n"), ("drops", " class=n"), ("recorder behind", " class=n"), ("detail", ""),
             )
         )  # fmt: skip
-        rows = "".join(_feed_row(row) for row in source.feeds().to_dict("records"))
+        gaps = _newest_gaps(source.latest("health"))
+        rows = "".join(
+            _feed_row(row, gaps.get(str(row["feed"]), 0)) for row in source.feeds().to_dict("records")
+        )
         self._table.show(f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>")
 
     def show_failure(self, reason: str) -> None:
@@ -180,14 +198,20 @@ class FeedTable(View):
         self.card.fail(reason)
 
 
-def _feed_row(row: dict[Hashable, Any]) -> str:
+def _newest_gaps(health: pd.DataFrame) -> dict[str, int]:
+    """When each feed last told of a gap, ns, as far as the events kept go back."""
+    gaps = health[(health["event"] == "gap").to_numpy()]
+    return dict(zip(gaps["feed"].astype("str"), gaps["event_ns"].to_numpy().tolist(), strict=True))
+
+
+def _feed_row(row: dict[Hashable, Any], newest_gap_ns: int) -> str:
     how = mood(str(row["state"]), float(row["age_s"]), float(row["stale_after_s"]))
     numbers = (
         formats.age(float(row["age_s"])), formats.age(float(row["stale_after_s"])), formats.si(float(row["rows_per_s"])),
-        f"{row['gaps']:.0f}", f"{row['drops']:.0f}", formats.age(float(row["recorder_lag_s"])),
+        f"{row['gaps']:.0f}", _time(newest_gap_ns), f"{row['drops']:.0f}", formats.age(float(row["recorder_lag_s"])),
     )  # fmt: skip
     return (
-        f'<tr><td class="event">{escape(str(row["feed"]))}</td><td class="{how} state">{_WORDS[how]} {escape(str(row["state"]))}</td>'
+        f'<tr><td class="event">{escape(str(row["feed"]))}</td><td class="{how} state">{_WORDS[how]} {escape(_state_word(str(row["state"]), how))}</td>'
         f"<td>{_time(int(row['newest_ns']))}</td>"
         + "".join(f'<td class="n">{value}</td>' for value in numbers)
         + f"<td>{escape(str(row['detail']))}</td></tr>"
@@ -202,7 +226,7 @@ class HealthEvents(View):
     shown = 100
 
     def __init__(self) -> None:
-        self._table = Markup(_TABLE, sizing_mode="stretch_both")
+        self._table = table_markup()
         self.card = Card("Events", self._table.panel, unit="newest first, 100 at most", area="events")
 
     def refresh(self, source: Source) -> None:

@@ -13,6 +13,7 @@ import panel as pn
 import panel_material_ui as pmui
 import param
 from bokeh.models import CustomJS
+from panel.io.resources import get_dist_path
 from tornado.ioloop import IOLoop
 
 from workstation.views.shell.health import FeedStrip, MarketClock
@@ -198,6 +199,8 @@ class Page:
         document = pn.state.curdoc
         if document is not None:
             document.theme = BOKEH
+            # Panel sets it when the page is written; models made or changed before would ask its CDN for their styles
+            document.template_variables["dist_url"] = get_dist_path(cdn=False)
         if self.bar is not None:
             main = pn.Column(
                 self.bar.panel,

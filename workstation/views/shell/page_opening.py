@@ -19,6 +19,7 @@ from panel.config import config
 from panel.io.server import DocHandler
 
 from workstation.views.shell import server_patches
+from workstation.views.shell.page_policy import marked, new_nonce, policy
 from workstation.views.shell.server_patches import LESS_PAINTING, TOUCH_SCROLL
 from workstation.views.widgets.theme import palette
 
@@ -114,11 +115,18 @@ class OpeningHandler(DocHandler):
 
     _head: Head | None = None
 
+    def prepare(self) -> Any:
+        """Say which scripts may run."""
+        self._nonce = new_nonce()
+        self.set_header("Content-Security-Policy", policy(self._nonce))
+        return super().prepare()
+
     async def get_session(self) -> Any:
         """The session of the page."""
         if self.request.path in _HEADS and not config.authorize_callback:
             self._head = _HEADS[self.request.path]
-            super().write(self._head.text(palette(self.get_query_argument("theme", "dark") == "dark").page))
+            head = self._head.text(palette(self.get_query_argument("theme", "dark") == "dark").page)
+            super().write(marked(head, self._nonce))
             await self.flush()
             await _FETCHES.settle()
         session = await super().get_session()
@@ -135,7 +143,7 @@ class OpeningHandler(DocHandler):
             chunk = self._head.rest(chunk)
         elif self.get_status() == 200:
             _HEADS[self.request.path] = Head(chunk, self._modules)
-        super().write(chunk)
+        super().write(marked(chunk, self._nonce) if isinstance(chunk, str) else chunk)
 
 
 def install() -> None:

@@ -56,6 +56,9 @@ class Source(Protocol):
     def feeds(self) -> pd.DataFrame:
         """One row per feed."""
 
+    def parts(self) -> pd.DataFrame:
+        """One row per part of the process: kind, name, state (ok, watch, failed), detail."""
+
 
 class View(ABC):
     """A panel that shows what a source holds.

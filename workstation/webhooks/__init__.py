@@ -1,0 +1,1 @@
+"""Alerts sent on to other systems over HTTP."""
