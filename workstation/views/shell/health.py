@@ -107,7 +107,8 @@ class MarketClock(View):
 
     def refresh(self, source: Source) -> None:
         """Write the market's time."""
-        now = replayed(source.feeds(), source.asof_ns, time.time_ns())
+        steered = getattr(source, "replay", None) is not None  # then also while it is paused
+        now = steered or replayed(source.feeds(), source.asof_ns, time.time_ns())
         if now != self.replayed:
             self.replayed = now
             self.panel.visible = now
