@@ -27,7 +27,7 @@ from tests.browser.conftest import FLAGS, chromium, wait_until_alive
 FOLDER = Path(__file__).parents[1] / "docs" / "screenshots"
 SIZES = {"desktop": (1440, 900), "phone": (390, 844)}
 THEMES = ("light", "dark")
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 STILL_MS, STILL = 3_000, 3
 """A page is whole when so many looks, so far apart, find the same figures."""
 _FIGURES = """() => {
@@ -48,7 +48,7 @@ def demo(port: int) -> Iterator[str]:
         yield address
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(PATIENCE_S)
 
 
 def wait_until_live(address: str) -> None:
