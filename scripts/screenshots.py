@@ -30,6 +30,9 @@ THEMES = ("light", "dark")
 PATIENCE_S = 900.0
 STILL_MS, STILL = 3_000, 3
 """A page is whole when so many looks, so far apart, find the same figures."""
+_MADE = """() => [...Bokeh.documents[0].all_models].every(
+  model => !model.css_classes?.includes?.('ws-later') || model.children[0]?.type !== 'Spacer')"""
+"""No card is still to be made."""
 _FIGURES = """() => {
   const count = root => [...root.querySelectorAll('*')].reduce(
     (sum, node) => sum + (node.tagName === 'CANVAS') + (node.shadowRoot ? count(node.shadowRoot) : 0), 0)
@@ -40,7 +43,7 @@ _FIGURES = """() => {
 @contextmanager
 def demo(port: int) -> Iterator[str]:
     """The demo, running; its address."""
-    command = [sys.executable, "-m", "workstation.cli", "demo", "--port", str(port), "--rate", "2000"]
+    command = [sys.executable, "-m", "workstation.cli", "demo", "--port", str(port), "--rate", "400"]
     server = subprocess.Popen(command)
     address = f"http://127.0.0.1:{port}"
     try:
@@ -65,6 +68,7 @@ def wait_until_live(address: str) -> None:
 def settle(page: Page) -> None:
     """Until every card is made and drawn."""
     page.wait_for_function("window.Bokeh?.documents?.length > 0", timeout=1e3 * PATIENCE_S)
+    page.wait_for_function(_MADE, timeout=1e3 * PATIENCE_S)
     seen: list[int] = []
     deadline = time.monotonic() + PATIENCE_S
     while (len(seen) < STILL or len({*seen[-STILL:]}) > 1) and time.monotonic() < deadline:

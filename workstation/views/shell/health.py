@@ -136,7 +136,7 @@ def _time(event_ns: int) -> str:
 def _feed(row: dict[Hashable, Any]) -> str:
     how = mood(str(row["state"]), float(row["age_s"]), float(row["stale_after_s"]))
     counts = "".join(
-        f'<span class="bad">{row[name]:.0f} {name}</span>' if row[name] > 0 else f"<span>0 {name}</span>"
+        f"<span{' class=bad' if row[name] > 0 else ''}>{row[name]:.0f} {name[:-1] if row[name] == 1 else name}</span>"
         for name in ("gaps", "drops")
     )
     detail = f"<span>{escape(str(row['detail']))}</span>" if row["detail"] and how != "live" else ""

@@ -31,14 +31,15 @@ _BUTTONS_SX = {
 }
 
 _CHOICE_SX = {
-    "py": "1px",
+    "py": 0,
     "px": "9px",
+    "height": "26px",
     "fontSize": "12px",
     "lineHeight": "20px",
     "textTransform": "none",
     "whiteSpace": "nowrap",
     "minWidth": 0,
-    "@media (max-width: 900px)": {"py": "6px", "px": "11px"},
+    "@media (max-width: 900px)": {"height": "36px", "px": "11px"},
 }
 
 
