@@ -21,7 +21,7 @@ explain = pmui.Button(
 )
 cards = page.grid(
     [
-        bar(views.choice, explain),
+        bar(views.choice, views.expiries.button, explain),
         page.area(views.headline.panel, "line"),
         views.price.card.panel,
         views.strikes.card.panel,
@@ -53,4 +53,5 @@ cards = page.grid(
 )
 shell = page.build(cards, drawer=[views.expiries.panel], aside=[views.ledger.panel])
 explain.on_click(page.open_aside)
+views.expiries.button.on_click(page.open_drawer)
 shell.servable()

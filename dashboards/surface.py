@@ -20,7 +20,7 @@ explain = pmui.Button(
 )
 cards = page.grid(
     [
-        views.bar(explain),
+        views.bar(views.expiries.button, explain),
         page.area(views.line.panel, "line"),
         views.smiles.card.panel,
         *(page.later(partial(getattr, views, name), area) for name, area in LATER.items()),
@@ -44,4 +44,5 @@ cards = page.grid(
 )
 shell = page.build(cards, drawer=[views.expiries.panel], aside=[views.ledger.panel])
 explain.on_click(page.open_aside)
+views.expiries.button.on_click(page.open_drawer)
 shell.servable()

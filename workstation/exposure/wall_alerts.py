@@ -40,7 +40,7 @@ class WallAlertsParameters(ChainTimerParameters):
 
 
 class WallAlerts(ChainTimer[list[WallReport]]):
-    """Alerts of kind ``oi_wall_change``: support and resistance whose open interest changed.
+    """Alerts of kind ``oi_wall_change``: the largest strikes of calls and of puts whose open interest changed.
 
     An underlying is looked at on the event-time timer of ``ChainTimer``. The first look is what later ones are measured
     against; small changes add up until they raise an alert.
@@ -88,7 +88,7 @@ def _wall_row(report: WallReport, *, floor_usd: float) -> dict[str, Any]:
         "size": size_points(moved * report.spot, floor_usd),
         "change": RARITY_POINTS * min(moved / max(first.before, first.now), 1.0),
     }
-    side, kind = ("put", "support") if report.right == "P" else ("call", "resistance")
+    side = "put" if report.right == "P" else "call"
     words = f"{report.underlying} {side} open interest: " + "; ".join(
         f"{change.strike:,.10g} {'up' if change.now > change.before else 'down'} from {_amount(change.before)} to {_amount(change.now)}"
         + (
@@ -99,7 +99,7 @@ def _wall_row(report: WallReport, *, floor_usd: float) -> dict[str, Any]:
         + (" (new)" if change.rank_now and not change.rank_before else "")
         for change in report.changes
     )
-    words += f"; {kind} now " + ", ".join(f"{strike:,.10g}" for strike, _ in report.walls_now)
+    words += _walls_words(report)
     evidence = {
         **report._asdict(),
         "units": "underlying units",
@@ -111,6 +111,20 @@ def _wall_row(report: WallReport, *, floor_usd: float) -> dict[str, Any]:
     return alert_row("oi_wall_change", None, alert_id, "", nan, components, 0, words, evidence) | {
         "event_ns": report.asof_ns
     }
+
+
+def _walls_words(report: WallReport) -> str:
+    """Where the largest strikes are: put walls support at or below spot, call walls resist at or above; others are walls alone."""
+    role, side, sign, other = (
+        ("support", "put", 1.0, "above") if report.right == "P" else ("resistance", "call", -1.0, "below")
+    )
+    strikes = [strike for strike, _ in report.walls_now]
+    holding = [strike for strike in strikes if sign * (report.spot - strike) >= 0.0]
+    behind = [strike for strike in strikes if strike not in holding]
+    parts = ((f"{role} now", holding), (f"{side} walls {other} spot", behind))
+    return "".join(
+        f"; {name} {', '.join(f'{strike:,.10g}' for strike in found)}" for name, found in parts if found
+    )
 
 
 def _amount(units: float) -> str:

@@ -1,4 +1,4 @@
-"""Walls of open interest, support and resistance, watched from one publication to the next."""
+"""Walls of open interest, of puts and of calls, watched from one publication to the next."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class WallWatch:
         self._since: dict[tuple[str, str], int] = {}
 
     def look(self, latest: LatestMarks, underlying: str, asof_ns: int) -> list[WallReport]:
-        """Reports, puts (support) first; empty when nothing changed enough or no spot is known."""
+        """Reports, puts first; empty when nothing changed enough or no spot is known."""
         self._grow(latest.kind.size)
         place = latest.underlyings.index(underlying)
         held = latest.field("open_interest")

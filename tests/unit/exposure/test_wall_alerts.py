@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from workstation.exposure.wall_alerts import WallAlerts, WallAlertsParameters
+from workstation.exposure.wall_alerts import WallAlerts, WallAlertsParameters, _wall_row
+from workstation.exposure.wall_changes import WallChange, WallReport
 from workstation.market.tables import HEARTBEAT, MARKS
 
 Make = Callable[..., pd.DataFrame]
@@ -53,11 +54,29 @@ def test_a_wall_that_changes_is_told_with_before_and_after(make_marks: Make) -> 
     assert change["rank_now"] == 1 and evidence["walls_now"][0] == {"strike": 1e5, "open_interest": 8000.0}
     assert (
         "call open interest: 100,000 up from" in row["explanation"]
-        and "resistance now 100,000" in row["explanation"]
+        and "call walls below spot 100,000" in row["explanation"]
     )
     assert not len(engine.update(beat(180), "heartbeat"))
     assert not len(engine.update(marks_at(make_marks, 181, **{"_100000_C": 4000.0}), "marks"))
     assert not len(engine.update(beat(240), "heartbeat")), "nothing new"
+
+
+@pytest.mark.parametrize(
+    ("right", "spot", "words"),
+    [
+        ("C", 105.0, "resistance now 110; call walls below spot 100"),
+        ("C", 99.0, "resistance now 100, 110"),
+        ("C", 120.0, "call walls below spot 100, 110"),
+        ("P", 105.0, "support now 100; put walls above spot 110"),
+        ("P", 110.0, "support now 100, 110"),
+    ],
+)
+def test_a_wall_behind_spot_is_neither_support_nor_resistance(right: str, spot: float, words: str) -> None:
+    walls = [(100.0, 9.0), (110.0, 5.0)]
+    change = WallChange(100.0, 4.0, 9.0, 0, 1)
+    report = WallReport("X", right, START, START, spot, walls, walls, [change])
+    told = _wall_row(report, floor_usd=1.0)["explanation"]
+    assert told.endswith(f"(new); {words}"), told
 
 
 def test_small_changes_add_up_until_they_are_told(make_marks: Make) -> None:

@@ -72,10 +72,27 @@ def test_a_session_reads_a_book_beside_its_loop(
 
     monkeypatch.setattr("workstation.views.portfolio.loading.fills_of", read)
     monkeypatch.setattr(type(pn.state), "curdoc", property(lambda _: document))
-    loader.file.filename = "mine.csv"
-    loader._uploaded(SimpleNamespace(new=(HEAD + lines).encode()))
+    loader.file.param.update(filename="mine.csv", value=(HEAD + lines).encode())
+    loader.file.param.update(filename=None, value=None)  # the choice is cleared before the book is read
     assert document.came.wait(30) and threads[0] is not threading.current_thread() and not published
     assert "reading" in loader._told.panel.object
     document.handed[0]()
     assert said in loader._told.panel.object
     assert [thread for thread, _ in published] == [threading.current_thread()] * ("fills" in said)
+
+
+def test_an_empty_file_is_told_in_place_of_the_file_before() -> None:
+    source: Any = SimpleNamespace(latest=lambda table: TABLES[table].empty())
+    loader = BookLoader(source, lambda fills: None)
+    assert not loader.told.visible
+    loader.file.param.update(filename="mine.csv", value=(HEAD + LINE).encode())
+    assert loader.told.visible and "1 fills of mine.csv" in loader.told.object
+    loader.file.param.update(filename="empty.csv", value=None)
+    assert "empty.csv is empty" in loader.told.object and "mine.csv" not in loader.told.object
+
+
+def test_a_refusal_names_the_file() -> None:
+    source: Any = SimpleNamespace(latest=lambda table: TABLES[table].empty())
+    loader = BookLoader(source, lambda fills: None)
+    loader.file.param.update(filename="mine.csv", value=b"\xff\xfe\x00")
+    assert "mine.csv" in loader.told.object and "alert" in loader.told.object

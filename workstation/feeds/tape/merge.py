@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from workstation.market.tables import TABLES
+
 
 class Run(NamedTuple):
     """Rows of one table that follow one another; ``first_ns`` and ``last_ns`` bound the clock when they came."""
@@ -96,10 +98,7 @@ class Merge:
         for table, frame in window.items():
             held = self._pending.get(table)
             if len(frame):
-                joined = (
-                    frame if held is None or not len(held) else pd.concat([held, frame], ignore_index=True)
-                )
-                self._pending[table] = joined
+                self._pending[table] = frame if held is None or not len(held) else _joined(table, held, frame)
 
     def pop(self, before_ns: int | None) -> list[Run]:
         """The runs whose clock is under ``before_ns`` (None: all). The window after it must have been pushed."""
@@ -183,3 +182,10 @@ def _rows(frame: pd.DataFrame, at: np.ndarray) -> pd.DataFrame:
     contiguous = at[-1] - at[0] + 1 == len(at) and bool((np.diff(at) == 1).all())
     taken = frame.iloc[at[0] : at[-1] + 1] if contiguous else frame.iloc[at]
     return taken.reset_index(drop=True)
+
+
+def _joined(table: str, held: pd.DataFrame, frame: pd.DataFrame) -> pd.DataFrame:
+    """Rows one after the other; those of a window read once more instruments are known are of more categories."""
+    if (held.dtypes == frame.dtypes).all():
+        return pd.concat([held, frame], ignore_index=True)
+    return TABLES[table].concat([held, frame])

@@ -99,7 +99,7 @@ class BookLoader:
         self.file = pn.widgets.FileInput(
             accept=".csv", multiple=False, margin=0, stylesheets=[_FILE], label="paper book CSV"
         )
-        self.file.param.watch(self._uploaded, "value")
+        self.file.param.watch(self._uploaded, ["value", "filename"])
         self.sample = pmui.Button(
             label="Load sample book",
             size="small",
@@ -116,17 +116,22 @@ class BookLoader:
             sx={"py": "1px", "fontSize": "12px", "textTransform": "none"},
         )
         self.remove.on_click(lambda _: self.remove_books())
-        self._told = Markup(_CSS, sizing_mode="fixed", width=300, height=24)
-        self.panel = pn.Row(
-            self.file, self.sample, self.remove, self._told.panel, margin=0, styles={"align-items": "center"}
-        )
+        self._told = Markup(_CSS, sizing_mode="stretch_width")
+        self.told = self._told.panel
+        """What became of the last deed, in a line of its own below the choices; hidden until there is something to say."""
+        self.told.visible = False
+        self.panel = pn.Row(self.file, self.sample, self.remove, margin=0, styles={"align-items": "center"})
 
-    def _uploaded(self, event: Any) -> None:
-        if event.new:
-            self._load(
-                lambda: fills_of(event.new, self.file.filename or "book.csv"),
-                self.file.filename or "book.csv",
-            )
+    def _uploaded(self, *_: Any) -> None:
+        """Load the chosen file; the choice is cleared, so that the same file can be chosen again."""
+        content, name = self.file.value, self.file.filename
+        if not name:
+            return
+        if content:
+            self._load(lambda: fills_of(content, name), name)
+        else:
+            self._refuse(f"{name} is empty; a book has a line of column names, then a line for each fill")
+        self.file.clear()
 
     def load_sample(self) -> None:
         """Trade the sample book at the newest marks."""
@@ -149,7 +154,14 @@ class BookLoader:
         self.remove.label = REMOVE
 
     def _say(self, words: str) -> None:
-        self._told.show(f'<span class="told" role="status">{escape(words)}</span>')
+        self._tell(f'<span class="told" role="status">{escape(words)}</span>')
+
+    def _refuse(self, words: str) -> None:
+        self._tell(f'<span class="bad" role="alert">{escape(words)}</span>')
+
+    def _tell(self, markup: str) -> None:
+        self._told.show(markup)
+        self.told.visible = True
 
     def _load(self, read: Callable[[], pd.DataFrame], name: str) -> None:
         """Read a book, in a session beside the loop, and publish it."""
@@ -170,7 +182,8 @@ class BookLoader:
     def _loaded(self, done: Future[_Read], name: str) -> None:
         error = done.exception()
         if isinstance(error, WorkstationError | UnicodeDecodeError | ValueError):
-            self._told.show(f'<span class="bad" role="alert">{escape(str(error))}</span>')
+            words = str(error)
+            self._refuse(words if name in words else f"{name}: {words}")
             return
         fills, lent = done.result()
         self._publish(fills)

@@ -81,10 +81,10 @@ class PortfolioViews:
         """All views."""
         return (*self.first, *(getattr(self, name) for name in LATER))
 
-    def bar(self, *more: Any) -> pn.Row:
-        """The choices in one line; ``more`` stands at its end."""
+    def bar(self, *more: Any) -> pn.Column:
+        """The choices in one line, ``more`` at its end; below it what became of a book."""
         choice = self.choice
-        return pn.Row(
+        line = pn.Row(
             buttons(choice, "period", PERIODS, "period of the explain"),
             buttons(choice, "curves", CURVES, "curves"),
             underlying_buttons(choice),
@@ -92,8 +92,11 @@ class PortfolioViews:
             buttons(choice, "days", DAYS, "time passed in the what-if"),
             *more,
             self.loader.panel,
-            stylesheets=[BAR], sizing_mode="stretch_width", margin=0, styles={"grid-area": "bar"},
+            stylesheets=[BAR], sizing_mode="stretch_width", margin=0,
         )  # fmt: skip
+        return pn.Column(
+            line, self.loader.told, sizing_mode="stretch_width", margin=0, styles={"grid-area": "bar"}
+        )
 
     def follow_choices(self, live: Live) -> None:
         """Show every change of a choice at once, and keep the choices in the page's address."""

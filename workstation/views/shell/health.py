@@ -112,7 +112,8 @@ class MarketClock(View):
 
     def refresh(self, source: Source) -> None:
         """Write the market's time."""
-        now = replayed(source.feeds(), source.asof_ns, time.time_ns())
+        steered = getattr(source, "replay", None) is not None  # then also while it is paused
+        now = steered or replayed(source.feeds(), source.asof_ns, time.time_ns())
         if now != self.replayed:
             self.replayed = now
             self.panel.visible = now
@@ -140,7 +141,7 @@ def _time(event_ns: int) -> str:
 def _feed(row: dict[Hashable, Any]) -> str:
     how = mood(str(row["state"]), float(row["age_s"]), float(row["stale_after_s"]))
     counts = "".join(
-        f'<span class="bad">{row[name]:.0f} {name}</span>' if row[name] > 0 else f"<span>0 {name}</span>"
+        f"<span{' class=bad' if row[name] > 0 else ''}>{row[name]:.0f} {name[:-1] if row[name] == 1 else name}</span>"
         for name in ("gaps", "drops")
     )
     detail = f"<span>{escape(str(row['detail']))}</span>" if row["detail"] and how != "live" else ""

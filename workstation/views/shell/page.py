@@ -249,6 +249,11 @@ class Page:
         self.live.start()
         return page
 
+    def open_drawer(self, *_: Any) -> None:
+        """Open the drawer of choices; a click's handler."""
+        if self._shell is not None:
+            self._shell.sidebar_open = True
+
     def open_aside(self, *_: Any) -> None:
         """Open what explains; a click's handler.
 

@@ -13,8 +13,10 @@ import time
 from collections.abc import Awaitable, Callable
 from functools import wraps
 from html import escape
+from pathlib import Path
 from typing import Any
 
+import panel_material_ui
 from panel.config import config
 from panel.io.server import DocHandler
 
@@ -25,6 +27,14 @@ from workstation.views.widgets.theme import palette
 
 _ASKED_S, _NEXT_S, _FETCHED_S = 0.05, 0.02, 0.4
 """How long to wait for a browser that asks for scripts: the first, the next, and all of them."""
+_FONTS = {
+    weight: next(
+        (Path(panel_material_ui.__file__).parent / "dist").glob(f"roboto-latin-{weight}-normal-*.woff2"), None
+    )
+    for weight in ("400", "700")
+}
+"""The page's fonts by weight: a plot that is drawn before they are there measures its labels by another."""
+_FONT = "{{const face = new FontFace('Roboto', 'url({url})', {{weight: '{weight}'}}); document.fonts.add(face); face.load().catch(console.debug)}}"
 _BEGIN = re.compile(r".*?<head\b[^>]*>", re.DOTALL)
 _SCRIPT = re.compile(r"<script\b[^>]*>.*?</script>", re.DOTALL)
 
@@ -57,7 +67,18 @@ class Head:
         )
         return (
             f'{self.begin}<meta charset="utf-8"><style>html:not(:has(body)) {{ background: {escape(background)} }}</style>'
-            f"{preloads}{''.join(self.scripts)}<script>{{{modules}{LESS_PAINTING}{TOUCH_SCROLL}}}</script>"
+            f"<script>{self._font_script()}</script>{preloads}{''.join(self.scripts)}<script>{{{modules}{LESS_PAINTING}{TOUCH_SCROLL}}}</script>"
+        )
+
+    def _font_script(self) -> str:
+        """Loads the fonts, which lie beside the module of the page's widgets."""
+        folders = [
+            module.rpartition("/")[0] for module in self._modules if "/panel-material-ui.bundle.js" in module
+        ]
+        return "".join(
+            _FONT.format(url=f"{folders[0]}/{path.name}", weight=weight)
+            for weight, path in _FONTS.items()
+            if folders and path is not None
         )
 
     def rest(self, page: str) -> str:

@@ -13,12 +13,22 @@ from workstation.market.errors import WorkstationError
 from workstation.views.state.source import Source, View
 from workstation.views.widgets.assets import asset
 from workstation.views.widgets.card import Markup
+from workstation.views.widgets.theme import stylesheet
 
 HEIGHT = 40
 SPEEDS = {"1x": 1.0, "2x": 2.0, "5x": 5.0, "10x": 10.0, "60x": 60.0, "max": "max"}
 _MINUTE_NS = 60_000_000_000
-_CSS = asset(__package__, "replay_bar.css")
-_SX = {"minWidth": 0, "px": "8px", "py": "2px", "fontSize": "12px", "textTransform": "none"}
+_CSS = stylesheet(asset(__package__, "replay_bar.css"))
+_SELECT = asset(__package__, "replay_bar_select.css")
+_SX = {
+    "minWidth": 0,
+    "height": "28px",
+    "px": "8px",
+    "py": 0,
+    "fontSize": "12px",
+    "textTransform": "none",
+    "whiteSpace": "nowrap",
+}
 
 
 class Replay(Protocol):
@@ -80,18 +90,15 @@ class ReplayBar(View):
         self.replay, self._generation = replay, replay.generation
         self._following = False
         small = {"size": "small", "margin": 0, "variant": "outlined", "sx": _SX}
-        self.toggle = pmui.Button(label="Pause", on_click=self._toggle, width=64, **small)
-        self.forward = pmui.Button(label="+1 s", on_click=lambda _: self._do(replay.step), width=52, **small)
-        known = {**SPEEDS, f"{replay.speed:g}x": replay.speed} if isinstance(replay.speed, float) else SPEEDS
-        self.speed = pn.widgets.Select(
-            options=known,
-            value=replay.speed,
-            width=66,
-            margin=0,
-            name="",
-            css_classes=["ws-speed"],
-            height=28,
+        self.toggle = pmui.Button(label="Pause", on_click=self._toggle, width=64, height=28, **small)
+        self.forward = pmui.Button(
+            label="+1 s", on_click=lambda _: self._do(replay.step), width=52, height=28, **small
         )
+        known = {**SPEEDS, f"{replay.speed:g}x": replay.speed} if isinstance(replay.speed, float) else SPEEDS
+        self.speed = pmui.Select(
+            options=known, value=replay.speed, width=84, margin=0, size="small", label="Speed",
+            css_classes=["ws-speed"], stylesheets=[_SELECT],
+        )  # fmt: skip
         minutes = max(-(-(replay.end_ns - replay.start_ns) // _MINUTE_NS) - 1, 1)
         self.slider = pmui.IntSlider(
             start=0, end=int(minutes), value=self._minute(), show_value=False, margin=0, size="small",

@@ -58,7 +58,7 @@ class SurfaceViews:
         self._source = source
         self.line = SurfaceLine(choice)
         self.smiles = Smiles(choice, colours)
-        self.expiries = ExpiryChoice(choice, _fitted_expiries, "Smiles shown (four at most)")
+        self.expiries = ExpiryChoice(choice, _fitted_expiries, "Smiles shown (four at most)", "Smiles: four")
         self.ledger = SurfaceLedger(choice)
         self._colours = colours
 

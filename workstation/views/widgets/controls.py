@@ -30,6 +30,18 @@ _BUTTONS_SX = {
     }
 }
 
+_CHOICE_SX = {
+    "py": 0,
+    "px": "9px",
+    "height": "26px",
+    "fontSize": "12px",
+    "lineHeight": "20px",
+    "textTransform": "none",
+    "whiteSpace": "nowrap",
+    "minWidth": 0,
+    "@media (max-width: 900px)": {"height": "36px", "px": "11px"},
+}
+
 
 def buttons(choice: Any, name: str, labels: dict[Any, str], what: str) -> pmui.RadioButtonGroup:
     """One choice of few as a row of small buttons. ``labels``: value -> text."""
@@ -87,8 +99,13 @@ class ExpiryChoice(View):
         Has ``expiries``, and ``offer`` for what a source has.
     expiries
         Expiries to tick of a source and an underlying.
-    label
-        Of the boxes.
+    label, none
+        Words above the boxes, and on the button where none is ticked.
+
+    Attributes
+    ----------
+    button
+        Says beside the other choices how many are ticked; a page opens the boxes by it.
     """
 
     inputs = ("priced_chain",)
@@ -99,13 +116,24 @@ class ExpiryChoice(View):
         choice: Any,
         expiries: Callable[[Source, str], list[int]] = expiries_of_chain,
         label: str = "Expiries",
+        none: str = "All expiries",
     ) -> None:
         self.choice = choice
-        self._expiries, self._label = expiries, label
+        self._expiries, self._label, self._none = expiries, label, none
         self._boxes = pmui.CheckBoxGroup(options={}, value=[], label=label, size="small", margin=(0, 12))
         self._boxes.param.watch(self._ticked, "value")
         choice.param.watch(lambda _: self._tick(), "expiries")
         self.panel = pn.Column(self._boxes, sizing_mode="stretch_width", margin=0)
+        self.button = pmui.Button(label="", variant="outlined", sx=_CHOICE_SX, **_SMALL)
+        choice.param.watch(lambda _: self._count(), "expiries")
+        self._count()
+
+    def _count(self) -> None:
+        """Say how many expiries are ticked."""
+        ticked, offered = len(self.choice.expiries), len(self._boxes.options)
+        of = f" of {offered}" if offered else ""
+        words = f"{ticked}{of} expiries" if ticked else self._none
+        self.button.param.update(label=f"{words} ▾", variant="contained" if ticked else "outlined")
 
     def refresh(self, source: Source) -> None:
         """Offer the underlyings the source has and the expiries there are."""
@@ -116,6 +144,7 @@ class ExpiryChoice(View):
             kept = [value for value in self.choice.expiries if value in known]
             self._boxes.param.update(options=options, value=kept)
             self.choice.expiries = kept
+            self._count()
 
     def _ticked(self, event: Any) -> None:
         self.choice.expiries = sorted(event.new)

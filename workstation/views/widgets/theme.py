@@ -41,10 +41,16 @@ def material(dark: bool) -> dict[str, Any]:
     colours = palette(dark)
     own = {f"ws_{role}": {"main": value} for role, value in asdict(colours).items() if role != "name"}
     drawer = {"paper": {"maxWidth": "100vw", "backgroundImage": "none"}}
+    focus = {
+        "root": {"&.Mui-focusVisible": {"outline": f"2px solid {colours.text}", "outlineOffset": "-2px"}}
+    }
     return {
         "components": {
-            "MuiDrawer": {"styleOverrides": drawer}
-        },  # it is put outside the page, whose styles do not reach it
+            "MuiDrawer": {
+                "styleOverrides": drawer
+            },  # it is put outside the page, whose styles do not reach it
+            "MuiButtonBase": {"styleOverrides": focus},
+        },
         "palette": {
             **own,
             "primary": {"main": colours.accent, "contrastText": colours.on_tag},

@@ -168,3 +168,18 @@ def test_an_empty_recording_is_refused():
     with pytest.raises(FeedError, match="holds none of") as refused:
         asyncio.run(play(Tape({})))
     assert refused.value.fatal
+
+
+def test_a_window_read_once_more_instruments_are_known_keeps_its_rows_and_their_type() -> None:
+    from workstation.feeds.tape.merge import Merge
+
+    def one(name: str, seq: int) -> pd.DataFrame:
+        row = {"seq": [seq], "event_ns": [seq], "instrument": [name], "price": 1.0, "size": 1.0}
+        return TRADES.conform(pd.DataFrame(row))
+
+    merge = Merge(("trades",), longest_rows=10, longest_ns=10**9)
+    for window in (one("TAPE-FIRST/USD", 1), one("TAPE-SECOND/USD", 2)):
+        merge.push({"trades": window})
+    (run,) = merge.pop(None)
+    assert run.frame["instrument"].cat.codes.ge(0).all()
+    assert run.frame["instrument"].tolist() == ["TAPE-FIRST/USD", "TAPE-SECOND/USD"]

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
+from pathlib import Path
 
 import panel as pn
+import panel_material_ui
 import pytest
 from bokeh.document import Document
 from bokeh.model import Model
@@ -38,6 +41,15 @@ def test_every_script_of_the_head_is_sent_once_and_first() -> None:
     assert (text + rest).count("<head>") == 1
     assert "look.css" not in text, "styles hang on the theme"
     assert 'embed("another")' in rest and "embed" not in text
+
+
+def test_fonts_are_loaded_from_beside_the_widgets_before_the_scripts() -> None:
+    text = Head(PAGE, ["./ext/panel-material-ui.bundle.js?v=1"]).text("#000")
+    for weight in ("400", "700"):
+        found = re.search(rf"url\(\./ext/(roboto-latin-{weight}-normal-\w+\.woff2)\)", text)
+        assert found and found.start() < text.index("bokeh.js")
+        assert (Path(panel_material_ui.__file__).parent / "dist" / found[1]).exists()
+    assert "FontFace" not in Head(PAGE, ["./module.js"]).text("#000")
 
 
 def test_a_page_with_other_scripts_keeps_them() -> None:
