@@ -319,8 +319,9 @@ class ExposureRetention(NewestSnapshot):
         begins = np.flatnonzero(~keys.duplicated().to_numpy())
         ends = np.append(begins[1:], len(keys))
         for row, end in zip(keys.iloc[begins].itertuples(), ends.tolist(), strict=True):
-            begin, *choice, event_ns = row
-            history = self._history.setdefault(tuple(map(str, choice)), deque(maxlen=self._minutes))
+            begin, underlying, model, basis, event_ns = row
+            key = (str(underlying), str(model), str(basis))
+            history = self._history.setdefault(key, deque(maxlen=self._minutes))
             if not history or event_ns // MINUTE_NS > int(history[-1]["event_ns"].iloc[0]) // MINUTE_NS:
                 history.append(shown.iloc[begin:end])
 
