@@ -54,7 +54,7 @@ lint: $(READY)   ## format, lint (bandit's rules among them), the walls between 
 types: $(READY)  ## mypy, strict on the engines
 	@$(BIN)/mypy
 
-unit: setup      ## doctests, unit, reference, property and wire tests
+unit: setup      ## doctests, unit, reference, property and wire tests, the long ones too that make test leaves out
 	@nice -n 5 $(BIN)/python -m pytest -p no:nbval -o timeout=400 -n $(WORKERS) --dist worksteal --doctest-modules workstation tests --ignore=tests/browser --ignore=tests/notebooks
 
 laws: setup      ## the laws with many more examples, drawn anew each time: an hour and more
@@ -73,7 +73,7 @@ notebooks: setup ## every notebook runs, its tagged outputs are compared
 notebooks-lab: setup $(CHROMIUM)  ## every notebook in JupyterLab in Chromium, offline, in both themes; pictures in artifacts/lab
 	@WORKSTATION_LAB=all $(BIN)/python -m pytest -p no:nbval tests/notebooks/test_lab.py
 
-LEG := nice -n 5 $(BIN)/python -m pytest -p no:nbval -p no:xdist -o timeout=400
+LEG := nice -n 5 $(BIN)/python -m pytest -p no:nbval -p no:xdist -o timeout=400 -m "not thorough"
 VIEWS := tests/unit/views tests/unit/plots tests/unit/cli tests/unit/api tests/unit/test_desk.py
 WIRE := tests/wire tests/reference
 

@@ -24,7 +24,7 @@ import psutil
 import pyarrow as pa
 import redis
 
-from workstation.board.priced_chain import chain_of_marks
+from workstation.board.chain_publishing import chain_of_marks
 from workstation.bus.entries import READ_BYTES, batch_of, frame_of
 from workstation.bus.feed import Bus
 from workstation.bus.priced import published, received, usual_questions

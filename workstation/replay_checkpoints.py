@@ -8,7 +8,8 @@ from bisect import bisect_left
 from typing import NamedTuple
 
 from workstation.desk import Desk, DeskState
-from workstation.feeds.tape.tape import Bookmark, Tape
+from workstation.feeds.tape.bookmark import Bookmark
+from workstation.feeds.tape.tape import Tape
 from workstation.market.instants import SECOND_NS
 from workstation.streams.subscribers import RUNNING
 

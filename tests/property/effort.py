@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import settings
 
 DEEP = bool(os.environ.get("WORKSTATION_DEEP_LAWS"))
-SHARE = 0.25
+SHARE = 0.15
 FEWEST = 3
 DEEPER = 4
 

@@ -422,6 +422,7 @@ def fixed_streams() -> dict[str, Stream]:
     }
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(700)
 def test_another_process_with_another_registry_gives_the_same_rows(tmp_path: Path) -> None:
     """Instruments have other codes there: of frames pickled here, and of frames made there, the rows are those of here."""

@@ -89,6 +89,7 @@ def snapshots(crypto: Path) -> dict[str, list[tuple[xr.Dataset, pd.DataFrame]]]:
     return found
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("underlying", ["BTC", "ETH"])
 def test_delta_exposure_of_every_deribit_snapshot(
     snapshots: dict[str, list[tuple[xr.Dataset, pd.DataFrame]]], underlying: str

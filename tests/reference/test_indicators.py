@@ -54,6 +54,7 @@ def rows_of(trades: pd.DataFrame, name: str, **parameters: object) -> list[dict[
     return oracle.measured(own["event_ns"].tolist(), own["price"].tolist(), **parameters)  # type: ignore[arg-type]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("kind", ["sma", "ema", "zlma"])
 def test_intensity_is_its_definition(kind: str) -> None:
     trades = interleaved()

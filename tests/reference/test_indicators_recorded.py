@@ -60,6 +60,7 @@ def live(ticks: pd.DataFrame, rows: int) -> dict[str, str]:
     return {table: digest(TABLES[table].concat(frames)) for table, frames in made.items()}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("day", DAYS)
 def test_live_is_replay_is_batch(sample_data: Path, day: str) -> None:
     ticks = ticks_of(sample_data, day)

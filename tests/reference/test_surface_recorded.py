@@ -115,6 +115,7 @@ def test_whole_deribit_chains_of_other_years(sample_data: Path, name: str) -> No
     assert int((found["refused"] != "").sum()) == refused
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("underlying", ["BTC", "ETH"])
 def test_every_deribit_snapshot(sample_data: Path, underlying: str) -> None:
     paths = sorted((sample_data / "crypto_options" / "deribit_chain_snapshots").glob("*.csv.gz"))

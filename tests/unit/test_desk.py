@@ -92,6 +92,7 @@ def test_live_is_batch(store: History) -> None:
     assert digest([batch]) == digest([final[final["event_ns"] <= last].reset_index(drop=True)])
 
 
+@pytest.mark.thorough
 def test_a_desk_on_the_tape_derives_the_same(store: History, settings: Settings, tmp_path: Path) -> None:
     with open_desk([Tape(store, speed="max")], str(tmp_path / "again"), settings=settings) as desk:
         assert desk.wait(120)

@@ -73,6 +73,7 @@ async def visit(url: str, page: str) -> None:
         tab.close()
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(600)
 async def test_sessions_that_end_leave_no_document_behind(server: str) -> None:
     for turn in range(SESSIONS):

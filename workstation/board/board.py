@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from workstation.board.priced_chain import PricedChain, chain_of_marks, published_chain
+from workstation.board.chain_publishing import chain_of_marks, published_chain
+from workstation.board.priced_chain import PricedChain
 from workstation.board.retention import (
     CandleRetention,
     ExposureRetention,

@@ -28,8 +28,8 @@ _FLAGS = (
 _PATIENCE_S = 120.0
 _TOOLBAR = 40
 """Room for the toolbar of a layout, pixels."""
-_OUTSIDE = re.compile(r'<script src="[^"]*"></script>\s*')
-"""Scripts of Panel's own components, which no plot needs and no file brings along."""
+_OUTSIDE = re.compile(r'<script src="[^"]*"></script>\s*|<link rel="stylesheet" href="[^"]*"[^>]*>\s*')
+"""Scripts and styles of Panel's own components that this process has loaded, which no plot needs and no file brings along."""
 _BEGIN, _END = "SVG-BEGINS:", ":SVG-ENDS"
 _SVG = Path(__file__).with_name("export_svg.js").read_text(encoding="utf-8")
 

@@ -98,8 +98,13 @@ def without_butterflies(calibration: Calibration) -> Calibration:
             break
         anchor = anchor.copy()
         _refit(anchor, calibration, _G_SCALES[-1], margin, _NO_CALENDAR)
-    anchor = anchor if free(anchor) else _free_slice(calibration)
-    return replace(calibration, point=_towards(point, anchor, free))
+    if free(anchor):
+        return replace(calibration, point=_towards(point, anchor, free, calibration))
+    anchor = _free_slice(calibration)
+    near = anchor.copy()
+    _refit(near, calibration, _G_SCALES[-1], _MARGINS[1], _NO_CALENDAR)
+    found = (_towards(start, anchor, free, calibration) for start in (point, near))
+    return replace(calibration, point=min(found, key=lambda at: _misfit(at, calibration)))
 
 
 def without_arbitrage(calibrations: Sequence[Calibration]) -> list[Calibration]:
@@ -159,11 +164,16 @@ def _lifted(
             _refit(point, calibration, _G_SCALES[-1], margin, (grid, *calendar, w_scale * in_vols))
         if free(raised()):
             return raised()
-    return _towards(point, before, free)
+    return _towards(point, before, free, calibration)
 
 
-def _towards(point: Floats, anchor: Floats, free: Callable[[Floats], bool]) -> Floats:
-    """The point itself where it is free, else the first free one found on the way to the anchor, which is free."""
+def _towards(
+    point: Floats, anchor: Floats, free: Callable[[Floats], bool], calibration: Calibration
+) -> Floats:
+    """The point itself where it is free, else the first free one found on the way to the anchor, which is free.
+
+    The way bends in total variance: where the anchor is nearer to the quotes than what is found on it, the anchor.
+    """
     if free(point):
         return point
     near, far = 0.0, 1.0
@@ -173,7 +183,9 @@ def _towards(point: Floats, anchor: Floats, free: Callable[[Floats], bool]) -> F
             far = middle
         else:
             near = middle
-    return anchor.copy() if far == 1.0 else point + far * (anchor - point)
+    found = point + far * (anchor - point)
+    nearer = far == 1.0 or _misfit(anchor, calibration) < _misfit(found, calibration)
+    return anchor.copy() if nearer else found
 
 
 def _free(calibration: Calibration) -> Callable[[Floats], bool]:

@@ -15,6 +15,7 @@ from tornado.netutil import DefaultLoopResolver, Resolver
 from tornado.simple_httpclient import SimpleAsyncHTTPClient
 
 from workstation.market.errors import WorkstationError
+from workstation.market.retry_after import seconds_until_retry
 
 _ANSWER_BYTES, _LONGEST_WAIT_S = 100_000, 300.0
 _AGAIN = frozenset({408, 425, 429})
@@ -123,12 +124,6 @@ def _outcome(answer: Any) -> Outcome:
             False, f"answered {code}: redirects are not followed; name the receiver's own address", final=True
         )
     if code >= 500 or code in _AGAIN:
-        return Outcome(False, f"answered {code}", wait_s=_retry_after(answer.headers.get("Retry-After", "")))
+        asked = seconds_until_retry(answer.headers.get("Retry-After")) or 0.0
+        return Outcome(False, f"answered {code}", wait_s=min(asked, _LONGEST_WAIT_S))
     return Outcome(False, f"answered {code}", final=True)
-
-
-def _retry_after(text: str) -> float:
-    try:
-        return min(max(float(text), 0.0), _LONGEST_WAIT_S)
-    except ValueError:
-        return 0.0

@@ -74,6 +74,7 @@ def test_death_at_every_step_of_a_change(tmp_path, death):
         assert len(list(tmp_path.glob("segments/*/*"))) == history.tables()["segments"].iloc[0]
 
 
+@pytest.mark.thorough
 def test_random_kills_under_the_eyes_of_a_reader(tmp_path):
     chance = random.Random(20_26)
     reader = start("crash_reader.py", tmp_path)

@@ -88,6 +88,7 @@ def test_blocks_give_what_batches_give(
     assert blocks == batches
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("tables", "rows"), [(MARKET, 50), (MARKET, 300), (MARKET + REST, 50), (MARKET + ACCOUNT + REST, 300)]
 )
@@ -158,6 +159,7 @@ def test_seq_of_derived_rows_is_unique_and_rises() -> None:
     assert all((np.diff(rows["seq"]) > 0).all() for rows in made.values())
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("flavour", ["crypto", "us"])
 def test_synthetic_market(flavour: str) -> None:
     """Whole chains, trades and quotes, as a hub numbered them."""
@@ -180,6 +182,7 @@ def test_synthetic_market(flavour: str) -> None:
     assert len(set(blocks.values())) > 5
 
 
+@pytest.mark.thorough
 def test_recorded_equity(sample_data: Path, tmp_path: Path) -> None:
     """Five minutes of trades and quotes that alternate."""
     files = sorted(sample_data.glob("equities_prints/lean/**/aig/20131008_*.zip"))

@@ -32,6 +32,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> str:
     return run.stdout + run.stderr
 
 
+@pytest.mark.thorough
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_written_template_passes_its_own_test(kind: str, told: str) -> None:

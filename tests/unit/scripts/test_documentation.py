@@ -38,11 +38,15 @@ def test_every_public_name_has_its_entry_once(script: Any) -> None:
                 assert directives == 1, f"{one.address} is documented {directives} times"
 
 
+OURS = dict(TABLES)
+"""Without the tables that other tests of this process declare for indicators of their own."""
+
+
 def test_every_table_and_column_is_listed(script: Any) -> None:
     page = script("reference_pages").tables_page()
     sections = dict(part.split("\n", 1) for part in page.split("\n### ")[1:])
-    assert set(sections) == set(TABLES)
-    for name, table in TABLES.items():
+    assert set(sections) >= set(OURS)
+    for name, table in OURS.items():
         for column in table.columns:
             assert f"| `{column.name}` | {column.kind} |" in sections[name], f"{name}.{column.name}"
             assert column.doc, f"{name}.{column.name} says nothing of what it means"

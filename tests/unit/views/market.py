@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from workstation.board.priced_chain import PricedChain, chain_of_marks
+from workstation.board.chain_publishing import chain_of_marks
+from workstation.board.priced_chain import PricedChain
 from workstation.flow.taker_flow_monitor import FlowWatch
 from workstation.market.tables import CANDLES, EXPOSURES, HEALTH, LEVELS, MARKS, TABLES, TRADES
 

@@ -6,7 +6,6 @@ import asyncio
 import datetime as dt
 import time
 from collections.abc import AsyncIterator, Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,6 +16,7 @@ from pydantic import SecretStr
 from workstation.feeds.alpaca.messages import BySymbol
 from workstation.feeds.venue_kit.frame_queue import RawFrame
 from workstation.market.errors import FeedError
+from workstation.market.retry_after import seconds_until_retry
 
 PATIENCE_S = 10.0
 """A rate limit that is over sooner is waited for; a longer one is told."""
@@ -138,17 +138,12 @@ class _Clock(msgspec.Struct):
 
 def _retry_after(headers: Mapping[str, str], attempt: int) -> float:
     """Seconds to wait: Retry-After in seconds or as a date, else the instant the limit is reset, else longer each time."""
-    told = headers.get("Retry-After", "")
+    told = seconds_until_retry(headers.get("Retry-After"))
+    if told is not None:
+        return told
     reset = headers.get("X-RateLimit-Reset", "")
-    try:
-        if told.replace(".", "", 1).isdigit():
-            return max(float(told), 0.0)
-        if told:
-            return max(parsedate_to_datetime(told).timestamp() - time.time(), 0.0)
-        if reset.isdigit():
-            return max(min(float(reset) - time.time(), 60.0), 0.1)
-    except (ValueError, OverflowError):
-        return float(2**attempt)  # a header that is no time says nothing
+    if reset.isdigit():
+        return max(min(float(reset) - time.time(), 60.0), 0.1)
     return float(2**attempt)
 
 

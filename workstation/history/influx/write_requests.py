@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
-import email.utils
 import gzip
 import re
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import urlencode
@@ -17,6 +14,7 @@ import urllib3
 from workstation.history.influx.address import TOKEN_VARIABLE, Address
 from workstation.history.influx.line_encoder import Lines
 from workstation.market.errors import HistoryError, HistoryUnreachable, TableError
+from workstation.market.retry_after import seconds_until_retry
 
 
 class ServerDown(HistoryUnreachable):
@@ -136,7 +134,7 @@ class WriteClient:
         if 200 <= status < 300:
             return []
         if status == 429 or status >= 500:
-            raise ServerDown(f"{server} answers {status}: {text}", seconds_of(retry_after))
+            raise ServerDown(f"{server} answers {status}: {text}", seconds_until_retry(retry_after))
         if status in (401, 403):
             raise HistoryError(
                 f"{server} answers {status}: {text}; give a token that may write to {self._address.database} as "
@@ -217,26 +215,3 @@ def rejections(request: Request, data: bytes) -> list[Rejection]:
         line = lines[number].decode(errors="replace").rstrip("\n") if 0 <= number < len(lines) else ""
         found.append(Rejection(request.table, request.first_row + number, line, str(one["error_message"])))
     return found
-
-
-def seconds_of(retry_after: str | None) -> float | None:
-    """``Retry-After`` in seconds from now: a number or a date; None when it says neither.
-
-    Examples
-    --------
-    >>> seconds_of("3"), seconds_of(None), seconds_of("soon")
-    (3.0, None, None)
-    """
-    if retry_after is None:
-        return None
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass
-    try:
-        when = email.utils.parsedate_to_datetime(retry_after)
-    except ValueError:
-        return None
-    if when.tzinfo is None:
-        when = when.replace(tzinfo=datetime.UTC)
-    return max(0.0, when.timestamp() - time.time())

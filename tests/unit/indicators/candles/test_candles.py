@@ -219,6 +219,7 @@ def survivors(rows: pd.DataFrame, within_ns: int) -> pd.DataFrame:
     return rows[stands & ~cancels]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("every", "batch"), [("1s", 1), ("1min", 1), ("1s", 300), ("10s", 300), ("1min", 300), ("10min", 300)]
 )
