@@ -87,7 +87,7 @@ class Counted:
                     monkeypatch.setattr(
                         module, name, self._counting(f"{module.__name__}.{name}", getattr(module, name))
                     )
-        for place in ("workstation.exposure.zero_gamma.gamma_profile", "workstation.board.priced_chain.contracts",
+        for place in ("workstation.exposure.zero_gamma.gamma_profile", "workstation.board.chain_publishing.contracts",
                       "workstation.board.priced_chain.key_levels", "workstation.board.priced_chain.surface"):  # fmt: skip
             module_name, _, name = place.rpartition(".")
             module = __import__(module_name, fromlist=[name])
