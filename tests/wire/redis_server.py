@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -67,3 +68,11 @@ class RedisServer:
             self._process.kill()
             self._process.wait(SECONDS)
             self._process = None
+
+
+def wait(condition: Callable[[], object], what: str, seconds: float = 60.0) -> None:
+    """Look again until it is so; fails in these words after so many seconds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.01)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pytest
 import redis
 
 from tests.unit.conftest import ASOF, option_marks
-from tests.wire.redis_server import RedisServer
+from tests.wire.redis_server import RedisServer, wait
 from workstation.bus.entries import ROWS, stream_key
 from workstation.bus.feed import Bus
 from workstation.bus.sink import BusSink
@@ -28,20 +27,6 @@ pytestmark = pytest.mark.wire
 SECONDS = 60.0
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def bus(server: RedisServer) -> RedisServer:
-    with redis.Redis(port=server.port) as client:
-        client.flushall()
-    return server
-
-
 def trades(rows: int, first: int = 0) -> pd.DataFrame:
     steps = range(first, first + rows)
     return pd.DataFrame(
@@ -54,13 +39,6 @@ def publishing(sink: BusSink, first_seq: int = 1) -> Hub:
     hub.attach(sink.name, sink.tables, sink.put)
     sink.start()
     return hub
-
-
-def wait(condition: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 async def read(batches: AsyncIterator[Batch], rows: int) -> list[Batch]:

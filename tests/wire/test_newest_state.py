@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ import redis
 import xarray as xr
 
 from tests.unit.conftest import ASOF, option_marks
-from tests.wire.redis_server import RedisServer
+from tests.wire.redis_server import RedisServer, wait
 from workstation.board.priced_chain import WHOLE, ChainPending, PricedChain
 from workstation.bus.entries import ROWS, stream_key
 from workstation.bus.newest import NewestState
@@ -29,27 +28,6 @@ from workstation.pricing import black, by_style, contracts, implied
 pytestmark = pytest.mark.wire
 SECONDS = 60.0
 MINUTE_NS = 60 * 10**9
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    made = RedisServer(tmp_path_factory.mktemp("redis")).start()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def bus(server: RedisServer) -> RedisServer:
-    with redis.Redis(port=server.port) as client:
-        client.flushall()
-    return server
-
-
-def wait(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.01)
 
 
 def trades(rows: int, first: int = 0) -> pd.DataFrame:
