@@ -10,7 +10,7 @@ SPHINX := $(VENV)/.sphinx
 PORT ?= 5006
 KERNELS := $(shell grep -rl --include=*.py numba workstation)
 WORKERS := $(shell nproc 2>/dev/null || echo 2)
-LEGS := $(shell echo $$(( $(WORKERS) + 1 )))
+LEGS := $(shell echo $$(( $(WORKERS) + 2 )))
 QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 
@@ -84,7 +84,7 @@ leg-notebooks: setup
 	@$(QUIET_MARKET) nice -n 5 $(BIN)/python -m pytest --nbval-lax -p no:xdist notebooks
 
 leg-served: setup
-	@nice -n 5 $(BIN)/python -m pytest -p no:xdist tests/notebooks
+	@nice -n 5 $(BIN)/python -m pytest -p no:xdist -m "not thorough" tests/notebooks
 
 leg-laws: setup
 	@$(LEG) tests/property

@@ -21,6 +21,8 @@ DASHBOARDS = sorted((ROOT / "dashboards").glob("*.py"))
 MOST_LINES = 10
 COMPARED = "nbval-check-output"
 SECONDS = 300.0
+SERVED_ALWAYS = ("01_first_hour", "08_flow")
+"""Served in every run: one on the shared desk, one on a desk of its own; every cell of all is run by nbval beside it."""
 
 each = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
@@ -116,7 +118,13 @@ def _alive(url: str) -> bool:
         return False
 
 
-@each
+@pytest.mark.parametrize(
+    "path",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem in SERVED_ALWAYS else pytest.mark.thorough)
+        for path in NOTEBOOKS
+    ],
+)
 @pytest.mark.timeout(350)
 def test_it_is_a_page(path: Path, served: tuple[str, Path]) -> None:
     url, log = served

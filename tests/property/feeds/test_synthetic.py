@@ -28,7 +28,7 @@ def digest(batches: list[tuple[str, pd.DataFrame]]) -> str:
 
 
 async def drawn(time: FakeTime | None = None, **options: Any) -> list[tuple[str, pd.DataFrame]]:
-    options = {"duration_s": 1.0, "rate": 2_000.0, "history_minutes": 0.5, "start_ns": START_NS} | options
+    options = {"duration_s": 1.0, "rate": 500.0, "history_minutes": 0.25, "start_ns": START_NS} | options
     extra = {"clock": time.clock, "sleep": time.sleep} if time else {"speed": "max"}
     feed = Synthetic(**options, **extra)
     await feed.connect()
