@@ -283,7 +283,8 @@ class Alpaca(PublicFeed[Rest]):
         if not gap.instrument and window == self._mended:
             return [], 0
         channels = [gap.channel] if gap.instrument and gap.channel else self._accepted
-        end_ns = min(gap.end_ns + 2 * SECOND_NS, time.time_ns() - self._lag_ns)
+        # what the venue may not know yet is left to the audit, where there is one
+        end_ns = min(gap.end_ns + 2 * SECOND_NS, time.time_ns() - (self._lag_ns if self._audits else 0))
         found = []
         for answer, keys in await self._others(channels, gap.start_ns, end_ns):
             if keys:

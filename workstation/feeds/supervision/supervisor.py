@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -106,6 +107,8 @@ class Supervisor:
         self._lost_ns: int | None = None
         self._accepted: tuple[str, ...] = ()
         self._backfills: set[asyncio.Task[None]] = set()
+        self._unfilled: list[Gap] = []
+        """Gaps whose backfill was cut off by the end of its connection."""
         self._broken: BaseException | None = None
         self._done = asyncio.Event()
         self._running = self._was_live = False
@@ -127,6 +130,9 @@ class Supervisor:
             raise (error.__cause__ or error) from None
         finally:
             await self._close()
+            for gap in self._unfilled:
+                self.reports.tell_gap(gap, "the feed ended before its backfill")
+            self._unfilled.clear()
             self.reports.flush(final=True)
             self._running = False
             self._done.set()
@@ -300,12 +306,14 @@ class Supervisor:
             return
         task = asyncio.ensure_future(self._backfill(gap))
         self._backfills.add(task)
-        task.add_done_callback(self._backfilled)
+        task.add_done_callback(partial(self._backfilled, gap))
 
-    def _backfilled(self, task: asyncio.Task[None]) -> None:
+    def _backfilled(self, gap: Gap, task: asyncio.Task[None]) -> None:
         self._backfills.discard(task)
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, Stopped):
+        if task.cancelled() or isinstance(error, Stopped):
+            self._unfilled.append(gap)
+        elif error is not None:
             self._broken = error
 
     def _note(self, subscription: Subscription) -> None:
@@ -315,7 +323,14 @@ class Supervisor:
             self.reports.tell("refused", channel=channel, detail=reason)
 
     async def _mend(self) -> None:
-        """After a lost connection: tell the hole, and backfill it channel by channel."""
+        """After a lost connection: bring what it cut off, tell the hole, and backfill it channel by channel."""
+        unfilled, self._unfilled = self._unfilled, []
+        for number, gap in enumerate(unfilled):
+            try:
+                await self._backfill(gap)
+            except BaseException:
+                self._unfilled += unfilled[number:]
+                raise
         lost_ns, self._lost_ns = self._lost_ns, None
         if lost_ns is None:
             return
@@ -333,18 +348,22 @@ class Supervisor:
 
     async def _backfill(self, gap: Gap) -> None:
         try:
-            batches = await self._within(self.feed.backfill(gap), "backfill")
+            batches, rows = await self._within(self._brought(gap), "backfill")
         except (Stopped, SinkError):
             raise
         except Exception as error:  # noqa: BLE001 - a backfill that fails is a gap that stays, told as such
             self.reports.tell_gap(gap, f"backfill failed: {type(error).__name__}: {error}")
             return
-        rows = sum(self._take(batch, live=False) for batch in batches)
         if batches:
             self.reports.tell(
                 "backfilled", channel=gap.channel, instruments=gap.instrument, start_ns=gap.start_ns,
                 end_ns=gap.end_ns, count=rows, recoverable=True, detail=f"{rows} rows brought after the fact",
             )  # fmt: skip
+
+    async def _brought(self, gap: Gap) -> tuple[int, int]:
+        """Batches and rows that a backfill published; nothing is awaited between the feed's answer and its rows."""
+        batches = await self.feed.backfill(gap)
+        return len(batches), sum(self._take(batch, live=False) for batch in batches)
 
     def _turn(self, state: str, event: str, detail: str) -> None:
         self._state, self._detail = state, detail

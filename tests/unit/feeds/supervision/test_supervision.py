@@ -20,6 +20,7 @@ from tests.unit.feeds.scripted import (
     heartbeat,
     trades,
 )
+from workstation.feeds.feed import Batch, Gap
 from workstation.feeds.supervision.staleness import StalenessParameters
 from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError, TableError
@@ -150,6 +151,44 @@ async def test_a_gap_the_feed_tells_is_backfilled_by_its_times():
     ]
     assert sink.rows("trades")["trade_id"].tolist() == ["7"]
     assert supervisor.status()["gaps"] == 2
+
+
+class HeldBackfill(ScriptedFeed):
+    """The first backfills wait for what never comes; those after them bring ``fill``."""
+
+    held = 1
+
+    async def backfill(self, gap: Gap) -> list[Batch]:
+        found = await super().backfill(gap)
+        if len(self.gaps_asked) <= self.held:
+            await asyncio.Event().wait()
+        return found
+
+
+TOLD_GAP = health(
+    START_NS, "gap", channel="trades", instruments="BTC/USD", start_ns=5, end_ns=9, recoverable=True
+)
+
+
+async def test_a_backfill_cut_off_by_a_lost_connection_is_asked_for_again():
+    feed = HeldBackfill(
+        FakeTime(),
+        [trades(["9"], START_NS + 10**12), TOLD_GAP, 1.0, LOST],
+        [trades(["10"], START_NS + 2 * 10**12)],
+    )
+    feed.fill = [trades(["7"], 6)]
+    _, sink = await run(feed)
+    assert [(gap.start_ns, gap.end_ns) for gap in feed.gaps_asked[:2]] == [(5, 9), (5, 9)]
+    assert sink.rows("trades")["trade_id"].tolist() == ["9", "7", "10"]
+    assert not (sink.rows("health")["detail"].astype("str").str.contains("before its backfill")).any()
+
+
+async def test_a_backfill_that_the_end_cut_off_is_told():
+    feed = HeldBackfill(FakeTime(), [TOLD_GAP, 1.0])
+    _, sink = await run(feed)
+    stays = sink.rows("health").query("event == 'gap' and not recoverable")
+    assert stays[["start_ns", "end_ns"]].to_numpy().tolist() == [[5, 9]]
+    assert stays["detail"].tolist() == ["the feed ended before its backfill"]
 
 
 async def test_a_failed_backfill_is_a_gap_that_stays():
