@@ -8,7 +8,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table as RichTable
 
 from workstation.cli.answers import TRACEBACK, answered, console, digest_column, settings_of
-from workstation.cli.ending import ended_by_signals, interrupt
+from workstation.cli.ending import ended_by_signals, interrupted_by_signals
 from workstation.cli.evaluation import evaluate, print_comparison
 from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
@@ -76,25 +76,20 @@ def demo(
     settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
     start_logging(settings)
     server = _server(settings, port, address)
-    with tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder:
-        _serve_pages(
+    with (
+        interrupted_by_signals() as ending,
+        tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder,
+    ):
+        from workstation.cli.serving import open_and_serve
+
+        open_and_serve(
+            ending,
             lambda open_desk: open_desk(
                 ["synthetic"], history or folder, seed, settings, sinks=[health_log()]
             ),
             server,
             without_login,
         )
-
-
-def _serve_pages(make_desk: Callable[[Callable[..., Any]], Any], server: Any, without_login: bool) -> None:
-    """Make the desk and serve it; a signal that comes before the server runs ends the command as in the middle of it."""
-    from workstation.cli.serving import check_exposed, free_port, serve
-    from workstation.desk import open_desk
-
-    check_exposed(server, without_login)
-    free_port(server.address, server.port)
-    with suppress(KeyboardInterrupt), ended_by_signals(interrupt):
-        serve(make_desk(open_desk), server, without_login=without_login)
 
 
 @app.command(name="compile")
@@ -136,11 +131,15 @@ def serve(
         console.print(
             "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
         )
-    _serve_pages(
-        lambda open_desk: _with_sinks(open_desk, settings, None, store),
-        _server(settings, port, address, login),
-        without_login,
-    )
+    with interrupted_by_signals() as ending:
+        from workstation.cli.serving import open_and_serve
+
+        open_and_serve(
+            ending,
+            lambda open_desk: _with_sinks(open_desk, settings, None, store),
+            _server(settings, port, address, login),
+            without_login,
+        )
 
 
 @app.command()
@@ -254,12 +253,15 @@ def replay(
     if compare:
         print_comparison(_engines(settings), url, start, end)
     elif serve:
-        server = _server(settings, port, address)
-        _serve_pages(
-            lambda _: _replaying_desk(settings, url, start, end, speed, max_wait, loop),
-            server,
-            without_login,
-        )
+        with interrupted_by_signals() as ending:
+            from workstation.cli.serving import open_and_serve
+
+            open_and_serve(
+                ending,
+                lambda _: _replaying_desk(settings, url, start, end, speed, max_wait, loop),
+                _server(settings, port, address),
+                without_login,
+            )
     else:
         _print_replay(_engines(settings), url, start, end)
 

@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workstation.cli.compiling import KernelCache, ParallelCompilation
-from workstation.cli.ending import ended_by_signals
-from workstation.desk import Desk
+from workstation.cli.ending import Ending, ended_by_signals
+from workstation.desk import Desk, open_desk
 from workstation.desk_health import OK, WATCH, Part
 from workstation.market.errors import WorkstationError
 from workstation.process import release, share, spare_collections, stop_shared
@@ -103,6 +103,22 @@ def _own_addresses() -> list[Any]:
         return socket.getaddrinfo(socket.gethostname(), None, family=socket.AF_INET)
     except OSError:
         return []  # a machine without a name of its own is reached by localhost
+
+
+def open_and_serve(
+    ending: Ending,
+    make_desk: Callable[[Callable[..., Desk]], Desk],
+    server: ServerSettings,
+    without_login: bool,
+) -> None:
+    """Make the desk and serve it, unless a signal asked for the end while something swallowed the interrupt."""
+    check_exposed(server, without_login)
+    free_port(server.address, server.port)
+    desk = make_desk(open_desk)
+    if ending.asked:
+        desk.stop()
+        return
+    serve(desk, server, without_login=without_login)
 
 
 def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) -> None:
