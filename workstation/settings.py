@@ -100,6 +100,9 @@ class ServerSettings(BaseModel):
         ge=30,
         description="shortest time between two pictures of a session; longer spares a slow line",
     )
+    dashboards: Path | None = Field(
+        default=None, description="folder whose pages (*.py) are run and served; empty: the workstation's own"
+    )
     login: Literal["none", "basic", "oidc"] = Field(
         default="none",
         description="none: whoever reaches the server sees all; basic: names and passwords of credentials_file",

@@ -22,13 +22,23 @@ FIRST_PAGE = "exposure"
 PORTS_TRIED = 20
 
 
-def dashboards() -> dict[str, str]:
-    """Route -> file of every dashboard: of the working directory, else of the checkout, else of the installed package."""
+def dashboards(folder: Path | None = None) -> dict[str, str]:
+    """Route -> file of every dashboard: of the folder named, else of the checkout, else of the installed package.
+
+    Pages are code: those of the working directory are run only where the settings name it.
+
+    Raises
+    ------
+    WorkstationError
+        There are none.
+    """
     package = Path(__file__).parents[1]
-    for folder in (Path.cwd() / "dashboards", package.parent / "dashboards", package / "dashboards"):
-        files = sorted(file for file in folder.glob("*.py") if not file.stem.startswith("_"))
+    for place in (folder,) if folder else (package.parent / "dashboards", package / "dashboards"):
+        files = sorted(file for file in place.glob("*.py") if not file.stem.startswith("_"))
         if files:
             return {file.stem: str(file) for file in files}
+    if folder:
+        raise WorkstationError(f"server.dashboards: {folder} holds no page (*.py)")
     raise WorkstationError("the dashboards are not installed; install the workstation again")
 
 
@@ -155,7 +165,7 @@ def _start_when_compiled(compiling: ParallelCompilation) -> None:
 
 
 def _listen(desk: Desk, server: ServerSettings, port: int, once_it_listens: Callable[..., None]) -> None:
-    pages = dashboards()
+    pages = dashboards(server.dashboards)
     print("Opening the workstation: every page is built once before the first visit", flush=True)
     result, door = page_server(desk, server, port, pages)
     result.start()

@@ -14,6 +14,7 @@ from workstation.cli import app
 from workstation.cli.compiling import PARTS
 from workstation.cli.doctor import examine
 from workstation.cli.serving import dashboards, free_port
+from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
 SNAPSHOT = """timestamp,instrument_name,bid_price,ask_price,mark_price,futures_price,implied_volatility,delta,vega,open_interest,volume,index_price
@@ -142,6 +143,20 @@ def test_a_taken_port_gives_the_next_free_one() -> None:
 
 def test_every_dashboard_is_served() -> None:
     assert "exposure" in dashboards()
+
+
+def test_pages_of_the_working_directory_are_run_only_where_they_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "dashboards"
+    own.mkdir()
+    (own / "mine.py").write_text("")
+    (own / "_shared.py").write_text("")
+    monkeypatch.chdir(tmp_path)
+    assert "mine" not in dashboards()
+    assert dashboards(own) == {"mine": str(own / "mine.py")}
+    with pytest.raises(WorkstationError, match=r"server\.dashboards: .* holds no page"):
+        dashboards(tmp_path)
 
 
 class Stamp:
