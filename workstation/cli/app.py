@@ -393,6 +393,10 @@ def new(
     console.print(
         f"Wrote {' and '.join(map(str, paths))}; test it: python -m pytest {paths[-1]}", soft_wrap=True
     )
+    if kind == "dashboard":
+        console.print(
+            f"Serve it: WORKSTATION_SERVER__DASHBOARDS={paths[0].parent} workstation serve", soft_wrap=True
+        )
 
 
 @app.command()

@@ -34,7 +34,7 @@ def dashboards(folder: Path | None = None) -> dict[str, str]:
     """
     package = Path(__file__).parents[1]
     for place in (folder,) if folder else (package.parent / "dashboards", package / "dashboards"):
-        files = sorted(file for file in place.glob("*.py") if not file.stem.startswith("_"))
+        files = sorted(file for file in place.glob("*.py") if not file.stem.startswith(("_", "test_")))
         if files:
             return {file.stem: str(file) for file in files}
     if folder:

@@ -152,6 +152,7 @@ def test_pages_of_the_working_directory_are_run_only_where_they_are_named(
     own.mkdir()
     (own / "mine.py").write_text("")
     (own / "_shared.py").write_text("")
+    (own / "test_mine.py").write_text("")
     monkeypatch.chdir(tmp_path)
     assert "mine" not in dashboards()
     assert dashboards(own) == {"mine": str(own / "mine.py")}
