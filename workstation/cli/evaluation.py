@@ -10,6 +10,7 @@ from rich.table import Column
 from rich.table import Table as RichTable
 
 from workstation.cli.answers import answered, console, digest_column, settings_of
+from workstation.cli.options import HistoryOption
 from workstation.market.engine import Engine
 from workstation.market.errors import WorkstationError, unknown_name
 
@@ -30,7 +31,7 @@ def evaluate(
     table: Annotated[
         str, typer.Argument(help="Derived table with a side: reversals, spikes, hits, alerts, ...")
     ],
-    history: Annotated[str, typer.Option(help="Store: a path or a URL. Default: the settings'.")] = "",
+    history: HistoryOption = "",
     start: Annotated[str, typer.Option("--from", help="Begin, UTC; default: all there is.")] = "",
     end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")] = "",
     prices: Annotated[str, typer.Option(help="Table of the prices: trades, quotes or candles.")] = "trades",

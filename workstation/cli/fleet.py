@@ -9,6 +9,7 @@ import typer
 from rich.table import Table as RichTable
 
 from workstation.cli.answers import answered, console, digest_column, settings_of
+from workstation.cli.options import HistoryOption
 
 
 @answered
@@ -16,7 +17,7 @@ def fleet(
     start: Annotated[str, typer.Option("--from", help="Begin, UTC.")],
     end: Annotated[str, typer.Option("--to", help="End (not included), UTC.")],
     results: Annotated[Path, typer.Option(help="Folder of the results; what is there is not made again.")],
-    history: Annotated[str, typer.Option(help="Store: a path or a URL. Default: the settings'.")] = "",
+    history: HistoryOption = "",
     signals: Annotated[str, typer.Option(help="Derived table that is evaluated.")] = "reversals",
     prices: Annotated[str, typer.Option(help="Table of the prices: trades or quotes.")] = "trades",
     instrument: Annotated[
