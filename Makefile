@@ -99,9 +99,9 @@ leg-rest: setup
 	@$(LEG) --doctest-modules workstation tests $(addprefix --ignore=,tests/browser tests/notebooks tests/property $(VIEWS) $(WIRE))
 
 test: $(READY)   ## everything
-	@$(MAKE) --no-print-directory -j2 --output-sync=target lint types $(COMPILED) $(CHROMIUM)
-	@echo "Seven legs, $(LEGS) at a time; each is shown when it is done."
-	@$(MAKE) --no-print-directory --keep-going -j$(LEGS) --output-sync=target leg-pages leg-notebooks leg-laws leg-views leg-wire leg-rest leg-served
+	@$(MAKE) --no-print-directory -j2 --output-sync=target lint $(COMPILED) $(CHROMIUM)
+	@echo "Types and seven legs of tests, $(LEGS) at a time; each is shown when it is done."
+	@$(MAKE) --no-print-directory --keep-going -j$(LEGS) --output-sync=target leg-pages leg-notebooks leg-rest leg-wire leg-views types leg-laws leg-served
 
 $(PEERS): $(READY) $(COMPILED) requirements-bench.lock
 	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --requirement requirements-bench.lock
