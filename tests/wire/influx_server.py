@@ -31,6 +31,12 @@ _ARROW = {
     "string": pa.string(),
     "tag": pa.string(),
 }
+_PRECISIONS = {
+    "second": 10**9, "s": 10**9, "millisecond": 10**6, "ms": 10**6, "microsecond": 10**3, "us": 10**3, "u": 10**3,
+    "nanosecond": 1, "ns": 1, "n": 1,
+}  # fmt: skip
+_V3, _V2, _V1 = "/api/v3/write_lp", "/api/v2/write", "/write"
+_VERSION = {"X-Influxdb-Version": "3.10.0", "X-Influxdb-Build": "Core"}
 _BOUND = re.compile(r"time (>=|>|<=|<) TimestampNanosecond\((-?\d+), None\)")
 _GEN1_NS = 600 * 10**9
 
@@ -47,6 +53,8 @@ class InfluxServer:
         Requests by path.
     file_limit, most_bytes, column_limit
         Limits a query or a write meets.
+    log_seconds
+        How long the server's log takes to be on disk: a write that asks for it is answered so much later.
     """
 
     def __init__(self, token: str = "") -> None:
@@ -58,6 +66,7 @@ class InfluxServer:
         self.rows: dict[str, dict[Any, dict[str, Any]]] = {}
         self.columns: dict[str, dict[str, str]] = {}
         self.dictionaries = False
+        self.log_seconds = 0.0
         self.lock = threading.RLock()
         self.port = 0
         self.connections: set[socket.socket] = set()
@@ -97,28 +106,36 @@ class InfluxServer:
 
     # -- writes -------------------------------------------------------------------------------------------
 
-    def take(self, body: bytes) -> list[dict[str, Any]]:
-        """Store the lines that are good; the errors of the others."""
-        errors = []
+    def take(
+        self, body: bytes, precision: str = "nanosecond", *, strict: bool = False
+    ) -> list[dict[str, Any]]:
+        """Store the lines that are good, none of them where it is strict and one is not; the errors of the others."""
+        errors, good = [], []
         with self.lock:
             self.bodies.append(body)
+            columns = {name: dict(kinds) for name, kinds in self.columns.items()}
             for number, line in enumerate(_lines(body.decode()), 1):
                 try:
-                    self._store(line)
+                    good.append(self._parsed(line, precision, columns))
                 except (LineFormatError, ValueError) as error:
                     original = line.encode()[:20].decode(errors="ignore")
                     errors.append(
                         {"original_line": original, "line_number": number, "error_message": str(error)}
                     )
+            if not (strict and errors):
+                self.columns = columns
+                for parsed in good:
+                    self._store(parsed)
         return errors
 
-    def _store(self, line: str) -> None:
+    def _parsed(self, line: str, precision: str, columns: dict[str, dict[str, str]]) -> dict[str, Any]:
+        """A line whose columns are of the types they are known by; new ones are added to ``columns``."""
         parsed = parse_line(line)
         name, fields = parsed["measurement"], parsed["fields"]
         kinds = dict.fromkeys(parsed["tags"], "tag") | {
             key: _TYPES[type(value)] for key, value in fields.items()
         }
-        known = self.columns.get(name, {})
+        known = columns.get(name, {})
         for column, kind in kinds.items():
             if known.get(column, kind) != kind or column == "time":
                 raise ValueError(
@@ -128,10 +145,14 @@ class InfluxServer:
             raise _Limit(
                 f"Update to schema would exceed number of columns per table limit of {self.column_limit}"
             )
-        self.columns[name] = known | kinds
+        columns[name] = known | kinds
+        parsed["time"] *= _PRECISIONS[precision] if precision != "auto" else _scale_of(parsed["time"])
+        return parsed
+
+    def _store(self, parsed: dict[str, Any]) -> None:
         key = (parsed["time"], tuple(sorted(parsed["tags"].items())))
-        row = self.rows.setdefault(name, {}).setdefault(key, {"time": parsed["time"], **parsed["tags"]})
-        row.update(fields)
+        rows = self.rows.setdefault(parsed["measurement"], {})
+        rows.setdefault(key, {"time": parsed["time"], **parsed["tags"]}).update(parsed["fields"])
 
     # -- queries ------------------------------------------------------------------------------------------
 
@@ -203,6 +224,12 @@ class InfluxServer:
             )
 
 
+def _scale_of(time: int) -> int:
+    """Nanoseconds of a unit of time, told by its magnitude."""
+    at = abs(time)
+    return 10**9 if at < 5 * 10**9 else 10**6 if at < 5 * 10**12 else 10**3 if at < 5 * 10**15 else 1
+
+
 class _Limit(Exception):
     """A limit of the database, which fails the whole request."""
 
@@ -249,7 +276,18 @@ class _Http(BaseHTTPRequestHandler):
         super().finish()
 
     def do_GET(self) -> None:
-        self._reply(200, {"X-Influxdb-Version": "3.10.0", "X-Influxdb-Build": "Core"}, b"OK")
+        if self.path == "/ping":
+            told = {
+                "product_name": "InfluxDB 3 Core",
+                "version": "3.10.0",
+                "revision": "1",
+                "process_id": "1",
+            }
+            self._reply(200, _VERSION, json.dumps(told).encode())
+        elif self.path in ("/health", "/api/v1/health"):
+            self._reply(200, {}, b"OK")
+        else:
+            self._reply(404, {}, b"not found")
 
     def do_POST(self) -> None:
         server, parts = self.influx, urlsplit(self.path)
@@ -280,35 +318,65 @@ class _Http(BaseHTTPRequestHandler):
             return 401, {}, b'{"error": "the request was not authenticated"}'
         if path == "/api/v3/configure/database":
             return 200, {}, b"{}"
-        if path not in ("/api/v3/write_lp", "/api/v2/write"):
-            return 404, {}, b"not found"
-        if "db" not in query and path == "/api/v3/write_lp":
-            return 400, {}, b"serde error: missing field `db`"
+        misasked = self._misasked(path, query)
+        if misasked is not None:
+            return misasked
+        precision = query.get("precision", ["auto"])[0]
         refused, body = self._unpacked(body)
         if refused is not None:
             return refused
-        return self._stored(body)
+        partial = path == _V3 and query.get("accept_partial", ["true"])[0] == "true"
+        answer = self._stored(body, precision, strict=not partial)
+        if path == _V3 and query.get("no_sync", ["false"])[0] != "true" and answer[0] == 204:
+            threading.Event().wait(server.log_seconds)
+        if path != _V3 and answer[0] == 400:
+            return 400, {"Content-Type": "application/json"}, b'{"code": "invalid", "message": "bad lines"}'
+        return answer
+
+    def _misasked(self, path: str, query: dict[str, list[str]]) -> tuple[int, dict[str, str], bytes] | None:
+        """What a write whose address is wrong is answered."""
+        if path not in (_V3, _V2, _V1):
+            return 404, {}, b"not found"
+        if not query:
+            return 400, {}, b"missing query parameter 'db'"
+        if "db" not in query and path == _V3:
+            return 400, {}, b"serde error: missing field `db`"
+        precision = query.get("precision", ["auto"])[0]
+        if precision != "auto" and precision not in _PRECISIONS:
+            return 400, {}, f"unknown precision {precision!r}".encode()
+        return None
 
     def _unpacked(self, body: bytes) -> tuple[tuple[int, dict[str, str], bytes] | None, bytes]:
         most = self.influx.most_bytes
         too_large = (413, {}, f"max request size ({most} bytes) exceeded".encode())
         if len(body) > most:
             return too_large, b""
-        if self.headers.get("Content-Encoding") == "gzip":
+        encoding = self.headers.get("Content-Encoding", "identity")
+        if encoding not in ("gzip", "identity"):
+            return (400, {}, f"unacceptable content-encoding: {encoding}".encode()), b""
+        if encoding == "gzip":
             try:
                 body = gzip.decompress(body)
             except (OSError, EOFError, zlib.error):
                 return (400, {}, b"bad gzip"), b""
-        return (too_large if len(body) > most else None), body
+        if len(body) > most:
+            return too_large, b""
+        try:
+            body.decode()
+        except UnicodeDecodeError:
+            return (400, {}, b"body content is not valid utf8"), b""
+        return (None if body.strip() else (400, {}, b"no data was given")), body
 
-    def _stored(self, body: bytes) -> tuple[int, dict[str, str], bytes]:
+    def _stored(self, body: bytes, precision: str, *, strict: bool) -> tuple[int, dict[str, str], bytes]:
         server = self.influx
         try:
-            errors = server.take(body)
+            errors = server.take(body, precision, strict=strict)
         except _Limit as error:
             return 422, {}, str(error).encode()
         if errors:
-            told = {"error": "partial write of line protocol occurred", "data": errors}
+            told: dict[str, Any] = {"error": "partial write of line protocol occurred", "data": errors}
+            if strict:
+                told = {"error": "line protocol parsing error", "data": errors[0]}
             return 400, {"Content-Type": "application/json"}, json.dumps(told).encode()
         return 204, {"cluster-uuid": "here"}, b""
 
@@ -346,13 +414,13 @@ class _Flight(flight.FlightServerBase):
     def do_get(self, context: Any, ticket: Any) -> Any:
         asked = json.loads(ticket.ticket)
         if asked["database"] != "market" or not self._influx.rows:
-            raise flight.FlightServerError(f"Database '{asked['database']}' not found")
+            raise KeyError(f"Database '{asked['database']}' not found")
         try:
             found = self._influx.answer(asked["sql_query"], asked.get("params") or {})
         except flight.FlightError:
             raise
-        except Exception as error:
-            raise pa.ArrowInvalid(f"Error while planning query: {error}"[:2_000]) from error
+        except Exception as error:  # noqa: BLE001 - whatever DataFusion raises is an error of the plan on this wire
+            raise pa.ArrowInvalid(f"Error while planning query: {error}"[:2_000]) from None
         found = (
             found.cast(pa.schema([_plain(field) for field in found.schema]))
             if not self._influx.dictionaries
