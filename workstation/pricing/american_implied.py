@@ -30,6 +30,9 @@ _CLOSE_TWICE, _SHORT = 1e-11, 1e-4
 """So is a secant's whose length times that of the one before is the one, and which is shorter than the other."""
 _FLATTEST: Final = -1e-3
 """The map less the vol falls, for V rises; a difference of two that are nearly equal may say otherwise."""
+_LEAST_ROOT: Final = 0.5
+"""Where a guess's root of the time value is under this share of the price's, the option is next to exercised and the map says nothing: by it
+the search creeps, and ends at no vol of the price."""
 _SLACK: Final = 1e-9
 """A step may leave the bracket by this share: without a premium the vol is the bracket's end."""
 _LOWEST, _HIGHEST = 1e-4, 50.0
@@ -206,6 +209,7 @@ def _stepped(
         low, high = np.where(below, guess, state.low), np.where(above, guess, state.high)
         root_low, root_high = np.where(below, root, state.root_low), np.where(above, root, state.root_high)
         good = (following > low * (1.0 - _SLACK)) & (following < high * (1.0 + _SLACK))
+        good &= root > _LEAST_ROOT * np.sqrt(quoted.prices - quoted.lowest)
         inside = np.where(good, following, _inside(low, high, root_low, root_high, quoted))
         met = np.abs(over) <= _ROUNDINGS * quoted.prices
         inside = np.where(met, guess, inside)

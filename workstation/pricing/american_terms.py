@@ -36,10 +36,10 @@ class PutTerms:
     @property
     def log_top(self) -> Floats:
         """ln of the boundary just before the expiry over the strike."""
-        both = (self.a > 0.0) & (self.b > 0.0)
-        with np.errstate(over="ignore"):
-            ratio = np.divide(self.a, self.b, out=np.ones_like(self.a), where=both)
-        return np.asarray(np.log(np.minimum(ratio, 1.0)))
+        found = np.zeros(self.a.shape)
+        below = np.nonzero((self.a > 0.0) & (self.a < self.b))
+        found[below] = np.log(self.a[below] / self.b[below])
+        return found
 
     def part(self, rows: Any) -> PutTerms:
         """Some of the rows."""

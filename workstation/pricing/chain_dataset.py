@@ -172,15 +172,19 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
             f"not a chain: it lacks {', '.join(missing)}; make one with workstation.pricing.chain.chain"
         )
     variables = chain_.variables
-    row, column, side = np.nonzero(~np.isnan(variables["gamma"].transpose(*DIMS).to_numpy()))
+    gamma = variables["gamma"].transpose(*DIMS).to_numpy()
+    filled = np.flatnonzero(~np.isnan(gamma))
+    row, column, side = np.unravel_index(filled, gamma.shape)
 
     def cells(name: str, dtype: Any = None) -> Any:
-        found = variables[name].transpose(*DIMS).to_numpy()[row, column, side]
+        variable = variables[name]
+        ordered = variable if variable.dims == DIMS else variable.transpose(*DIMS)
+        found = ordered.to_numpy().reshape(-1).take(filled)
         return found if dtype is None else found.astype(dtype)
 
     told = cells("venue").tolist() if "venue" in variables else [""] * row.size
     venue_names = tuple(sorted({"", *told}))
-    venue_ids = np.array([venue_names.index(name) for name in told], dtype=np.int16)
+    venue_ids = _places(venue_names, told).astype(np.int16)
     expiry = {
         name: variables[name].to_numpy() for name in ("expiry_ns", "years", *_BY_EXPIRY, "forward_source")
     }
@@ -203,8 +207,8 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
         yields=cells("yields") if "yields" in variables else np.full(row.size, np.nan),
         **{name: expiry[name][row] for name in _BY_EXPIRY},
         vol=cells("mark_iv"),
-        forward_source=_places(SOURCES, expiry["forward_source"])[row],
-        iv_source=_places(IV_SOURCES, cells("iv_source")),
+        forward_source=_places(SOURCES, expiry["forward_source"].tolist()).astype(np.int8)[row],
+        iv_source=_places(IV_SOURCES, cells("iv_source").tolist()).astype(np.int8),
         open_interest=cells("open_interest"),
         open_interest_ns=cells("open_interest_ns", np.int64),
         volume_24h=cells("volume_24h"),
@@ -217,7 +221,7 @@ def contracts_of(chain_: xr.Dataset) -> ContractArrays:
     )
 
 
-def _places(words: tuple[str, ...], told: npt.NDArray[Any]) -> npt.NDArray[np.int8]:
+def _places(words: tuple[str, ...], told: list[str]) -> npt.NDArray[np.intp]:
     """The place among ``words`` of each word told."""
     known = {word: place for place, word in enumerate(words)}
-    return np.array([known[word] for word in told.tolist()], dtype=np.int8)
+    return np.array([known[word] for word in told], dtype=np.intp)

@@ -222,11 +222,10 @@ class LatestMarks:
             return codes
         planes = np.array([*(self._venue(str(name)) for name in venues.categories), 0], dtype=np.int16)
         slots, added = self._places.slots(codes, planes[venues.codes])
-        if added:
-            start = self._places.count - len(added)
+        if added.size:
+            start = self._places.count - added.shape[1]
             self._grow(self._places.count)
-            for place, (code, plane) in enumerate(added, start):
-                self.code[place], self.venue[place] = code, plane
+            self.code[start : self._places.count], self.venue[start : self._places.count] = added
         return slots
 
     def of(self, codes: npt.NDArray[Any], venues: Sequence[str]) -> npt.NDArray[np.int64]:
@@ -300,29 +299,26 @@ class LatestMarks:
 
     def _put_terms(self, codes: npt.NDArray[Any], terms: pd.DataFrame) -> None:
         """Terms of slots, row by row."""
-        kinds = np.array([_KINDS.get(str(kind), OTHER) for kind in terms["kind"]], dtype=np.int8)
-        kinds[self._unusable(kinds, terms)] = NO_TERMS
-        for name in dict.fromkeys(str(value) for value in terms["underlying"]):
+        kind, underlying, right, style = (
+            _texts(terms[name]) for name in ("kind", "underlying", "right", "style")
+        )
+        kinds = np.array([_KINDS.get(each, OTHER) for each in kind], dtype=np.int8)
+        is_call = np.array([each == "C" for each in right], dtype=bool)
+        named = np.array([each != "" for each in underlying], dtype=bool)
+        sided = is_call | np.array([each == "P" for each in right], dtype=bool)
+        kinds[_unusable(kinds, named & sided, terms)] = NO_TERMS
+        for name in dict.fromkeys(underlying):
             if name not in self._ids:
                 self._ids[name] = len(self.underlyings)
                 self.underlyings.append(name)
         self.kind[codes] = kinds
-        self.underlying[codes] = [self._ids[str(name)] for name in terms["underlying"]]
+        self.underlying[codes] = [self._ids[name] for name in underlying]
         self.expiry_ns[codes] = terms["expiry_ns"].to_numpy(dtype=np.int64)
         self.strike[codes] = terms["strike"].to_numpy(dtype=np.float64)
-        self.is_call[codes] = terms["right"].astype("str").to_numpy() == "C"
+        self.is_call[codes] = is_call
         self.multiplier[codes] = terms["multiplier"].to_numpy(dtype=np.float64)
         self.inverse[codes] = terms["inverse"].to_numpy(dtype=bool)
-        self.american[codes] = terms["style"].astype("str").to_numpy() == "american"
-
-    @staticmethod
-    def _unusable(kinds: Any, terms: pd.DataFrame) -> Any:
-        strike = terms["strike"].to_numpy(dtype=np.float64)
-        multiplier = terms["multiplier"].to_numpy(dtype=np.float64)
-        usable = (strike > 0) & (multiplier > 0) & np.isin(terms["right"].astype("str"), ("C", "P"))
-        usable &= terms["expiry_ns"].to_numpy(dtype=np.int64) != NO_TIME
-        usable &= terms["underlying"].astype("str").to_numpy() != ""
-        return (kinds == OPTION) & ~usable
+        self.american[codes] = [each == "american" for each in style]
 
     def keys(self, slots: npt.NDArray[Any]) -> list[tuple[str, str]]:
         """Instrument and venue of slots."""
@@ -361,6 +357,24 @@ class LatestMarks:
             if isinstance(array, np.ndarray) and name not in _IDENTITY:
                 array[..., codes] = state[name]
         self.seen[:] = (self.times > NO_TIME).any(axis=0)
+
+
+def _texts(column: pd.Series[Any]) -> list[str]:
+    """A column of names as texts; of a categorical each name is made one once."""
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return [str(value) for value in column.tolist()]
+    values: Any = column.array
+    pool = [*map(str, values.categories.tolist()), ""]
+    return [pool[code] for code in values.codes.tolist()]
+
+
+def _unusable(kinds: npt.NDArray[np.int8], named: npt.NDArray[np.bool_], terms: pd.DataFrame) -> Any:
+    """Options that lack a term; ``named``: whether their underlying and right are known."""
+    strike = terms["strike"].to_numpy(dtype=np.float64)
+    multiplier = terms["multiplier"].to_numpy(dtype=np.float64)
+    usable = named & (strike > 0) & (multiplier > 0)
+    usable &= terms["expiry_ns"].to_numpy(dtype=np.int64) != NO_TIME
+    return (kinds == OPTION) & ~usable
 
 
 def spot_of(latest: LatestMarks, underlying: str) -> float:

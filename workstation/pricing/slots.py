@@ -14,6 +14,7 @@ from workstation.numerics.state_arrays import LEAST_CODES, capacity, extended
 
 Slot = npt.NDArray[np.int32]
 _NOT_ASKED, _NO, _YES = -1, 0, 1
+_NOTHING_ADDED = np.empty((2, 0), dtype=np.int64)
 
 
 class Slots:
@@ -55,8 +56,11 @@ class Slots:
         self._apart = extended(self._apart, size, _NOT_ASKED)
         self._option = extended(self._option, size, _NOT_ASKED)
 
-    def slots(self, codes: npt.NDArray[Any], planes: npt.NDArray[Any]) -> tuple[Slot, list[tuple[int, int]]]:
-        """Slot of each (registry code, venue), -1 for a missing code, and the (code, venue) of those that are new."""
+    def slots(self, codes: npt.NDArray[Any], planes: npt.NDArray[Any]) -> tuple[Slot, npt.NDArray[np.int64]]:
+        """Slot of each (registry code, venue), -1 for a missing code; codes and venues of those that are new, shape (2, added).
+
+        New ones stand in the order of their slots. No tuple is made of each: thousands at once would set off a full garbage collection.
+        """
         self._grow(int(codes.max(initial=-1)) + 1, int(planes.max(initial=0)) + 1)
         new = np.unique(codes[self._apart[codes] == _NOT_ASKED])
         new = new[new >= 0]
@@ -66,13 +70,14 @@ class Slots:
         found = np.where(codes >= 0, self._slot[plane, codes], -1)
         missing = np.flatnonzero((found < 0) & (codes >= 0))
         if not missing.size:
-            return found.astype(np.int32, copy=False), []
-        added = list(dict.fromkeys(zip(codes[missing].tolist(), plane[missing].tolist(), strict=True)))
-        for code, of in added:
-            self._slot[of, code] = self.count
-            self.count += 1
+            return found.astype(np.int32, copy=False), _NOTHING_ADDED
+        pairs = np.ravel_multi_index((plane[missing], codes[missing]), self._slot.shape)
+        _, first = np.unique(pairs, return_index=True)
+        added = missing[np.sort(first)]
+        self._slot[plane[added], codes[added]] = np.arange(self.count, self.count + added.size)
+        self.count += added.size
         found[missing] = self._slot[plane[missing], codes[missing]]
-        return found.astype(np.int32, copy=False), added
+        return found.astype(np.int32, copy=False), np.stack((codes[added], plane[added]))
 
     def options(self, codes: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
         """Which instruments are options."""

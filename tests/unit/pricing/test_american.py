@@ -119,6 +119,39 @@ def test_forward_greeks_of_a_call_never_exercised_are_the_european_ones():
         assert found[name] == pytest.approx(value, rel=1e-10), name
 
 
+@pytest.mark.parametrize("accuracy", ["fast", "standard"])
+@pytest.mark.parametrize(
+    ("strike", "years", "vol", "rate", "pays", "call"),
+    [
+        (
+            18.884348222446278,
+            3.734246575342466,
+            0.9248645051811752,
+            -0.001065100216214511,
+            0.0778076214,
+            True,
+        ),
+        (13.53352832366127, 4.145205479452055, 0.9498250637543042, 0.1145254396553247, 0.0727181651, True),
+        (738.905609893065, 3.4904109589041097, 1.2667659329682701, 0.1190862599496935, 0.0791597819, False),
+    ],
+)
+def test_the_search_leaves_vols_at_which_the_option_is_exercised(
+    accuracy, strike, years, vol, rate, pays, call
+):
+    """Its time value is 7e-6 to 4e-4 of the spot, and none over most of the vols below its own."""
+    terms = {
+        "spots": 100.0,
+        "strikes": strike,
+        "years": years,
+        "rates": rate,
+        "yields": pays,
+        "is_call": call,
+    }
+    price = american.price(**terms, vols=vol, accuracy=accuracy)
+    assert american.price(**terms, vols=0.5 * vol, accuracy=accuracy) < price - 5e-4
+    assert american.implied_vol(prices=price, **terms, accuracy=accuracy) == pytest.approx(vol, abs=1e-7)
+
+
 def test_implied_vol_gives_the_vol_back_wherever_the_price_determines_it():
     found = options(300, seed=8).arguments()
     prices = american.price(**found)
