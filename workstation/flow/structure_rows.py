@@ -13,7 +13,7 @@ import pandas as pd
 from workstation.flow.row_frames import RowFrames
 from workstation.flow.structure_names import Leg, Named, ratios, uncovered
 from workstation.market.tables import PACKETS, STRUCTURES
-from workstation.market.tables.texts import text_list
+from workstation.market.tables.texts import texts_at
 
 _AT = PACKETS.places
 LEANING = 0.1
@@ -27,8 +27,10 @@ def packet_columns(arrays: list[Any], rows: list[int]) -> dict[int, dict[str, An
     """What a structure tells of its packets, by row."""
     at = np.array(rows)
     columns: dict[str, list[Any]] = {name: arrays[_AT[name]][at].tolist() for name in _NUMBERS}
-    columns |= {name: text_list(arrays[_AT[name]].take(at)) for name in ("packet_id", "evidence")}
-    columns |= {name: text_list(arrays[_AT[name]][at]) for name in ("instrument", "underlying")}
+    columns |= {
+        name: texts_at(arrays[_AT[name]], at)
+        for name in ("packet_id", "evidence", "instrument", "underlying")
+    }
     made = zip(*columns.values(), strict=True)
     return {row: dict(zip(columns, values, strict=True)) for row, values in zip(rows, made, strict=True)}
 
