@@ -14,7 +14,7 @@ from workstation.flow.classifier_parameters import ClassifierParameters
 from workstation.flow.row_frames import RowFrames
 from workstation.market.contract_words import contract_words
 from workstation.market.tables import HITS, PACKETS
-from workstation.market.tables.texts import text_list
+from workstation.market.tables.texts import texts_at
 
 RULE_VERSION = "flow-3"
 MOST_CONFIDENCE = 0.95
@@ -83,13 +83,13 @@ def read_packets(arrays: list[Any], rows: list[int]) -> list[Packet]:
     at = np.array(rows)
     floats = {name: arrays[_AT[name]][at].astype(np.float64).tolist() for name in _TOLD}
     told: dict[str, list[Any]] = {
-        "event_ns": arrays[_AT["end_ns"]][at].tolist(), "instrument": text_list(arrays[_AT["instrument"]][at]),
-        "underlying": text_list(arrays[_AT["underlying"]][at]), "parent_id": text_list(arrays[_AT["packet_id"]].take(at)),
+        "event_ns": arrays[_AT["end_ns"]][at].tolist(), "instrument": texts_at(arrays[_AT["instrument"]], at),
+        "underlying": texts_at(arrays[_AT["underlying"]], at), "parent_id": texts_at(arrays[_AT["packet_id"]], at),
         "parent_kind": ["packet"] * len(rows), "revision": arrays[_AT["revision"]][at].tolist(), "retracted": [False] * len(rows),
         "premium_usd": floats["premium_usd"], "size": floats["size"], "expiry_ns": arrays[_AT["expiry_ns"]][at].tolist(),
         "rule_version": [RULE_VERSION] * len(rows),
     }  # fmt: skip
-    rights, prints = text_list(arrays[_AT["right"]][at]), text_list(arrays[_AT["evidence"]].take(at))
+    rights, prints = texts_at(arrays[_AT["right"]], at), texts_at(arrays[_AT["evidence"]], at)
     return [
         Packet(dict(zip(floats, numbers, strict=True)), dict(zip(told, common, strict=True)), right, ids)
         for numbers, common, right, ids in zip(

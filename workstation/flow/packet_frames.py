@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -60,6 +61,40 @@ def _places(kind: str, columns: dict[str, int]) -> tuple[npt.NDArray[np.int64], 
 
 _TOLD = {kind: _places(kind, columns) for kind, columns in _AS_THEY_ARE.items()}
 _SHARES = _places("float64", _OVER_SIZE)
+_MEANS = ("vwap", "spread", "relative_spread", "aggressive_ratio", "coverage", "iv", "vol_edge_bps")
+_MEAN_PLACES = np.array([_ROWS["float64"][name] for name in _MEANS])
+_BEYOND = (k.COUNTS + NBBO_BUCKETS.index("AA"), k.COUNTS + NBBO_BUCKETS.index("BB"))
+
+
+@numba.njit(cache=True)
+def copy_columns(records: Any, columns: Any, places: Any, stack: Any) -> None:
+    """Columns of records (n, all columns) into rows of a stack (all rows, n)."""
+    for at in range(columns.size):
+        row, column = stack[places[at]], columns[at]
+        for i in range(row.size):
+            row[i] = records[i, column]
+
+
+@numba.njit(cache=True)
+def _mean(value: float, weight: float) -> float:
+    return value / weight if weight > 0.0 else np.nan
+
+
+@numba.njit(cache=True)
+def fill_ratios(ints: Any, floats: Any, columns: Any, places: Any, means: Any, stack: Any) -> None:
+    """Shares of the size into rows ``places`` of a stack, and ``_MEANS`` (over size, prints, or prints with a quote) into ``means``."""
+    for i in range(len(floats)):
+        record, size = floats[i], max(floats[i, k.SIZE], 1e-300)
+        for at in range(columns.size):
+            stack[places[at], i] = record[columns[at]] / size
+        prints = max(ints[i, k.PRINTS], 1)
+        vwap = _mean(record[k.NOTIONAL], record[k.SIZE])
+        spread = _mean(record[k.SPREADS], record[k.SPREAD_PRINTS])
+        stack[means[0], i], stack[means[1], i], stack[means[2], i] = vwap, spread, _mean(spread, vwap)
+        stack[means[3], i] = (ints[i, _BEYOND[0]] + ints[i, _BEYOND[1]]) / prints
+        stack[means[4], i] = ints[i, k.FRESH] / prints
+        stack[means[5], i] = _mean(record[k.IV], record[k.IV_SIZE])
+        stack[means[6], i] = _mean(record[k.EDGE], record[k.EDGE_SIZE])
 
 
 def packet_frame(told: Told, state: PacketState, memory: PacketMemory) -> pd.DataFrame:
@@ -67,15 +102,14 @@ def packet_frame(told: Told, state: PacketState, memory: PacketMemory) -> pd.Dat
     ints, floats, rows = told.ints, told.floats, len(told.revision)
     stacks = {kind: np.zeros((len(held), rows), kind) for kind, held in _ROWS.items()}
     for kind, (places, columns) in _TOLD.items():
-        stacks[kind][places] = (floats if kind == "float64" else ints).T[columns]
-    places, columns = _SHARES
-    stacks["float64"][places] = floats.T[columns] / np.maximum(floats[:, k.SIZE], 1e-300)
+        copy_columns(floats if kind == "float64" else ints, columns, places, stacks[kind])
+    fill_ratios(ints, floats, _SHARES[1], _SHARES[0], _MEAN_PLACES, stacks["float64"])
     codes, terms = ints[:, k.CODE], state.terms
     option = terms.is_option[codes]
     singles = {
         "expiry_ns": np.where(option, terms.expiry_ns[codes], 0), "strike": terms.strike[codes], "revision": told.revision,
         "burst_packets": np.where(told.revision > 0, 0, ints[:, k.BURST_PACKETS]),
-        "exchanges": np.bitwise_count(ints[:, k.EXCHANGES]), **_means(ints, floats),
+        "exchanges": np.bitwise_count(ints[:, k.EXCHANGES]),
     }  # fmt: skip
     for name, values in singles.items():
         kind = PACKETS.by_name[name].kind
@@ -87,25 +121,6 @@ def packet_frame(told: Told, state: PacketState, memory: PacketMemory) -> pd.Dat
         "evidence": text_column(memory.evidence(ints[:, k.ORDINAL])), **_parents(ints[:, k.PARENT], state.parent_texts),
     }  # fmt: skip
     return PACKETS.stacked(stacks, others, rows)
-
-
-def _means(
-    ints: npt.NDArray[np.int64], floats: npt.NDArray[np.float64]
-) -> dict[str, npt.NDArray[np.float64]]:
-    """Means over the size, over the prints, and over those that met a quote."""
-    prints = np.maximum(ints[:, k.PRINTS], 1)
-    vwap, spread = _mean(floats, k.NOTIONAL, k.SIZE), _mean(floats, k.SPREADS, k.SPREAD_PRINTS)
-    beyond = ints[:, k.COUNTS] + ints[:, k.COUNTS + NBBO_BUCKETS.index("BB")]
-    return {
-        "vwap": vwap, "spread": spread, "relative_spread": np.where(vwap > 0, spread / np.where(vwap > 0, vwap, 1.0), np.nan),
-        "aggressive_ratio": beyond / prints, "coverage": ints[:, k.FRESH] / prints, "iv": _mean(floats, k.IV, k.IV_SIZE),
-        "vol_edge_bps": _mean(floats, k.EDGE, k.EDGE_SIZE),
-    }  # fmt: skip
-
-
-def _mean(floats: npt.NDArray[np.float64], value: int, weight: int) -> npt.NDArray[np.float64]:
-    weights = floats[:, weight]
-    return np.where(weights > 0, floats[:, value] / np.where(weights > 0, weights, 1.0), np.nan)
 
 
 def _underlyings(places: npt.NDArray[np.int64], names: list[str]) -> pd.Categorical:

@@ -12,7 +12,7 @@ import pandas as pd
 from workstation.flow import structure_kernels as kernel
 from workstation.flow.eligibility import KEEP_NS, forget_oldest
 from workstation.flow.structure_legs import LegColumns, block_ids, legs_at, legs_of_interest
-from workstation.flow.structure_names import MOST_LEGS, Leg, Named, named, places_of
+from workstation.flow.structure_names import MOST_LEGS, Leg, named, places_of
 from workstation.flow.structure_rows import packet_columns, small_structure, structure_row
 from workstation.market.tables import NO_TIME, PACKETS
 from workstation.market.tables.frames import arrays_of
@@ -49,16 +49,14 @@ class _Taken(NamedTuple):
 
 
 class _Package(NamedTuple):
-    """Rows of a package, their legs and its name, whether the venue tells of it, and the last row of its burst that may be a leg."""
+    """Rows of a package, whether the venue tells of it, and the last row of its burst that may be a leg."""
 
     rows: list[int]
-    legs: list[Leg]
-    named: Named
     by_fact: bool
     burst: int
 
 
-def _by_fact(arrays: list[Any], legs: LegColumns, blocks: dict[int, str]) -> list[_Package]:
+def _by_fact(legs: LegColumns, blocks: dict[int, str]) -> list[_Package]:
     """Packets of one burst and one block or combo of the venue."""
     groups: dict[tuple[int, str], list[int]] = {}
     last_of = {}
@@ -66,16 +64,10 @@ def _by_fact(arrays: list[Any], legs: LegColumns, blocks: dict[int, str]) -> lis
         if row in blocks:
             groups.setdefault((last, blocks[row]), []).append(row)
             last_of[row] = last
-    told = []
-    for rows in groups.values():
-        if len(rows) > 1:
-            of = legs_at(arrays, np.array(rows))
-            what = named(of) or ("package", f"package of {len(of)} legs")
-            told.append(_Package(rows, of, Named(tuple(range(len(of))), *what), True, last_of[rows[0]]))
-    return told
+    return [_Package(rows, True, last_of[rows[0]]) for rows in groups.values() if len(rows) > 1]
 
 
-def _by_size(arrays: list[Any], legs: LegColumns) -> list[_Package]:
+def _by_size(legs: LegColumns) -> list[_Package]:
     """Packages of packets that are alike in size."""
     loose = legs.without_blocks()
     order = np.lexsort((loose.size, ~loose.of_package, loose.last))
@@ -95,23 +87,18 @@ def _by_size(arrays: list[Any], legs: LegColumns) -> list[_Package]:
     )
     chosen, found = np.zeros((groups, MOST_LEGS), np.int64), np.zeros(groups, np.int64)
     kernel.packages_of_groups(columns, offsets, chosen, found)
-    held = [
-        (at, places[offsets[group] + np.array(at)])
+    rows, last = loose.row[places].tolist(), loose.last[places].tolist()
+    starts = offsets.tolist()
+    return [
+        _Package([rows[starts[group] + at] for at in places_of(subset)], False, last[starts[group]])
         for group in np.flatnonzero(found).tolist()
-        for at in map(places_of, chosen[group, : found[group]].tolist())
+        for subset in chosen[group, : found[group]].tolist()
     ]
-    if not held:
-        return []
-    joined = np.concatenate([one for _, one in held])
-    every, rows, last = iter(legs_at(arrays, loose.row[joined])), loose.row.tolist(), loose.last.tolist()
-    told = []
-    for at, one in held:
-        of = [next(every) for _ in at]
-        what = named(of)
-        if what is not None:
-            legs_of, first = one.tolist(), int(one[0])
-            told.append(_Package([rows[leg] for leg in legs_of], of, Named(at, *what), False, last[first]))
-    return told
+
+
+def _named(one: _Package, legs: list[Leg]) -> tuple[str, str] | None:
+    """Kind and name of a package; one by fact always has them."""
+    return named(legs) or (("package", f"package of {len(legs)} legs") if one.by_fact else None)
 
 
 class StructureFinder:
@@ -191,15 +178,27 @@ class StructureFinder:
         legs = legs_of_interest(arrays, self.parameters.least_size, blocks)
         if legs is None:
             return {}
-        packages = _by_fact(arrays, legs, blocks) + _by_size(arrays, legs)
+        packages = _by_fact(legs, blocks) + _by_size(legs)
         if not packages:
             return {}
         columns = packet_columns(arrays, sorted({row for one in packages for row in one.rows}))
+        rows = [small_structure(columns, one.rows, one.by_fact) for one in packages]
+        whole = [
+            one.by_fact or not row["premium_usd"] < self.least_usd
+            for one, row in zip(packages, rows, strict=True)
+        ]
+        wanted = [
+            row for one, all_of_it in zip(packages, whole, strict=True) if all_of_it for row in one.rows
+        ]
+        every = iter(legs_at(arrays, np.array(wanted, np.int64)))
         told: dict[int, list[dict[str, Any]]] = {}
-        for one in packages:
-            row = small_structure(columns, one.rows, one.by_fact)
-            if one.by_fact or not row["premium_usd"] < self.least_usd:
-                row |= structure_row(columns, one.rows, one.legs, one.named)
+        for one, row, all_of_it in zip(packages, rows, whole, strict=True):
+            if all_of_it:
+                of = [next(every) for _ in one.rows]
+                what = _named(one, of)
+                if what is None:
+                    continue
+                row |= structure_row(columns, one.rows, of, *what)
             told.setdefault(one.burst, []).append(row)
         return told
 

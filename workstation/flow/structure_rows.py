@@ -11,9 +11,9 @@ import orjson
 import pandas as pd
 
 from workstation.flow.row_frames import RowFrames
-from workstation.flow.structure_names import Leg, Named, ratios, uncovered
+from workstation.flow.structure_names import Leg, ratios, uncovered
 from workstation.market.tables import PACKETS, STRUCTURES
-from workstation.market.tables.texts import text_list
+from workstation.market.tables.texts import texts_at
 
 _AT = PACKETS.places
 LEANING = 0.1
@@ -27,8 +27,10 @@ def packet_columns(arrays: list[Any], rows: list[int]) -> dict[int, dict[str, An
     """What a structure tells of its packets, by row."""
     at = np.array(rows)
     columns: dict[str, list[Any]] = {name: arrays[_AT[name]][at].tolist() for name in _NUMBERS}
-    columns |= {name: text_list(arrays[_AT[name]].take(at)) for name in ("packet_id", "evidence")}
-    columns |= {name: text_list(arrays[_AT[name]][at]) for name in ("instrument", "underlying")}
+    columns |= {
+        name: texts_at(arrays[_AT[name]], at)
+        for name in ("packet_id", "evidence", "instrument", "underlying")
+    }
     made = zip(*columns.values(), strict=True)
     return {row: dict(zip(columns, values, strict=True)) for row, values in zip(rows, made, strict=True)}
 
@@ -50,7 +52,7 @@ def small_structure(columns: dict[int, dict[str, Any]], rows: list[int], by_fact
 
 
 def structure_row(
-    columns: dict[int, dict[str, Any]], rows: list[int], legs: list[Leg], what: Named
+    columns: dict[int, dict[str, Any]], rows: list[int], legs: list[Leg], kind: str, name: str
 ) -> dict[str, Any]:
     """The rest of a structure's row, with ``legs_told`` beside."""
     of = [columns[row] for row in rows]
@@ -64,10 +66,10 @@ def structure_row(
     told = sorted(zip(of, legs, strict=True), key=lambda pair: pair[0]["packet_id"])
     net = total([side * one["premium_usd"] for side, one in zip(sides, of, strict=True)]) if known else nan
     return {
-        "kind": what.kind, "name": what.name, "legs": len(rows), "prints": sum(one["prints"] for one in of),
+        "kind": kind, "name": name, "legs": len(rows), "prints": sum(one["prints"] for one in of),
         "size": total(sizes), "units": min(size / part for size, part in zip(sizes, parts, strict=True)) if parts else least,
-        "net_usd": net, "direction": _leaning(deltas, known, what.name, _BULL, _BEAR),
-        "volatility": _leaning(vegas, known, what.name, _LONG_VOL, _SHORT_VOL), "net_delta": total(deltas) if known else nan,
+        "net_usd": net, "direction": _leaning(deltas, known, name, _BULL, _BEAR),
+        "volatility": _leaning(vegas, known, name, _LONG_VOL, _SHORT_VOL), "net_delta": total(deltas) if known else nan,
         "net_gex": total([one["gex"] for one in of]), "net_vega": total(vegas) if known else nan,
         "coverage": min(one["coverage"] for one in of), "symmetry": least / max(sizes), "uncovered": uncovered(legs),
         "legs_told": [

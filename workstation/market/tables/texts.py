@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 
@@ -36,9 +37,46 @@ def text_list(column: Any) -> list[str]:
     if isinstance(column, pd.Categorical):
         codes = column.codes
         if column.categories.size > codes.size:  # of an instrument column: as many as the registry has names
-            texts = pa.array(column.categories.array, pa.large_string())
-            return texts.take(pa.array(codes, mask=codes < 0)).fill_null("").to_pylist()  # type: ignore[no-any-return]
+            return texts_at(column, np.arange(codes.size))
         names = [*map(str, column.categories), ""]
         return [names[code] for code in codes.tolist()]
     told: list[str] = pa.array(column, pa.large_string()).to_pylist()
+    return told
+
+
+def texts_at(column: Any, rows: npt.NDArray[np.integer[Any]]) -> list[str]:
+    """The texts of a ``str`` or category column at few ``rows`` (n,), each 0 or more; '' where there is none.
+
+    They are read from Arrow's buffers, for which ``take`` would allocate and look up a function.
+
+    Examples
+    --------
+    >>> texts_at(text_column(["a", "", "é"]), np.array([2, 0])), texts_at(pd.Categorical(["b", None]), np.array([1, 0]))
+    (['é', 'a'], ['', 'b'])
+    """
+    if isinstance(column, pd.Categorical):
+        return _texts_at(column.categories.array, column.codes[rows].tolist())
+    return _texts_at(column, rows.tolist())
+
+
+def _texts_at(texts: Any, places: list[int]) -> list[str]:
+    """Texts at places, '' below 0."""
+    if not places:
+        return []
+    array = pa.array(texts, pa.large_string())
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()
+    if array.null_count:
+        return [(array[place].as_py() or "") if place >= 0 else "" for place in places]
+    _, offsets, letters = array.buffers()
+    if letters is None:
+        return [""] * len(places)
+    held, content = np.frombuffer(offsets, np.int64), memoryview(letters)
+    start, size = array.offset, len(array)
+    told = []
+    for place in places:
+        if place >= size:
+            raise IndexError(f"no text at row {place} of {size}")
+        at = start + place
+        told.append(str(content[held[at] : held[at + 1]], "utf-8") if place >= 0 else "")
     return told
