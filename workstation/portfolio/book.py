@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from workstation.market.dividends import Dividends, single_dividends
 from workstation.market.instruments import REGISTRY
 from workstation.market.public_face import make_callable
 from workstation.market.tables import MARKS
@@ -14,13 +16,21 @@ from workstation.portfolio.greeks import UNITS, usd_greeks
 from workstation.portfolio.ledger import Floats
 from workstation.portfolio.positions import CONTRACT, CUMULATIVE, LEG, named
 from workstation.portfolio.valuation import Quoted, Terms, quoted, terms_of, unrealised
+from workstation.pricing.carry import CarryParameters
 from workstation.pricing.latest import LatestMarks
 
 MARKET = ("mark", "forward", "index", "iv", "years", "rate", "discount", "yields")
 """Columns of a book that hold the market: as ``Quoted``."""
 
 
-def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) -> pd.DataFrame:
+def book(
+    held: pd.DataFrame,
+    marks: pd.DataFrame,
+    asof_ns: int | None = None,
+    *,
+    dividends: Mapping[str, Dividends] | None = None,
+    rates_of: str = "",
+) -> pd.DataFrame:
     """Positions at the market: value, unrealised PnL and greeks of every leg.
 
     Parameters
@@ -32,6 +42,11 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
         Rows of the ``marks`` table, perpetuals and futures too; of each instrument the newest known fields up to ``asof_ns`` count.
     asof_ns
         None: the newest time of ``marks``.
+    dividends
+        Cash dividends known ahead, by underlying (``workstation.market.dividends.read_dividends``): of its American options off the
+        spot; of others a yield is implied.
+    rates_of
+        An underlying of ``marks`` whose European chain tells the rates of American ones (``SPX``); empty: their own parity.
 
     Returns
     -------
@@ -59,7 +74,8 @@ def book(held: pd.DataFrame, marks: pd.DataFrame, asof_ns: int | None = None) ->
     terms = terms_of(names)
     told = _told(newest, len(names))
     slots = latest.of(REGISTRY.codes(names), newest["venue"].astype("str").tolist())
-    market = quoted(terms, slots, latest, asof, told)
+    carry = CarryParameters(dividends=single_dividends(dividends or {}), rates_of=rates_of)
+    market = quoted(terms, slots, latest, asof, told, carry)
     return book_of(newest, terms, market, asof)
 
 

@@ -10,6 +10,7 @@ from workstation.exposure.priced import priced
 from workstation.market.dividends import read_dividends, single_dividends
 from workstation.market.errors import TableError
 from workstation.market.tables import MARKS
+from workstation.portfolio.book import book
 from workstation.pricing.carry import CarryParameters, carry_of
 from workstation.pricing.chain import chain
 from workstation.pricing.latest import LatestMarks
@@ -93,3 +94,32 @@ def test_an_engine_prices_with_what_it_was_made_with(marks, dividends):
     engine.update(MARKS.conform(marks.tail(1).assign(event_ns=ASOF.value + 60 * 10**9)), "marks")
     assert "schedule" in told["AAPL"]["dividends"]
     assert "dividends" not in told["SPX"]
+
+
+def test_a_book_is_valued_with_the_schedule_of_its_chain(marks, dividends):
+    call = next(name for name in marks["instrument"] if name.startswith("AAPL") and "C00250000" in name)
+    held = pd.DataFrame({"event_ns": [ASOF.value], "instrument": [call], "quantity": [10.0], "entry": [12.0]})
+    schedule = read_dividends(dividends)
+    with_both = book(held, marks, dividends=schedule, rates_of="SPX").iloc[0]
+    alone = book(held, marks).iloc[0]
+    rates = carry_of(_latest(marks), CarryParameters(rates_of="SPX"), underlying="AAPL", asof_ns=ASOF.value)[
+        "rates"
+    ]
+    whole = chain(marks, underlying="AAPL", dividends=schedule, rates=rates)
+    expected = whole.sel(strike=250.0).isel(expiry=0)
+    assert with_both["forward"] == pytest.approx(float(expected["forward"]))
+    assert with_both["iv"] == pytest.approx(float(expected["mark_iv"].sel(right="C")))
+    assert abs(with_both["iv"] - alone["iv"]) > 1e-4
+    assert with_both["mark"] == alone["mark"]
+
+
+def test_a_book_without_american_options_does_not_know_of_dividends(marks, dividends):
+    call = next(name for name in marks["instrument"] if name.startswith("SPX"))
+    held = pd.DataFrame({"event_ns": [ASOF.value], "instrument": [call], "quantity": [1.0], "entry": [12.0]})
+    pd.testing.assert_frame_equal(book(held, marks), book(held, marks, dividends=read_dividends(dividends)))
+
+
+def _latest(marks: pd.DataFrame) -> LatestMarks:
+    latest = LatestMarks(by_venue=True)
+    latest.take(MARKS.conform(marks))
+    return latest
