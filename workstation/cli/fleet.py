@@ -42,8 +42,11 @@ def fleet(
     """
     from workstation.research import fleet as fleets
 
+    settings = settings_of()
+    carry = settings.engine_parameters().carry
+    known = {name: value for name, value in vars(carry).items() if value}
     made = fleets.run(
-        history or settings_of().history, fleets.days(start, end), results, instruments=instrument or (None,), signals=signals,
+        history or settings.history, fleets.days(start, end), results, instruments=instrument or (None,), parameters=[known], signals=signals,
         prices=prices, horizons=[one.strip() for one in horizons.split(",") if one.strip()], scheduler=scheduler, workers=workers,
         memory=memory,
     )  # fmt: skip

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import pandas as pd
 import xarray as xr
 
-from workstation.engines import standard_engines
+from workstation.engines import EngineParameters, standard_engines
 from workstation.history import History, folder_of, open_history
 from workstation.market.digest import digest
+from workstation.market.dividends import Dividend
 from workstation.market.engine import Engine
 from workstation.market.errors import HistoryError, in_words
 from workstation.market.tables import TABLES
@@ -29,8 +30,30 @@ PRICE_COLUMNS = {
 MakeEngines = Callable[..., Sequence[Engine]]
 
 
-def standard(**parameters: Any) -> list[Engine]:
-    """The standard engines with the keywords of ``standard_engines``."""
+def standard(
+    *, dividends: Sequence[Sequence[Any]] = (), rates_of: str = "", **parameters: Any
+) -> list[Engine]:
+    """The standard engines with the keywords of ``standard_engines``, and what their American chains are priced with.
+
+    Parameters
+    ----------
+    dividends
+        (underlying, from when the stock is without it in UTC ns, cash per share), as
+        ``single_dividends(read_dividends("dividends.csv"))`` gives them.
+    rates_of
+        The underlying whose European chain tells the rates, such as SPX.
+    parameters
+        Of ``standard_engines``.
+
+    Examples
+    --------
+    >>> book = standard(dividends=[["AAPL", 1_780_000_000_000_000_000, 0.26]], rates_of="SPX")[1]
+    >>> book.parameters.carry.dividends[0].cash, book.parameters.carry.rates_of
+    (0.26, 'SPX')
+    """
+    if dividends or rates_of:
+        carried = tuple(Dividend(str(name), int(ex_ns), float(cash)) for name, ex_ns, cash in dividends)
+        parameters["parameters"] = EngineParameters(dividends=carried, rates_of=rates_of)
     return standard_engines(**parameters)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,9 +15,11 @@ from workstation.history import open_history
 from workstation.indicators.candles.engine import Candles
 from workstation.indicators.ticks.reversals import Reversals
 from workstation.market.digest import digest
+from workstation.market.dividends import Dividend
 from workstation.market.errors import HistoryError
+from workstation.pricing.carry import CarryParameters
 from workstation.research import fleet
-from workstation.research.fleet_item import Item
+from workstation.research.fleet_item import Item, standard
 from workstation.research.fleet_results import Results
 from workstation.research.replay import replay
 
@@ -121,3 +125,13 @@ def test_the_command_says_what_became_of_each_day(store, tmp_path, monkeypatch):
     done = CliRunner().invoke(app, [*arguments, "--horizons", "1min"])
     assert done.exit_code == 0, done.output
     assert "2026-03-20 00:05" in done.output and "done" in done.output
+
+
+def test_a_worker_prices_american_chains_with_the_schedule_it_is_told():
+    told = {"dividends": (Dividend("AAPL", START, 0.26),), "rates_of": "SPX"}
+    item = Item("store", 0, 1, parameters=json.dumps(told))
+    made = {type(engine).__name__: engine.parameters for engine in standard(**json.loads(item.parameters))}
+    for name in ("ExposureBook", "Levels", "Cascade", "Surface", "PnlSnapshots"):
+        assert made[name].carry == CarryParameters(**told), name
+    other = Item("store", 0, 1, parameters=json.dumps(told | {"dividends": (Dividend("AAPL", START, 0.27),)}))
+    assert item.digest != other.digest
