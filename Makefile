@@ -8,7 +8,7 @@ COMPILED := $(VENV)/.compiled
 PEERS := $(VENV)/.peers
 SPHINX := $(VENV)/.sphinx
 PORT ?= 5006
-KERNELS := $(shell grep -rl --include=*.py numba workstation)
+KERNELS := $(shell grep -rlE --include=*.py '^ *(from|import) numba' workstation)
 WORKERS := $(shell nproc 2>/dev/null || echo 2)
 LEGS := $(shell echo $$(( $(WORKERS) + 2 )))
 QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -31,6 +32,9 @@ MARKET = {
 }
 """A few seconds of the synthetic market: enough for every chain engine to be asked for a row."""
 
+_KERNELS = re.compile(rb"^\s*(?:from|import) numba\b", re.MULTILINE)
+"""In a source that Numba compiles."""
+
 
 class KernelCache:
     """Whether the kernels of this version of the sources were compiled on this machine.
@@ -40,7 +44,7 @@ class KernelCache:
 
     def __init__(self) -> None:
         self.package = Path(__file__).parents[1]
-        sources = sorted(path for path in self.package.rglob("*.py") if b"numba" in path.read_bytes())
+        sources = sorted(path for path in self.package.rglob("*.py") if _KERNELS.search(path.read_bytes()))
         stamp = hashlib.sha256(f"{sys.version} {version('numba')} {self.package}".encode())
         for path in sources:
             stamp.update(path.read_bytes())
