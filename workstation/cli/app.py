@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Annotated, Any
 
 import typer
@@ -50,6 +50,12 @@ LoginOption = Annotated[
         "--without-login", help="Serve beyond this machine although anybody who reaches it sees all."
     ),
 ]
+DashboardsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of your own dashboards, served beside the workstation's. They are programs: name only what you trust."
+    ),
+]
 
 
 def _server(settings: Settings, port: int | None, address: str | None, login: str | None = None) -> Any:
@@ -71,6 +77,7 @@ def demo(
         str, typer.Option(help="Keep the rows here; default: a folder dropped at the end.")
     ] = "",
     without_login: LoginOption = False,
+    dashboards: DashboardsOption = None,
 ) -> None:
     """Open the dashboards on the synthetic market."""
     settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
@@ -83,18 +90,28 @@ def demo(
             ),
             server,
             without_login,
+            dashboards,
         )
 
 
-def _serve_pages(make_desk: Callable[[Callable[..., Any]], Any], server: Any, without_login: bool) -> None:
+def _serve_pages(
+    make_desk: Callable[[Callable[..., Any]], Any], server: Any, without_login: bool, own: Path | None = None
+) -> None:
     """Make the desk and serve it; a signal that comes before the server runs ends the command as in the middle of it."""
-    from workstation.cli.serving import check_exposed, free_port, serve
-    from workstation.desk import open_desk
+    with suppress(KeyboardInterrupt), ended_by_signals(interrupt) as asked:
+        from workstation.cli.serving import check_exposed, dashboards, free_port, serve
+        from workstation.desk import open_desk
 
-    check_exposed(server, without_login)
-    free_port(server.address, server.port)
-    with suppress(KeyboardInterrupt), ended_by_signals(interrupt):
-        serve(make_desk(open_desk), server, without_login=without_login)
+        pages = dashboards(own)
+        check_exposed(server, without_login)
+        free_port(server.address, server.port)
+        if asked():
+            return
+        desk = make_desk(open_desk)
+        if asked():
+            desk.stop()
+            return
+        serve(desk, server, without_login=without_login, pages=pages)
 
 
 @app.command(name="compile")
@@ -123,6 +140,7 @@ def serve(
     login: Annotated[
         str | None, typer.Option(help="none, basic or oidc; default: the settings' (docs/guides/serving.md).")
     ] = None,
+    dashboards: DashboardsOption = None,
 ) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
@@ -140,6 +158,7 @@ def serve(
         lambda open_desk: _with_sinks(open_desk, settings, None, store),
         _server(settings, port, address, login),
         without_login,
+        dashboards,
     )
 
 
@@ -161,8 +180,10 @@ def collect(
     """Record feeds into history, without a screen."""
     settings = settings_of()
     start_logging(settings)
-    stop = threading.Event()
-    with ended_by_signals(stop.set):  # also while the desk is imported and opened
+    asked: SimpleQueue[None] = (
+        SimpleQueue()
+    )  # its put may come in the middle of its get; Event.set would wait for itself
+    with ended_by_signals(lambda: asked.put(None)):  # also while the desk is imported and opened
         from workstation.desk import open_desk
 
         with _collecting(
@@ -172,10 +193,18 @@ def collect(
                 f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
             )
             waited = 0.0
-            while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
+            while not _came(asked, 1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
                 waited += 1.0
                 console.print(_status_line(desk.board.feeds()), end="\r")
     console.print("\nStopped; every accepted row is written.")
+
+
+def _came(queue: SimpleQueue[None], seconds: float) -> bool:
+    try:
+        queue.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
 
 
 @contextmanager

@@ -14,15 +14,26 @@ SIGNALS = tuple(
 
 
 @contextmanager
-def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """Call ``end`` once, at the first of ``SIGNALS``; later ones are ignored while the end goes on.
 
     Outside the main thread, where signals cannot be handled, nothing is changed.
+
+    Parameters
+    ----------
+    end
+        Called wherever the main thread is: it may take no lock that the thread may hold, as ``threading.Event.set`` does.
+
+    Yields
+    ------
+    Callable
+        Whether a signal has asked for the end. What ``end`` raises is lost where it comes in a callback of an import's lock
+        or of the garbage collector, so whoever goes on to the next long step asks first.
     """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
     asked = False
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: asked
+        return
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         nonlocal asked
@@ -32,7 +43,7 @@ def ended_by_signals(end: Callable[[], None]) -> Iterator[None]:
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
-        yield
+        yield lambda: asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

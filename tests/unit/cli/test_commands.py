@@ -14,6 +14,7 @@ from workstation.cli import app
 from workstation.cli.compiling import PARTS
 from workstation.cli.doctor import examine
 from workstation.cli.serving import dashboards, free_port
+from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
 
 SNAPSHOT = """timestamp,instrument_name,bid_price,ask_price,mark_price,futures_price,implied_volatility,delta,vega,open_interest,volume,index_price
@@ -142,6 +143,26 @@ def test_a_taken_port_gives_the_next_free_one() -> None:
 
 def test_every_dashboard_is_served() -> None:
     assert "exposure" in dashboards()
+
+
+def test_dashboards_of_the_working_directory_are_not_run_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "dashboards"
+    folder.mkdir()
+    for name in ("mine", "test_mine", "_part"):
+        (folder / f"{name}.py").write_text("")
+        (folder / f"{name}.py").chmod(0o644)
+    folder.chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    shipped = dashboards()
+    assert "mine" not in shipped and "exposure" in shipped
+    assert dashboards(Path("dashboards")) == shipped | {"mine": str(folder / "mine.py")}
+    (folder / "mine.py").chmod(0o666)
+    with pytest.raises(WorkstationError, match=r"anybody may write to .*mine\.py"):
+        dashboards(folder)
+    with pytest.raises(WorkstationError, match="no dashboard there"):
+        dashboards(tmp_path)
 
 
 class Stamp:
