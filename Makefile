@@ -117,7 +117,7 @@ $(SPHINX): $(READY) requirements-docs.lock
 docs: $(SPHINX)  ## the documentation's site, built offline; EXECUTE=1 runs the notebooks first, once
 	@$(BIN)/python scripts/build_docs.py $(if $(EXECUTE),--execute)
 
-faults: setup    ## break it on purpose: kills, damaged stores and files, poisoned frames, signals
+faults: setup    ## break it on purpose: networks, disks, clocks, kills, damaged stores and files, poisoned frames, signals
 	@$(BIN)/python scripts/faults.py
 
 api-proof: setup ## the API against its OpenAPI document, by schemathesis, which is fetched into an environment of its own

@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-MODULES = ("kills", "stores", "files", "poison", "signals")
+MODULES = ("kills", "stores", "files", "poison", "signals", "wires", "disks")
 
 
 def main() -> int:
@@ -29,13 +29,13 @@ def main() -> int:
     for module in MODULES:
         importlib.import_module(f"tests.faults.{module}")
     chosen = [what for what in KINDS if not given.words or any(word in what for word in given.words)]
-    print(f"{'fault':<62} {'rounds':>6} {'seconds':>8}  outcome", flush=True)
+    print(f"{'fault':<70} {'rounds':>6} {'seconds':>8}  outcome", flush=True)
     wrong = 0
     for what in chosen:
         done = play(what, given.seed)
         wrong += len(done.wrong)
         outcome = "nothing lost, doubled or stopped" if not done.wrong else f"{len(done.wrong)} WRONG"
-        print(f"{what:<62} {done.rounds:>6} {done.seconds:>8.1f}  {outcome}", flush=True)
+        print(f"{what:<70} {done.rounds:>6} {done.seconds:>8.1f}  {outcome}", flush=True)
         for text in done.wrong[:20]:
             print(f"    {text}", flush=True)
     return 1 if wrong else 0

@@ -69,8 +69,10 @@ def replace_shared(desk: Desk) -> None:
 
 
 def stop_shared() -> None:
-    """Stop the process's desk, whichever it is by now."""
+    """Stop the process's desk, whichever it is by now; one that is held is not started any more."""
+    global _held
     with _shared_lock:
+        _held = False
         if _shared is not None:
             _shared.stop()
 
@@ -202,12 +204,12 @@ def played(
 
 
 def release() -> None:
-    """Start the process's desk, which was held."""
+    """Start the process's desk if it is still held."""
     global _held
     with _shared_lock:
-        _held = False
-        if _shared is not None:
+        if _held and _shared is not None:
             _shared.start()
+        _held = False
 
 
 def spare_collections() -> None:

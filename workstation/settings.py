@@ -101,7 +101,8 @@ class ServerSettings(BaseModel):
         description="shortest time between two pictures of a session; longer spares a slow line",
     )
     dashboards: Path | None = Field(
-        default=None, description="folder whose pages (*.py) are run and served; empty: the workstation's own"
+        default=None,
+        description="folder of your own pages (*.py), run and served beside the workstation's; name only what you trust",
     )
     login: Literal["none", "basic", "oidc"] = Field(
         default="none",

@@ -16,12 +16,14 @@ class FaultProxy:
     Attributes
     ----------
     fault
-        ``refuse`` closes connections at once, ``half_open`` takes bytes and passes none on, ``mid_frame`` cuts in the middle of the
+        ``refuse`` closes connections at once, open ones at their next bytes, ``half_open`` takes bytes and passes none on, ``mid_frame`` cuts in the middle of the
         next answer, ``delay`` holds each answer for ``delay_s``; empty: none. Open connections heed it too.
     """
 
     def __init__(self, port: int) -> None:
-        self._target, self.fault, self.delay_s = port, "", 0.05
+        self._target, self.delay_s = port, 0.05
+        self.fault: Fault = ""
+        self._open: set[asyncio.Task[None]] = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
         self._thread.start()
@@ -34,12 +36,21 @@ class FaultProxy:
         self._ready.set()
         await self._end.wait()
         server.close()
+        await asyncio.gather(*self._open)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
         if self.fault == "refuse":
             writer.close()
             return
-        there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        try:
+            there, back = await asyncio.open_connection("127.0.0.1", self._target)
+        except ConnectionError:  # the server is down: so are connections through here
+            writer.close()
+            return
         ways = [
             asyncio.create_task(self._carry(reader, back, False)),
             asyncio.create_task(self._carry(there, writer, True)),
@@ -55,6 +66,8 @@ class FaultProxy:
     async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, answers: bool) -> None:
         try:
             while data := await source.read(65_536):
+                if self.fault == "refuse":
+                    return
                 if self.fault == "half_open":
                     await self._end.wait()
                 if answers and self.fault == "delay":

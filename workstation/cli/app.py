@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from queue import Empty, SimpleQueue
 from typing import Annotated, Any
 
 import typer
@@ -22,7 +22,14 @@ from workstation.cli.fleet import fleet
 from workstation.cli.history import history_app
 from workstation.cli.login import credential
 from workstation.cli.logs import health_log, start_logging
-from workstation.cli.options import AddressOption, HistoryOption, LoginOption, PortOption, server_of
+from workstation.cli.options import (
+    AddressOption,
+    DashboardsOption,
+    HistoryOption,
+    LoginOption,
+    PortOption,
+    server_of,
+)
 from workstation.cli.replaying import replay
 from workstation.market.errors import WorkstationError
 from workstation.settings import Settings
@@ -51,24 +58,26 @@ def demo(
         str, typer.Option(help="Keep the rows here; default: a folder dropped at the end.")
     ] = "",
     without_login: LoginOption = False,
+    dashboards: DashboardsOption = None,
 ) -> None:
     """Open the dashboards on the synthetic market."""
     settings = settings_of(feed_options={"synthetic": {"flavour": flavour, "rate": rate}})
     start_logging(settings)
     server = server_of(settings, port, address)
     with (
-        interrupted_by_signals() as ending,
+        interrupted_by_signals() as asked,
         tempfile.TemporaryDirectory(prefix="workstation-demo-") as folder,
     ):
         from workstation.cli.serving import open_and_serve
 
         open_and_serve(
-            ending,
+            asked,
             lambda open_desk: open_desk(
                 ["synthetic"], history or folder, seed, settings, sinks=[health_log()]
             ),
             server,
             without_login,
+            dashboards,
         )
 
 
@@ -98,6 +107,7 @@ def serve(
     login: Annotated[
         str | None, typer.Option(help="none, basic or oidc; default: the settings' (docs/guides/serving.md).")
     ] = None,
+    dashboards: DashboardsOption = None,
 ) -> None:
     """Serve the dashboards on the feeds of the settings, recording into the settings' history."""
     settings = settings_of()
@@ -111,14 +121,15 @@ def serve(
         console.print(
             "An invented market is not recorded; set WORKSTATION_RECORD or WORKSTATION_HISTORY to keep it"
         )
-    with interrupted_by_signals() as ending:
+    with interrupted_by_signals() as asked:
         from workstation.cli.serving import open_and_serve
 
         open_and_serve(
-            ending,
+            asked,
             lambda open_desk: _with_sinks(open_desk, settings, None, store),
             server_of(settings, port, address, login),
             without_login,
+            dashboards,
         )
 
 
@@ -140,8 +151,8 @@ def collect(
     """Record feeds into history, without a screen."""
     settings = settings_of()
     start_logging(settings)
-    stop = threading.Event()
-    with ended_by_signals(stop.set):  # also while the desk is imported and opened
+    asked: SimpleQueue[None] = SimpleQueue()  # its put may come in its get; Event.set would wait for itself
+    with ended_by_signals(lambda: asked.put(None)):  # also while the desk is imported and opened
         from workstation.desk import open_desk
 
         with _collecting(
@@ -151,10 +162,18 @@ def collect(
                 f"Recording {', '.join(feeds or settings.feeds)} into {history or settings.history}"
             )
             waited = 0.0
-            while not stop.wait(1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
+            while not _came(asked, 1.0) and not desk.wait(0.0) and (not seconds or waited < seconds):
                 waited += 1.0
                 console.print(_status_line(desk.board.feeds()), end="\r")
     console.print("\nStopped; every accepted row is written.")
+
+
+def _came(queue: SimpleQueue[None], seconds: float) -> bool:
+    try:
+        queue.get(timeout=seconds)
+    except Empty:
+        return False
+    return True
 
 
 @contextmanager
@@ -283,9 +302,7 @@ def new(
         f"Wrote {' and '.join(map(str, paths))}; test it: python -m pytest {paths[-1]}", soft_wrap=True
     )
     if kind == "dashboard":
-        console.print(
-            f"Serve it: WORKSTATION_SERVER__DASHBOARDS={paths[0].parent} workstation serve", soft_wrap=True
-        )
+        console.print(f"Serve it: workstation serve --dashboards {paths[0].parent}", soft_wrap=True)
 
 
 @app.command()

@@ -6,7 +6,6 @@ import signal
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from types import FrameType
 
 SIGNALS = tuple(
@@ -14,44 +13,49 @@ SIGNALS = tuple(
 )
 
 
-@dataclass
-class Ending:
-    """Whether a signal asked for the end."""
-
-    asked: bool = False
-
-
 @contextmanager
-def ended_by_signals(end: Callable[[], None]) -> Iterator[Ending]:
+def ended_by_signals(end: Callable[[], None]) -> Iterator[Callable[[], bool]]:
     """Call ``end`` once, at the first of ``SIGNALS``; later ones are ignored while the end goes on.
 
-    What it yields says that one came: an exception which ``end`` raises may be swallowed by whatever runs just then, a library that is
-    being imported say. Outside the main thread, where signals cannot be handled, nothing is changed.
+    Outside the main thread, where signals cannot be handled, nothing is changed.
+
+    Parameters
+    ----------
+    end
+        Called wherever the main thread is: it may take no lock that the thread may hold, as ``threading.Event.set`` does.
+
+    Yields
+    ------
+    Callable
+        Whether a signal has asked for the end. What ``end`` raises is lost where it comes in a callback of an import's lock
+        or of the garbage collector, so whoever goes on to the next long step asks first.
     """
-    ending = Ending()
+    asked = False
     if threading.current_thread() is not threading.main_thread():
-        yield ending
+        yield lambda: asked
         return
 
     def on_signal(number: int, frame: FrameType | None) -> None:
-        if not ending.asked:
-            ending.asked = True
+        nonlocal asked
+        if not asked:
+            asked = True
             end()
 
     before = {number: signal.signal(number, on_signal) for number in SIGNALS}
     try:
-        yield ending
+        yield lambda: asked
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
 
 
 @contextmanager
-def interrupted_by_signals() -> Iterator[Ending]:
-    """End the block as Ctrl-C does at the first of ``SIGNALS``, so that every ``finally`` on the way is passed."""
-    with suppress(KeyboardInterrupt), ended_by_signals(_interrupt) as ending:
-        yield ending
+def interrupted_by_signals() -> Iterator[Callable[[], bool]]:
+    """End the block as Ctrl-C does at the first of ``SIGNALS``, so that every ``finally`` on the way is passed; yields as above."""
+    with suppress(KeyboardInterrupt), ended_by_signals(interrupt) as asked:
+        yield asked
 
 
-def _interrupt() -> None:
+def interrupt() -> None:
+    """End what runs now as Ctrl-C does, so that every ``finally`` on the way is passed."""
     raise KeyboardInterrupt

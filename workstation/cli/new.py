@@ -15,7 +15,7 @@ _TEMPLATES = files("workstation.cli") / "templates"
 
 
 def written(kind: str, name: str, folder: Path) -> list[Path]:
-    """Write the module ``name`` and its test into a folder; dashboards go into its ``dashboards``.
+    """Write the module ``name`` and its test into a folder; dashboards go into its ``dashboards`` (``workstation serve --dashboards``).
 
     Raises
     ------

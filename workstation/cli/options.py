@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,6 +16,12 @@ PortOption = Annotated[
     int | None, typer.Option(help="Port; the next free one is taken when it is not free, 0 takes any.")
 ]
 AddressOption = Annotated[str | None, typer.Option(help="Address to serve on.")]
+DashboardsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="Folder of your own dashboards, served beside the workstation's. They are programs: name only what you trust."
+    ),
+]
 LoginOption = Annotated[
     bool,
     typer.Option(

@@ -51,11 +51,11 @@ def replay(
     if compare:
         print_comparison(_engines(settings), url, start, end)
     elif serve:
-        with interrupted_by_signals() as ending:
+        with interrupted_by_signals() as asked:
             from workstation.cli.serving import open_and_serve
 
             open_and_serve(
-                ending,
+                asked,
                 lambda _: _replaying_desk(settings, url, start, end, speed, max_wait, loop),
                 server_of(settings, port, address),
                 without_login,

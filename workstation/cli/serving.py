@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+import stat
 import threading
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from workstation.cli.compiling import KernelCache, ParallelCompilation
-from workstation.cli.ending import Ending, ended_by_signals
+from workstation.cli.ending import ended_by_signals
 from workstation.desk import Desk, open_desk
 from workstation.desk_health import OK, WATCH, Part
 from workstation.market.errors import WorkstationError
@@ -22,24 +23,45 @@ FIRST_PAGE = "exposure"
 PORTS_TRIED = 20
 
 
-def dashboards(folder: Path | None = None) -> dict[str, str]:
-    """Route -> file of every dashboard: of the folder named, else of the checkout, else of the installed package.
+def dashboards(own: Path | None = None) -> dict[str, str]:
+    """Route -> file of every dashboard: the workstation's, and those of a folder of one's own, which win where names are the same.
 
-    Pages are code: those of the working directory are run only where the settings name it.
+    Dashboards are programs, and serving runs them: nothing is taken from the working directory unless it is named.
+
+    Parameters
+    ----------
+    own
+        Folder whose files are trusted. Tests of dashboards (``test_*.py``) and files whose names begin with an underscore are no pages.
 
     Raises
     ------
     WorkstationError
-        There are none.
+        The folder is none, holds no dashboard, or anybody may write to it.
     """
     package = Path(__file__).parents[1]
-    for place in (folder,) if folder else (package.parent / "dashboards", package / "dashboards"):
-        files = sorted(file for file in place.glob("*.py") if not file.stem.startswith(("_", "test_")))
-        if files:
-            return {file.stem: str(file) for file in files}
-    if folder:
-        raise WorkstationError(f"server.dashboards: {folder} holds no page (*.py)")
-    raise WorkstationError("the dashboards are not installed; install the workstation again")
+    shipped = next(filter(None, map(_pages_of, (package.parent / "dashboards", package / "dashboards"))), {})
+    if not shipped:
+        raise WorkstationError("the dashboards are not installed; install the workstation again")
+    return shipped if own is None else shipped | _own_pages(own.expanduser().resolve())
+
+
+def _pages_of(folder: Path) -> dict[str, str]:
+    files = sorted(file for file in folder.glob("*.py") if not file.stem.startswith(("_", "test_")))
+    return {file.stem: str(file) for file in files}
+
+
+def _own_pages(folder: Path) -> dict[str, str]:
+    pages = _pages_of(folder)
+    if not pages:
+        raise WorkstationError(
+            f"--dashboards {folder}: no dashboard there; `workstation new dashboard NAME` writes one"
+        )
+    for path in (folder, *map(Path, pages.values())):
+        if path.stat().st_mode & stat.S_IWOTH:
+            raise WorkstationError(
+                f"--dashboards: anybody may write to {path}, and it would be run; chmod o-w it"
+            )
+    return pages
 
 
 def free_port(address: str, wanted: int) -> int:
@@ -116,37 +138,66 @@ def _own_addresses() -> list[Any]:
 
 
 def open_and_serve(
-    ending: Ending,
+    asked: Callable[[], bool],
     make_desk: Callable[[Callable[..., Desk]], Desk],
     server: ServerSettings,
     without_login: bool,
+    own: Path | None = None,
 ) -> None:
-    """Make the desk and serve it, unless a signal asked for the end while something swallowed the interrupt."""
+    """Make the desk and serve it, unless a signal asked for the end while something swallowed the interrupt.
+
+    Parameters
+    ----------
+    asked
+        As ``interrupted_by_signals`` yields it.
+    make_desk
+        Makes the desk with ``open_desk``.
+    server, without_login
+        As for ``serve``.
+    own
+        Folder of dashboards of one's own; None: that of the settings, if they name one.
+    """
+    pages = dashboards(own or server.dashboards)
     check_exposed(server, without_login)
     free_port(server.address, server.port)
+    if asked():
+        return
     desk = make_desk(open_desk)
-    if ending.asked:
+    if asked():
         desk.stop()
         return
-    serve(desk, server, without_login=without_login)
+    serve(desk, server, without_login=without_login, pages=pages)
 
 
-def serve(desk: Desk, server: ServerSettings, *, without_login: bool = False) -> None:
-    """Serve every dashboard over the desk until a signal asks for the end; the desk is stopped at the end."""
+def serve(
+    desk: Desk, server: ServerSettings, *, without_login: bool = False, pages: dict[str, str] | None = None
+) -> None:
+    """Serve dashboards over the desk until a signal asks for the end; the desk is stopped at the end.
+
+    Parameters
+    ----------
+    desk, server
+        What is shown, and where.
+    without_login
+        Serve beyond this machine although anybody who reaches it sees all.
+    pages
+        As ``dashboards`` gives them; none: the workstation's.
+    """
     from tornado.ioloop import IOLoop
 
     check_exposed(server, without_login)
     port = free_port(server.address, server.port)
     loop = IOLoop.current()
-    with ended_by_signals(lambda: loop.add_callback_from_signal(loop.stop)):
+    with ended_by_signals(lambda: loop.add_callback_from_signal(loop.stop)) as asked:
         kernels = KernelCache()
         compiling = None if kernels.complete() else ParallelCompilation(kernels)
         try:
             share(desk if compiling else desk.start(), held=compiling is not None)
-            _listen(desk, server, port, loop.add_callback)
+            _listen(desk, server, port, pages or dashboards(), loop.add_callback)
             if compiling:
                 threading.Thread(target=_start_when_compiled, args=(compiling,), daemon=True).start()
-            loop.start()
+            if not asked():  # a page that ran the loop while it was built has used up the call to stop
+                loop.start()
         finally:
             if compiling:
                 compiling.cancel()
@@ -164,8 +215,9 @@ def _start_when_compiled(compiling: ParallelCompilation) -> None:
         release()
 
 
-def _listen(desk: Desk, server: ServerSettings, port: int, once_it_listens: Callable[..., None]) -> None:
-    pages = dashboards(server.dashboards)
+def _listen(
+    desk: Desk, server: ServerSettings, port: int, pages: dict[str, str], once_it_listens: Callable[..., None]
+) -> None:
     print("Opening the workstation: every page is built once before the first visit", flush=True)
     result, door = page_server(desk, server, port, pages)
     result.start()

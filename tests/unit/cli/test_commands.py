@@ -145,18 +145,23 @@ def test_every_dashboard_is_served() -> None:
     assert "exposure" in dashboards()
 
 
-def test_pages_of_the_working_directory_are_run_only_where_they_are_named(
+def test_dashboards_of_the_working_directory_are_not_run_unless_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    own = tmp_path / "dashboards"
-    own.mkdir()
-    (own / "mine.py").write_text("")
-    (own / "_shared.py").write_text("")
-    (own / "test_mine.py").write_text("")
+    folder = tmp_path / "dashboards"
+    folder.mkdir()
+    for name in ("mine", "test_mine", "_part"):
+        (folder / f"{name}.py").write_text("")
+        (folder / f"{name}.py").chmod(0o644)
+    folder.chmod(0o755)
     monkeypatch.chdir(tmp_path)
-    assert "mine" not in dashboards()
-    assert dashboards(own) == {"mine": str(own / "mine.py")}
-    with pytest.raises(WorkstationError, match=r"server\.dashboards: .* holds no page"):
+    shipped = dashboards()
+    assert "mine" not in shipped and "exposure" in shipped
+    assert dashboards(Path("dashboards")) == shipped | {"mine": str(folder / "mine.py")}
+    (folder / "mine.py").chmod(0o666)
+    with pytest.raises(WorkstationError, match=r"anybody may write to .*mine\.py"):
+        dashboards(folder)
+    with pytest.raises(WorkstationError, match="no dashboard there"):
         dashboards(tmp_path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import subprocess
@@ -14,13 +13,11 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from workstation.cli import app
-from workstation.cli.ending import interrupted_by_signals
 from workstation.cli.server_guards import HEADERS, guard, hide_tracebacks
 from workstation.cli.serving import check_exposed, free_port
 from workstation.market.errors import WorkstationError
@@ -157,41 +154,6 @@ def test_every_signal_ends_the_demo_in_order(number: signal.Signals, tmp_path: P
     assert server.wait(120) == 0, log.read_text()
     assert "Traceback" not in log.read_text()
     assert not list(tmp_path.glob("workstation-demo-*")), "the demo's folder stays"
-
-
-def test_a_signal_whose_interrupt_was_swallowed_ends_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    from workstation.cli import serving
-
-    class Desk:
-        stopped = False
-
-        def stop(self) -> None:
-            self.stopped = True
-
-    desk = Desk()
-
-    def made(_: object) -> Any:
-        with contextlib.suppress(BaseException):  # as an import that tries an optional library does
-            signal.raise_signal(signal.SIGTERM)
-            signal.raise_signal(signal.SIGTERM)
-        return desk
-
-    monkeypatch.setattr(serving, "serve", lambda *_, **__: pytest.fail("served after it was told to end"))
-    with interrupted_by_signals() as ending:
-        serving.open_and_serve(ending, made, ServerSettings(port=0), False)
-    assert desk.stopped and ending.asked
-
-
-def test_the_first_of_two_signals_ends_and_the_second_waits_for_it() -> None:
-    ends = []
-    with interrupted_by_signals() as ending:
-        try:
-            signal.raise_signal(signal.SIGTERM)
-        finally:
-            signal.raise_signal(signal.SIGTERM)
-            ends.append("passed")
-    assert ends == ["passed"] and ending.asked
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
 def test_free_port_knows_ipv6() -> None:
