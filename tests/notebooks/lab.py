@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -42,7 +43,7 @@ class Look:
     blank: int = 0
     """Of them those without a canvas that is drawn."""
     heights: list[float] = field(default_factory=list)
-    """Of the plots, in pixels."""
+    """Of the plots of each output, from the top of the first to the foot of the last, in pixels."""
     dialogs: list[str] = field(default_factory=list)
     """What JupyterLab asked meanwhile; the default was taken."""
     unfinished: int = 0
@@ -112,6 +113,15 @@ def _answers(url: str) -> bool:
         return False
 
 
+def end_kernels(url: str) -> None:
+    """Shut down every kernel: a live desk left running takes the processor from the notebooks that come after."""
+    with urllib.request.urlopen(f"{url}/api/kernels", timeout=30) as answer:
+        running = json.load(answer)
+    for kernel in running:
+        asked = urllib.request.Request(f"{url}/api/kernels/{kernel['id']}", method="DELETE")
+        urllib.request.urlopen(asked, timeout=60).close()
+
+
 @contextmanager
 def browser_page(width: int = 1440, height: int = 900) -> Iterator[tuple[Page, Look]]:
     """A page whose requests beyond this machine are refused and told, with what its scripts complain of."""
@@ -155,10 +165,15 @@ _ADD_UP = """() => {
     }
     return found
   }
-  const plots = shown.flatMap(output => figures(output, []))
-  const drawn = plot => inside(plot.shadowRoot ?? plot, []).some(c => c.width > 50 && c.height > 50)
+  const groups = shown.map(output => figures(output, [])).filter(group => group.length)
+  const plots = groups.flat()
+  const drawn = plot => inside(plot.shadowRoot ?? plot, []).some(c => c.width > 50 && c.height > 20)
+  const height = group => {
+    const boxes = group.map(plot => plot.getBoundingClientRect())
+    return Math.max(...boxes.map(box => box.bottom)) - Math.min(...boxes.map(box => box.top))
+  }
   return {plots: plots.length, blank: plots.filter(plot => !drawn(plot)).length,
-          heights: plots.map(plot => plot.getBoundingClientRect().height),
+          heights: groups.map(height),
           tracebacks: [...document.querySelectorAll('.jp-OutputArea-output[data-mime-type="application/vnd.jupyter.error"], .jp-OutputArea-output[data-mime-type="application/vnd.jupyter.stderr"]')].map(node => node.innerText)}
 }"""
 _RUNNING = (
@@ -172,7 +187,7 @@ _BEGUN = (
 
 def run_all(page: Page, look: Look, url: str, name: str, seconds: float) -> None:
     """Open a notebook, run every cell and add up what is to be seen in ``look``."""
-    page.goto(f"{url}/lab/tree/{name}.ipynb?reset")
+    page.goto(f"{url}/lab/tree/{name}.ipynb?reset", wait_until="commit", timeout=240_000)
     page.wait_for_selector(".jp-Notebook .jp-CodeCell", timeout=240_000)
     asked = page.locator(".jp-Dialog")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.notebooks.lab import ROOT, browser_page, lab, run_all, scroll_and_count
+from tests.notebooks.lab import ROOT, browser_page, end_kernels, lab, run_all, scroll_and_count
 
 EVERY = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 ASKED = os.environ.get("WORKSTATION_LAB", "")
@@ -16,7 +16,7 @@ WANTED = EVERY if ASKED == "all" else [name for name in ASKED.split(",") if name
 """`make notebooks-lab` looks at all of them, which takes minutes; WORKSTATION_LAB may name some."""
 THEMES = (False, True) if ASKED == "all" else (False,)
 LEAST_PLOTS = {
-    "01_first_hour": 8, "02_exposure": 8, "03_surface": 8, "04_spacetime": 5, "05_portfolio": 5, "06_history_and_sql": 3,
+    "01_first_hour": 10, "02_exposure": 8, "03_surface": 8, "04_spacetime": 5, "05_portfolio": 5, "06_history_and_sql": 3,
     "07_your_own": 2, "08_flow": 1,
 }  # fmt: skip
 """Figures that a notebook shows at least."""
@@ -40,9 +40,12 @@ def test_every_plot_is_drawn_and_nothing_leaves_the_machine(name: str, served: t
     url, theme = served
     pictures = ROOT / "artifacts" / "lab" / theme
     pictures.mkdir(parents=True, exist_ok=True)
-    with browser_page() as (page, look):
-        run_all(page, look, url, name, SECONDS)
-        scroll_and_count(page, look, pictures, name)
+    try:
+        with browser_page() as (page, look):
+            run_all(page, look, url, name, SECONDS)
+            scroll_and_count(page, look, pictures, name)
+    finally:
+        end_kernels(url)
     assert look.unfinished == 0, "cells are still running"
     assert not look.outside, look.outside
     told = [error for error in look.errors if not error.startswith(TOLD_BY_THE_LAB)]

@@ -46,11 +46,16 @@ def _some(names: list[str]) -> str:
 
 
 def require(frame: pd.DataFrame, columns: Iterable[str], what: str) -> None:
-    """``ValueError`` that names the columns a frame lacks."""
+    """``ValueError`` that names the columns a frame lacks, and the remedy for rows that were read with an index of times."""
     missing = [name for name in columns if name not in frame]
     if missing:
         there = ", ".join(map(str, frame.columns))
-        raise ValueError(f"{what}: no column {', '.join(missing)}; the frame has {there}")
+        remedy = (
+            "; read the rows without time_index=True"
+            if "event_ns" in missing and isinstance(frame.index, pd.DatetimeIndex)
+            else ""
+        )
+        raise ValueError(f"{what}: no column {', '.join(missing)}; the frame has {there}{remedy}")
 
 
 def times_of(frame: pd.DataFrame) -> npt.NDArray[np.int64]:

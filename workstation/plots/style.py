@@ -187,16 +187,23 @@ def paint(figure: Any, colours: Palette, axis_formats: tuple[str, str, str]) -> 
 def _set_tools(figure: Any, colours: Palette) -> None:
     """No logo, a toolbar on hover, a crosshair, and a wheel that scrolls the page unless Ctrl is held."""
     figure.toolbar.update(logo=None, autohide=True)
-    for tool in figure.select({"type": WheelZoomTool}):
+    for tool in _tools(figure, WheelZoomTool):
         tool.modifiers = {"ctrl": True}
-    if figure.select_one({"type": CrosshairTool}) is None:
+    if not _tools(figure, CrosshairTool):
         figure.add_tools(
             CrosshairTool(dimensions="height", line_color=colours.axis, line_alpha=0.6, visible=False)
         )
 
 
+def _tools(figure: Any, kind: type[Any]) -> list[Any]:
+    """Tools of a kind: from the toolbar, since ``figure.select`` walks through every model and runs once per element."""
+    return [tool for tool in figure.toolbar.tools if isinstance(tool, kind)]
+
+
 def _paint_scale(figure: Any, wanted: str) -> None:
-    for bar in figure.select({"type": ColorBar}):
+    for bar in (part for side in (figure.left, figure.right, figure.above, figure.below) for part in side):
+        if not isinstance(bar, ColorBar):
+            continue
         bar.title = None
         formatter = _TICKS[wanted]()
         if formatter is not None:
@@ -232,7 +239,7 @@ def said(column: str, how: str) -> str:
 
 def _say_on_hover(figure: Any) -> None:
     """Turn ``@column{usd}`` of tooltips into Bokeh's custom formats, and times into its formats of times."""
-    for tool in figure.select({"type": HoverTool}):
+    for tool in _tools(figure, HoverTool):
         tool.visible = False
         if not isinstance(tool.tooltips, list):
             continue

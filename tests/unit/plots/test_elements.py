@@ -93,6 +93,17 @@ def test_candles_of_two_timeframes_are_refused(trades: pd.DataFrame) -> None:
         plots.candles(workstation.candles(trades, ("10s", "1min")))
 
 
+def test_candles_read_with_an_index_of_times_are_told_how_to_read_them() -> None:
+    at = pd.DatetimeIndex(["2026-11-20 14:00"], name="time")
+    readable = pd.DataFrame(
+        {"every": "1min", "open": 1.0, "high": 1.0, "low": 1.0, "close": 1.0, "volume": 1.0}, index=at
+    )
+    with pytest.raises(
+        ValueError, match=r"no column event_ns, every_ns.*read the rows without time_index=True"
+    ):
+        plots.candles(readable)
+
+
 def test_signals_and_levels_stand_on_the_candles(trades: pd.DataFrame) -> None:
     rows, signals = workstation.candles(trades, "10s"), workstation.reversals(trades)
     middle = float(rows["close"].median())
