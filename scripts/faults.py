@@ -13,7 +13,7 @@ import warnings
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-MODULES = ("kills", "stores", "files", "poison", "signals", "wires", "disks")
+MODULES = ("kills", "stores", "files", "poison", "signals", "wires", "disks", "processes")
 
 
 def main() -> int:

@@ -168,6 +168,34 @@ async def test_a_collector_that_counts_from_one_again_is_refused_and_one_that_go
     await feed.close()
 
 
+async def test_a_killed_collector_that_published_more_than_it_kept_is_followed_by_the_next(
+    bus: RedisServer,
+) -> None:
+    feed, killed = Bus(bus.url), BusSink(bus.url)
+    assert killed.published_seq() == 0
+    publishing(killed).publish("trades", trades(10))
+    await feed.connect()
+    async with aclosing(feed.batches()) as batches:  # type: ignore[type-var]
+        await read(batches, 10)
+        following = BusSink(bus.url)
+        hub = publishing(following, first_seq=4)  # its history ends with 3
+        hub.number_from(following.published_seq() + 1)
+        hub.publish("trades", trades(5, 10))
+        found = await read(batches, 5)
+    assert seqs(found) == list(range(11, 16)) and "began anew" in found[0].frame["detail"].iloc[0]
+    wait(lambda: following.sent_rows == 5, "not sent")
+    assert following.published_seq() == 15
+    await feed.close()
+    killed.close()
+    following.close()
+
+
+def test_no_bus_numbers_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    sink = BusSink("redis://127.0.0.1:1/0")
+    assert sink.published_seq() == 0 and "numbered from the history on" in caplog.text
+    sink.close()
+
+
 def test_a_page_process_sees_the_collectors_rows_and_runs_no_engine(bus: RedisServer) -> None:
     sink = BusSink(bus.url)
     collector = open_desk([], sinks=[sink])

@@ -11,9 +11,20 @@ from typing import Any
 
 import pandas as pd
 
-from workstation.bus.entries import LAYOUTS, PREFIX, ROWS, TERMS, Entry, batch_of, client_of, stream_key
+from workstation.bus.entries import (
+    LAYOUTS,
+    PREFIX,
+    ROWS,
+    TERMS,
+    Entry,
+    batch_of,
+    client_of,
+    frame_of,
+    stream_key,
+)
 from workstation.bus.layout import layout_of
 from workstation.bus.wire import Header
+from workstation.market.errors import FeedError
 from workstation.market.tables import TABLES
 from workstation.market.tables import table as table_named
 from workstation.market.tables.frames import array_of
@@ -89,6 +100,21 @@ class BusSink:
             self._rows += rows
             self._seq = int(array_of(frame, table_named(table).places["seq"])[-1])
             self._changed.notify()
+
+    def published_seq(self) -> int:
+        """Largest ``seq`` in the newest entry on the bus; 0 where there is none, or it cannot be read.
+
+        A collector that was killed has published rows which its history lacks: the next must not give their numbers again.
+        """
+        import redis
+
+        try:
+            newest: Any = self._client.xrevrange(stream_key(self._prefix, ROWS), count=1)
+            held = [batch for _, fields in newest for batch in Entry.read(fields).batches()]
+            return max((_last_seq(header, body) for *_, header, body in held), default=0)
+        except (redis.RedisError, OSError, FeedError) as error:
+            log.warning("what is on the bus cannot be read, rows are numbered from the history on: %s", error)
+            return 0
 
     def position(self) -> tuple[int, int, int, int]:
         """When this collector began, batches and rows so far, sent or not, and the ``seq`` of the last."""
@@ -169,6 +195,12 @@ class BusSink:
         self._told |= told.keys()
         self.sent_rows += sum(map(_rows, taken))
         return True
+
+
+def _last_seq(header: Header, body: Any) -> int:
+    if header.first_seq >= 0:
+        return header.first_seq + header.rows - 1
+    return int(array_of(frame_of(header, body), table_named(header.table).places["seq"]).max())
 
 
 def _rows(entry: Entry) -> int:

@@ -187,7 +187,9 @@ def _collecting(make_desk: Callable[[list[Any]], Any], bus: str) -> Iterator[Any
     from workstation.bus.sink import BusSink
 
     sink = BusSink(bus)
-    with make_desk([sink]) as desk, NewestState(desk.board, sink, bus):
+    desk = make_desk([sink])
+    desk.hub.number_from(sink.published_seq() + 1)
+    with desk, NewestState(desk.board, sink, bus):
         yield desk
 
 

@@ -133,6 +133,10 @@ class Hub:
         """Number the next row will get."""
         return self._next_seq
 
+    def number_from(self, seq: int) -> None:
+        """Number rows to come from ``seq`` on, where the next would have a smaller number; before any row is published."""
+        self._next_seq = max(self._next_seq, seq)
+
     @property
     def watermark_ns(self) -> int:
         """Largest ``event_ns`` over all accepted rows, never back; ``NO_TIME`` before the first."""
