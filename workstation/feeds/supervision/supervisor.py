@@ -106,6 +106,8 @@ class Supervisor:
         self._lost_ns: int | None = None
         self._accepted: tuple[str, ...] = ()
         self._backfills: set[asyncio.Task[None]] = set()
+        self._cut_off: list[Gap] = []
+        """Gaps whose backfill ended with its connection."""
         self._broken: BaseException | None = None
         self._done = asyncio.Event()
         self._running = self._was_live = False
@@ -300,10 +302,12 @@ class Supervisor:
             return
         task = asyncio.ensure_future(self._backfill(gap))
         self._backfills.add(task)
-        task.add_done_callback(self._backfilled)
+        task.add_done_callback(lambda done: self._backfilled(done, gap))
 
-    def _backfilled(self, task: asyncio.Task[None]) -> None:
+    def _backfilled(self, task: asyncio.Task[None], gap: Gap) -> None:
         self._backfills.discard(task)
+        if task.cancelled():
+            self._cut_off.append(gap)
         error = None if task.cancelled() else task.exception()
         if error is not None and not isinstance(error, Stopped):
             self._broken = error
@@ -316,7 +320,10 @@ class Supervisor:
 
     async def _mend(self) -> None:
         """After a lost connection: tell the hole, and backfill it channel by channel."""
-        lost_ns, self._lost_ns = self._lost_ns, None
+        cut_off, self._cut_off = self._cut_off, []
+        for gap in cut_off:
+            await self._backfill(gap)
+        lost_ns = self._lost_ns  # kept until rows come again: this session may fail before they do
         if lost_ns is None:
             return
         recoverable = self.feed.capabilities.backfill
