@@ -100,10 +100,6 @@ class ServerSettings(BaseModel):
         ge=30,
         description="shortest time between two pictures of a session; longer spares a slow line",
     )
-    dashboards: Path | None = Field(
-        default=None,
-        description="folder of your own pages (*.py), run and served beside the workstation's; name only what you trust",
-    )
     login: Literal["none", "basic", "oidc"] = Field(
         default="none",
         description="none: whoever reaches the server sees all; basic: names and passwords of credentials_file",

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 import databento_dbn as dbn
@@ -142,7 +143,8 @@ class DatabentoServer:
         for writer, asked in list(self._writers.items()):
             if any(each["schema"] != "definition" for each in asked) and not self.silent:
                 writer.write(data)
-                await writer.drain()
+                with suppress(ConnectionError):  # that session is gone; the print was made, and others get it
+                    await writer.drain()
 
     # -- wire ---------------------------------------------------------------------------------------------
 

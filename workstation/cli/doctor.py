@@ -160,7 +160,7 @@ def _engines(settings: Settings) -> Finding:
 
 
 def _pages(settings: Settings) -> Finding:
-    return Finding("dashboards", True, ", ".join(dashboards(settings.server.dashboards)))
+    return Finding("dashboards", True, ", ".join(dashboards()))
 
 
 def _server(settings: Settings) -> Finding:

@@ -155,9 +155,9 @@ def open_and_serve(
     server, without_login
         As for ``serve``.
     own
-        Folder of dashboards of one's own; None: that of the settings, if they name one.
+        Folder of dashboards of one's own. No setting names it, since settings are read from the working directory too.
     """
-    pages = dashboards(own or server.dashboards)
+    pages = dashboards(own)
     check_exposed(server, without_login)
     free_port(server.address, server.port)
     if asked():

@@ -96,6 +96,8 @@ class ScriptedFeed(Feed):
         self.gaps_asked: list[Gap] = []
         self.subscribed: list[tuple[str, ...]] = []
         self.at_connect: list[Exception | None] = []
+        self.at_snapshot: list[Exception | None] = []
+        self.fill_after_s: list[float] = []
         self.connects = self.closes = 0
         self.pong = False
 
@@ -114,6 +116,9 @@ class ScriptedFeed(Feed):
         return Subscription(accepted, {c: self.refuse[c] for c in channels if c in self.refuse})
 
     async def snapshot(self) -> list[Batch]:
+        error = self.at_snapshot.pop(0) if self.at_snapshot else None
+        if error is not None:
+            raise error
         return []
 
     async def batches(self) -> AsyncIterator[Batch]:
@@ -130,6 +135,8 @@ class ScriptedFeed(Feed):
 
     async def backfill(self, gap: Gap) -> list[Batch]:
         self.gaps_asked.append(gap)
+        if self.fill_after_s:
+            await self.time.sleep(self.fill_after_s.pop(0))
         if isinstance(self.fill, Exception):
             raise self.fill
         return self.fill

@@ -331,7 +331,7 @@ class Supervisor:
             except BaseException:
                 self._unfilled += unfilled[number:]
                 raise
-        lost_ns, self._lost_ns = self._lost_ns, None
+        lost_ns = self._lost_ns  # kept until rows come again: this session may fail before they do
         if lost_ns is None:
             return
         recoverable = self.feed.capabilities.backfill

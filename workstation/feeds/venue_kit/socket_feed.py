@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -64,17 +65,24 @@ class SocketFeed(Feed, Generic[Wire]):
         self._lost = ""
         self._heard_ns = 0
         self._gaps: list[Gap] = []
+        self._untaken: deque[Batch] = deque()
 
     # -- life ---------------------------------------------------------------------------------------------
 
     async def batches(self) -> AsyncIterator[Batch]:
-        """Batches as they come; frames before the rows decoded from them. Raises ``FeedError`` on a lost socket."""
+        """Batches as they come; frames before the rows decoded from them. Raises ``FeedError`` on a lost socket.
+
+        What was read when the iteration is closed comes first of the next one: its prints count as seen, and no backfill brings them.
+        """
         while True:
+            while self._untaken:
+                yield self._untaken.popleft()
             await self._queue.arrived()
             if not self._lost:
                 await asyncio.sleep(self._pace_s)
-            for batch in self._read(self._queue.drain()):
-                yield batch
+            self._untaken.extend(self._read(self._queue.drain()))
+            while self._untaken:
+                yield self._untaken.popleft()
             if self._lost and not len(self._queue):
                 raise FeedError(f"{self.name}: the socket is gone: {self._lost}")
 

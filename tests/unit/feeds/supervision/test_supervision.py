@@ -199,6 +199,26 @@ async def test_a_failed_backfill_is_a_gap_that_stays():
     assert stays["detail"].tolist() == ["backfill failed: FeedError: HTTP 500"]
 
 
+async def test_a_hole_stays_known_when_the_next_session_fails_after_its_backfill():
+    feed = ScriptedFeed(FakeTime(), [trades(["1"], START_NS), LOST], [])
+    feed.at_snapshot = [None, FeedError("HTTP 500"), None]
+    _, sink = await run(feed, channels=("trades.all",), parameters=SupervisionParameters(overlap_s=2.0))
+    assert [gap.start_ns for gap in feed.gaps_asked] == [START_NS - 2 * SECOND_NS] * 2
+    first, second = feed.gaps_asked
+    assert first.end_ns < second.end_ns and sink.events[-1] == "ended"
+
+
+async def test_a_backfill_cut_off_with_its_connection_is_made_by_the_next_one():
+    told = health(START_NS, "gap", channel="trades", start_ns=5, end_ns=9, recoverable=True)
+    feed = ScriptedFeed(FakeTime(), [told, 1.0, LOST], [])
+    feed.fill = [trades(["7"], START_NS)]
+    feed.fill_after_s = [10.0]
+    _, sink = await run(feed, parameters=SupervisionParameters(watch_every_s=1.0))
+    made = sink.rows("health").query("event == 'backfilled'")
+    assert (5, 9) in zip(made["start_ns"], made["end_ns"], strict=True)
+    assert sink.rows("trades")["trade_id"].tolist() == ["7"]
+
+
 async def test_refused_channels_become_health_rows_and_the_rest_goes_on():
     feed = ScriptedFeed(FakeTime(), [trades(["1"], START_NS)])
     feed.refuse = {"nothing.here": "no such channel"}
