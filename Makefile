@@ -10,7 +10,7 @@ SPHINX := $(VENV)/.sphinx
 PORT ?= 5006
 KERNELS := $(shell grep -rlE --include=*.py '^ *(from|import) numba' workstation)
 WORKERS := $(shell nproc 2>/dev/null || echo 2)
-LEGS := $(shell echo $$(( $(WORKERS) + 2 )))
+LEGS := $(shell echo $$(( $(WORKERS) + 1 )))
 QUIET_MARKET := WORKSTATION_RECORD=false WORKSTATION_SEED=7 WORKSTATION_FEED_OPTIONS='{"synthetic": {"rate": 100}}'
 COMPILE := --universal --python-version 3.11 --no-header --no-emit-index-url --no-emit-find-links --quiet
 

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]
 ARTIFACTS = ROOT / "artifacts"
 PATIENCE_MS = 120_000
 """A machine under load is slow, not wrong."""
+SLICE_MS = 400
+"""The market's rows come at the pages' own pace: ten batches a second are work for the desk and nothing to see."""
 PAGES = tuple(
     path.stem
     for path in sorted((ROOT / "dashboards").glob("*.py"))
@@ -76,7 +78,7 @@ def start_server(
         "WORKSTATION_SERVER__PERIOD_MS": str(period_ms),
         "WORKSTATION_FEEDS": '["synthetic"]',
         "WORKSTATION_OPTIONS_DAY": json.dumps(dict(day)),
-        "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate}}),
+        "WORKSTATION_FEED_OPTIONS": json.dumps({"synthetic": {"rate": rate, "slice_ms": SLICE_MS}}),
     }
     found = [
         str(path) for path in sorted((ROOT / "dashboards").glob("*.py")) if not pages or path.stem in pages

@@ -187,10 +187,15 @@ def _feeds() -> None:
 
 
 def _flow() -> None:
-    """The engines of option prints, on a few seconds of a synthetic day; and the join of whole histories."""
+    """The engines of option prints, on a few seconds of a synthetic day; the join of whole histories, their lines, and a chain of quotes."""
+    import numpy as np
+
+    from workstation.exposure.levels import levels
     from workstation.feeds.synthetic.options_day import options_day
     from workstation.flow.chain import flow_engines
     from workstation.flow.nbbo import place
+    from workstation.history.influx import line_protocol
+    from workstation.pricing.chain import chain
     from workstation.streams.hub import Hub
 
     hub = Hub(agreeing=1)
@@ -201,6 +206,9 @@ def _flow() -> None:
         hub.publish(name, tables[name])
     place(tables["trades"], tables["quotes"])
     _refuse_failed(hub)
+    line_protocol("trades", tables["trades"])
+    unpriced = tables["marks"].assign(mark_iv=np.nan, index=np.nan)  # so that parity tells the forward
+    levels(chain(unpriced, underlying="SPY", quotes=tables["quotes"]))
 
 
 def _american() -> None:

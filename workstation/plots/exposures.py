@@ -211,9 +211,8 @@ def what_if(
     part = _horizon(found, days)[shown]
     part = part.sum("underlying") if underlying is None else part.sel(underlying=underlying)
     cells = part.transpose("vol", "spot")
-    title = (
-        f"{underlying or ', '.join(names)} what if: {shown.replace('_', ' ')}{_after(float(part['days']))}"
-    )
+    what = {"pnl": "PnL", "pa_pnl": "PnL, premium-adjusted", "delta": "delta"}[shown]
+    title = f"{underlying or ', '.join(names)} what if: {what}{_after(float(part['days']))}, USD"
     return _moves_grid(
         cells.to_numpy(), cells["spot"].to_numpy(), cells["vol"].to_numpy(), title, shown, "USD", theme
     )

@@ -348,22 +348,21 @@ class Supervisor:
 
     async def _backfill(self, gap: Gap) -> None:
         try:
-            batches, rows = await self._within(self._brought(gap), "backfill")
+            await self._within(self._brought(gap), "backfill")
         except (Stopped, SinkError):
             raise
         except Exception as error:  # noqa: BLE001 - a backfill that fails is a gap that stays, told as such
             self.reports.tell_gap(gap, f"backfill failed: {type(error).__name__}: {error}")
-            return
+
+    async def _brought(self, gap: Gap) -> None:
+        """Publish and tell what a backfill brings; nothing is awaited between the feed's answer and its rows, so nothing cuts them off."""
+        batches = await self.feed.backfill(gap)
+        rows = sum(self._take(batch, live=False) for batch in batches)
         if batches:
             self.reports.tell(
                 "backfilled", channel=gap.channel, instruments=gap.instrument, start_ns=gap.start_ns,
                 end_ns=gap.end_ns, count=rows, recoverable=True, detail=f"{rows} rows brought after the fact",
             )  # fmt: skip
-
-    async def _brought(self, gap: Gap) -> tuple[int, int]:
-        """Batches and rows that a backfill published; nothing is awaited between the feed's answer and its rows."""
-        batches = await self.feed.backfill(gap)
-        return len(batches), sum(self._take(batch, live=False) for batch in batches)
 
     def _turn(self, state: str, event: str, detail: str) -> None:
         self._state, self._detail = state, detail
