@@ -15,15 +15,17 @@ import pandas as pd
 from tests.faults.rounds import Outcome, fault
 from tests.faults.rows import trades
 from workstation.history import open_history
-from workstation.history.recorder import Recorder
+from workstation.history.recorder import Recorder, RecorderCounts
 
 BATCHES, ROWS = 60, 50
 Harm = Callable[[Any], AbstractContextManager[None]]
 SECONDS = 30.0
 
 
-def record(outcome: Outcome, folder: Path, harmed: Harm, *, fails: bool) -> None:
-    """Record while the store is harmed, and after: each row is there once; a store that fails is told once, and its recovery."""
+def record(
+    outcome: Outcome, folder: Path, harmed: Harm, seen: Callable[[RecorderCounts], bool], told_of: list[str]
+) -> None:
+    """Record while the store is harmed, until the harm is ``seen``, and after: each row is there once, and ``told_of`` is what was told."""
     events: list[str] = []
 
     def told(health: pd.DataFrame) -> None:
@@ -31,13 +33,16 @@ def record(outcome: Outcome, folder: Path, harmed: Harm, *, fails: bool) -> None
 
     outcome.rounds += 1
     with open_history(folder / "store", upkeep=False, busy_seconds=0.02) as history:
-        recorder = Recorder(history, folder / "spill", told, backlog=500, retry_seconds=(0.01, 0.05)).start()
+        recorder = Recorder(
+            history, folder / "spill", told, backlog=BATCHES // 3, retry_seconds=(0.01, 0.05)
+        ).start()
         put(recorder, range(BATCHES))
         with harmed(history):
             put(recorder, range(BATCHES, 2 * BATCHES))
             until = time.monotonic() + SECONDS
-            while fails and recorder.counts.failures < 3 and time.monotonic() < until:
+            while not seen(recorder.counts) and time.monotonic() < until:
                 time.sleep(0.01)
+            outcome.check(seen(recorder.counts), f"the harm did no harm: {recorder.counts}")
         put(recorder, range(2 * BATCHES, 3 * BATCHES))
         outcome.check(recorder.flush(SECONDS), "not written in time")
         recorder.close()
@@ -47,8 +52,17 @@ def record(outcome: Outcome, folder: Path, harmed: Harm, *, fails: bool) -> None
             kept == list(range(1, 3 * BATCHES * ROWS + 1)), f"{len(kept)} rows kept, or out of order"
         )
         outcome.check(history.problems().empty, "problems of the store")
-    seen = [one for one in events if one in ("failed", "fresh")]
-    outcome.check(seen == ["failed", "fresh"] * fails, f"told {events}")
+    outcome.check([one for one in events if one in ("failed", "fresh")] == told_of, f"told {events}")
+
+
+def failed(counts: RecorderCounts) -> bool:
+    """The store refused a few writes, and rows went to the spill folder."""
+    return counts.failures >= 3 and spilled(counts)
+
+
+def spilled(counts: RecorderCounts) -> bool:
+    """Rows went to the spill folder."""
+    return counts.spilled.total() > 0
 
 
 def put(recorder: Recorder, batches: range) -> None:
@@ -100,16 +114,16 @@ def locked(history: Any) -> Iterator[None]:
 @fault("a full disk under the recorder")
 def fill_disk(outcome: Outcome, folder: Path, chance: random.Random) -> None:
     """Rows wait until there is room."""
-    record(outcome, folder, full, fails=True)
+    record(outcome, folder, full, failed, ["failed", "fresh"])
 
 
 @fault("a slow disk under the recorder")
 def slow_disk(outcome: Outcome, folder: Path, chance: random.Random) -> None:
     """Rows wait, in memory and then in the spill folder."""
-    record(outcome, folder, slow, fails=False)
+    record(outcome, folder, slow, spilled, [])
 
 
 @fault("the history locked by another program")
 def lock_history(outcome: Outcome, folder: Path, chance: random.Random) -> None:
     """Rows wait until it is free."""
-    record(outcome, folder, locked, fails=True)
+    record(outcome, folder, locked, failed, ["failed", "fresh"])

@@ -112,6 +112,13 @@ def test_a_wrong_token_is_fatal_and_never_shown(server, tmp_path):
         assert "right" not in f"{history!r} {history.url} {history._address!r} {told.value}"
 
 
+def test_a_token_that_may_not_write_is_fatal_and_not_tried_again(server, history):
+    server.answers.append((403, {}, b'{"error": "permission denied"}'))
+    with pytest.raises(HistoryError, match=r"403.*permission denied.*may write to market"):
+        history.write("trades", trades(2))
+    assert server.hits["/api/v3/write_lp"] == 1 and history.waiting == 0
+
+
 def test_a_limit_of_the_server_is_told_and_not_tried_again(server, history):
     server.column_limit = 3
     with pytest.raises(TableError, match="would exceed number of columns"):

@@ -166,12 +166,13 @@ def _refuse_failed(hub: Hub) -> None:
 
 
 def _feeds() -> None:
-    """Text frames, numbered prints, and the rows of a chart that pixels show."""
+    """Text frames, numbered prints, lines of a store, and the rows of a chart that pixels show."""
     import numpy as np
     import pandas as pd
 
     from workstation.feeds.iqfeed.decode import warm
     from workstation.feeds.venue_kit.gap_detector import CountGaps, SequenceGaps
+    from workstation.history.influx import line_protocol
     from workstation.market.tables import TRADES
     from workstation.plots.downsampling import kept_rows
 
@@ -183,18 +184,18 @@ def _feeds() -> None:
     )
     SequenceGaps().admit(prints)
     CountGaps().holes(prints)
+    line_protocol("trades", prints)
     kept_rows(np.arange(100), np.arange(100.0), start=0, end=99, columns=4)
 
 
 def _flow() -> None:
-    """The engines of option prints, on a few seconds of a synthetic day; the join of whole histories, their lines, and a chain of quotes."""
+    """The engines of option prints, on a few seconds of a synthetic day; the join of whole histories; and a chain of quotes alone."""
     import numpy as np
 
     from workstation.exposure.levels import levels
     from workstation.feeds.synthetic.options_day import options_day
     from workstation.flow.chain import flow_engines
     from workstation.flow.nbbo import place
-    from workstation.history.influx import line_protocol
     from workstation.pricing.chain import chain
     from workstation.streams.hub import Hub
 
@@ -206,7 +207,6 @@ def _flow() -> None:
         hub.publish(name, tables[name])
     place(tables["trades"], tables["quotes"])
     _refuse_failed(hub)
-    line_protocol("trades", tables["trades"])
     unpriced = tables["marks"].assign(mark_iv=np.nan, index=np.nan)  # so that parity tells the forward
     levels(chain(unpriced, underlying="SPY", quotes=tables["quotes"]))
 

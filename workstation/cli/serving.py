@@ -169,19 +169,17 @@ def open_and_serve(
     serve(desk, server, without_login=without_login, pages=pages)
 
 
-def serve(
-    desk: Desk, server: ServerSettings, *, without_login: bool = False, pages: dict[str, str] | None = None
-) -> None:
+def serve(desk: Desk, server: ServerSettings, *, pages: dict[str, str], without_login: bool = False) -> None:
     """Serve dashboards over the desk until a signal asks for the end; the desk is stopped at the end.
 
     Parameters
     ----------
     desk, server
         What is shown, and where.
+    pages
+        As ``dashboards`` gives them.
     without_login
         Serve beyond this machine although anybody who reaches it sees all.
-    pages
-        As ``dashboards`` gives them; none: the workstation's.
     """
     from tornado.ioloop import IOLoop
 
@@ -193,7 +191,7 @@ def serve(
         compiling = None if kernels.complete() else ParallelCompilation(kernels)
         try:
             share(desk if compiling else desk.start(), held=compiling is not None)
-            _listen(desk, server, port, pages or dashboards(), loop.add_callback)
+            _listen(desk, server, port, pages, loop.add_callback)
             if compiling:
                 threading.Thread(target=_start_when_compiled, args=(compiling,), daemon=True).start()
             if not asked():  # a page that ran the loop while it was built has used up the call to stop

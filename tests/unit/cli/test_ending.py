@@ -66,7 +66,7 @@ def test_a_page_that_runs_the_loop_while_it_is_built_does_not_use_up_the_end(
     monkeypatch.setattr(serving, "share", lambda desk, held: desk)
     monkeypatch.setattr(serving, "stop_shared", lambda: stopped.append(True))
     monkeypatch.setattr(serving.KernelCache, "complete", lambda _: True)
-    serving.serve(desk, ServerSettings(port=0))
+    serving.serve(desk, ServerSettings(port=0), pages={})
     assert stopped == [True]
 
 

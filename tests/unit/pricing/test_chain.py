@@ -10,7 +10,9 @@ from scipy.stats import norm
 
 from workstation.market.errors import TableError
 from workstation.market.instrument_terms import INSTRUMENT_TERMS
+from workstation.market.instruments import REGISTRY
 from workstation.pricing.chain import UNITS, chain, contracts_of
+from workstation.pricing.latest import NO_TERMS, OPTION, LatestMarks
 
 ASOF = pd.Timestamp("2026-11-01 00:00", tz="UTC").value
 EXPIRY = pd.Timestamp("2026-12-25 08:00", tz="UTC").value
@@ -293,3 +295,17 @@ def test_flat_again() -> None:
 def test_an_instant_before_the_first_row_is_refused_with_both_times(unit: int) -> None:
     with pytest.raises(ValueError, match=r"asof_ns: at 1970-.* there is no row yet, the first is of 20"):
         chain(marks(), asof_ns=ASOF // unit)
+
+
+def test_an_option_whose_underlying_is_missing_belongs_to_none() -> None:
+    described = LatestMarks()
+    described.describe(
+        pd.DataFrame(
+            {
+                "instrument": ["of-none-a", "of-none-b"], "kind": "option", "underlying": pd.Categorical(["XYZ", None]), "right": "C",
+                "style": "european", "expiry_ns": EXPIRY, "strike": 90.0, "multiplier": 1.0, "inverse": False,
+            }
+        )
+    )  # fmt: skip
+    assert described.kind[REGISTRY.codes(["of-none-a", "of-none-b"])].tolist() == [OPTION, NO_TERMS]
+    assert "nan" not in described.underlyings

@@ -20,7 +20,6 @@ from tests.unit.feeds.scripted import (
     heartbeat,
     trades,
 )
-from workstation.feeds.feed import Batch, Gap
 from workstation.feeds.supervision.staleness import StalenessParameters
 from workstation.feeds.supervision.supervisor import SupervisionParameters, Supervisor
 from workstation.market.errors import FeedError, TableError
@@ -153,30 +152,18 @@ async def test_a_gap_the_feed_tells_is_backfilled_by_its_times():
     assert supervisor.status()["gaps"] == 2
 
 
-class HeldBackfill(ScriptedFeed):
-    """The first backfills wait for what never comes; those after them bring ``fill``."""
-
-    held = 1
-
-    async def backfill(self, gap: Gap) -> list[Batch]:
-        found = await super().backfill(gap)
-        if len(self.gaps_asked) <= self.held:
-            await asyncio.Event().wait()
-        return found
-
-
 TOLD_GAP = health(
     START_NS, "gap", channel="trades", instruments="BTC/USD", start_ns=5, end_ns=9, recoverable=True
 )
 
 
 async def test_a_backfill_cut_off_by_a_lost_connection_is_asked_for_again():
-    feed = HeldBackfill(
+    feed = ScriptedFeed(
         FakeTime(),
         [trades(["9"], START_NS + 10**12), TOLD_GAP, 1.0, LOST],
         [trades(["10"], START_NS + 2 * 10**12)],
     )
-    feed.fill = [trades(["7"], 6)]
+    feed.fill, feed.fill_after_s = [trades(["7"], 6)], [10.0]
     _, sink = await run(feed)
     assert [(gap.start_ns, gap.end_ns) for gap in feed.gaps_asked[:2]] == [(5, 9), (5, 9)]
     assert sink.rows("trades")["trade_id"].tolist() == ["9", "7", "10"]
@@ -184,7 +171,8 @@ async def test_a_backfill_cut_off_by_a_lost_connection_is_asked_for_again():
 
 
 async def test_a_backfill_that_the_end_cut_off_is_told():
-    feed = HeldBackfill(FakeTime(), [TOLD_GAP, 1.0])
+    feed = ScriptedFeed(FakeTime(), [TOLD_GAP, 1.0])
+    feed.fill_after_s = [10.0]
     _, sink = await run(feed)
     stays = sink.rows("health").query("event == 'gap' and not recoverable")
     assert stays[["start_ns", "end_ns"]].to_numpy().tolist() == [[5, 9]]
@@ -206,17 +194,6 @@ async def test_a_hole_stays_known_when_the_next_session_fails_after_its_backfill
     assert [gap.start_ns for gap in feed.gaps_asked] == [START_NS - 2 * SECOND_NS] * 2
     first, second = feed.gaps_asked
     assert first.end_ns < second.end_ns and sink.events[-1] == "ended"
-
-
-async def test_a_backfill_cut_off_with_its_connection_is_made_by_the_next_one():
-    told = health(START_NS, "gap", channel="trades", start_ns=5, end_ns=9, recoverable=True)
-    feed = ScriptedFeed(FakeTime(), [told, 1.0, LOST], [])
-    feed.fill = [trades(["7"], START_NS)]
-    feed.fill_after_s = [10.0]
-    _, sink = await run(feed, parameters=SupervisionParameters(watch_every_s=1.0))
-    made = sink.rows("health").query("event == 'backfilled'")
-    assert (5, 9) in zip(made["start_ns"], made["end_ns"], strict=True)
-    assert sink.rows("trades")["trade_id"].tolist() == ["7"]
 
 
 async def test_refused_channels_become_health_rows_and_the_rest_goes_on():
